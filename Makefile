@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Kensho's one makefile: two builds (machine, host) from one list of sources.
+#
+# `make help` lists the targets. V=1 shows the commands, WERROR=0 lets warnings pass.
+# Layers and their allowed edges are in README.md; tests/lint/layers.py enforces them.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+CC      := gcc
+HOSTCC  ?= gcc
+FUZZCC  ?= clang
+OBJCOPY ?= objcopy
+PYTHON  ?= python3
+B       := build
+
+# --- sources, by layer ------------------------------------------------------------------------
+
+LIB_SRC   := $(wildcard core/lib/*.c)
+CORE_SRC  := $(filter-out $(LIB_SRC),$(wildcard core/*.c core/*/*.c))
+HV_SRC    := $(wildcard hv/*.c hv/*/*.c)
+ARCH_SRC  := $(filter-out arch/x86/asm_offsets.c,$(wildcard arch/x86/*.c arch/x86/*.S))
+DRV_SRC   := $(wildcard drivers/*.c)
+BOOT_SRC  := $(wildcard boot/*.c boot/*.S)
+
+# Files that never touch hardware: they build a second time for the development host.
+PURE := $(LIB_SRC) $(CORE_SRC) $(HV_SRC) $(wildcard boot/mb2.c boot/options.c \
+	arch/x86/vmx_ctls.c arch/x86/vmx_caps.c arch/x86/mitigation.c)
+
+KERNEL_SRC := $(BOOT_SRC) $(ARCH_SRC) $(DRV_SRC) $(HV_SRC) $(CORE_SRC) $(LIB_SRC)
+FAKES      := $(wildcard tests/host/fakes/*.c)
+MODELS     := $(wildcard tests/host/models/*.c)
+HOST_TESTS := $(wildcard tests/host/test_*.c)
+FUZZERS    := $(wildcard tests/fuzz/*.c)
+
+# Files whose symbols gcc calls behind our back (memcpy): link-time optimisation drops them.
+NO_LTO := core/lib/string.c
+
+# --- flags ------------------------------------------------------------------------------------
+
+cc-option = $(shell $(CC) -Werror $(1) -c -x c /dev/null -o /dev/null 2>/dev/null && echo $(1))
+
+WERROR ?= 1
+WARN := -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -Wshadow \
+	-Wconversion -Wno-sign-conversion -Wundef -Wvla -Walloca -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wnested-externs -Wredundant-decls \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough \
+	-Wframe-larger-than=1024
+WARN_GCC := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wnull-dereference \
+	-Wcast-align=strict -Wjump-misses-init -Wtrampolines
+WARN_KERNEL := -Wstack-usage=1024
+
+KCFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
+	-mgeneral-regs-only -fno-strict-aliasing -fno-strict-overflow \
+	-fno-delete-null-pointer-checks -fno-common -fno-omit-frame-pointer \
+	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -fcf-protection=none \
+	-fstack-protector-strong -mstack-protector-guard=global -fno-jump-tables \
+	-ffile-prefix-map=$(CURDIR)/= $(call cc-option,-mpreferred-stack-boundary=3) \
+	$(call cc-option,-ftrivial-auto-var-init=zero) $(call cc-option,-mharden-sls=all) \
+	$(call cc-option,-mindirect-branch=thunk-extern) \
+	$(call cc-option,-mindirect-branch-register) \
+	$(WARN) $(WARN_GCC) $(WARN_KERNEL) -I.
+KLTO    := -flto=auto -ffat-lto-objects
+KASFLAGS := -g -D__ASSEMBLY__ -fno-pic -fno-pie -I.
+KLDFLAGS := -nostdlib -static -no-pie -Wl,-z,noexecstack,-z,separate-code \
+	-Wl,-z,max-page-size=0x1000,--build-id=none,--warn-rwx-segments,--fatal-warnings \
+	-Wl,--orphan-handling=error,--gc-sections
+
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+HOST_CFLAGS := -std=gnu17 -O1 -g -fstrict-aliasing -Wstrict-aliasing=2 -fno-common \
+	-DKENSHO_HOST=1 $(SAN) $(filter-out -Wframe-larger-than=1024,$(WARN)) \
+	$(filter-out -Wnull-dereference,$(WARN_GCC)) $(COVERAGE) -I.
+FUZZ_CFLAGS := -std=gnu17 -O1 -g -DKENSHO_HOST=1 -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all $(filter-out -Wframe-larger-than=1024 -Werror,$(WARN)) \
+	-Wno-unknown-warning-option -I.
+
+# The exit path: a frame pointer would cost each function three instructions of every exit. Their
+# callers are still in the backtrace of a panic.
+HOT := core/exit.c core/exit_cpuid.c core/exit_cpu.c core/msr.c core/event.c core/vp_run.c \
+	core/apic/vlapic.c core/apic/vlapic_msr.c core/apic/vlapic_icr.c core/apic/vlapic_timer.c \
+	core/apic/irq_fwd.c core/time/timer.c core/exit_event.c hv/vmcall.c hv/kvm/kvm.c hv/kvm/clock.c
+$(HOT:%.c=build/kernel/%.o): KCFLAGS += -fomit-frame-pointer
+
+# core/lib/string.c: or memcpy compiles into a call to itself.
+build/kernel/core/lib/string.o: KCFLAGS += -fno-tree-loop-distribute-patterns
+build/host/core/lib/string.o build/fuzz/core/lib/string.o: EXTRA := -fno-builtin
+
+# The commit is seen by one file only, so that a new commit rebuilds one file only.
+VERSION := 0.1-$(shell git describe --always --dirty 2>/dev/null || echo unknown)
+build/kernel/boot/version.o build/host/boot/version.o: EXTRA := -DKENSHO_VERSION='"$(VERSION)"'
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),@:,@printf '  %-7s %s\n' $(1) $(2))
+
+# --- user-visible targets ---------------------------------------------------------------------
+#
+# Each first installs what is missing (tools/setup.sh says what before it does), then makes what
+# it needs in a second make: flags probed before the compiler was there would be wrong.
+
+setup = $(Q)tools/setup.sh $(1)
+build = +$(Q)$(MAKE) -j$$(nproc) $(1)
+# KERNEL, INITRD, APPEND and HV reach the tools through the environment: make exports them.
+FUZZ_SECONDS ?= 60
+
+.PHONY: all run test check bench iso lint tidy format fuzz clean help
+all: ## build the hypervisor (build/kensho.elf)
+	$(call setup,build)
+	$(call build,$(B)/kensho.elf)
+
+run: ## boot a Linux guest to a shell here (KERNEL= INITRD= APPEND= HV=)
+	$(call setup,run)
+	$(call build,$(B)/kensho.elf)
+	$(Q)$(PYTHON) tools/run.py
+
+test: ## everything CI runs: lint, clang-tidy, host tests, fuzz 10 s, guest runs
+	$(call setup,test)
+	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py test
+
+check: ## lint and host tests: under a minute
+	$(call setup,check)
+	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py check
+
+bench: ## measure on packaged Bochs 2.7, print beside the targets
+	$(call setup,bench)
+	$(call build,$(B)/kensho.elf guests)
+	$(Q)$(PYTHON) tests/run/bench.py
+
+iso: ## bootable image with the Linux guest (build/kensho.iso)
+	$(call setup,run)
+	$(call build,$(B)/kensho.elf)
+	$(Q)$(PYTHON) tools/mkiso.py $(B)/kensho.iso
+
+lint: ## layers, W^X, sizes, format, headers, cppcheck
+	$(call setup,check)
+	$(call build,$(B)/kensho.elf pure-objects)
+	$(Q)$(PYTHON) tests/lint/lint.py
+
+tidy: ## clang-tidy on every C file, cached per file
+	$(call setup,test)
+	$(call build,$(B)/asm_offsets.h)
+	$(Q)$(PYTHON) tests/lint/tidy.py
+
+format: ## clang-format every C file in place
+	$(call setup,check)
+	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+fuzz: ## run every fuzzer for FUZZ_SECONDS (60)
+	$(call setup,test)
+	$(call build,fuzzers)
+	$(Q)$(PYTHON) tests/run/fuzz.py --seconds $(FUZZ_SECONDS)
+
+clean: ## delete build/, keep downloaded packages (build/cache)
+	$(Q)if [ -d $(B) ]; then find $(B) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
+	@echo "variables: V=1 verbose, WERROR=0, BOCHS=binary, J=parallel emulators,"
+	@echo "           FUZZ_SECONDS=N, ONLY=regex (test: only matching names)"
+
+# For scripts: the value of a variable.
+print-%:
+	@echo '$(subst ','\'',$($*))'
+
+# --- kernel ---------------------------------------------------------------------------------------
+
+KOBJ := $(patsubst %.c,$(B)/kernel/%.o,$(filter %.c,$(KERNEL_SRC))) \
+	$(patsubst %.S,$(B)/kernel/%.S.o,$(filter %.S,$(KERNEL_SRC)))
+
+$(B)/kensho.elf: $(KOBJ) linker.ld $(B)/flags-kernel
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KCFLAGS) $(KLTO) $(KLDFLAGS) -Wl,-T,linker.ld -Wl,-Map,$(B)/kensho.map \
+		$(KOBJ) -o $@
+
+$(B)/kernel/%.o: %.c $(B)/flags-kernel | $(B)/asm_offsets.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KCFLAGS) $(if $(filter $(NO_LTO),$<),,$(KLTO)) $(EXTRA) -MMD -MP -c $< -o $@
+
+$(B)/kernel/%.S.o: %.S $(B)/asm_offsets.h $(B)/flags-kernel
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KASFLAGS) -MMD -MP -c $< -o $@
+
+# Structure offsets for assembly: asm_offsets.c emits `.ascii "->NAME $VALUE"` lines.
+$(B)/asm_offsets.h: $(wildcard arch/x86/asm_offsets.c) $(B)/flags-kernel
+	$(call say,OFFS,$@)
+	@mkdir -p $(@D)
+	@echo '/* Generated from arch/x86/asm_offsets.c. */' > $@.tmp
+	$(Q)if [ -f arch/x86/asm_offsets.c ]; then \
+		$(CC) $(KCFLAGS) -MMD -MP -MT $@ -MF $(B)/asm_offsets.d -S arch/x86/asm_offsets.c \
+			-o $(B)/asm_offsets.s && \
+		sed -n 's/^.*"->\([A-Za-z0-9_]*\) \$$*\([-0-9]*\).*"$$/#define \1 \2/p' \
+			$(B)/asm_offsets.s >> $@.tmp; fi
+	@mv $@.tmp $@
+
+$(B)/kernel/boot/version.o $(B)/host/boot/version.o: $(B)/version
+
+# Objects depend on these: a changed flag or version rebuilds what it concerns.
+define stamp
+$(1): FORCE
+	@mkdir -p $$(@D); printf '%s\n' $(2) | cmp -s - $$@ || printf '%s\n' $(2) > $$@
+endef
+$(eval $(call stamp,$(B)/flags-kernel,'$(CC) $(subst ','\'',$(KCFLAGS) $(KLTO) $(KASFLAGS) $(KLDFLAGS))'))
+$(eval $(call stamp,$(B)/flags-host,'$(HOSTCC) $(subst ','\'',$(HOST_CFLAGS))'))
+$(eval $(call stamp,$(B)/flags-fuzz,'$(FUZZCC) $(subst ','\'',$(FUZZ_CFLAGS))'))
+$(eval $(call stamp,$(B)/version,'$(VERSION)'))
+.PHONY: FORCE
+FORCE:
+
+# --- host: pure files, fakes, one binary per test file --------------------------------------------
+
+PURE_HOST := $(PURE:%.c=$(B)/host/%.o) $(FAKES:%.c=$(B)/host/%.o) $(MODELS:%.c=$(B)/host/%.o)
+HOST_BINS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%)
+
+.PHONY: host-tests pure-objects
+host-tests: $(HOST_BINS)
+pure-objects: $(PURE:%.c=$(B)/kernel/%.o)
+
+$(B)/host/%.o: %.c $(B)/flags-host
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+	$(call localise,$<,$@)
+
+# The sanitizers own memcpy and friends on the host: ours are called kensho_memcpy there.
+LIBC_NAMES := memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp strchr strrchr \
+	strcpy strncpy strlcpy strstr strtoul snprintf vsnprintf
+localise = $(if $(filter core/lib/string.c core/lib/fmt.c,$(1)),$(Q)$(OBJCOPY) \
+	$(foreach n,$(LIBC_NAMES),--redefine-sym $(n)=kensho_$(n)) $(2))
+
+$(B)/host/libpure.a: $(PURE_HOST)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)ar rcs $@ $(PURE_HOST)
+
+$(HOST_BINS): $(B)/host/%: $(B)/host/tests/host/%.o $(B)/host/libpure.a
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOSTCC) $(SAN) $(COVERAGE) $< $(B)/host/libpure.a -lcmocka -lm -o $@
+
+# --- fuzzers: the same pure files under clang's libFuzzer -----------------------------------------
+
+FUZZ_BINS := $(FUZZERS:tests/fuzz/%.c=$(B)/fuzz/bin/%)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZ_BINS)
+
+$(B)/fuzz/%.o: %.c $(B)/flags-fuzz
+	$(call say,FUZZCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZCC) $(FUZZ_CFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+	$(call localise,$<,$@)
+
+$(B)/fuzz/libpure.a: $(PURE:%.c=$(B)/fuzz/%.o) $(FAKES:%.c=$(B)/fuzz/%.o) $(MODELS:%.c=$(B)/fuzz/%.o)
+	$(call say,AR,$@)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(FUZZ_BINS): $(B)/fuzz/bin/%: $(B)/fuzz/tests/fuzz/%.o $(B)/fuzz/libpure.a
+	$(call say,FUZZLD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZCC) -fsanitize=fuzzer,address,undefined $< $(B)/fuzz/libpure.a -o $@
+
+# --- guests: bare-metal programs that run under the hypervisor (target `guests`) -------------------
+
+include tests/guest/guest.mk
+
+# --- dependencies -----------------------------------------------------------------------------------
+
+-include $(KOBJ:.o=.d) $(B)/asm_offsets.d $(PURE_HOST:.o=.d) \
+	$(HOST_TESTS:%.c=$(B)/host/%.d) $(PURE:%.c=$(B)/fuzz/%.d) $(FUZZERS:%.c=$(B)/fuzz/%.d)

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Physical local APIC access, xAPIC and x2APIC. Context: root operation, the CPU itself. */
+#include "arch/x86/lapic.h"
+
+#include "arch/x86/defs/apic.h"
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/insn.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/percpu.h"
+#include "core/hw.h"
+
+static u8 *lapic_regs; /* all CPUs have their APIC at the same address */
+
+/* Mode of the physical APIC; one instruction on the interrupt path. */
+static inline bool is_x2apic(void)
+{
+	bool on;
+
+	asm("cmpb $0, %%gs:%c[field]"
+	    : "=@ccne"(on)
+	    : [field] "i"(offsetof(struct percpu, x2apic)));
+	return on;
+}
+
+u32 hw_lapic_read(u32 reg)
+{
+	if (is_x2apic())
+		return (u32)rdmsr(X2APIC_MSR(reg));
+	return mmio_read32(lapic_regs + reg);
+}
+
+void hw_lapic_write(u32 reg, u32 val)
+{
+	if (is_x2apic())
+		wrmsr(X2APIC_MSR(reg), val);
+	else
+		mmio_write32(lapic_regs + reg, val);
+}
+
+u64 hw_lapic_isr_tmr(u32 word)
+{
+	u32 isr, tmr;
+
+	if (likely(is_x2apic())) {
+		isr = (u32)rdmsr(X2APIC_MSR(APIC_ISR) + word);
+		tmr = (u32)rdmsr(X2APIC_MSR(APIC_TMR) + word);
+	} else {
+		isr = mmio_read32(lapic_regs + APIC_ISR + word * APIC_REG_STRIDE);
+		tmr = mmio_read32(lapic_regs + APIC_TMR + word * APIC_REG_STRIDE);
+	}
+	return (u64)tmr << 32 | isr;
+}
+
+void hw_lapic_eoi(void)
+{
+	hw_lapic_write(APIC_EOI, 0);
+}
+
+/*
+ * Back from x2APIC to xAPIC leads through EN = 0, and an emulated LAPIC can never be enabled again:
+ * the physical APIC stays in x2APIC mode then, which changes nothing that the guest can see.
+ */
+void hw_lapic_set_x2apic(bool on)
+{
+	struct percpu *pc = this_cpu();
+
+	if (!on || pc->x2apic)
+		return;
+	wrmsr(MSR_IA32_APIC_BASE, rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_EXTD);
+	pc->x2apic = true;
+}
+
+err_t lapic_init(void)
+{
+	u64 base = rdmsr(MSR_IA32_APIC_BASE);
+	struct percpu *pc = this_cpu();
+
+	if ((base & APIC_BASE_EN) == 0)
+		return ERR_NODEV;
+	if (lapic_regs == NULL)
+		lapic_regs = mmio_map(hpa(base & APIC_BASE_ADDR), 0x1000);
+	pc->x2apic = (base & APIC_BASE_EXTD) != 0;
+	pc->apic_id = hw_lapic_read(APIC_ID);
+	if (!pc->x2apic)
+		pc->apic_id = (u32)FIELD_GET(APIC_ID_XAPIC, pc->apic_id);
+	return ERR_NONE;
+}
+
+void lapic_send(u32 dest, u32 icr_low)
+{
+	if (this_cpu()->x2apic) {
+		/* Unlike a store, this WRMSR does not wait for earlier stores to be visible. */
+		memory_fence();
+		wrmsr(X2APIC_MSR(APIC_ICR), FIELD_PREP(APIC_ICR_DEST_X2APIC, dest) | icr_low);
+		return;
+	}
+	while ((mmio_read32(lapic_regs + APIC_ICR) & APIC_ICR_PENDING) != 0)
+		cpu_pause();
+	mmio_write32(lapic_regs + APIC_ICR2, (u32)FIELD_PREP(APIC_ICR2_DEST, dest));
+	mmio_write32(lapic_regs + APIC_ICR, icr_low);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The physical local APIC of the calling CPU. Registers are named by xAPIC offset in both modes. */
+#pragma once
+
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+/* lapic_init() - map the registers, note the mode. ERR_NODEV: the firmware disabled the APIC. */
+MUST_CHECK err_t lapic_init(void);
+
+/* lapic_send() - one IPI: @icr_low (APIC_ICR_*) to the CPU with APIC ID @dest. */
+void lapic_send(u32 dest, u32 icr_low);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Speculation (rule P4): the decision is a pure table from CPUID and IA32_ARCH_CAPABILITIES to the
+ * sequences that run at VM exit and entry; mitigation_apply() makes them so.
+ */
+#pragma once
+
+#include "core/lib/types.h"
+
+/* Sequences. */
+#define MITIGATION_RETPOLINE BIT32(0) /* indirect branches through the retpoline thunks */
+#define MITIGATION_RSB_FILL                                                                   \
+	BIT32(1)                 /* refill the return stack buffer after an exit, then LFENCE \
+				  */
+#define MITIGATION_VERW BIT32(2) /* clear CPU buffers before an entry */
+#define MITIGATION_L1TF BIT32(3) /* no sequence: the log tells to update microcode */
+
+struct mitigation_input {
+	bool hidden; /* option mitigations=off */
+	bool arch_capabilities_present;
+	u64 arch_capabilities;
+	bool md_clear; /* CPUID.7:EDX.MD_CLEAR */
+};
+
+/* mitigation_decide() - the sequences that this CPU needs. Pure. */
+u32 mitigation_decide(const struct mitigation_input *in);
+
+/* mitigation_describe() - "retpoline rsb-fill verw" or "none", for the log. */
+void mitigation_describe(u32 sequences, char *buf, size_t len);
+
+/* mitigation_apply() - patch thunks and VERW sites. Boot, one CPU, before the first VM entry. */
+void mitigation_apply(u32 sequences);
+
+/* mitigation_host_rip() - HOST_RIP for the chosen sequences. */
+u64 mitigation_host_rip(u32 sequences);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The hypervisor's own page tables: W^X, guard pages, nothing of the guest executable. The layout
+ * is in layout.h.
+ *
+ * Context: boot, one CPU. After boot the tables change no more.
+ */
+#pragma once
+
+#include "core/lib/types.h"
+
+/* paging_begin() - tables for image and heap, in the region [@base, @base + @bytes): 2 MiB aligned
+ * RAM below 4 GiB that nothing uses. */
+void paging_begin(u64 base, u64 bytes);
+
+/* paging_add_memory() - physmap for [@start, @end), without the region. Page aligned, ascending. */
+void paging_add_memory(u64 start, u64 end);
+
+/**
+ * paging_move() - copy the image into the region and switch to the copy. The old image is dead
+ * memory afterwards, and the tables get no new pages.
+ * @heap_bytes: what is left of the region behind image and tables
+ *
+ * Returns the start of the heap.
+ */
+void *paging_move(u64 *heap_bytes);
+
+/* mmio_map() - uncached mapping of device registers, for ever. Panics when the window is full. */
+void *mmio_map(hpa_t pa, u64 bytes);
+
+/* paging_is_mapped() - an 8-byte read of @va will not fault. Walks the tables; any context. */
+bool paging_is_mapped(u64 va);
+
+struct paging_stats {
+	u32 tables;
+	u64 executable, writable, read_only; /* bytes */
+};
+
+/* paging_check() - walk all tables; panics when a page is writable and executable. */
+struct paging_stats paging_check(void);
+
+/* paging_switch() - move.S: copy @bytes (multiple of 8) from @src to @dst, then load @cr3. */
+void paging_switch(void *dst, const void *src, u64 bytes, u64 cr3);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VM entry and exit: the only path between the hypervisor and the guest. */
+#include "arch/x86/defs/vmcs.h"
+#include "build/asm_offsets.h"
+
+/* Guest registers in the order of struct gpr_regs; RSP is in the VMCS. */
+.macro LOAD_GUEST_REGS
+	pop	%rax
+	pop	%rcx
+	pop	%rdx
+	pop	%rbx
+	pop	%rbp
+	pop	%rsi
+	pop	%rdi
+	pop	%r8
+	pop	%r9
+	pop	%r10
+	pop	%r11
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+.endm
+
+.macro SAVE_GUEST_REGS
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%r11
+	push	%r10
+	push	%r9
+	push	%r8
+	push	%rdi
+	push	%rsi
+	push	%rbp
+	push	%rbx
+	push	%rdx
+	push	%rcx
+	push	%rax
+.endm
+
+/* Clears CPU buffers on the way to the guest where the CPU needs it (rule P4): mitigation_apply()
+ * turns the 7-byte NOP into VERW. VERW follows the last load of hypervisor data. */
+.macro MITIGATION_SITE name
+	.globl	\name
+\name:
+	.byte	0x0f, 0x1f, 0x80, 0, 0, 0, 0
+.endm
+
+	.section .text.vmenter, "ax"
+
+/*
+ * noreturn void vmx_run(struct vp *vp);
+ *
+ * Enter the guest and handle its exits for ever.
+ *
+ *   in      rdi = vp, whose VMCS is current and whose HOST_RSP is the end of vp->regs
+ *   needs   IF = 0, gs base = this CPU's block, vp->host_stack_top = a stack with a guard page
+ *   spec    SDM Vol. 3C "VM Entries", "Conventions" (VMfail flags)
+ *
+ * The code between vmenter_window_start and vmenter_window_end is restartable (rule K1): from the
+ * pending-work check to VMRESUME it changes nothing but registers, and every register is loaded again
+ * from vp. An NMI in root that interrupts it sets RIP to vmenter_abort, so work that the NMI's sender
+ * posted is seen before the guest runs. The registers are loaded with POP from struct vp itself; an
+ * NMI meanwhile switches to its IST stack and does not write below RSP.
+ */
+	.globl	vmx_run
+	.type	vmx_run, @function
+vmx_run:
+	mov	%rdi, %rbx
+	mov	VP_HOST_STACK(%rbx), %rsp
+	jmp	vmenter_window_start
+
+/*
+ * HOST_RIP: every VM exit arrives here.
+ *
+ *   in      rsp = end of vp->regs (HOST_RSP); all other registers are the guest's
+ *   rbx     = vp until the next entry: C code preserves it, so it costs nothing
+ */
+	.globl	vmx_exit_entry
+	.type	vmx_exit_entry, @function
+vmx_exit_entry:
+	SAVE_GUEST_REGS
+	mov	%rsp, %rbx
+	mov	VP_HOST_STACK(%rbx), %rsp
+.Lexit:
+	mov	%rbx, %rdi
+	call	exit_dispatch
+	mov	%eax, %esi		/* enum exit_action */
+	mov	%rbx, %rdi
+	call	exit_complete
+
+	.globl	vmenter_window_start
+vmenter_window_start:
+	cmpl	$0, VP_WORK(%rbx)
+	jne	.Lwork
+	mov	%rbx, %rsp		/* regs is at offset 0 of struct vp */
+	LOAD_GUEST_REGS
+	MITIGATION_SITE vmenter_verw_resume
+	vmresume
+	jmp	.Lfailed
+.Llaunch:
+	mov	%rbx, %rsp
+	LOAD_GUEST_REGS
+	MITIGATION_SITE vmenter_verw_launch
+	vmlaunch
+	.globl	vmenter_window_end
+vmenter_window_end:
+
+.Lfailed:				/* CF or ZF: VMfail; guest registers are live */
+	mov	%gs:PERCPU_VP, %rdi
+	mov	VP_HOST_STACK(%rdi), %rsp
+	call	vp_entry_failed
+
+	.globl	vmenter_abort
+vmenter_abort:
+	mov	%gs:PERCPU_VP, %rbx
+	mov	VP_HOST_STACK(%rbx), %rsp
+.Lwork:
+	mov	%rbx, %rdi
+	call	vp_prepare_entry	/* al = 1: the entry must be a VMLAUNCH */
+	test	%al, %al
+	jz	vmenter_window_start
+	/*
+	 * VP_WORK_LAUNCH stays set until the first exit, so the work check of the window cannot be
+	 * used. An NMI from here on restarts at vmenter_abort as well.
+	 */
+	jmp	.Llaunch
+
+/* HOST_RIP until the first exit: from then on VMRESUME. */
+	.globl	vmx_first_exit_entry
+	.type	vmx_first_exit_entry, @function
+vmx_first_exit_entry:
+	SAVE_GUEST_REGS
+	mov	%rsp, %rbx
+	mov	VP_HOST_STACK(%rbx), %rsp
+	mov	%rbx, %rdi
+	call	vmcs_launched
+	jmp	.Lexit
+
+/*
+ * HOST_RIP where the CPU needs work before the first indirect branch or return (rule P4): refill the
+ * return stack buffer. The guest's registers are saved first: the CALLs push.
+ */
+	.globl	vmx_exit_entry_mitigated
+	.type	vmx_exit_entry_mitigated, @function
+vmx_exit_entry_mitigated:
+	SAVE_GUEST_REGS
+	mov	%rsp, %rbx
+	mov	VP_HOST_STACK(%rbx), %rsp
+	.rept	32
+	call	1f
+	int3
+1:
+	.endr
+	add	$(32 * 8), %rsp
+	lfence
+	jmp	.Lexit
+
+	.section .rodata.vmenter, "a"
+	.globl	vmenter_verw_selector	/* VERW wants any readable data selector */
+vmenter_verw_selector:
+	.short	0x10
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMX capabilities of this CPU and VMXON. Boot, each CPU. */
+#include "arch/x86/vmx.h"
+
+#include "arch/x86/defs/cpuid.h"
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/insn.h"
+#include "arch/x86/vmx_insn.h"
+#include "core/hw.h"
+#include "core/lib/string.h"
+#include "core/log.h"
+
+static void read_cpu(struct vmx_cpu *cpu)
+{
+	struct cpuid_regs v = cpuid(0, 0), f = cpuid(1, 0);
+	u32 family = (u32)FIELD_GET(CPUID1_EAX_FAMILY, f.a);
+	u32 model = (u32)FIELD_GET(CPUID1_EAX_MODEL, f.a);
+
+	*cpu = (struct vmx_cpu){
+		.has_vmx = (f.c & CPUID1_ECX_VMX) != 0,
+		.has_hypervisor = (f.c & CPUID1_ECX_HYPERVISOR) != 0,
+		.stepping = (u32)FIELD_GET(CPUID1_EAX_STEPPING, f.a),
+	};
+	memcpy(cpu->vendor, &v.b, 4);
+	memcpy(cpu->vendor + 4, &v.d, 4);
+	memcpy(cpu->vendor + 8, &v.c, 4);
+	cpu->family = family == 15 ? family + (u32)FIELD_GET(CPUID1_EAX_EXT_FAMILY, f.a) : family;
+	cpu->model = family == 6 || family == 15
+			     ? model | (u32)FIELD_GET(CPUID1_EAX_EXT_MODEL, f.a) << 4
+			     : model;
+	if (cpu->has_vmx)
+		cpu->feature_control_faults =
+			rdmsr_safe(MSR_IA32_FEATURE_CONTROL, &cpu->feature_control) != ERR_NONE;
+}
+
+static void read_caps(struct vmx_caps *c)
+{
+	bool true_ctls;
+
+	*c = (struct vmx_caps){
+		.basic = rdmsr(MSR_IA32_VMX_BASIC),
+		.misc = rdmsr(MSR_IA32_VMX_MISC),
+		.cr0_fixed0 = rdmsr(MSR_IA32_VMX_CR0_FIXED0),
+		.cr0_fixed1 = rdmsr(MSR_IA32_VMX_CR0_FIXED1),
+		.cr4_fixed0 = rdmsr(MSR_IA32_VMX_CR4_FIXED0),
+		.cr4_fixed1 = rdmsr(MSR_IA32_VMX_CR4_FIXED1),
+	};
+	true_ctls = (c->basic & VMX_BASIC_TRUE_CTLS) != 0;
+	c->pin = rdmsr(true_ctls ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
+	c->proc = rdmsr(true_ctls ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS : MSR_IA32_VMX_PROCBASED_CTLS);
+	c->exit = rdmsr(true_ctls ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
+	c->entry = rdmsr(true_ctls ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
+	if (FIELD_GET(VMX_CTLS_ALLOWED1, c->proc) & PROC_ACTIVATE_SECONDARY)
+		c->proc2 = rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2);
+	if (FIELD_GET(VMX_CTLS_ALLOWED1, c->proc2) & (PROC2_ENABLE_EPT | PROC2_ENABLE_VPID))
+		c->ept_vpid = rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
+}
+
+void vmx_probe(struct vmx_caps *caps, bool *nested)
+{
+	struct vmx_cpu cpu;
+	char why[320];
+
+	read_cpu(&cpu);
+	if (vmx_check_cpu(&cpu, why, sizeof(why)) != ERR_NONE)
+		fatal("%s", why);
+	read_caps(caps);
+	if (vmx_check_caps(caps, why, sizeof(why)) != ERR_NONE)
+		fatal("%s", why);
+	*nested = cpu.has_hypervisor;
+	log_info("VMX: family %u model 0x%x stepping %u, revision 0x%llx, EPT/VPID 0x%llx%s",
+		 cpu.family, cpu.model, cpu.stepping, caps->basic & VMX_BASIC_REVISION,
+		 caps->ept_vpid, cpu.has_hypervisor ? ", nested" : "");
+}
+
+void vmx_on(const struct vmx_caps *caps, void *region)
+{
+	u64 feature_control = rdmsr(MSR_IA32_FEATURE_CONTROL);
+
+	/* Unlocked means that the firmware left the choice to us. */
+	if (!(feature_control & FEATURE_CONTROL_LOCK))
+		wrmsr(MSR_IA32_FEATURE_CONTROL,
+		      feature_control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX);
+	write_cr0((read_cr0() | caps->cr0_fixed0) & caps->cr0_fixed1);
+	write_cr4((read_cr4() | caps->cr4_fixed0 | CR4_VMXE) & caps->cr4_fixed1);
+	*(u32 *)region = (u32)(caps->basic & VMX_BASIC_REVISION);
+	if (!vmxon(hw_virt_to_phys(region).v))
+		fatal("VMXON failed although every requirement is met: the firmware or the outer "
+		      "hypervisor keeps VMX for itself; look for a VMX setting there");
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMX on one CPU: capabilities, VMXON, the VMCS of a VP, the run loop. */
+#pragma once
+
+#include "arch/x86/vmx_caps.h"
+#include "core/lib/types.h"
+
+struct vp;
+
+/**
+ * vmx_probe() - check that this CPU can do what Kensho needs. fatal() with cause and remedy if not.
+ * @nested: set when the machine is virtual itself.
+ */
+void vmx_probe(struct vmx_caps *caps, bool *nested);
+
+/* vmx_on() - enter VMX root operation on this CPU; @region: a zeroed page, owned for ever. fatal()
+ * when the CPU refuses. */
+void vmx_on(const struct vmx_caps *caps, void *region);
+
+/**
+ * vmcs_create() - make @page (zeroed, owned for ever) the VMCS of @vp, current on this CPU, with
+ * its host-state area. vp_vmcs_fill() and vp_reset() do the rest.
+ * @host_rip: mitigation_host_rip(), from the second exit on.
+ * Context: the CPU of @vp, in VMX root.
+ */
+void vmcs_create(struct vp *vp, void *page, const struct vmx_caps *caps, u64 host_rip);
+
+/* vmcs_launched() - the first exit of @vp: from now on VMRESUME. Called by vmenter.S only. */
+void vmcs_launched(struct vp *vp);
+
+/* vmx_run() - vmenter.S */
+NORETURN void vmx_run(struct vp *vp);

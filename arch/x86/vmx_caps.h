@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMX capabilities of one CPU, and the checks that name what is missing. Pure: no hardware. */
+#pragma once
+
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+/* Raw capability registers; the control registers are the "true" ones where the CPU has them. */
+struct vmx_caps {
+	u64 basic, misc, ept_vpid;
+	u64 pin, proc, proc2, exit, entry;
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+};
+
+/* What boot must know about a CPU before it may read a VMX register. */
+struct vmx_cpu {
+	char vendor[13];
+	bool has_vmx;        /* CPUID.1:ECX.VMX */
+	bool has_hypervisor; /* CPUID.1:ECX.31: we are nested */
+	u32 family, model, stepping;
+	u64 feature_control; /* IA32_FEATURE_CONTROL; 0 when it cannot be read */
+	bool feature_control_faults;
+};
+
+/**
+ * vmx_check_cpu() - may VMX be used at all? (AMD CPU, VMX absent, locked off, bad stepping)
+ * @why: on ERR_NODEV one line: cause and remedy.
+ */
+MUST_CHECK err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len);
+
+/* vmx_check_caps() - every capability that design.md requires; the first that is missing is named.
+ */
+MUST_CHECK err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len);
+
+/* vmx_timer_is_broken() - rule T1: steppings whose preemption timer runs at the wrong rate. */
+bool vmx_timer_is_broken(u32 family, u32 model, u32 stepping);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMX control words: wanted, required and allowed bits to the value of the field. Pure. */
+#pragma once
+
+#include "arch/x86/vmx_caps.h"
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+struct vmx_ctls {
+	u32 pin, proc, proc2, exit, entry;
+};
+
+/* APIC virtualization that boot decided to use (option apicv=). */
+struct vmx_apicv {
+	bool tpr_shadow, register_virt, virt_intr_delivery, virt_x2apic;
+};
+
+/* Optional instructions: on when the guest sees the CPUID feature, else they #UD. */
+struct vmx_guest_features {
+	bool rdtscp, invpcid, xsaves, waitpkg;
+};
+
+/**
+ * vmx_adjust_ctls() - one control word.
+ * @want: set where allowed; @must: has to be settable; @cap: capability MSR (low half: must be 1,
+ * high half: may be 1). ERR_NODEV when a @must bit is not allowed; *out only on success.
+ */
+MUST_CHECK err_t vmx_adjust_ctls(u32 want, u32 must, u64 cap, u32 *out);
+
+/* vmx_ctls_init() - all five words for the start of a VP. */
+MUST_CHECK err_t vmx_ctls_init(const struct vmx_caps *caps, const struct vmx_guest_features *gf,
+			       bool use_tpr_shadow, struct vmx_ctls *ctls);
+
+enum vmx_apicv_mode { VMX_APICV_AUTO, VMX_APICV_ON, VMX_APICV_OFF };
+
+/**
+ * vmx_apicv_decide() - option apicv= against the capabilities.
+ * @vid_is_buggy: the machine's virtual-interrupt delivery has the listed emulator bug.
+ * ERR_NODEV with apicv=on when virtual-interrupt delivery is absent (@why says what).
+ */
+MUST_CHECK err_t vmx_apicv_decide(const struct vmx_caps *caps, enum vmx_apicv_mode mode,
+				  bool vid_is_buggy, struct vmx_apicv *out, const char **why);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The steps of the boot, in the order boot_main() takes them, and what they find out. */
+#pragma once
+
+#include "core/acpi/acpi.h"
+#include "core/load/boot_info.h"
+#include "core/option.h"
+#include "core/time/clock.h"
+
+/* Filled in from top to bottom; static storage of main.c. */
+struct boot_state {
+	struct boot_info info; /* early.c: copy, the loader's own is dead afterwards */
+	struct options options;
+	struct acpi_info acpi; /* platform.c; zero where the machine has no ACPI */
+	hpa_t region_base;     /* relocate.c */
+	u64 region_bytes;
+	struct tsc_decision tsc; /* platform.c */
+	u64 wall_s;              /* UNIX time at @wall_tsc, good to 1 s (rule T4) */
+	u64 wall_tsc;
+	u64 rsdp_pa; /* of the machine's RSDP in low memory, 0: not there */
+};
+
+/* Entered from entry.S; the composition root. */
+NORETURN void boot_main(u32 mb2_pa);
+
+/* early.c: loader's information, options, consoles, banner. Stops with one line on bad input. */
+void boot_early(struct boot_state *b, u32 mb2_pa);
+
+/* platform.c: before the move ACPI; after it LAPIC, timers, clock. */
+void boot_acpi(struct boot_state *b);
+void boot_platform(struct boot_state *b);
+
+/* relocate.c: choose the hypervisor region, move into it, hand the rest to page_alloc. */
+void boot_relocate(struct boot_state *b);
+
+/* test_fault.c: option test_fault: break deliberately. Returns when the name is not for boot. */
+void boot_test_fault(const struct options *o);
+
+/* test_fault=entry: spoil the guest state just before the first entry. */
+void boot_test_entry(const struct options *o);
+
+/* start.c: VMX, the partition, VP 0, its first instruction. */
+NORETURN void boot_start(struct boot_state *b);
+
+/* guest.c: check images and plan their places; then write them; hide CPUs from the guest (P3). */
+struct load_plan;
+struct partition;
+void boot_plan_guest(const struct boot_state *b, const struct partition *p);
+const struct load_plan *boot_load_guest(void);
+void boot_hide_cpus(const struct boot_state *b, u32 own_apic_id);
+
+/* entry.S: new stack-protector canary; for callers that never return. */
+void canary_seed(void);

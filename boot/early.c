@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * First steps: what the boot loader says, what the user wants, who hears us.
+ *
+ * Context: boot CPU, early page tables (first 4 GiB mapped).
+ */
+#include "arch/x86/layout.h"
+#include "boot/boot.h"
+#include "boot/version.h"
+#include "core/hw.h"
+#include "core/lib/bits.h"
+#include "core/log.h"
+#include "drivers/console.h"
+#include "drivers/vga_text.h"
+
+void hw_console_write(const char *s, size_t len, bool panic)
+{
+	console_write(s, len, panic);
+}
+
+static void *early_screen(void)
+{
+	return (void *)(KENSHO_BASE + VGA_TEXT_PA);
+}
+
+static void open_consoles(u32 mode)
+{
+	console_init(mode == CONSOLE_ALL || mode == CONSOLE_COM1,
+		     mode == CONSOLE_ALL || mode == CONSOLE_VGA, early_screen());
+}
+
+static void print_line(const char *text)
+{
+	log_info("%s", text);
+}
+
+static void banner(const struct boot_state *b)
+{
+	log_info("Kensho %s, a type-1 hypervisor for Intel VMX", kensho_version);
+	log_info("boot: loader %s, %u modules, options: %s", b->info.loader, b->info.module_count,
+		 b->info.cmdline[0] != '\0' ? b->info.cmdline : "none");
+	log_info("memory: %llu MiB in %u ranges of the map", e820_ram_bytes(&b->info.memory) >> 20,
+		 b->info.memory.count);
+}
+
+void boot_early(struct boot_state *b, u32 mb2_pa)
+{
+	static char msg[256];
+	const char *why = NULL;
+	err_t err;
+
+	console_move_screen(early_screen()); /* for a panic before the options are known */
+	options_default(&b->options);
+
+	err = mb2_parse(hw_phys_to_virt(hpa(mb2_pa)), GIB(4) - mb2_pa, &b->info, &why);
+	if (err != ERR_NONE) {
+		open_consoles(CONSOLE_ALL);
+		fatal("boot loader information is unusable: %s", why);
+	}
+	err = options_parse(&b->options, b->info.cmdline, msg, sizeof(msg));
+	open_consoles(err == ERR_NONE && b->options.help == 0 ? b->options.console : CONSOLE_ALL);
+	if (b->options.log == LOG_COM2 && !console_open_log())
+		fatal("log=com2: there is no second serial port. Remove the option.");
+	banner(b);
+	if (err != ERR_NONE)
+		fatal("%s", msg);
+	if (b->options.help != 0) {
+		options_print(print_line);
+		hw_halt();
+	}
+}

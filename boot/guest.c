@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guest's image: roles of the modules, the plan, its execution; CPUs that it does not get.
+ *
+ * Context: boot CPU. Planning changes nothing; boot_load_guest() writes guest memory.
+ */
+#include "boot/boot.h"
+#include "core/hw.h"
+#include "core/lib/string.h"
+#include "core/load/load.h"
+#include "core/log.h"
+#include "core/partition.h"
+
+static struct guest_image images[BOOT_MODULES_MAX];
+static struct guest_image modules[BOOT_MODULES_MAX];
+static struct load_plan plan;
+static struct e820_busy busy;
+
+static const struct guest_image *find_role(u32 count, enum module_role role)
+{
+	for (u32 i = 0; i < count; i++) {
+		if (images[i].role == role)
+			return &images[i];
+	}
+	return NULL;
+}
+
+void boot_plan_guest(const struct boot_state *b, const struct partition *p)
+{
+	const struct boot_info *bi = &b->info;
+	struct load_input in = { .memory = &p->memory, .busy = &busy, .rsdp_pa = b->rsdp_pa };
+	char why[192];
+
+	if (bi->module_count == 0)
+		fatal("no guest: GRUB loaded no module; add a line \"module2 /path/vmlinuz <its "
+		      "command line>\" after multiboot2 (and one for an initrd)");
+	for (u32 i = 0; i < bi->module_count; i++) {
+		images[i] = (struct guest_image){
+			.data = hw_phys_to_virt(bi->module[i].start),
+			.start = bi->module[i].start,
+			.len = bi->module[i].len,
+			.cmdline = bi->module[i].string,
+		};
+		if (e820_busy_add(&busy, bi->module[i].start.v, bi->module[i].len) != ERR_NONE)
+			fatal("too many modules: load fewer");
+	}
+	if (load_assign_roles(images, bi->module_count, why, sizeof(why)) != ERR_NONE)
+		fatal("%s", why);
+	in.kernel = find_role(bi->module_count, ROLE_KERNEL);
+	in.initrd = find_role(bi->module_count, ROLE_INITRD);
+	for (u32 i = 0; i < bi->module_count; i++) {
+		if (images[i].role != ROLE_KERNEL)
+			modules[in.module_count++] = images[i];
+	}
+	in.module = modules;
+	if (load_plan_guest(&in, &plan) != ERR_NONE)
+		fatal("%s", plan.why);
+	log_info("guest: %s, %llu KiB, entry %llx", plan.what, in.kernel->len >> 10, plan.rip);
+	log_info("guest command line: %s", in.kernel->cmdline[0] ? in.kernel->cmdline : "(empty)");
+}
+
+const struct load_plan *boot_load_guest(void)
+{
+	load_execute(&plan);
+	return &plan;
+}
+
+/* Rule P3: a CPU the guest does not get must not be in its MADT. */
+void boot_hide_cpus(const struct boot_state *b, u32 own_apic_id)
+{
+	const struct acpi_info *a = &b->acpi;
+	u32 hidden = 0;
+
+	if (a->madt_pa == 0)
+		return;
+	for (u32 i = 0; i < a->cpu_count; i++) {
+		if (a->cpu[i].apic_id == own_apic_id || !a->cpu[i].enabled)
+			continue;
+		madt_disable_cpu(hw_phys_to_virt(hpa(a->madt_pa)), a->madt_len, &a->cpu[i]);
+		hidden++;
+	}
+	if (hidden != 0)
+		log_info("cpus: the guest gets 1; %u more are disabled in the MADT", hidden);
+}

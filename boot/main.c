@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Composition root: the boot from top to bottom. Context: boot CPU, interrupts off, main stack.
+ */
+#include "arch/x86/percpu.h"
+#include "boot/boot.h"
+#include "core/hw.h"
+#include "core/log.h"
+
+static struct boot_state boot;
+
+void boot_main(u32 mb2_pa)
+{
+	/* From here on a fault is a readable panic. */
+	idt_init();
+	percpu_load(&percpu_boot, &boot_stacks, 0);
+
+	/* What we were given; stops on malformed input. */
+	boot_early(&boot, mb2_pa);
+	boot_acpi(&boot);
+
+	/* Into our own memory, W^X; the old image and the loader's data are dead after this. */
+	boot_relocate(&boot);
+	canary_seed(); /* the old one can be read in the dead image */
+
+	boot_platform(&boot);
+	boot_test_fault(&boot.options);
+
+	boot_start(&boot);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Multiboot2 header: what we ask of the boot loader. Must lie in the first 32 KiB of the file.
+ * Spec: Multiboot2 Specification 2.0, "OS image format".
+ */
+#include "boot/mb2_abi.h"
+
+	.section .multiboot2, "a", @progbits
+	.balign	8
+header:
+	.long	MB2_HEADER_MAGIC
+	.long	MB2_ARCH_I386
+	.long	header_end - header
+	.long	-(MB2_HEADER_MAGIC + MB2_ARCH_I386 + (header_end - header)) & 0xffffffff
+
+	/* Without a memory map there is nothing to do; everything else may be absent. */
+	.balign	8
+	.short	MB2_HEADER_TAG_INFORMATION
+	.short	0
+	.long	12
+	.long	MB2_TAG_MMAP
+
+	/* Text mode, no framebuffer: flag bit 1 says we can use it, bit 0 clear: we can do without. */
+	.balign	8
+	.short	MB2_HEADER_TAG_CONSOLE
+	.short	MB2_HEADER_OPTIONAL
+	.long	12
+	.long	MB2_CONSOLE_EGA_TEXT
+
+	.balign	8
+	.short	MB2_HEADER_TAG_MODULE_ALIGN
+	.short	0
+	.long	8
+
+	.balign	8
+	.short	MB2_HEADER_TAG_END
+	.short	0
+	.long	8
+header_end:

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine around the CPU: ACPI, local APIC, timers, clock. Context: boot CPU.
+ */
+#include "arch/x86/insn.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/percpu.h"
+#include "arch/x86/reboot.h"
+#include "arch/x86/tsc.h"
+#include "boot/boot.h"
+#include "core/hw.h"
+#include "core/lib/bits.h"
+#include "core/lib/string.h"
+#include "core/log.h"
+#include "drivers/pmtimer.h"
+#include "drivers/rtc.h"
+
+#define HPET_BYTES 0x400
+
+#define BDA_EBDA_SEGMENT 0x40e  /* BIOS data area: real-mode segment of the EBDA */
+#define EBDA_SEGMENT_MIN 0x8000 /* below: firmware without an EBDA */
+#define BIOS_AREA        0xe0000
+#define BIOS_AREA_BYTES  0x20000
+#define RSDP_ALIGN       16
+
+/* Tables are read through the early mapping of the first 4 GiB, where firmware puts them. */
+static const void *acpi_map(void *ctx, u64 pa, u64 len)
+{
+	if (pa == 0 || pa >= GIB(4) || len > GIB(4) - pa)
+		return NULL;
+	return hw_phys_to_virt(hpa(pa));
+}
+
+static u64 search_rsdp(const struct boot_info *bi, u64 start, u64 bytes)
+{
+	const u8 *p = hw_phys_to_virt(hpa(start));
+
+	for (u64 i = 0; i + sizeof(bi->rsdp) <= bytes; i += RSDP_ALIGN) {
+		if (p[i] == bi->rsdp[0] && memcmp(p + i, bi->rsdp, bi->rsdp_len) == 0)
+			return start + i;
+	}
+	return 0;
+}
+
+/* Where the loader found it: ACPI "Finding the RSDP on IA-PC Systems". 0: not there (UEFI). */
+static u64 find_rsdp(const struct boot_info *bi)
+{
+	u16 ebda_segment;
+	u64 pa = 0;
+
+	memcpy(&ebda_segment, hw_phys_to_virt(hpa(BDA_EBDA_SEGMENT)), sizeof(ebda_segment));
+	if (ebda_segment >= EBDA_SEGMENT_MIN)
+		pa = search_rsdp(bi, (u64)ebda_segment << 4, KIB(1));
+	return pa != 0 ? pa : search_rsdp(bi, BIOS_AREA, BIOS_AREA_BYTES);
+}
+
+void boot_acpi(struct boot_state *b)
+{
+	const char *why = "the boot loader passed no RSDP";
+	struct acpi_info *a = &b->acpi;
+
+	if (!b->info.has_rsdp ||
+	    acpi_parse(b->info.rsdp, b->info.rsdp_len, acpi_map, NULL, a, &why) != ERR_NONE) {
+		log_warn("acpi: %s; going on with one CPU and legacy timers", why);
+		*a = (struct acpi_info){ .reset_space = 0xff, .s3_slp_typ = -1, .s5_slp_typ = -1 };
+		return;
+	}
+	b->rsdp_pa = find_rsdp(&b->info);
+	log_info("acpi: %u CPUs, PM timer port 0x%x, HPET at %llx", a->cpu_count, a->pm_tmr_port,
+		 a->hpet_pa);
+}
+
+/* The best timer that works; the others are not touched: they are the guest's. */
+static u64 measure_tsc(const struct acpi_info *acpi, const char **by)
+{
+	struct tick_source src;
+	u64 hz = 0;
+
+	if (acpi->pm_tmr_port != 0) {
+		src = pmtimer_source(acpi->pm_tmr_port, acpi->pm_tmr_32bit);
+		hz = tsc_measure(&src);
+	}
+	if (hz == 0 && acpi->hpet_pa != 0) {
+		src = hpet_source(mmio_map(hpa(acpi->hpet_pa), HPET_BYTES));
+		hz = src.hz != 0 ? tsc_measure(&src) : 0;
+	}
+	if (hz == 0) {
+		src = pit_source();
+		hz = tsc_measure(&src);
+	}
+	*by = src.name;
+	return hz;
+}
+
+static void decide_tsc(struct boot_state *b)
+{
+	struct tsc_sources s = {
+		.cpuid_hz = tsc_cpuid_hz(),
+		.tolerance_ppm = (u32)b->options.tsc_tolerance_ppm,
+	};
+
+	s.measured_hz = measure_tsc(&b->acpi, &s.measured_by);
+	if (tsc_decide(&s, &b->tsc) != ERR_NONE)
+		fatal("no TSC frequency: CPUID has none and no PM timer, HPET or PIT counts");
+	if (s.measured_hz == 0)
+		log_warn("TSC: no timer counts to check the %llu kHz of CPUID against",
+			 s.cpuid_hz / 1000);
+	else if (s.cpuid_hz == 0)
+		log_info("TSC: cpuid says nothing, %s says %llu kHz, using %llu kHz", s.measured_by,
+			 s.measured_hz / 1000, b->tsc.tsc_hz / 1000);
+	else
+		log_info("TSC: cpuid says %llu kHz, %s says %llu kHz, using %llu kHz",
+			 s.cpuid_hz / 1000, s.measured_by, s.measured_hz / 1000,
+			 b->tsc.tsc_hz / 1000);
+}
+
+static void read_clock(struct boot_state *b)
+{
+	struct rtc_time t;
+	struct rtc_raw raw;
+
+	if (rtc_read(&raw) != ERR_NONE ||
+	    rtc_decode(raw.reg, raw.century, raw.status_b, &t) != ERR_NONE ||
+	    rtc_to_unix(&t, &b->wall_s) != ERR_NONE) {
+		log_warn("clock: the RTC makes no sense; wall clock starts at 1970");
+		b->wall_tsc = rdtsc();
+		return;
+	}
+	b->wall_tsc = rdtsc();
+	log_info("clock: RTC says %04u-%02u-%02u %02u:%02u:%02u UTC, good to 1 s", t.year, t.month,
+		 t.day, t.hour, t.minute, t.second);
+}
+
+void boot_platform(struct boot_state *b)
+{
+	reboot_init(b->acpi.reset_space, b->acpi.reset_addr, b->acpi.reset_value);
+	if (lapic_init() != ERR_NONE)
+		fatal("the local APIC is disabled. Enable it in the firmware set-up.");
+	log_info("lapic: ID %u, %s mode", this_cpu()->apic_id,
+		 this_cpu()->x2apic ? "x2APIC" : "xAPIC");
+	decide_tsc(b);
+	read_clock(b);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The hypervisor region: where it is, and the move into it. Context: boot CPU.
+ */
+#include "arch/x86/defs/cpuid.h"
+#include "arch/x86/defs/paging.h"
+#include "arch/x86/insn.h"
+#include "arch/x86/layout.h"
+#include "arch/x86/paging.h"
+#include "boot/boot.h"
+#include "core/lib/bits.h"
+#include "core/log.h"
+#include "core/mem/page_alloc.h"
+#include "drivers/console.h"
+#include "drivers/vga_text.h"
+
+/* Everything the boot still needs must survive the move. */
+static void find_busy(const struct boot_info *bi, struct e820_busy *busy)
+{
+	bool full = e820_busy_add(busy, LOAD_PA, (u64)(load_end - image_start)) != ERR_NONE;
+
+	full |= e820_busy_add(busy, bi->mb2_start.v, bi->mb2_len) != ERR_NONE;
+	for (u32 i = 0; i < bi->module_count; i++)
+		full |= e820_busy_add(busy, bi->module[i].start.v, bi->module[i].len) != ERR_NONE;
+	if (full)
+		fatal("too many modules. Load fewer.");
+}
+
+/* Room for the heap's big users; a multiple of 2 MiB, 4 MiB on ordinary machines. */
+static u64 region_size(const struct boot_state *b)
+{
+	u64 phys_bits = umin64(FIELD_GET(CPUID80000008_EAX_PHYS_BITS, cpuid(0x80000008, 0).a), 48);
+	u64 ram_gib = (e820_ram_top(&b->info.memory, ~0ull) >> PAGE_SHIFT_1G) + 1;
+	bool has_1g = (cpuid(0x80000001, 0).d & CPUID80000001_EDX_PAGE1GB) != 0;
+	/* EPT: a table per 512 GiB of address space and, without 1-GiB pages, per GiB of RAM. */
+	u64 ept = (phys_bits > 39 ? 1ull << (phys_bits - 39) : 1) + ram_gib + 64;
+	u64 physmap = has_1g ? 16 : ram_gib + 16;
+	u64 cpus = umax32(b->acpi.cpu_count, 1);
+
+	return ALIGN_UP(MIB(3) + (ept + physmap) * PAGE_SIZE + cpus * KIB(192), PAGE_SIZE_2M);
+}
+
+/*
+ * RAM, and what firmware keeps in RAM: ACPI tables are in entries of type ACPI or, in practice,
+ * reserved. Reserved entries above the end of RAM (below 4 GiB) are device space.
+ */
+static bool belongs_in_physmap(const struct e820_map *m, const struct e820_entry *e)
+{
+	switch (e->type) {
+	case E820_RAM:
+	case E820_ACPI:
+	case E820_NVS:
+		return true;
+	case E820_RESERVED:
+		return e->base <= e820_ram_top(m, GIB(4));
+	default: /* a firmware's own number, not an enum */
+		return false;
+	}
+}
+
+/* The map is sorted: rounded to pages, neighbours may meet in a page; it is mapped once. */
+static void add_memory(const struct e820_map *m)
+{
+	u64 done = 0;
+
+	for (u32 i = 0; i < m->count; i++) {
+		const struct e820_entry *e = &m->e[i];
+		u64 start = umax64(ALIGN_DOWN(e->base, PAGE_SIZE), done);
+		u64 end = ALIGN_UP(e->base + e->len, PAGE_SIZE);
+
+		if (belongs_in_physmap(m, e) && start < end) {
+			paging_add_memory(start, end);
+			done = end;
+		}
+	}
+}
+
+void boot_relocate(struct boot_state *b)
+{
+	static struct e820_busy busy;
+	u64 bytes = region_size(b);
+	struct paging_stats st;
+	u64 base, heap_bytes;
+	void *heap;
+
+	find_busy(&b->info, &busy);
+	if (e820_find_high(&b->info.memory, &busy, MIB(1), GIB(4), bytes, MIB(2), &base) !=
+	    ERR_NONE)
+		fatal("not enough memory: Kensho needs %llu MiB in one piece below 4 GiB, beside "
+		      "its modules. Add memory.",
+		      bytes >> 20);
+	b->region_base = hpa(base);
+	b->region_bytes = bytes;
+
+	paging_begin(base, bytes);
+	add_memory(&b->info.memory);
+	console_move_screen(NULL); /* the early mapping ends here; a panic uses COM1 */
+	heap = paging_move(&heap_bytes);
+	console_move_screen(mmio_map(hpa(VGA_TEXT_PA), VGA_TEXT_BYTES));
+	page_alloc_init(heap, heap_bytes);
+
+	st = paging_check();
+	log_info("region: %llu MiB at %08llx, image %llu KiB, heap %llu KiB", bytes >> 20, base,
+		 (u64)(image_end - image_start) >> 10, heap_bytes >> 10);
+	log_info("paging: %u tables checked: %llu KiB executable, none of it writable", st.tables,
+		 st.executable >> 10);
+}

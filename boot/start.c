@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a known machine to the first guest instruction: decisions, partition, image, VP 0.
+ *
+ * Context: boot CPU, own page tables, interrupts off.
+ */
+#include "arch/x86/defs/cpuid.h"
+#include "arch/x86/defs/ept.h"
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vmx_msr.h"
+#include "arch/x86/hw_vmx.h"
+#include "arch/x86/insn.h"
+#include "arch/x86/mitigation.h"
+#include "arch/x86/percpu.h"
+#include "arch/x86/vmx.h"
+#include "arch/x86/vmx_ctls.h"
+#include "boot/boot.h"
+#include "core/cpuid_xsave.h"
+#include "core/guest_cr.h"
+#include "core/lib/string.h"
+#include "core/load/load.h"
+#include "core/log.h"
+#include "core/mem/page_alloc.h"
+#include "core/partition.h"
+#include "core/vp.h"
+#include "core/vp_vmcs.h"
+#include "drivers/console.h"
+#include "hv/hv.h"
+
+#define EPT_PHYS_BITS_MAX 48u /* 4-level EPT */
+
+/* Decisions that are equal on all CPUs. */
+static struct {
+	struct vmx_caps caps;
+	struct vmx_apicv apicv;
+	u32 mitigations;
+} vmx;
+
+/* err_t of a boot step that can only fail by a hypervisor bug or a too small region. */
+static void must(err_t err, const char *what)
+{
+	if (err != ERR_NONE)
+		fatal("%s failed (%s): hypervisor bug, please report", what, err_name(err));
+}
+
+static NORETURN void no_pages(void)
+{
+	fatal("the hypervisor region is used up (%llu pages): hypervisor bug, please report",
+	      page_total_count());
+}
+
+static void decide_mitigations(const struct options *o)
+{
+	struct mitigation_input in = { .hidden = o->mitigations == MITIGATIONS_OFF };
+	struct cpuid_regs f = cpuid(7, 0);
+	char text[80];
+
+	in.arch_capabilities_present =
+		(f.d & CPUID7_EDX_ARCH_CAPABILITIES) &&
+		rdmsr_safe(MSR_IA32_ARCH_CAPABILITIES, &in.arch_capabilities) == ERR_NONE;
+	in.md_clear = (f.d & CPUID7_EDX_MD_CLEAR) != 0;
+	vmx.mitigations = mitigation_decide(&in);
+	mitigation_apply(vmx.mitigations);
+	mitigation_describe(vmx.mitigations, text, sizeof(text));
+	log_info("mitigations: %s%s", text, in.hidden ? " (mitigations=off)" : "");
+	if (vmx.mitigations & MITIGATION_L1TF)
+		log_warn(
+			"this CPU may leak the L1 cache to the guest (L1TF): update its microcode");
+}
+
+static void decide_apicv(const struct boot_state *b, struct machine *m)
+{
+	static const enum vmx_apicv_mode mode[] = {
+		[APICV_AUTO] = VMX_APICV_AUTO,
+		[APICV_ON] = VMX_APICV_ON,
+		[APICV_OFF] = VMX_APICV_OFF,
+	};
+	const char *why = "";
+
+	if (vmx_apicv_decide(&vmx.caps, mode[b->options.apicv], m->is_bochs, &vmx.apicv, &why) !=
+	    ERR_NONE)
+		fatal("%s", why);
+	m->tpr_shadow = vmx.apicv.tpr_shadow;
+	m->apic_register_virt = vmx.apicv.register_virt;
+	m->virt_intr_delivery = vmx.apicv.virt_intr_delivery;
+	m->virt_x2apic = vmx.apicv.virt_x2apic;
+	log_info("apicv: TPR shadow %s, register virtualization %s, interrupt delivery %s%s",
+		 m->tpr_shadow ? "on" : "off", m->apic_register_virt ? "on" : "off",
+		 m->virt_intr_delivery ? "on" : "off",
+		 m->is_bochs && !m->virt_intr_delivery ? " (Bochs: see docs/emulators.md)" : "");
+}
+
+static void describe_machine(const struct boot_state *b, struct machine *m, bool nested)
+{
+	/* Bochs' firmware says so in its RSDP; so does QEMU's, but QEMU sets the hypervisor bit. */
+	m->is_bochs = b->info.has_rsdp && memcmp(b->info.rsdp + 9, "BOCHS ", 6) == 0 && !nested;
+	m->phys_bits = umin32(cpuid(0x80000008, 0).a & 0xff, EPT_PHYS_BITS_MAX);
+	m->x2apic = (cpuid(1, 0).c & CPUID1_ECX_X2APIC) != 0;
+	m->cpuid_tsc_trusted = b->tsc.cpuid_trusted;
+	m->pm1a_cnt = b->acpi.pm1a_cnt;
+	m->pm1b_cnt = b->acpi.pm1b_cnt;
+	m->s3_slp_typ = b->acpi.s3_slp_typ;
+	m->s5_slp_typ = b->acpi.s5_slp_typ;
+}
+
+static void apply_options(const struct options *o, struct config *c)
+{
+	*c = (struct config){
+		.on_crash = o->on_crash == CRASH_HALT ? ON_CRASH_HALT : ON_CRASH_REBOOT,
+		.ignore_msrs = o->ignore_msrs != 0,
+		.report_ignored_msrs = o->report_ignored_msrs != 0,
+		.kvm = o->cpu_kvm != 0,
+		.hypervisor_bit = o->cpu_hypervisor != 0,
+		.stats_seconds = (u32)o->stats,
+		.log_com2 = o->log == LOG_COM2,
+	};
+}
+
+/* Every row of every table; then they are closed. */
+static void register_rows(struct partition *p)
+{
+	must(cpuid_add_rows(p, 0, cpuid_host_rows, cpuid_host_row_count), "CPUID rows");
+	must(msr_add_rows(p, msr_arch_rows, msr_arch_row_count), "MSR rows");
+	must(msr_add_rows(p, mtrr_msr_rows, mtrr_msr_row_count), "MTRR rows");
+	must(msr_add_rows(p, vlapic_msr_rows, vlapic_msr_row_count), "APIC rows");
+	exit_table_init();
+	for (u32 i = 0; i < hv_exit_row_count; i++)
+		exit_table_add(&hv_exit_rows[i]);
+	must(hv_register(p), "module rows");
+	must(cpuid_seal(p), "sealing CPUID");
+	must(msr_seal(p), "sealing MSRs");
+	must(platform_ports_add(&p->pio, p->machine.pm1a_cnt, p->machine.pm1b_cnt,
+				p->config.log_com2),
+	     "owned ports");
+	p->io_bitmap = page_alloc_n(2, 1);
+	p->msr_bitmap = page_alloc();
+	if (!p->io_bitmap || !p->msr_bitmap)
+		no_pages();
+	pio_bitmap_build(&p->pio, p->io_bitmap);
+	msr_bitmap_build(p, p->msr_bitmap);
+}
+
+static void create_partition(struct boot_state *b, struct partition *p, bool nested)
+{
+	describe_machine(b, &p->machine, nested);
+	apply_options(&b->options, &p->config);
+	decide_apicv(b, &p->machine);
+	p->region_base = b->region_base;
+	p->region_len = b->region_bytes;
+	p->memory = b->info.memory;
+	must(e820_reserve(&p->memory, p->region_base.v, p->region_len, E820_RESERVED),
+	     "reserving the region");
+	must(clock_init(&p->clock, b->tsc.tsc_hz, b->wall_tsc, b->wall_s * 1000000000ull),
+	     "the clock");
+	p->machine.xcr0_supported = xsave_supported();
+	register_rows(p);
+}
+
+static struct vp *create_vp(struct partition *p)
+{
+	struct vp *vp = page_alloc_n((sizeof(*vp) + 4095) / 4096, 1);
+	u8 *apic_page = page_alloc();
+
+	if (!vp || !apic_page)
+		no_pages();
+	vp->partition = p;
+	vp->index = 0;
+	vp->apic_id = this_cpu()->apic_id;
+	vp->vpid = 1;
+	vp->deadline_tsc = TIMER_NEVER;
+	vp->msr_bitmap = page_alloc();
+	if (!vp->msr_bitmap)
+		no_pages();
+	memcpy(vp->msr_bitmap, p->msr_bitmap, 4096);
+	p->vp[p->vp_count++] = vp;
+	vlapic_init(vp, apic_page);
+	mtrr_init_from_host(&vp->mtrr, p->machine.phys_bits);
+	return vp;
+}
+
+static void map_memory(struct partition *p)
+{
+	bool has_1g = (vmx.caps.ept_vpid & EPT_VPID_CAP_1G) != 0;
+
+	/* No accessed and dirty flags: nothing reads them, and page walks would become writes. */
+	must(ept_init(&p->ept, has_1g, true, false, MT_WB), "EPT");
+	must(ept_build_partition(p), "the EPT identity map");
+	log_info("ept: %u tables, %s pages, out to %u bits; %llu of %llu heap pages free",
+		 p->ept.pages, has_1g ? "1-GiB" : "2-MiB", p->machine.phys_bits, page_free_count(),
+		 page_total_count());
+}
+
+/* Controls that depend on what the guest sees; the VMCS is current. */
+static void fill_vmcs(struct vp *vp)
+{
+	struct vmx_guest_features gf = {
+		.rdtscp = guest_has_feature(vp, 0x80000001, 0, 3, CPUID80000001_EDX_RDTSCP),
+		.invpcid = guest_has_feature(vp, 7, 0, 1, CPUID7_EBX_INVPCID),
+		.xsaves = guest_has_feature(vp, 0xd, 1, 0, CPUIDD_1_EAX_XSAVES),
+		.waitpkg = guest_has_feature(vp, 7, 0, 2, CPUID7_ECX_WAITPKG),
+	};
+	struct vmx_ctls c;
+
+	/* RDPID is enabled by the same control as RDTSCP. */
+	gf.rdtscp |= guest_has_feature(vp, 7, 0, 2, CPUID7_ECX_RDPID);
+	vp->partition->machine.cr4_allowed = guest_cr4_allowed(vp);
+	if (vmx_ctls_init(&vmx.caps, &gf, vmx.apicv.tpr_shadow, &c) != ERR_NONE)
+		fatal("the VMX controls of this CPU contradict its CPUID: please report with a "
+		      "log");
+	vp_vmcs_fill(vp, &(struct vp_ctls){ c.pin, c.proc, c.proc2, c.exit, c.entry });
+}
+
+static void start_stats(struct vp *vp);
+
+static void stats_due(struct vp *vp, struct timer *t)
+{
+	vp_set_work(vp, VP_WORK_DUMP);
+	start_stats(vp);
+}
+
+static void start_stats(struct vp *vp)
+{
+	static struct timer timer = { .fn = stats_due };
+	const struct partition *p = vp->partition;
+
+	if (p->config.stats_seconds != 0)
+		timer_set(vp, &timer, hw_tsc() + p->config.stats_seconds * p->clock.tsc_hz);
+}
+
+void boot_start(struct boot_state *b)
+{
+	struct partition *p = &the_partition;
+	void *vmxon_page, *vmcs_page;
+	struct vp *vp;
+	bool nested;
+
+	vmx_probe(&vmx.caps, &nested);
+	hw_vmx_init(&vmx.caps);
+	decide_mitigations(&b->options);
+	create_partition(b, p, nested);
+	vp = create_vp(p);
+	map_memory(p);
+	boot_plan_guest(b, p);
+	boot_hide_cpus(b, this_cpu()->apic_id);
+
+	vmxon_page = page_alloc();
+	vmcs_page = page_alloc();
+	if (!vmxon_page || !vmcs_page)
+		no_pages();
+	vmx_on(&vmx.caps, vmxon_page);
+	vmcs_create(vp, vmcs_page, &vmx.caps, mitigation_host_rip(vmx.mitigations));
+	fill_vmcs(vp);
+	this_cpu()->vp = vp;
+	vp_reset(vp, false);
+	vlapic_copy_physical(vp);
+	apic_page_remap(vp);
+	vp_vmcs_set_entry(vp, boot_load_guest());
+	start_stats(vp);
+	log_info("starting the guest: COM1 and the screen are its own from here on");
+	boot_test_entry(&b->options);
+	console_handover();
+	vmx_run(vp);
+}

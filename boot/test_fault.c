@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Option test_fault: break the hypervisor deliberately, to test what a bug looks like.
+ *
+ * Context: boot, after the move.
+ */
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/vmcs.h"
+#include "arch/x86/layout.h"
+#include "arch/x86/percpu.h"
+#include "boot/boot.h"
+#include "core/hw.h"
+#include "core/lib/bits.h"
+#include "core/lib/compiler.h"
+#include "core/lib/string.h"
+#include "core/log.h"
+
+/* volatile throughout: the compiler must not see through the crime. */
+
+static void fault_page(void)
+{
+	volatile u64 addr = 16; /* a member of a NULL structure */
+
+	*(volatile u32 *)addr = 1;
+}
+
+static void fault_text(void)
+{
+	*(volatile u8 *)text_start = 0xcc; /* text is not writable */
+}
+
+static void fault_exec(void)
+{
+	static u8 code[] = { 0xc3 };
+	void (*volatile f)(void) = (void (*)(void))(u64)code; /* data is not executable */
+
+	f();
+}
+
+static void fault_assert(void)
+{
+	volatile u32 two = 2;
+
+	ASSERT(two + two == 5);
+}
+
+static NOINLINE u32 recurse(u32 depth)
+{
+	volatile u8 frame[512];
+
+	frame[0] = (u8)depth;
+	return depth == ~0u ? 0 : recurse(depth + 1) + frame[0];
+}
+
+static void fault_stack(void)
+{
+	(void)recurse(0); /* into the guard page */
+}
+
+static NOINLINE void fault_smash(void)
+{
+	volatile char buf[16];
+	volatile char *volatile p = buf;
+
+	for (u32 i = 0; i < 64; i++)
+		p[i] = 0x55; /* over the canary */
+}
+
+static void fault_ud(void)
+{
+	__builtin_trap();
+}
+
+/* A #PF whose gate is not present: #NP while delivering a page fault is a double fault. */
+static void fault_double(void)
+{
+	host_idt[14].low = 0;
+	fault_page();
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} faults[] = {
+	{ "page_fault", fault_page }, { "write_text", fault_text },     { "exec_data", fault_exec },
+	{ "assert", fault_assert },   { "stack", fault_stack },         { "smash", fault_smash },
+	{ "ud", fault_ud },           { "double_fault", fault_double },
+};
+
+void boot_test_fault(const struct options *o)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(faults); i++) {
+		if (strcmp(o->test_fault, faults[i].name) == 0) {
+			log_info("test_fault: %s", o->test_fault);
+			faults[i].run();
+		}
+	}
+}
+
+void boot_test_entry(const struct options *o)
+{
+	if (strcmp(o->test_fault, "entry") == 0) {
+		log_info("test_fault: %s", o->test_fault);
+		hw_vmwrite(VMCS_GUEST_CR0, CR0_PG | CR0_NE); /* paging without protection */
+	}
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Forwarding of physical interrupts: rules I1-I7 of docs/design.md.
+ *
+ * The physical ISR holds exactly the held vectors: an edge vector is finished before anything else
+ * is accepted. So "highest in the physical ISR" is "highest held", without reading the hardware.
+ *
+ * Context: VP's own CPU, VMX root, interrupts disabled.
+ */
+#include "core/apic/irq_fwd.h"
+
+#include "arch/x86/defs/cr.h"
+#include "core/apic/vlapic_internal.h"
+#include "core/hw.h"
+
+/* Of a physical LVT entry that is written back. */
+#define LVT_READ_ONLY (APIC_LVT_PENDING | APIC_LVT_REMOTE_IRR)
+
+/* Direct injection, gated by IF and shadow only: the APIC has no part in it. */
+static NOINLINE void irq_fwd_extint_put(struct vp *vp, u8 vector)
+{
+	struct irq_fwd *f = &vp->fwd;
+
+	if (f->extint_tail - f->extint_head == EXTINT_FIFO) {
+		COUNT(vp, IRQ_EXTINT_LOST);
+		return;
+	}
+	f->extint[f->extint_tail++ % EXTINT_FIFO] = vector;
+	vp->event.extint = true;
+	COUNT(vp, IRQ_EXTINT);
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+/*
+ * The bit stays until the vector comes as edge: an exit for nothing is harmless, a VMWRITE per
+ * interrupt is not.
+ */
+void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector)
+{
+	struct irq_fwd *f = &vp->fwd;
+	u64 bit = BIT64(vector & 63);
+	u64 *word = &f->eoi_exit[vector >> 6];
+
+	if (((*word & bit) != 0) == irq_fwd_is_held(f, vector))
+		return;
+	*word ^= bit;
+	hw_vmwrite((enum vmcs_field)(VMCS_EOI_EXIT0 + 2 * (vector >> 6)), *word);
+}
+
+static NOINLINE void irq_fwd_hold(struct vp *vp, u8 vector)
+{
+	struct irq_fwd *f = &vp->fwd;
+
+	f->held[vector >> 5] |= BIT32(vector & 31);
+	f->held_count++;
+	COUNT(vp, IRQ_LEVEL);
+	/*
+	 * A disabled virtual APIC drops it. Still held: finishing it now would only make the line
+	 * send it again, for ever. The drain that comes with enabling finishes it.
+	 */
+	vlapic_set_irr(vp, vector, true);
+}
+
+static NOINLINE void irq_fwd_accept_draining(struct vp *vp, u8 vector, bool level)
+{
+	hw_lapic_eoi();
+	COUNT(vp, IRQ_DRAINED);
+	vlapic_set_irr(vp, vector, level); /* dropped unless the guest only disables by SVR */
+}
+
+/* All but a plain edge. */
+static NOINLINE void irq_fwd_accept_rare(struct vp *vp, u8 vector, bool in_service, bool level)
+{
+	if (!in_service || irq_fwd_is_held(&vp->fwd, vector))
+		irq_fwd_extint_put(vp, vector); /* 8259 or spurious: I1 */
+	else if (vp->fwd.draining)
+		irq_fwd_accept_draining(vp, vector, level);
+	else if (level)
+		irq_fwd_hold(vp, vector);
+}
+
+bool irq_fwd_take(struct vp *vp, u32 vector)
+{
+	u32 word = vector >> 5, bit = BIT32(vector & 31);
+	u64 state = hw_lapic_isr_tmr(word);
+	u32 isr = (u32)state, tmr = (u32)(state >> 32);
+
+	/* A held vector is level: its TMR bit is set. */
+	if (unlikely((isr & ~tmr & bit) == 0) || unlikely(vp->fwd.draining)) {
+		irq_fwd_accept_rare(vp, (u8)vector, (isr & bit) != 0, (tmr & bit) != 0);
+		return false;
+	}
+	hw_lapic_eoi(); /* I2: before anything else is accepted */
+	COUNT(vp, IRQ_EDGE);
+	return vlapic_request(vp, vector, false);
+}
+
+void irq_fwd_accept(struct vp *vp, u8 vector)
+{
+	if (irq_fwd_take(vp, vector))
+		vp_set_work(vp, VP_WORK_EVENT);
+}
+
+static s32 highest_held(const struct irq_fwd *f)
+{
+	for (s32 w = 7; w >= 0; w--)
+		if (f->held[w] != 0)
+			return w * 32 + 31 - __builtin_clz(f->held[w]);
+	return -1;
+}
+
+void irq_fwd_eoi(struct vp *vp, u8 vector)
+{
+	struct irq_fwd *f = &vp->fwd;
+	s32 top;
+
+	if (!irq_fwd_is_held(f, vector))
+		return;
+	f->done[vector >> 5] |= BIT32(vector & 31);
+
+	/* The physical EOI retires the highest: only when that one is done. */
+	while ((top = highest_held(f)) >= 0) {
+		u32 bit = BIT32(top & 31);
+
+		if ((f->done[top >> 5] & bit) == 0)
+			break;
+		f->held[top >> 5] &= ~bit;
+		f->done[top >> 5] &= ~bit;
+		f->held_count--;
+		hw_lapic_eoi();
+	}
+}
+
+static bool phys_bitmap_any(u32 reg)
+{
+	for (u32 w = 0; w < VECTOR_REGS; w++)
+		if (hw_lapic_read(reg + w * APIC_REG_STRIDE) != 0)
+			return true;
+	return false;
+}
+
+void irq_fwd_drain(struct vp *vp)
+{
+	struct irq_fwd *f = &vp->fwd;
+	u32 lint0 = hw_lapic_read(APIC_LVT_LINT0);
+	u32 svr = hw_lapic_read(APIC_SVR);
+
+	f->draining = true;
+	/* Nobody will send the directed EOIs: with suppression on, Remote IRRs would stay set. */
+	if ((svr & APIC_SVR_EOI_SUPPRESS) != 0)
+		hw_lapic_write(APIC_SVR, svr & ~APIC_SVR_EOI_SUPPRESS);
+	/* By the hardware's ISR: at our own start firmware may have left bits there. */
+	for (u32 n = 0; n < VECTOR_COUNT && phys_bitmap_any(APIC_ISR); n++)
+		hw_lapic_eoi();
+	for (u32 i = 0; i < ARRAY_SIZE(f->held); i++)
+		f->held[i] = f->done[i] = 0;
+	f->held_count = 0;
+
+	if (phys_bitmap_any(APIC_IRR)) {
+		/* An 8259 must not be acknowledged just because the window is open. */
+		hw_lapic_write(APIC_LVT_LINT0, lint0 | APIC_LVT_MASKED);
+		for (u32 n = 0; n < VECTOR_COUNT && phys_bitmap_any(APIC_IRR); n++)
+			hw_irq_window();
+		hw_lapic_write(APIC_LVT_LINT0, lint0 & ~LVT_READ_ONLY);
+	}
+	if ((svr & APIC_SVR_EOI_SUPPRESS) != 0)
+		hw_lapic_write(APIC_SVR, svr);
+	f->draining = false;
+}
+
+void irq_fwd_reset(struct vp *vp)
+{
+	irq_fwd_drain(vp);
+	vp->fwd.extint_head = vp->fwd.extint_tail;
+	vp->event.extint = false;
+}
+
+bool irq_fwd_extint_pending(const struct vp *vp)
+{
+	return vp->event.extint;
+}
+
+#define PIC1_CMD     0x20
+#define PIC2_CMD     0xa0
+#define PIC_OCW3_IRR 0x0a
+#define PIC_OCW3_ISR 0x0b
+
+/*
+ * A vector that was acknowledged under the firmware's 8259 set-up (IRQ 0 = 8 = #DF) and waited
+ * while the guest initialised the 8259 anew would not exist on the bare machine: there it would not
+ * have been acknowledged with IF = 0. The 8259 knows: a new initialisation clears its in-service
+ * bits.
+ */
+static bool extint_is_stale(u8 vector)
+{
+	u32 in_service;
+
+	if (vector >= EXC_COUNT || (hw_vmread(VMCS_GUEST_CR0) & CR0_PE) == 0)
+		return false;
+	hw_io_out(PIC1_CMD, 1, PIC_OCW3_ISR);
+	hw_io_out(PIC2_CMD, 1, PIC_OCW3_ISR);
+	in_service = hw_io_in(PIC1_CMD, 1) | hw_io_in(PIC2_CMD, 1);
+	hw_io_out(PIC1_CMD, 1, PIC_OCW3_IRR); /* the state after initialisation */
+	hw_io_out(PIC2_CMD, 1, PIC_OCW3_IRR);
+	return in_service == 0;
+}
+
+s32 irq_fwd_extint_take(struct vp *vp)
+{
+	struct irq_fwd *f = &vp->fwd;
+
+	while (f->extint_head != f->extint_tail) {
+		u8 vector = f->extint[f->extint_head++ % EXTINT_FIFO];
+
+		vp->event.extint = f->extint_head != f->extint_tail;
+		if (!extint_is_stale(vector))
+			return vector;
+		COUNT(vp, IRQ_EXTINT_STALE);
+	}
+	return -1;
+}
+
+/* --- Rule I7 --- */
+
+void irq_fwd_mirror(struct vp *vp, u32 reg)
+{
+	const struct vlapic *a = &vp->apic;
+	u32 val = vlapic_reg(a, reg);
+
+	switch (reg) {
+	case APIC_LDR:
+	case APIC_DFR:
+		/* Derived from the ID, or absent: WRMSR would fault. */
+		if (vp->fwd.phys_x2apic)
+			return;
+		break;
+	case APIC_LVT_CMCI:
+		if (!vlapic_has_cmci(a))
+			return;
+		break;
+	case APIC_SVR:
+		val &= APIC_SVR_VECTOR | APIC_SVR_ENABLE | APIC_SVR_EOI_SUPPRESS;
+		break;
+	case APIC_LVT_THERMAL:
+	case APIC_LVT_LINT0:
+	case APIC_LVT_LINT1:
+		break;
+	default: /* register numbers, not an enum: all others stay ours */
+		return;
+	}
+	hw_lapic_write(reg, val);
+}
+
+void irq_fwd_set_x2apic(struct vp *vp)
+{
+	vp->fwd.phys_x2apic = true;
+	hw_lapic_set_x2apic(true);
+}
+
+void irq_fwd_mirror_all(struct vp *vp)
+{
+	/* SVR first: a disabled APIC keeps its entries masked. */
+	static const u32 regs[] = { APIC_SVR,         APIC_LDR,       APIC_DFR,      APIC_LVT_CMCI,
+				    APIC_LVT_THERMAL, APIC_LVT_LINT0, APIC_LVT_LINT1 };
+
+	if (!vlapic_is_hw_enabled(&vp->apic)) {
+		/* Without an APIC, LINT0 and LINT1 are the CPU's INTR and NMI pins. */
+		hw_lapic_write(APIC_SVR, APIC_SVR_RESET | APIC_SVR_ENABLE);
+		hw_lapic_write(APIC_LVT_LINT0, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_EXTINT));
+		hw_lapic_write(APIC_LVT_LINT1, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_NMI));
+		return;
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(regs); i++)
+		irq_fwd_mirror(vp, regs[i]);
+}

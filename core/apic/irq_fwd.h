@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Forwarding of physical interrupts: the physical LAPIC keeps the guest's vectors (rules I1-I8 of
+ * docs/design.md). Pure; the physical LAPIC is reached by hw_lapic_*().
+ *
+ * Context: the VP's own CPU, interrupts disabled.
+ */
+#pragma once
+
+#include "core/lib/types.h"
+
+struct vp;
+
+#define EXTINT_FIFO 16u /* power of two */
+
+struct irq_fwd {
+	u32 held[8];            /* level vectors kept in the physical ISR */
+	u32 done[8];            /* held vectors whose virtual EOI has happened */
+	u32 held_count;         /* bits set in held */
+	u64 eoi_exit[4];        /* EOI-exit bitmap in the VMCS (virtual-interrupt delivery) */
+	bool draining;          /* rule I5: what arrives is finished at once */
+	bool phys_x2apic;       /* the physical LAPIC is in x2APIC mode: it stays there for ever */
+	u8 extint[EXTINT_FIFO]; /* vectors acknowledged from the 8259, in order */
+	u32 extint_head, extint_tail;
+};
+
+/*
+ * irq_fwd_take() - irq_fwd_accept() for the exit handler. True: the vector is in the virtual IRR
+ * and the caller delivers it at once. False: done, work posted if there is any.
+ */
+bool irq_fwd_take(struct vp *vp, u32 vector);
+
+/* irq_fwd_accept() - one acknowledged vector, from an exit or a host interrupt stub (I1-I4). */
+void irq_fwd_accept(struct vp *vp, u8 vector);
+
+/* irq_fwd_eoi() - the guest's EOI of @vector reached the virtual APIC (I3). */
+void irq_fwd_eoi(struct vp *vp, u8 vector);
+
+/* irq_fwd_set_eoi_exit() - @vector enters the virtual IRR: its EOI must exit while it is held. */
+void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector);
+
+/* irq_fwd_drain() - EOI all held vectors; accept and discard what the physical IRR holds (I5). */
+void irq_fwd_drain(struct vp *vp);
+
+/* irq_fwd_reset() - drain, and forget the ExtINT FIFO: INIT and our own start. */
+void irq_fwd_reset(struct vp *vp);
+
+/* irq_fwd_extint_pending()/irq_fwd_extint_take() - the FIFO; -1 when empty. */
+bool irq_fwd_extint_pending(const struct vp *vp);
+s32 irq_fwd_extint_take(struct vp *vp);
+
+/* irq_fwd_mirror() - copy a register the physical LAPIC mirrors after a guest write (I7). */
+void irq_fwd_mirror(struct vp *vp, u32 reg);
+
+/* irq_fwd_mirror_all() - all of them; a globally disabled APIC becomes virtual wire. */
+void irq_fwd_mirror_all(struct vp *vp);
+
+/* irq_fwd_set_x2apic() - the physical LAPIC follows the guest's into x2APIC mode, never back. */
+void irq_fwd_set_x2apic(struct vp *vp);
+
+static inline bool irq_fwd_is_held(const struct irq_fwd *f, u8 vector)
+{
+	return (f->held[vector >> 5] & (1u << (vector & 31))) != 0;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtual local APIC: interrupt bitmaps, priorities, EOI, reset.
+ *
+ * The register page is the truth. highest_isr and highest_irr follow every change here, and a
+ * search is needed only when more than one bit was set. With virtual-interrupt delivery the CPU
+ * changes the page, too: the caches then hold what sends every function to its slow path, which
+ * searches the page and hands RVI and SVI back.
+ *
+ * Context: VP's own CPU, VMX root, interrupts disabled.
+ * Spec:    SDM Vol. 3A, "Advanced Programmable Interrupt Controller (APIC)".
+ */
+#include "core/apic/vlapic.h"
+
+#include "core/apic/vlapic_internal.h"
+#include "core/event.h"
+#include "core/lib/string.h"
+#include "core/partition.h"
+
+#define LVT_COPIED   (~(APIC_LVT_PENDING | APIC_LVT_REMOTE_IRR)) /* the guest may write these */
+#define SET_IRR_SLOW VECTOR_COUNT /* vlapic.min_vector: no vector takes the fast path */
+
+s32 vlapic_find_highest(const struct vlapic *a, u32 reg, u32 from)
+{
+	for (s32 w = (s32)from / 32; w >= 0; w--) {
+		u32 bits = *vlapic_bitmap(a, reg, (size_t)w * 32);
+
+		if (bits != 0)
+			return w * 32 + 31 - __builtin_clz(bits);
+	}
+	return -1;
+}
+
+/* SDM "Guest Interrupt Status": RVI and SVI are the highest bits of IRR and ISR, 0 for none. */
+static void sync_vid(const struct vlapic *a)
+{
+	s32 rvi = vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
+	s32 svi = vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
+
+	hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS,
+		   FIELD_PREP(INTR_STATUS_RVI, rvi < 0 ? 0 : rvi) |
+			   FIELD_PREP(INTR_STATUS_SVI, svi < 0 ? 0 : svi));
+}
+
+/* After the page was written as a whole. */
+static void reset_caches(struct vlapic *a)
+{
+	a->highest_isr = -1;
+	a->highest_irr = -1;
+	a->isr_many = false;
+	a->irr_many = false;
+	if (a->vid)
+		sync_vid(a);
+}
+
+void vlapic_error(struct vp *vp, u32 esr_bit)
+{
+	struct vlapic *a = &vp->apic;
+	u32 lvt = vlapic_reg(a, APIC_LVT_ERROR);
+
+	if ((a->esr_pending & esr_bit) != 0)
+		return; /* also ends the recursion of an error LVT with an illegal vector */
+	a->esr_pending |= esr_bit;
+	if ((lvt & APIC_LVT_MASKED) == 0)
+		vlapic_set_irr(vp, (u8)lvt, false);
+}
+
+void vlapic_set_irr_slow(struct vp *vp, u8 vector, bool level)
+{
+	struct vlapic *a = &vp->apic;
+	u32 bit = BIT32(vector & 31);
+	u32 *tmr = vlapic_bitmap(a, APIC_TMR, vector);
+
+	if (!vlapic_is_hw_enabled(a) || !vlapic_is_sw_enabled(a))
+		return;
+	if (vector < VECTOR_MIN_APIC) {
+		vlapic_error(vp, APIC_ESR_RECEIVE_ILLEGAL);
+		return;
+	}
+	*vlapic_bitmap(a, APIC_IRR, vector) |= bit;
+	*tmr = level ? *tmr | bit : *tmr & ~bit;
+	irq_fwd_set_eoi_exit(vp, vector);
+	sync_vid(a);
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+void vlapic_set_irr(struct vp *vp, u8 vector, bool level)
+{
+	vlapic_set_irr_inline(vp, vector, level);
+}
+
+/* @irr if it is in a higher priority class than @isr and the TPR, else -1. */
+static inline s32 deliverable(const struct vlapic *a, s32 irr, s32 isr)
+{
+	s32 limit = (s32)vlapic_reg(a, APIC_TPR); /* under a TPR shadow, too, the guest's */
+
+	if (isr > limit)
+		limit = isr;
+	return irr > (limit | 0xf) ? irr : -1; /* same class: blocked */
+}
+
+s32 vlapic_pending_vector(struct vp *vp)
+{
+	const struct vlapic *a = &vp->apic;
+
+	if (unlikely(a->vid))
+		return deliverable(a, vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1),
+				   vlapic_highest_isr(a));
+	return a->highest_irr < 0 ? -1 : deliverable(a, a->highest_irr, a->highest_isr);
+}
+
+void vlapic_accept(struct vp *vp, u8 vector)
+{
+	struct vlapic *a = &vp->apic;
+	u32 bit = BIT32(vector & 31);
+
+	*vlapic_bitmap(a, APIC_IRR, vector) &= ~bit;
+	*vlapic_bitmap(a, APIC_ISR, vector) |= bit;
+	if (unlikely(a->vid)) {
+		sync_vid(a);
+		return;
+	}
+	if (likely(!a->irr_many)) {
+		a->highest_irr = -1;
+	} else {
+		a->highest_irr = vlapic_find_highest(a, APIC_IRR, (u32)a->highest_irr);
+		a->irr_many = a->highest_irr >= 0;
+	}
+	if (likely(a->highest_isr < 0)) {
+		a->highest_isr = vector;
+	} else {
+		a->isr_many = true;
+		if (vector > a->highest_isr)
+			a->highest_isr = vector;
+	}
+}
+
+/* Nothing in service: no effect. */
+static NOINLINE void eoi_vid(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+	s32 vector = vlapic_highest_isr(a);
+
+	if (vector < 0)
+		return;
+	*vlapic_bitmap(a, APIC_ISR, (u32)vector) &= ~BIT32(vector & 31);
+	COUNT(vp, EOI);
+	sync_vid(a);
+	irq_fwd_eoi(vp, (u8)vector);
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+/* More than one bit may be in service: search for the next. */
+static NOINLINE void eoi_many(struct vlapic *a)
+{
+	a->highest_isr = vlapic_find_highest(a, APIC_ISR, (u32)a->highest_isr);
+	a->isr_many = a->highest_isr >= 0;
+}
+
+void vlapic_eoi(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+	s32 vector = a->highest_isr;
+
+	if (unlikely(vector < 0)) {
+		if (a->vid)
+			eoi_vid(vp);
+		return;
+	}
+	*(u32 *)(void *)(a->page + APIC_ISR + (u32)vector / 32 * APIC_REG_STRIDE) &=
+		~(1u << (vector & 31));
+	if (likely(!a->isr_many))
+		a->highest_isr = -1;
+	else
+		eoi_many(a);
+	COUNT(vp, EOI);
+	if (unlikely(vp->fwd.held_count != 0))
+		irq_fwd_eoi(vp, (u8)vector);
+	if (unlikely(a->highest_irr >= 0))
+		vp_set_work(vp, VP_WORK_EVENT);
+}
+
+u32 vlapic_tpr_threshold(struct vp *vp)
+{
+	const struct vlapic *a = &vp->apic;
+	u32 tpr_class = (vlapic_reg(a, APIC_TPR) & 0xf0) >> 4;
+	u32 irr_class;
+
+	if (a->highest_irr < 0)
+		return 0; /* also when the CPU delivers by itself: it needs no threshold */
+	irr_class = (u32)a->highest_irr >> 4;
+	if (a->highest_isr >= 0 && (u32)a->highest_isr >> 4 >= irr_class)
+		return 0; /* an EOI must come first, whatever the TPR */
+	return irr_class <= tpr_class ? irr_class : 0;
+}
+
+/* --- Posting: any CPU --- */
+
+void vlapic_post_irq(struct vp *target, u8 vector)
+{
+	struct vlapic *a = &target->apic;
+
+	(void)__atomic_fetch_or(&a->posted[vector >> 6], BIT64(vector & 63), __ATOMIC_RELAXED);
+	STORE_RELEASE(a->posted_any, 1); /* after the bit: who sees the flag sees the bit */
+	vp_post_work(target, VP_WORK_POSTED);
+}
+
+void vlapic_post_nmi(struct vp *target)
+{
+	STORE_RELEASE(target->apic.posted_nmi, 1);
+	vp_post_work(target, VP_WORK_POSTED);
+}
+
+void vlapic_post_init(struct vp *target)
+{
+	WRITE_ONCE(target->apic.sipi, 0);
+	vp_post_work(target, VP_WORK_INIT);
+}
+
+void vlapic_post_sipi(struct vp *target, u8 vector)
+{
+	STORE_RELEASE(target->apic.sipi, SIPI_PENDING | vector);
+	vp_post_work(target, VP_WORK_POSTED);
+}
+
+void vlapic_fold_posted(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+
+	if (__atomic_exchange_n(&a->posted_nmi, 0, __ATOMIC_ACQUIRE) != 0)
+		event_nmi(vp);
+	if (__atomic_exchange_n(&a->posted_any, 0, __ATOMIC_ACQUIRE) == 0)
+		return;
+	for (u32 i = 0; i < ARRAY_SIZE(a->posted); i++) {
+		u64 bits = __atomic_exchange_n(&a->posted[i], 0, __ATOMIC_ACQUIRE);
+
+		for (; bits != 0; bits &= bits - 1)
+			vlapic_set_irr(vp, (u8)(i * 64 + (u32)__builtin_ctzll(bits)), false);
+	}
+}
+
+s32 vlapic_take_sipi(struct vp *vp)
+{
+	u32 sipi = __atomic_exchange_n(&vp->apic.sipi, 0, __ATOMIC_ACQUIRE);
+
+	return (sipi & SIPI_PENDING) != 0 ? (s32)(sipi & 0xff) : -1;
+}
+
+/* --- Reset and hand-over --- */
+
+void vlapic_enable_changed(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+
+	a->min_vector = !a->vid && vlapic_is_hw_enabled(a) && vlapic_is_sw_enabled(a)
+				? VECTOR_MIN_APIC
+				: SET_IRR_SLOW;
+}
+
+void vlapic_id_changed(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+
+	if (vlapic_is_x2apic(a)) {
+		vlapic_reg_set(a, APIC_ID, vp->apic_id);
+		vlapic_reg_set(a, APIC_LDR, x2apic_ldr(vp->apic_id));
+		a->self_icr = FIELD_PREP(APIC_ICR_DEST_X2APIC, vp->apic_id);
+	} else {
+		vlapic_reg_set(a, APIC_ID, vp->apic_id << 24);
+		a->self_icr = FIELD_PREP(APIC_ICR_DEST_XAPIC, vp->apic_id);
+	}
+}
+
+void vlapic_clear(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+	u32 version = vlapic_reg(a, APIC_VERSION);
+
+	timer_cancel(vp, &a->timer);
+	a->tsc_deadline = 0;
+	a->period_tsc = 0;
+	a->timer_shift = apic_tdcr_shift(0);
+	a->esr_pending = 0;
+
+	memset(a->page, 0, 4096);
+	vlapic_reg_set(a, APIC_VERSION, version);
+	vlapic_reg_set(a, APIC_DFR, APIC_DFR_FLAT);
+	vlapic_reg_set(a, APIC_SVR, APIC_SVR_RESET);
+	for (u32 reg = APIC_LVT_TIMER; reg <= APIC_LVT_ERROR; reg += APIC_REG_STRIDE)
+		vlapic_reg_set(a, reg, APIC_LVT_RESET);
+	if (vlapic_has_cmci(a))
+		vlapic_reg_set(a, APIC_LVT_CMCI, APIC_LVT_RESET);
+	a->svr = APIC_SVR_RESET;
+	a->lvt_timer = APIC_LVT_RESET;
+
+	vlapic_id_changed(vp);
+	vlapic_enable_changed(vp);
+	reset_caches(a);
+}
+
+void vlapic_init(struct vp *vp, u8 *page)
+{
+	struct vlapic *a = &vp->apic;
+	u32 phys = hw_lapic_read(APIC_VERSION);
+	u32 max_lvt = umin32((u32)FIELD_GET(APIC_VERSION_MAX_LVT, phys), 6);
+
+	a->page = page;
+	a->base_msr = APIC_BASE_DEFAULT | APIC_BASE_EN | (vp->index == 0 ? APIC_BASE_BSP : 0);
+	/* EOI suppression works because SVR bit 12 is mirrored: ours to offer if it is there. */
+	vlapic_reg_set(a, APIC_VERSION,
+		       (u32)(0x14 | FIELD_PREP(APIC_VERSION_MAX_LVT, umax32(max_lvt, 5)) |
+			     (phys & APIC_VERSION_EOI_SUPPRESS)));
+	vlapic_timer_init(vp);
+	vlapic_clear(vp);
+	a->vid = vp->partition->machine.virt_intr_delivery; /* last: there is no VMCS yet */
+	a->tpr_shadow = vp->partition->machine.tpr_shadow;
+	vlapic_enable_changed(vp);
+}
+
+void vlapic_reset(struct vp *vp, bool init)
+{
+	struct vlapic *a = &vp->apic;
+
+	/* SDM "Local APIC State After It Receives an INIT Reset": the base stays. */
+	if (!init)
+		a->base_msr = APIC_BASE_DEFAULT | APIC_BASE_EN | (a->base_msr & APIC_BASE_BSP);
+	for (u32 i = 0; i < ARRAY_SIZE(a->posted); i++)
+		__atomic_store_n(&a->posted[i], 0, __ATOMIC_RELAXED);
+	WRITE_ONCE(a->posted_nmi, 0);
+	vlapic_clear(vp);
+	if (init) {
+		irq_fwd_reset(vp);
+		irq_fwd_mirror_all(vp);
+	}
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+/* Physical entries that are never the guest's: masked for ever. */
+static void vlapic_quiet_physical(void)
+{
+	hw_lapic_write(APIC_LVT_TIMER, APIC_LVT_MASKED);
+	hw_lapic_write(APIC_TMICT, 0);
+	hw_lapic_write(APIC_LVT_PERF, APIC_LVT_MASKED);
+	hw_lapic_write(APIC_LVT_ERROR, APIC_LVT_MASKED);
+}
+
+void vlapic_copy_physical(struct vp *vp)
+{
+	static const u32 copied[] = { APIC_LVT_THERMAL, APIC_LVT_LINT0, APIC_LVT_LINT1 };
+	struct vlapic *a = &vp->apic;
+	u64 base;
+
+	if (hw_rdmsr_safe(MSR_IA32_APIC_BASE, &base) == ERR_NONE && (base & APIC_BASE_EXTD) != 0) {
+		a->base_msr |= APIC_BASE_EXTD;
+		irq_fwd_set_x2apic(vp);
+	}
+	vlapic_clear(vp);
+	vlapic_quiet_physical();
+	for (u32 i = 0; i < ARRAY_SIZE(copied); i++)
+		vlapic_reg_set(a, copied[i], hw_lapic_read(copied[i]) & LVT_COPIED);
+	if (vlapic_has_cmci(a))
+		vlapic_reg_set(a, APIC_LVT_CMCI, hw_lapic_read(APIC_LVT_CMCI) & LVT_COPIED);
+	if (!vlapic_is_x2apic(a)) {
+		vlapic_reg_set(a, APIC_LDR, hw_lapic_read(APIC_LDR));
+		vlapic_reg_set(a, APIC_DFR, hw_lapic_read(APIC_DFR));
+	}
+	vlapic_reg_set(a, APIC_TPR, hw_lapic_read(APIC_TPR) & 0xff);
+	hw_lapic_write(APIC_TPR, 0); /* priorities are the virtual APIC's business */
+	irq_fwd_reset(vp);           /* firmware's timer ticks: before the guest's SVR can accept */
+	a->svr = hw_lapic_read(APIC_SVR);
+	vlapic_reg_set(a, APIC_SVR, a->svr);
+	vlapic_enable_changed(vp);
+	vp_apic_mode_changed(vp);
+	apic_page_remap(vp);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtual local APIC: xAPIC and x2APIC register semantics over one 4-KiB register page that doubles
+ * as the virtual-APIC page of the hardware (SDM "Advanced Programmable Interrupt Controller").
+ *
+ * Own CPU only, except vlapic_post_irq(), which any CPU may call.
+ */
+#pragma once
+
+#include "arch/x86/defs/apic.h"
+#include "arch/x86/defs/msr.h"
+#include "core/lib/types.h"
+#include "core/msr.h"
+#include "core/time/timer.h"
+
+struct vp;
+
+/* Frequency of the APIC timer before the divider when the machine's crystal is not trusted. */
+#define VLAPIC_TIMER_HZ 1000000000ull
+
+/* A shorter period is raised to this: a tiny periodic count must not eat the CPU. */
+#define VLAPIC_MIN_PERIOD_NS 200000ull
+
+#define SIPI_PENDING BIT32(8) /* vlapic.sipi */
+
+struct vlapic {
+	u8 *page;     /* 4 KiB, zeroed; registers at their xAPIC offsets */
+	u64 base_msr; /* IA32_APIC_BASE as the guest sees it */
+
+	/* Posted by other CPUs (remote, atomic); folded into IRR by vlapic_fold_posted(). */
+	u64 posted[4];
+	u32 posted_any;
+
+	u32 posted_nmi; /* remote: an NMI IPI waits */
+	u32 sipi;       /* remote: SIPI_PENDING | vector, the last SIPI since the last INIT */
+
+	/*
+	 * Caches that keep the hot path short; the page is the truth. With virtual-interrupt
+	 * delivery the CPU changes the page by itself: both highest_* stay -1 and min_vector 256,
+	 * so that the slow paths decide.
+	 */
+	s32 highest_isr; /* -1: none */
+	s32 highest_irr; /* -1: none */
+	union {
+		struct {
+			bool isr_many; /* more than one ISR bit may be set: search for the next */
+			bool irr_many;
+			bool vid;        /* virtual-interrupt delivery is in use */
+			bool tpr_shadow; /* a TPR shadow is: entries need a threshold */
+		};
+		u32 unusual; /* any of the above: event.c takes the long way */
+	};
+	u32 min_vector; /* below: vlapic_set_irr_slow() */
+	u64 self_icr;   /* ICR value of a plain fixed interrupt to this APIC, vector 0 */
+
+	/* Copies of registers that a virtualized write has replaced before we hear of it. */
+	u32 svr;
+	u32 lvt_timer;
+	u32 timer_shift; /* divider of the running count */
+
+	struct timer timer;
+	u64 timer_hz;         /* APIC timer frequency before the divider */
+	u64 tsc_deadline;     /* guest TSC, 0 = disarmed */
+	u64 period_start_tsc; /* physical TSC at the last reload, for TMCCT */
+	u64 period_tsc;       /* length of one count-down in TSC ticks, 0 = stopped */
+	u32 esr_pending;      /* errors since the last ESR write */
+};
+
+static inline u32 vlapic_reg(const struct vlapic *a, u32 reg)
+{
+	return *(const volatile u32 *)(const void *)(a->page + reg);
+}
+
+static inline bool vlapic_is_x2apic(const struct vlapic *a)
+{
+	return (a->base_msr & APIC_BASE_EXTD) != 0;
+}
+
+static inline bool vlapic_is_hw_enabled(const struct vlapic *a)
+{
+	return (a->base_msr & APIC_BASE_EN) != 0;
+}
+
+/* vlapic_init() - @page zeroed, owned for ever. Any CPU; the physical LAPIC is not touched. */
+void vlapic_init(struct vp *vp, u8 *page);
+
+/**
+ * vlapic_reset() - power-on or INIT. INIT drains (rule I5) and mirrors. Power-on is the virtual
+ * state only: vlapic_copy_physical() follows and must still find the firmware's physical one.
+ */
+void vlapic_reset(struct vp *vp, bool init);
+
+/**
+ * vlapic_copy_physical() - rule I7: start as a copy of the physical LAPIC (virtual wire, x2APIC);
+ * drains (rule I5). Once, on the VP's CPU, VMCS current, host interrupt stubs live, after power-on
+ * vp_reset().
+ */
+void vlapic_copy_physical(struct vp *vp);
+
+/**
+ * vlapic_read()/vlapic_write() - register access by xAPIC offset (16-byte aligned), after mode and
+ * size checks; x2APIC reserved-bit faults are the MSR rows' job. Never fail: what does not exist
+ * reads 0, ignores writes and sets the ESR's illegal-register bit.
+ */
+u32 vlapic_read(struct vp *vp, u32 reg);
+void vlapic_write(struct vp *vp, u32 reg, u32 val);
+
+/* x2APIC MSRs 0x800-0x8FF, IA32_APIC_BASE, IA32_TSC_DEADLINE as MSR rows. */
+extern const struct msr_row vlapic_msr_rows[];
+extern const u32 vlapic_msr_row_count;
+
+/* vlapic_write_icr() - send by ICR: both modes end here. @icr: bits 63:32 hold the destination
+ * (x2APIC: 32 bits; xAPIC: bits 63:56). */
+void vlapic_write_icr(struct vp *vp, u64 icr);
+
+/* vlapic_set_irr() - make @vector pending on the own VP. @level sets the TMR bit. Vectors below 16
+ * set the ESR bit instead. Dropped when the APIC is disabled. */
+void vlapic_set_irr(struct vp *vp, u8 vector, bool level);
+
+/* vlapic_post_irq() - the same from any CPU: edge; kicks a remote target. */
+void vlapic_post_irq(struct vp *target, u8 vector);
+void vlapic_post_nmi(struct vp *target);
+void vlapic_post_init(struct vp *target); /* VP_WORK_INIT; forgets a SIPI sent before */
+void vlapic_post_sipi(struct vp *target, u8 vector);
+
+/* vlapic_fold_posted() - VP_WORK_POSTED: take over what other CPUs posted. */
+void vlapic_fold_posted(struct vp *vp);
+
+/* vlapic_take_sipi() - vector of the SIPI that waits, -1: none. The VP waits for SIPI. */
+s32 vlapic_take_sipi(struct vp *vp);
+
+/**
+ * vlapic_pending_vector() - highest vector that the processor priority lets through now, -1: none.
+ * Does not look at RFLAGS.IF.
+ *
+ * With machine.virt_intr_delivery the hardware delivers it by itself as soon as the guest can take
+ * it (RVI is kept by vlapic_set_irr()): then this only answers "must it wake from HLT"; injecting
+ * it and calling vlapic_accept() stays correct, opening an interrupt window for it is wasted.
+ */
+s32 vlapic_pending_vector(struct vp *vp);
+
+/* vlapic_accept() - the CPU takes @vector: IRR -> ISR. Called when the injection is committed. */
+void vlapic_accept(struct vp *vp, u8 vector);
+
+/**
+ * vlapic_eoi() - the one EOI function: clears the highest ISR bit; a held physical level vector is
+ * finished through irq_fwd_eoi() (rule I3).
+ */
+void vlapic_eoi(struct vp *vp);
+
+/* vlapic_update_tpr_threshold() - TPR-shadow threshold for the next entry (rule K2b). */
+u32 vlapic_tpr_threshold(struct vp *vp);
+
+/* vlapic_mode.c */
+
+/* vlapic_write_base() - WRMSR IA32_APIC_BASE: legal transitions only. */
+enum msr_result vlapic_write_base(struct vp *vp, u64 val);
+
+/* apic_page_remap() - the APIC page's place in the EPT follows base, enable and mode. core/mem. */
+void apic_page_remap(struct vp *vp);
+
+/* vlapic_timer.c */
+void vlapic_timer_init(struct vp *vp);
+u32 vlapic_timer_current(struct vp *vp); /* TMCCT */
+void vlapic_timer_write_initial(struct vp *vp, u32 count);
+void vlapic_timer_lvt_changed(struct vp *vp, u32 old_lvt);
+void vlapic_timer_divider_changed(struct vp *vp);
+/* vlapic_timer_write_deadline() - also again with the same value when the TSC offset changed. */
+void vlapic_timer_write_deadline(struct vp *vp, u64 guest_tsc);
+u64 vlapic_timer_read_deadline(struct vp *vp);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VMCS controls and MSR bitmap of one VP, by the mode of its virtual APIC. Pure.
+ *
+ * Spec: SDM Vol. 3C, "APIC Virtualization and Virtual Interrupts".
+ */
+#include "core/apic/vlapic_internal.h"
+#include "core/hw.h"
+#include "core/partition.h"
+
+/* Registers whose RDMSR the CPU answers right from the virtual-APIC page. */
+static bool is_virtual_read(const struct vlapic *a, u32 msr)
+{
+	u32 reg = (msr & 0xff) << 4;
+
+	/* TMCCT and PPR change under the page; rule I6: IRR reads include the physical IRR. */
+	if (reg == APIC_TMCCT || reg == APIC_PPR || (reg >= APIC_IRR && reg < APIC_ESR))
+		return false;
+	return vlapic_x2apic_is_readable(a, reg); /* else #GP: the CPU would read the page */
+}
+
+static void x2apic_bitmap(struct vp *vp, bool virtual)
+{
+	const struct vlapic *a = &vp->apic;
+	bool reads = virtual && vp->partition->machine.apic_register_virt;
+	bool vid = virtual && a->vid;
+
+	for (u32 msr = MSR_IA32_X2APIC_FIRST; msr <= MSR_IA32_X2APIC_LAST; msr++)
+		msr_bitmap_intercept(vp->msr_bitmap, msr, !(reads && is_virtual_read(a, msr)),
+				     true);
+	if (virtual)
+		msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_TPR), false, false);
+	if (vid) {
+		msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_EOI), true, false);
+		msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_SELF_IPI), true, false);
+	}
+}
+
+/* Virtual-interrupt delivery: the bitmaps are handed to the CPU, or taken back into our caches. */
+static void set_vid(struct vp *vp, bool on)
+{
+	struct vlapic *a = &vp->apic;
+	s32 isr = vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
+	s32 irr = vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
+
+	vp_set_proc2_ctl(vp, PROC2_VIRTUAL_INTR_DELIVERY, on);
+	if (a->vid == on)
+		return;
+	a->vid = on;
+	a->highest_isr = on ? -1 : isr;
+	a->highest_irr = on ? -1 : irr;
+	a->isr_many = a->highest_isr >= 0;
+	a->irr_many = a->highest_irr >= 0;
+	vlapic_enable_changed(vp);
+	if (on)
+		hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS,
+			   FIELD_PREP(INTR_STATUS_RVI, irr < 0 ? 0 : irr) |
+				   FIELD_PREP(INTR_STATUS_SVI, isr < 0 ? 0 : isr));
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+void vp_apic_mode_changed(struct vp *vp)
+{
+	const struct machine *m = &vp->partition->machine;
+	bool enabled = vlapic_is_hw_enabled(&vp->apic);
+	bool x2apic = enabled && vlapic_is_x2apic(&vp->apic);
+	bool xapic = enabled && !x2apic;
+	bool virtual_x2apic = x2apic && m->virt_x2apic;
+
+	vp_set_proc2_ctl(vp, PROC2_VIRTUALIZE_APIC_ACCESSES | PROC2_VIRTUALIZE_X2APIC_MODE, false);
+	vp_set_proc2_ctl(vp, PROC2_VIRTUALIZE_APIC_ACCESSES, xapic);
+	vp_set_proc2_ctl(vp, PROC2_VIRTUALIZE_X2APIC_MODE, virtual_x2apic);
+	/*
+	 * Not in xAPIC mode: there the CPU would answer IRR reads from the page, without the
+	 * physical IRR of rule I6; in x2APIC mode the MSR bitmap makes those reads exit.
+	 */
+	vp_set_proc2_ctl(vp, PROC2_APIC_REGISTER_VIRT, m->apic_register_virt && virtual_x2apic);
+	/* Its self-IPIs do not look at the SVR: a disabled APIC accepts none. */
+	set_vid(vp, m->virt_intr_delivery && enabled && vlapic_is_sw_enabled(&vp->apic));
+	x2apic_bitmap(vp, virtual_x2apic);
+}

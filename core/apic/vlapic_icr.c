@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interprocessor interrupts: destination matching and delivery.
+ *
+ * Context: sender's CPU, VMX root. Other VPs are reached by posting only; of their register pages
+ * ID, LDR, DFR and TPR are read, whose races are those of the real bus.
+ * Spec:    SDM Vol. 3A, "Issuing Interprocessor Interrupts", "Determining IPI Destination".
+ */
+#include "core/apic/vlapic_internal.h"
+#include "core/event.h"
+#include "core/hw.h"
+#include "core/partition.h"
+
+#define ICR_MODE(lo)      ((u32)FIELD_GET(APIC_ICR_MODE, (lo)))
+#define ICR_SHORTHAND(lo) ((u32)FIELD_GET(APIC_ICR_SHORTHAND, (lo)))
+
+/* A message on the bus, seen by every APIC. */
+struct ipi {
+	u32 dest; /* 32 bits from x2APIC, 8 from xAPIC */
+	bool logical;
+	bool broadcast;
+	u8 mode;
+	u8 vector;
+};
+
+static bool matches_logical(const struct vlapic *target, u32 dest)
+{
+	u32 ldr = vlapic_reg(target, APIC_LDR);
+
+	if (vlapic_is_x2apic(target))
+		return ldr >> 16 == dest >> 16 && (ldr & dest & 0xffff) != 0;
+	ldr >>= 24;
+	if (FIELD_GET(APIC_DFR_MODEL, vlapic_reg(target, APIC_DFR)) == 0xf)
+		return (ldr & dest) != 0; /* flat */
+	return ldr >> 4 == dest >> 4 && (ldr & dest & 0xf) != 0;
+}
+
+static bool ipi_matches(const struct vp *target, const struct ipi *m)
+{
+	if (!vlapic_is_hw_enabled(&target->apic))
+		return false;
+	if (m->broadcast)
+		return true;
+	if (m->logical)
+		return matches_logical(&target->apic, m->dest);
+	return target->apic_id == m->dest;
+}
+
+static void deliver(struct vp *vp, struct vp *target, const struct ipi *m)
+{
+	switch (m->mode) {
+	case APIC_MODE_FIXED:
+	case APIC_MODE_LOWEST:
+		if (target == vp)
+			vlapic_set_irr(vp, m->vector, false);
+		else
+			vlapic_post_irq(target, m->vector);
+		break;
+	case APIC_MODE_NMI:
+		if (target == vp)
+			event_nmi(vp);
+		else
+			vlapic_post_nmi(target);
+		break;
+	case APIC_MODE_INIT:
+		vlapic_post_init(target);
+		break;
+	case APIC_MODE_STARTUP:
+		vlapic_post_sipi(target, m->vector);
+		break;
+	default: /* a field from the guest: SMI (dropped: SMM is not the guest's) and reserved */
+		break;
+	}
+}
+
+/* Lowest priority: the least busy of the matching ones; the first among equals. */
+static struct vp *pick_lowest(struct partition *p, const struct ipi *m, const struct vp *except)
+{
+	struct vp *best = NULL;
+	u32 best_tpr = 0;
+
+	for (u32 i = 0; i < p->vp_count; i++) {
+		struct vp *target = p->vp[i];
+		u32 tpr = vlapic_reg(&target->apic, APIC_TPR) & 0xff;
+
+		if (target == except || !ipi_matches(target, m) ||
+		    !vlapic_is_sw_enabled(&target->apic))
+			continue;
+		if (best == NULL || tpr < best_tpr) {
+			best = target;
+			best_tpr = tpr;
+		}
+	}
+	return best;
+}
+
+static void send(struct vp *vp, const struct ipi *m, const struct vp *except)
+{
+	struct partition *p = vp->partition;
+
+	if (m->mode == APIC_MODE_LOWEST) {
+		struct vp *target = pick_lowest(p, m, except);
+
+		if (target != NULL)
+			deliver(vp, target, m);
+		return;
+	}
+	for (u32 i = 0; i < p->vp_count; i++)
+		if (p->vp[i] != except && ipi_matches(p->vp[i], m))
+			deliver(vp, p->vp[i], m);
+}
+
+static bool has_vector(u32 mode)
+{
+	return mode == APIC_MODE_FIXED || mode == APIC_MODE_LOWEST;
+}
+
+/* Everything but a fixed interrupt to the sender itself. */
+static NOINLINE void send_icr(struct vp *vp, u32 lo, u32 hi)
+{
+	bool x2apic = vlapic_is_x2apic(&vp->apic);
+	struct ipi m = {
+		.dest = x2apic ? hi : hi >> 24,
+		.logical = (lo & APIC_ICR_LOGICAL) != 0,
+		.mode = (u8)ICR_MODE(lo),
+		.vector = (u8)lo,
+	};
+	const struct vp *except = NULL;
+
+	m.broadcast = m.dest == (x2apic ? APIC_BROADCAST_X2APIC : APIC_BROADCAST_XAPIC);
+	/* INIT level de-assert only set arbitration IDs, on buses that had them. */
+	if (m.mode == APIC_MODE_INIT && (lo & (APIC_ICR_LEVEL | APIC_ICR_ASSERT)) == APIC_ICR_LEVEL)
+		return;
+	if (has_vector(m.mode) && m.vector < VECTOR_MIN_APIC) {
+		vlapic_error(vp, APIC_ESR_SEND_ILLEGAL);
+		if (ICR_SHORTHAND(lo) == APIC_SHORTHAND_SELF)
+			vlapic_error(vp, APIC_ESR_RECEIVE_ILLEGAL);
+		return;
+	}
+	switch (ICR_SHORTHAND(lo)) {
+	case APIC_SHORTHAND_SELF:
+		return; /* fixed was handled; all other modes are invalid with it */
+	case APIC_SHORTHAND_ALL:
+		if (m.mode != APIC_MODE_FIXED)
+			return; /* invalid: SDM "Valid Combinations for the ... Local APIC's ICR" */
+		m.broadcast = true;
+		break;
+	case APIC_SHORTHAND_OTHERS:
+		m.broadcast = true;
+		except = vp;
+		break;
+	default: /* APIC_SHORTHAND_NONE */
+		break;
+	}
+	send(vp, &m, except);
+}
+
+/* All but the fields that do not matter for a plain fixed interrupt. */
+#define ICR_PLAIN (~(APIC_ICR_VECTOR | APIC_ICR_ASSERT | (u64)APIC_ICR_LEVEL))
+#define ICR_SELF  FIELD_PREP(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF)
+
+static inline void dispatch_icr(struct vp *vp, u64 icr)
+{
+	u64 plain = icr & ICR_PLAIN;
+
+	if ((u8)icr >= VECTOR_MIN_APIC && (plain == vp->apic.self_icr || (u32)plain == ICR_SELF))
+		vlapic_set_irr_inline(vp, (u8)icr, false);
+	else
+		send_icr(vp, (u32)icr, (u32)(icr >> 32));
+}
+
+/* Bit 12, "pending", reads 0 always: an IPI is sent when the write returns. */
+static inline void store_icr(struct vlapic *a, u64 icr, u32 high_reg)
+{
+	vlapic_reg_set(a, APIC_ICR, (u32)icr);
+	vlapic_reg_set(a, high_reg, (u32)(icr >> 32));
+}
+
+void vlapic_write_icr(struct vp *vp, u64 icr)
+{
+	struct vlapic *a = &vp->apic;
+
+	icr &= ~(u64)APIC_ICR_PENDING;
+	if (vlapic_is_x2apic(a)) {
+		store_icr(a, icr, APIC_ICR + 4);
+	} else {
+		icr &= APIC_ICR_DEST_XAPIC | GENMASK64(31, 0);
+		store_icr(a, icr, APIC_ICR2);
+	}
+	dispatch_icr(vp, icr);
+}
+
+enum msr_result vlapic_x2apic_icr_write(struct vp *vp, u32 msr, u64 val)
+{
+	if (!vlapic_is_x2apic(&vp->apic))
+		return MSR_GP;
+	val &= ~(u64)APIC_ICR_PENDING;
+	store_icr(&vp->apic, val, APIC_ICR + 4);
+	dispatch_icr(vp, val);
+	return MSR_OK;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The APIC timer: one-shot, periodic, TSC-deadline. One struct timer in the VP's deadline queue, on
+ * the physical TSC. The count registers run at timer_hz / divider; a deadline needs no conversion.
+ *
+ * Context: VP's own CPU, VMX root, interrupts disabled.
+ * Spec:    SDM Vol. 3A, "APIC Timer", "TSC-Deadline Mode".
+ */
+#include "core/apic/vlapic_internal.h"
+#include "core/hw.h"
+#include "core/lib/mul128.h"
+#include "core/partition.h"
+
+#define NS_PER_SECOND 1000000000ull
+
+static u32 timer_mode(u32 lvt)
+{
+	return (u32)FIELD_GET(APIC_LVT_TIMER_MODE, lvt);
+}
+
+static inline bool is_deadline_mode(u32 lvt)
+{
+	return (lvt & APIC_LVT_TIMER_MODE) ==
+	       FIELD_PREP(APIC_LVT_TIMER_MODE, APIC_TIMER_TSC_DEADLINE);
+}
+
+/* @ticks are counts at the divided frequency. */
+static u64 ticks_to_tsc(const struct vp *vp, u64 ticks)
+{
+	const struct vlapic *a = &vp->apic;
+	u64 ns = ticks << a->timer_shift;
+
+	if (a->timer_hz != NS_PER_SECOND)
+		ns = mul_u64_u64_div_u64(ns, NS_PER_SECOND, a->timer_hz);
+	return clock_ns_to_tsc(&vp->partition->clock, ns);
+}
+
+static u64 tsc_to_ticks(const struct vp *vp, u64 delta_tsc)
+{
+	const struct vlapic *a = &vp->apic;
+	u64 ns = clock_tsc_to_ns(&vp->partition->clock, delta_tsc);
+
+	if (a->timer_hz != NS_PER_SECOND)
+		ns = mul_u64_u64_div_u64(ns, a->timer_hz, NS_PER_SECOND);
+	return ns >> a->timer_shift;
+}
+
+static void stop_count(struct vp *vp)
+{
+	vp->apic.period_tsc = 0;
+	timer_cancel(vp, &vp->apic.timer);
+}
+
+/* A periodic timer that is late skips what it missed: the IRR has room for one anyway. */
+static void next_period(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+	u64 now_tsc = hw_tsc();
+	u64 late_tsc;
+
+	a->period_start_tsc += a->period_tsc;
+	late_tsc = now_tsc - a->period_start_tsc;
+	if ((s64)late_tsc > 0 && late_tsc >= a->period_tsc)
+		a->period_start_tsc += late_tsc - late_tsc % a->period_tsc;
+	timer_set(vp, &a->timer, a->period_start_tsc + a->period_tsc);
+}
+
+static void vlapic_timer_expire(struct vp *vp, struct timer *t)
+{
+	struct vlapic *a = &vp->apic;
+
+	COUNT(vp, TIMER_FIRED);
+	a->tsc_deadline = 0;
+	if (timer_mode(a->lvt_timer) == APIC_TIMER_PERIODIC && a->period_tsc != 0)
+		next_period(vp);
+	else
+		a->period_tsc = 0;
+	if ((a->lvt_timer & APIC_LVT_MASKED) == 0)
+		vlapic_set_irr(vp, (u8)a->lvt_timer, false);
+}
+
+/*
+ * Frequency before the divider. A guest that trusts CPUID 0x15 takes the crystal for it, so when
+ * the leaf is shown the timer must tick at that rate.
+ */
+void vlapic_timer_init(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+	struct cpuid_regs r = { 0 };
+
+	a->timer.fn = vlapic_timer_expire;
+	a->timer_hz = VLAPIC_TIMER_HZ;
+	if (!vp->partition->machine.cpuid_tsc_trusted)
+		return;
+	hw_cpuid(CPUID_LEAF_TSC, 0, &r);
+	if (r.c != 0)
+		a->timer_hz = r.c;
+	else if (r.a != 0 && r.b != 0)
+		a->timer_hz = mul_u64_u64_div_u64(vp->partition->clock.tsc_hz, r.a, r.b);
+}
+
+u32 vlapic_timer_current(struct vp *vp)
+{
+	const struct vlapic *a = &vp->apic;
+	u64 count = vlapic_reg(a, APIC_TMICT);
+	u64 elapsed_tsc, elapsed;
+
+	if (a->period_tsc == 0)
+		return 0; /* stopped, expired or TSC-deadline mode */
+	elapsed_tsc = hw_tsc() - a->period_start_tsc;
+	if (elapsed_tsc >= a->period_tsc) {
+		if (timer_mode(a->lvt_timer) != APIC_TIMER_PERIODIC)
+			return 0;
+		elapsed_tsc %= a->period_tsc;
+	}
+	elapsed = tsc_to_ticks(vp, elapsed_tsc);
+	return (u32)(elapsed < count ? count - elapsed : 1); /* 0 would mean: expired */
+}
+
+/* Sets period_tsc from the initial count. */
+static void compute_period(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+	u64 min_tsc;
+
+	a->period_tsc = ticks_to_tsc(vp, vlapic_reg(a, APIC_TMICT));
+	if (timer_mode(a->lvt_timer) != APIC_TIMER_PERIODIC)
+		return;
+	min_tsc = clock_ns_to_tsc(&vp->partition->clock, VLAPIC_MIN_PERIOD_NS);
+	if (a->period_tsc < min_tsc) {
+		a->period_tsc = min_tsc;
+		COUNT(vp, TIMER_PERIOD_RAISED);
+	}
+}
+
+void vlapic_timer_write_initial(struct vp *vp, u32 count)
+{
+	struct vlapic *a = &vp->apic;
+
+	if (is_deadline_mode(a->lvt_timer)) {
+		vlapic_reg_set(a, APIC_TMICT,
+			       0); /* ignored; the page may hold a virtualized write */
+		return;
+	}
+	vlapic_reg_set(a, APIC_TMICT, count);
+	if (count == 0) {
+		stop_count(vp);
+		return;
+	}
+	compute_period(vp);
+	a->period_start_tsc = hw_tsc();
+	timer_set(vp, &a->timer, a->period_start_tsc + a->period_tsc);
+	COUNT(vp, TIMER_ARMED);
+}
+
+void vlapic_timer_lvt_changed(struct vp *vp, u32 old_lvt)
+{
+	struct vlapic *a = &vp->apic;
+
+	/* Between TSC-deadline and the other modes: disarmed. Else the count goes on. */
+	if (is_deadline_mode(a->lvt_timer) != is_deadline_mode(old_lvt)) {
+		stop_count(vp);
+		a->tsc_deadline = 0;
+		vlapic_reg_set(a, APIC_TMICT, 0);
+		return;
+	}
+	/* A running one-shot that becomes periodic: its next period must respect the limit. */
+	if (a->period_tsc != 0 && timer_mode(a->lvt_timer) != timer_mode(old_lvt)) {
+		compute_period(vp);
+		timer_set(vp, &a->timer, a->period_start_tsc + a->period_tsc);
+	}
+}
+
+/* The count in progress keeps its value and goes on at the new rate. */
+void vlapic_timer_divider_changed(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+	u32 count = vlapic_timer_current(vp);
+
+	a->timer_shift = apic_tdcr_shift(vlapic_reg(a, APIC_TDCR));
+	if (a->period_tsc == 0)
+		return;
+	compute_period(vp);
+	a->period_start_tsc = hw_tsc() + ticks_to_tsc(vp, count) - a->period_tsc;
+	timer_set(vp, &a->timer, a->period_start_tsc + a->period_tsc);
+}
+
+/* Physical TSC at which the guest's TSC reaches @guest_tsc; 0 when it has. */
+static NOINLINE u64 deadline_with_offset(const struct vp *vp, u64 guest_tsc)
+{
+	u64 now_tsc = hw_tsc();
+	u64 guest_now_tsc = now_tsc + vp->tsc_offset;
+	u64 delta_tsc;
+
+	if (guest_tsc <= guest_now_tsc)
+		return 0;
+	delta_tsc = guest_tsc - guest_now_tsc;
+	return now_tsc + delta_tsc < now_tsc ? TIMER_NEVER : now_tsc + delta_tsc;
+}
+
+void vlapic_timer_write_deadline(struct vp *vp, u64 guest_tsc)
+{
+	struct vlapic *a = &vp->apic;
+
+	if (!is_deadline_mode(a->lvt_timer))
+		return;
+	a->tsc_deadline = guest_tsc;
+	if (unlikely(guest_tsc == 0)) {
+		timer_cancel(vp, &a->timer);
+		return;
+	}
+	COUNT(vp, TIMER_ARMED);
+	if (unlikely(vp->tsc_offset != 0))
+		guest_tsc = deadline_with_offset(vp, guest_tsc);
+	timer_set(vp, &a->timer, guest_tsc); /* in the past: due before the next entry */
+}
+
+u64 vlapic_timer_read_deadline(struct vp *vp)
+{
+	return vp->apic.tsc_deadline;
+}

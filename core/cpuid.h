@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* CPUID as rows: what the guest sees is an allow-list over the host's leaves plus modules' leaves.
+ */
+#pragma once
+
+#include "arch/x86/defs/cpuid.h"
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+struct vp;
+struct partition;
+
+#define CPUID_ANY 0xffffffffu /* subleaf does not matter */
+
+/*
+ * One leaf (and subleaf). The base value is (host & keep) | set, then @init, computed once per
+ * partition; @fn then adjusts the copy per VP and per access (OSXSAVE, APIC ID...). keep = 0
+ * everywhere: the host does not matter. A leaf that the host does not have counts as 0.
+ */
+struct cpuid_row {
+	u32 leaf;
+	u32 subleaf;
+	struct cpuid_regs keep;
+	struct cpuid_regs set;
+	void (*init)(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r);
+	void (*fn)(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_regs *r);
+	const char *name;
+};
+
+/* cpuid_host_rows.c */
+extern const struct cpuid_row cpuid_host_rows[];
+extern const u32 cpuid_host_row_count;
+
+/**
+ * cpuid_add_rows() - register rows; hypervisor leaves relative to @base (0 for absolute rows).
+ * Returns ERR_BUSY (and logs both names) when a row overlaps one that exists, ERR_NOMEM when the
+ * table is full.
+ */
+MUST_CHECK err_t cpuid_add_rows(struct partition *p, u32 base, const struct cpuid_row *rows, u32 n);
+
+/* cpuid_seal() - sort, evaluate host leaves, build the direct index. Once, before the first VP. */
+MUST_CHECK err_t cpuid_seal(struct partition *p);
+
+/**
+ * cpuid_query() - the leaf as @vp sees it now. Never fails: a basic or extended leaf out of range
+ * answers as the highest basic leaf (SDM CPUID, Intel behaviour), a hypervisor leaf without a row
+ * 0.
+ */
+void cpuid_query(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_regs *out);
+
+/**
+ * cpuid_base() - what all VPs have in common of a leaf: without the per-VP, per-access part. For
+ * decisions that follow from what is advertised (control bits, MSR rows). After cpuid_seal().
+ */
+struct cpuid_regs cpuid_base(const struct partition *p, u32 leaf, u32 subleaf);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Cache of decoded instructions, one page per VP. Drivers read the same registers from the same few
+ * places: a hit replaces the page walk and the decoder by comparing what they depend on. Nothing is
+ * ever flushed: a line whose page tables or bytes changed does not hit. VP's CPU.
+ */
+#include "core/emul/emul_internal.h"
+
+#include "core/hw.h"
+#include "core/mem/page_alloc.h"
+#include "core/vp.h"
+
+#define CACHE_LINES 16u
+
+struct cache_line {
+	u64 rip;
+	struct walk_path path; /* count 0: empty */
+	const u8 *at;
+	u64 raw[2];
+	u64 mask[2]; /* the bytes of the instruction */
+	struct insn in;
+};
+
+struct emul_cache {
+	struct cache_line line[CACHE_LINES];
+};
+
+static_assert(sizeof(struct emul_cache) <= PAGE_SIZE, "page_alloc() makes one");
+
+static struct cache_line *line_of(struct emul_cache *cache, u64 rip)
+{
+	return &cache->line[(rip ^ rip >> 4) % CACHE_LINES];
+}
+
+const struct insn *cache_find(const struct vp *vp)
+{
+	u64 rip = hw_vmread(VMCS_GUEST_RIP);
+	const struct cache_line *l;
+	u64 raw[2];
+
+	if (vp->emul_cache == NULL)
+		return NULL;
+	l = line_of(vp->emul_cache, rip);
+	if (l->rip != rip || l->path.cr3 != hw_vmread(VMCS_GUEST_CR3) || !walk_path_holds(&l->path))
+		return NULL;
+	__builtin_memcpy(raw, l->at, sizeof(raw)); /* constant size: two loads, no call */
+	if (((raw[0] ^ l->raw[0]) & l->mask[0]) | ((raw[1] ^ l->raw[1]) & l->mask[1]))
+		return NULL;
+	return &l->in;
+}
+
+void cache_add(struct vp *vp, const struct code *code, const struct insn *in)
+{
+	u64 rip = hw_vmread(VMCS_GUEST_RIP);
+
+	if (code->at == NULL || code->path.count == 0)
+		return;
+	if (vp->emul_cache == NULL)
+		vp->emul_cache = page_alloc();
+	if (vp->emul_cache == NULL)
+		return;
+	*line_of(vp->emul_cache, rip) = (struct cache_line){
+		.rip = rip,
+		.path = code->path,
+		.at = code->at,
+		.raw = { code->raw[0], code->raw[1] },
+		.mask = { in->len >= 8 ? ~0ull : size_mask(in->len),
+			  in->len > 8 ? size_mask(in->len - 8u) : 0 },
+		.in = *in,
+	};
+}

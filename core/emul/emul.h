@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Instruction subset for memory-mapped registers and protected pages: decode bytes to an operation,
+ * then execute it against a memory callback. Pure.
+ */
+#pragma once
+
+#include "core/exit.h"
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+struct vp;
+
+enum emul_mode { EMUL_16, EMUL_32, EMUL_64 }; /* default operand/address size of the code segment */
+
+enum emul_op {
+	EMUL_MOV, /* reg <-> mem, imm -> mem; all sizes, moffs forms, MOVZX, MOVSX, MOVSXD */
+	EMUL_STOS,
+	EMUL_MOVS,
+	EMUL_LODS,
+	EMUL_ADD,
+	EMUL_OR,
+	EMUL_ADC,
+	EMUL_SBB,
+	EMUL_AND,
+	EMUL_SUB,
+	EMUL_XOR,
+	EMUL_CMP,
+	EMUL_TEST,
+	EMUL_INC,
+	EMUL_DEC,
+	EMUL_NOT,
+	EMUL_NEG,
+	EMUL_XCHG,
+	EMUL_CMPXCHG,
+	EMUL_XADD,
+	EMUL_BT,
+	EMUL_BTS,
+	EMUL_BTR,
+	EMUL_BTC,
+	EMUL_PUSH, /* mem_dst: of a register or immediate; else of the memory operand */
+	EMUL_POP,  /* mem_dst: to the memory operand; else to a register */
+};
+
+struct insn {
+	enum emul_op op;
+	u8 len;         /* bytes, 1..15 */
+	u8 opsize;      /* bytes: 1, 2, 4, 8 of the memory access */
+	u8 regsize;     /* bytes of the register operand (MOVZX/MOVSX differ from opsize) */
+	u8 addrsize;    /* bytes: 2, 4, 8 */
+	u8 reg;         /* register operand, 0-15 */
+	bool high_byte; /* register operand is AH..BH */
+	bool mem_dst;   /* memory is the first operand: the destination, unless op is CMP or BT */
+	bool has_imm, sign_extend, rep, repne, lock;
+	u64 imm; /* sign-extended to 64 bits */
+	/* memory operand; of MOVS the source (the destination is ES:DI) */
+	u8 seg;         /* 0 ES 1 CS 2 SS 3 DS 4 FS 5 GS */
+	s8 base, index; /* register numbers, -1 none */
+	bool rip_relative;
+	u8 scale; /* shift 0-3 */
+	s64 disp;
+};
+
+/* emul_decode() - ERR_INVAL: not in the subset (or longer than 15 bytes); ERR_RANGE: needs more
+ * bytes than @n. */
+MUST_CHECK err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct insn *out);
+
+/* How the emulated page behaves. Accesses that leave the page arrive in pieces of 1, 2, 4 or 8
+ * bytes. */
+struct emul_mem {
+	u64 (*read)(struct vp *vp, u64 gpa, u32 size);
+	void (*write)(struct vp *vp, u64 gpa, u32 size, u64 val);
+};
+
+/**
+ * emul_fetch() - the instruction bytes at CS:RIP through the guest's page tables.
+ * @buf: 15 bytes. Returns the number read (stops at the first page that does not translate).
+ */
+u32 emul_fetch(struct vp *vp, u8 buf[15]);
+
+/**
+ * emul_linear() - linear address of @len bytes at @offset in segment @seg (numbers as in struct
+ * insn): limit, type and canonical checks of the current mode. ERR_FAULT: #GP(0) or #SS(0) is
+ * queued.
+ */
+MUST_CHECK err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *linear);
+
+/* emul_cpu_mode() - from EFER.LMA, CS.L, CS.D. */
+enum emul_mode emul_cpu_mode(const struct vp *vp);
+
+/**
+ * emul_execute() - fetch, decode and run the instruction at RIP whose memory operand hits @gpa.
+ * String instructions run one iteration; RIP stays until the count is used up (EXIT_RESUME).
+ * Returns EXIT_NEXT_DECODED when done (vp->insn_len is set), EXIT_RESUME when a fault was queued or
+ * the instruction must restart; *handled is false when it is outside the subset: the caller
+ * decides.
+ */
+enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem, bool *handled);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between the decoder, its tables and the executor: opcode attributes, helpers. core/emul only. */
+#pragma once
+
+#include "arch/x86/defs/paging.h"
+#include "core/emul/emul.h"
+#include "core/lib/bits.h"
+#include "core/mem/gpa.h"
+
+/* clang-format off */
+
+/* Attributes of one opcode, or of one ModRM.reg value of a group: OR-ed over the opcode's own. */
+#define INSN_OP_MASK    GENMASK32(5, 0)  /* enum emul_op + 1; 0: not in the subset */
+#define INSN_OP(op)     ((u32)(op) + 1u)
+#define INSN_MODRM      BIT32(6)
+#define INSN_BYTE       BIT32(7)        /* operand size is 1 */
+#define INSN_MEM_DST    BIT32(8)        /* the r/m, moffs or string operand comes first */
+#define INSN_IMM8       BIT32(9)        /* sign-extended byte */
+#define INSN_IMMZ       BIT32(10)       /* operand size, at most 4 bytes */
+#define INSN_STRING     BIT32(11)
+#define INSN_MOFFS      BIT32(12)
+#define INSN_MEM8       BIT32(13)       /* memory is narrower than the register: MOVZX, MOVSX */
+#define INSN_MEM16      BIT32(14)
+#define INSN_MEM32      BIT32(15)
+#define INSN_SX         BIT32(16)
+#define INSN_LOCK       BIT32(17)       /* LOCK is allowed */
+#define INSN_DEF64      BIT32(18)       /* 64-bit mode: operand size is 8 or 2, never 4 */
+#define INSN_NO64       BIT32(19)       /* not in 64-bit mode */
+#define INSN_ONLY64     BIT32(20)
+#define INSN_REGOP      BIT32(21)       /* register in opcode bits 2:0; the operand is the stack */
+#define INSN_PREFIX     BIT32(22)       /* legacy prefix */
+#define INSN_GROUP      GENMASK32(27, 24)
+#define INSN_GRP(n)     ((u32)(n) << 24)
+
+/* Rows of insn_groups[]. */
+enum insn_group { GRP_NONE, GRP_1, GRP_1A, GRP_3, GRP_4, GRP_5, GRP_8, GRP_11, GRP_COUNT };
+
+/* clang-format on */
+
+extern const u32 insn_one_byte[256];
+extern const u32 insn_two_byte[256]; /* after 0F */
+extern const u32 insn_groups[GRP_COUNT][8];
+
+/* Register numbers in instructions. */
+enum insn_gpr { GPR_AX, GPR_CX, GPR_DX, GPR_BX, GPR_SP, GPR_BP, GPR_SI, GPR_DI };
+
+/* Segment numbers as in instructions and VMX instruction information. */
+enum insn_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
+
+/* size_mask() - the low @size bytes, @size 1, 2, 4 or 8. */
+static inline u64 size_mask(u32 size)
+{
+	return ~0ull >> (64 - 8 * size);
+}
+
+/* size_extend() - sign-extend the low @size bytes. */
+static inline u64 size_extend(u64 val, u32 size)
+{
+	u32 shift = 64 - 8 * size;
+
+	return (u64)((s64)(val << shift) >> shift);
+}
+
+/* Bytes at RIP, and where they came from. */
+struct code {
+	u64 raw[2]; /* 16 bytes, of which 15 count */
+	u32 len; /* valid ones; less than 15: the next page does not translate, @fault says why */
+	const u8 *at; /* 16 bytes of guest RAM behind path; NULL: not that simple */
+	struct walk_path path;
+	struct walk_fault fault;
+};
+
+void fetch_code(struct vp *vp, enum emul_mode mode, struct code *code);
+
+/*
+ * Decoded instructions of the hot places: a line holds as long as the page tables and the bytes
+ * behind it are unchanged, which every lookup checks. 64-bit mode only. cache.c
+ */
+const struct insn *cache_find(const struct vp *vp); /* NULL: not there */
+void cache_add(struct vp *vp, const struct code *code, const struct insn *in);
+
+/*
+ * alu_binary(), alu_unary() - result of @size bytes, zero-extended; the status flags that the
+ * instruction defines are replaced in *@rflags. Upper bits of the operands are ignored. alu.c
+ */
+u64 alu_binary(enum emul_op op, u32 size, u64 a, u64 b, u64 *rflags);
+u64 alu_unary(enum emul_op op, u32 size, u64 a, u64 *rflags);
+
+/* alu_bit() - BT, BTS, BTR, BTC of bit @bit (already below 8 * size); CF is the old bit. */
+u64 alu_bit(enum emul_op op, u64 a, u32 bit, u64 *rflags);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opcode tables of the instruction subset. Pure data.
+ *
+ * Spec: SDM Vol. 2D, "Opcode Map".
+ */
+#include "core/emul/emul_internal.h"
+
+/* clang-format off */
+
+/* Short names for the columns below. */
+#define OP(o)   INSN_OP(EMUL_##o)
+#define RM      INSN_MODRM
+#define B       INSN_BYTE
+#define DST     INSN_MEM_DST
+#define LK      INSN_LOCK
+#define Ib      INSN_IMM8
+#define Iz      INSN_IMMZ
+
+/* The four forms of a two-operand instruction with r/m: Eb,Gb  Ev,Gv  Gb,Eb  Gv,Ev */
+#define ALU(first, o, lock)                                     \
+	[(first) + 0] = OP(o) | RM | B | DST | (lock),          \
+	[(first) + 1] = OP(o) | RM | DST | (lock),              \
+	[(first) + 2] = OP(o) | RM | B,                         \
+	[(first) + 3] = OP(o) | RM
+
+const u32 insn_one_byte[256] = {
+	ALU(0x00, ADD, LK), ALU(0x08, OR, LK),  ALU(0x10, ADC, LK), ALU(0x18, SBB, LK),
+	ALU(0x20, AND, LK), ALU(0x28, SUB, LK), ALU(0x30, XOR, LK), ALU(0x38, CMP, 0),
+
+	[0x26] = INSN_PREFIX, [0x2e] = INSN_PREFIX, [0x36] = INSN_PREFIX, [0x3e] = INSN_PREFIX,
+	[0x64] = INSN_PREFIX, [0x65] = INSN_PREFIX, [0x66] = INSN_PREFIX, [0x67] = INSN_PREFIX,
+	[0xf0] = INSN_PREFIX, [0xf2] = INSN_PREFIX, [0xf3] = INSN_PREFIX,
+
+	[0x50 ... 0x57] = OP(PUSH) | DST | INSN_REGOP | INSN_DEF64,
+	[0x58 ... 0x5f] = OP(POP) | INSN_REGOP | INSN_DEF64,
+	[0x68] = OP(PUSH) | DST | Iz | INSN_DEF64,
+	[0x6a] = OP(PUSH) | DST | Ib | INSN_DEF64,
+
+	[0x63] = OP(MOV) | RM | INSN_MEM32 | INSN_SX | INSN_ONLY64,     /* MOVSXD */
+
+	[0x80] = RM | B | DST | Ib | INSN_GRP(GRP_1),
+	[0x81] = RM | DST | Iz | INSN_GRP(GRP_1),
+	[0x82] = RM | B | DST | Ib | INSN_NO64 | INSN_GRP(GRP_1),
+	[0x83] = RM | DST | Ib | INSN_GRP(GRP_1),
+	[0x84] = OP(TEST) | RM | B,
+	[0x85] = OP(TEST) | RM,
+	[0x86] = OP(XCHG) | RM | B | DST | LK,
+	[0x87] = OP(XCHG) | RM | DST | LK,
+	[0x88] = OP(MOV) | RM | B | DST,
+	[0x89] = OP(MOV) | RM | DST,
+	[0x8a] = OP(MOV) | RM | B,
+	[0x8b] = OP(MOV) | RM,
+	[0x8f] = RM | DST | INSN_DEF64 | INSN_GRP(GRP_1A),
+
+	[0xa0] = OP(MOV) | B | INSN_MOFFS,
+	[0xa1] = OP(MOV) | INSN_MOFFS,
+	[0xa2] = OP(MOV) | B | DST | INSN_MOFFS,
+	[0xa3] = OP(MOV) | DST | INSN_MOFFS,
+	[0xa4] = OP(MOVS) | B | DST | INSN_STRING,
+	[0xa5] = OP(MOVS) | DST | INSN_STRING,
+	[0xaa] = OP(STOS) | B | DST | INSN_STRING,
+	[0xab] = OP(STOS) | DST | INSN_STRING,
+	[0xac] = OP(LODS) | B | INSN_STRING,
+	[0xad] = OP(LODS) | INSN_STRING,
+
+	[0xc6] = RM | B | DST | Ib | INSN_GRP(GRP_11),
+	[0xc7] = RM | DST | Iz | INSN_GRP(GRP_11),
+	[0xf6] = RM | B | DST | INSN_GRP(GRP_3),
+	[0xf7] = RM | DST | INSN_GRP(GRP_3),
+	[0xfe] = RM | B | DST | INSN_GRP(GRP_4),
+	[0xff] = RM | INSN_GRP(GRP_5),
+};
+
+const u32 insn_two_byte[256] = {
+	[0xa3] = OP(BT) | RM | DST,
+	[0xab] = OP(BTS) | RM | DST | LK,
+	[0xb0] = OP(CMPXCHG) | RM | B | DST | LK,
+	[0xb1] = OP(CMPXCHG) | RM | DST | LK,
+	[0xb3] = OP(BTR) | RM | DST | LK,
+	[0xb6] = OP(MOV) | RM | INSN_MEM8,
+	[0xb7] = OP(MOV) | RM | INSN_MEM16,
+	[0xba] = RM | DST | Ib | INSN_GRP(GRP_8),
+	[0xbb] = OP(BTC) | RM | DST | LK,
+	[0xbe] = OP(MOV) | RM | INSN_MEM8 | INSN_SX,
+	[0xbf] = OP(MOV) | RM | INSN_MEM16 | INSN_SX,
+	[0xc0] = OP(XADD) | RM | B | DST | LK,
+	[0xc1] = OP(XADD) | RM | DST | LK,
+};
+
+const u32 insn_groups[GRP_COUNT][8] = {
+	[GRP_1] = { OP(ADD) | LK, OP(OR) | LK,  OP(ADC) | LK, OP(SBB) | LK,
+		    OP(AND) | LK, OP(SUB) | LK, OP(XOR) | LK, OP(CMP) },
+	[GRP_1A] = { OP(POP) },
+	/* /1 is an alias of /0. */
+	[GRP_3] = { OP(TEST) | Iz, OP(TEST) | Iz, OP(NOT) | LK, OP(NEG) | LK },
+	[GRP_4] = { OP(INC) | LK, OP(DEC) | LK },
+	[GRP_5] = { OP(INC) | DST | LK, OP(DEC) | DST | LK, [6] = OP(PUSH) | INSN_DEF64 },
+	[GRP_8] = { [4] = OP(BT), OP(BTS) | LK, OP(BTR) | LK, OP(BTC) | LK },
+	[GRP_11] = { OP(MOV) },
+};
+
+/* clang-format on */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory operands between operand.c and exec.c. core/emul only. */
+#pragma once
+
+#include "core/emul/emul_internal.h"
+
+enum place {
+	PLACE_RAM,
+	PLACE_EMULATED,
+	PLACE_ONES, /* rules M1, I8: reads all-ones, drops writes */
+};
+
+/* One memory operand: a piece per page it touches. */
+struct operand {
+	gpa_t gpa[2];
+	u32 len[2]; /* bytes; the second is 0 unless the operand straddles */
+	enum place place[2];
+};
+
+enum resolve {
+	RESOLVE_OK,
+	RESOLVE_FAULT,   /* a fault is queued */
+	RESOLVE_FOREIGN, /* some of it lies in a device or in a scratch page (rule M1) */
+};
+
+/* operand_offset() - effective address of the instruction's memory operand, before segmentation. */
+u64 operand_offset(const struct vp *vp, const struct insn *in);
+
+/* operand_cpl_access() - WALK_USER at CPL 3. */
+u32 operand_cpl_access(const struct vp *vp);
+
+/* operand_resolve() - translate [@linear, +@size); @page: an address on the emulated page. */
+enum resolve operand_resolve(struct vp *vp, u64 page, u64 linear, u32 size, bool write,
+			     struct operand *op);
+
+u64 operand_load(struct vp *vp, const struct emul_mem *mem, const struct operand *op);
+void operand_store(struct vp *vp, const struct emul_mem *mem, const struct operand *op, u64 val);

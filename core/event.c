@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Event injection: priorities, merge rules, windows, sleep. Pure. */
+#include "core/event.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/vector.h"
+#include "arch/x86/defs/vmcs.h"
+#include "core/hw.h"
+#include "core/partition.h"
+#include "core/vp.h"
+
+static u32 intr_info(enum intr_type type, u8 vector, bool has_code)
+{
+	return INTR_INFO_VALID | (u32)FIELD_PREP(INTR_INFO_TYPE, type) | vector |
+	       (has_code ? INTR_INFO_ERROR_CODE_VALID : 0);
+}
+
+static bool is_exception(u32 info)
+{
+	u64 type = FIELD_GET(INTR_INFO_TYPE, info);
+
+	return type == INTR_TYPE_HARD_EXCEPTION || type == INTR_TYPE_SOFT_EXCEPTION ||
+	       type == INTR_TYPE_PRIV_SOFT_EXCEPTION;
+}
+
+static void queue(struct vp *vp, u32 info, u32 error)
+{
+	vp->event.info = info;
+	vp->event.error = error;
+	vp->event.len = 0;
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+/*
+ * Meet an event that is already queued: the one whose delivery the exit interrupted. Returns false
+ * when the pair became #DF or a triple fault.
+ */
+static bool merge_with_queued(struct vp *vp, u8 vector)
+{
+	struct event_state *ev = &vp->event;
+	u8 first = (u8)(ev->info & INTR_INFO_VECTOR);
+
+	if (!is_exception(ev->info)) {
+		/* An NMI is not lost; an acknowledged interrupt is, as on hardware. */
+		if (FIELD_GET(INTR_INFO_TYPE, ev->info) == INTR_TYPE_NMI)
+			ev->nmi_pending = true;
+		return true;
+	}
+	switch (exception_merge(first, vector)) {
+	case EXC_MERGE_SERIAL:
+		return true;
+	case EXC_MERGE_DOUBLE_FAULT:
+		COUNT(vp, DOUBLE_FAULT);
+		queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, EXC_DF, true), 0);
+		return false;
+	case EXC_MERGE_SHUTDOWN:
+		ev->triple_fault = true;
+		ev->info = 0;
+		vp_set_work(vp, VP_WORK_EVENT);
+		return false;
+	}
+	return true;
+}
+
+void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code)
+{
+	bool real_mode = !(hw_vmread(VMCS_GUEST_CR0) & CR0_PE);
+
+	COUNT(vp, EXC_INJECTED);
+	if (vp->event.triple_fault)
+		return;
+	if ((vp->event.info & INTR_INFO_VALID) && !merge_with_queued(vp, vector))
+		return;
+	/* Faults push RF = 1: SDM "Instruction-Breakpoint Exception Condition". Traps do not. */
+	if (vector != EXC_DB && vector != EXC_BP && vector != EXC_OF)
+		hw_vmwrite(VMCS_GUEST_RFLAGS, hw_vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
+	queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, vector, has_code && !real_mode), code);
+}
+
+void event_nmi(struct vp *vp)
+{
+	vp->event.nmi_pending = true;
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+void event_vectoring(struct vp *vp)
+{
+	u32 info = (u32)hw_vmread(VMCS_IDT_VECTORING_INFO);
+	u64 type = FIELD_GET(INTR_INFO_TYPE, info);
+
+	if (!(info & INTR_INFO_VALID))
+		return;
+	COUNT(vp, EVENT_REINJECTED);
+	queue(vp,
+	      info & (INTR_INFO_VALID | INTR_INFO_TYPE | INTR_INFO_VECTOR |
+		      INTR_INFO_ERROR_CODE_VALID),
+	      (u32)hw_vmread(VMCS_IDT_VECTORING_ERROR_CODE));
+	if (type == INTR_TYPE_SOFT_INT || type == INTR_TYPE_SOFT_EXCEPTION ||
+	    type == INTR_TYPE_PRIV_SOFT_EXCEPTION)
+		vp->event.len = (u32)hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH);
+	if (type == INTR_TYPE_NMI) /* rule K2b: or the injection would be blocked by itself */
+		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
+								~(u64)GUEST_INTR_BLOCKED_BY_NMI);
+}
+
+static void inject(u32 info)
+{
+	hw_vmwrite(VMCS_VM_ENTRY_INTR_INFO, info);
+}
+
+/* An exception, or what an exit interrupted: goes first, whatever blocks interrupts. */
+static void inject_queued(struct event_state *ev)
+{
+	inject(ev->info);
+	if (ev->info & INTR_INFO_ERROR_CODE_VALID)
+		hw_vmwrite(VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE, ev->error);
+	if (ev->len != 0)
+		hw_vmwrite(VMCS_VM_ENTRY_INSTRUCTION_LENGTH, ev->len);
+	ev->info = 0;
+}
+
+/* The interrupt that the guest takes now; -1: none. Commits it in the virtual APIC or the FIFO. */
+static s32 take_interrupt(struct vp *vp)
+{
+	s32 vector;
+
+	if (irq_fwd_extint_pending(vp))
+		return irq_fwd_extint_take(vp);
+	if (vp->partition->machine.virt_intr_delivery)
+		return -1; /* the CPU evaluates RVI itself */
+	vector = vlapic_pending_vector(vp);
+	if (vector >= 0)
+		vlapic_accept(vp, (u8)vector);
+	return vector;
+}
+
+/* An interrupt waits that the CPU will not deliver by itself. */
+static bool interrupt_waits(struct vp *vp)
+{
+	return irq_fwd_extint_pending(vp) ||
+	       (!vp->partition->machine.virt_intr_delivery && vlapic_pending_vector(vp) >= 0);
+}
+
+static inline void set_windows(struct vp *vp, bool interrupt, bool nmi)
+{
+	const u32 both = PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING;
+	u32 want = (interrupt ? PROC_INTERRUPT_WINDOW_EXITING : 0) |
+		   (nmi ? PROC_NMI_WINDOW_EXITING : 0);
+
+	if (unlikely((vp->proc_ctls & both) != want)) {
+		vp->proc_ctls = (vp->proc_ctls & ~both) | want;
+		hw_vmwrite_hot(VMCS_PROC_BASED_CTLS, vp->proc_ctls);
+	}
+}
+
+/*
+ * Nothing can be delivered to a halted VP: sleep in the hardware. With the guest's IF = 0 only an
+ * NMI ends the sleep, yet every wake must be an exit: IF is 1 in the VMCS meanwhile (rule K3).
+ */
+static void enter_sleep(struct vp *vp, u64 rflags)
+{
+	if (!vp->asleep)
+		COUNT(vp, HLT);
+	vp->asleep = true;
+	if (!(rflags & RFLAGS_IF)) {
+		vp->event.if_aside = true;
+		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_IF);
+	}
+	hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+	set_windows(vp, false, false);
+}
+
+static void wake(struct vp *vp)
+{
+	vp->state = VP_RUNNING;
+	if (vp->asleep)
+		hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+	else
+		COUNT(vp, HLT_NO_SLEEP);
+	vp->asleep = false;
+}
+
+/* May a halted VP go on? @rflags and @blocking are the guest's. */
+static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
+{
+	if (vp->event.nmi_pending && !(blocking & GUEST_INTR_BLOCKED_BY_NMI))
+		return true;
+	if ((rflags & RFLAGS_IF) && (irq_fwd_extint_pending(vp) || vlapic_pending_vector(vp) >= 0))
+		return true;
+	return (hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0;
+}
+
+bool event_is_pending(const struct vp *vp)
+{
+	return (vp->event.info & INTR_INFO_VALID) || vp->event.nmi_pending ||
+	       irq_fwd_extint_pending(vp);
+}
+
+/* NMI, ExtINT and virtual APIC, in this order. */
+static void deliver(struct vp *vp, u64 rflags, u64 blocking)
+{
+	struct event_state *ev = &vp->event;
+
+	if (ev->nmi_pending && !(blocking & (INTERRUPT_SHADOW | GUEST_INTR_BLOCKED_BY_NMI))) {
+		ev->nmi_pending = false;
+		COUNT(vp, NMI_INJECTED);
+		inject(intr_info(INTR_TYPE_NMI, EXC_NMI, false));
+	} else if ((rflags & RFLAGS_IF) && !(blocking & INTERRUPT_SHADOW)) {
+		s32 vector = take_interrupt(vp);
+
+		if (vector >= 0) {
+			COUNT(vp, IRQ_INJECTED);
+			inject(intr_info(INTR_TYPE_EXTERNAL, (u8)vector, false));
+		}
+	}
+	set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+}
+
+/* Everything but one interrupt of the virtual APIC for a running VP. */
+static NOINLINE void prepare_any(struct vp *vp)
+{
+	struct event_state *ev = &vp->event;
+	u64 blocking, rflags;
+
+	if (unlikely(ev->triple_fault)) {
+		COUNT(vp, TRIPLE_FAULT);
+		partition_stop(vp, "triple fault");
+	}
+	if (vp->partition->machine.tpr_shadow)
+		hw_vmwrite(VMCS_TPR_THRESHOLD, vlapic_tpr_threshold(vp));
+	rflags = hw_vmread(VMCS_GUEST_RFLAGS);
+	blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	/* Rule K1: an entry that was abandoned in its window has its injection committed already.
+	 */
+	if (hw_vmread(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID) {
+		set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+		return;
+	}
+	if (ev->info & INTR_INFO_VALID) {
+		if (vp->state == VP_HALTED)
+			wake(vp);
+		inject_queued(ev);
+		set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+		return;
+	}
+	if (vp->state == VP_HALTED) {
+		if (vp->event.if_aside)
+			rflags &= ~RFLAGS_IF;
+		if (!is_wake_due(vp, rflags, blocking)) {
+			enter_sleep(vp, rflags);
+			return;
+		}
+		vp_restore_if(vp);
+		wake(vp);
+	}
+	deliver(vp, rflags, blocking);
+}
+
+/* The only request, with nothing in service: vlapic_accept() and the injection. */
+static inline void take_only_request(struct vp *vp, u32 vector)
+{
+	struct vlapic *a = &vp->apic;
+	u8 *word = a->page + vector / 32 * APIC_REG_STRIDE;
+	u32 bit = 1u << (vector & 31);
+
+	*(u32 *)(void *)(word + APIC_IRR) &= ~bit;
+	*(u32 *)(void *)(word + APIC_ISR) |= bit;
+	a->highest_irr = -1;
+	a->highest_isr = (s32)vector;
+	COUNT(vp, IRQ_INJECTED);
+	hw_vmwrite_hot(VMCS_VM_ENTRY_INTR_INFO, INTR_INFO_VALID | vector);
+}
+
+/*
+ * Written for its length: a running VP with at most one request and nothing in service. Everything
+ * else takes the long way.
+ */
+void event_prepare_entry(struct vp *vp)
+{
+	const struct vlapic *a = &vp->apic;
+	s32 vector = a->highest_irr;
+
+	if (unlikely(vp->event.info | vp->event.rare) || unlikely(a->unusual) ||
+	    unlikely(vp->state != VP_RUNNING))
+		return prepare_any(vp);
+	if (vector < 0)
+		return set_windows(vp, false, false);
+	if (unlikely(a->highest_isr >= 0) ||
+	    unlikely(vector <= (s32)(vlapic_reg(a, APIC_TPR) | 0xf)))
+		return prepare_any(vp);
+	if (!(hw_vmread_hot(VMCS_GUEST_RFLAGS) & RFLAGS_IF) ||
+	    (hw_vmread_hot(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPT_SHADOW))
+		return set_windows(vp, true, false);
+	if (unlikely(hw_vmread_hot(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID))
+		return prepare_any(vp);
+	take_only_request(vp, (u32)vector);
+	set_windows(vp, false, false);
+}
+
+void event_reset(struct vp *vp)
+{
+	vp->event = (struct event_state){ 0 };
+	hw_vmwrite(VMCS_VM_ENTRY_INTR_INFO, 0);
+	set_windows(vp, false, false);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Events on their way into the guest: exceptions, NMIs, interrupts; the merge rules for double and
+ * triple faults; re-injection of what an exit interrupted (SDM "Information for VM Exits That Occur
+ * During Event Delivery").
+ */
+#pragma once
+
+#include "core/lib/types.h"
+
+struct vp;
+
+struct event_state {
+	u32 info;  /* VM-entry interruption information to inject next, valid bit 31; 0 = none */
+	u32 error; /* its error code */
+	u32 len;   /* instruction length for software events */
+	union {
+		struct {
+			bool nmi_pending;  /* one virtual NMI waits */
+			bool triple_fault; /* the merge rules ended in a triple fault */
+			bool if_aside;     /* rule K3: IF in the VMCS is ours, the guest's is 0 */
+			bool extint; /* the FIFO of acknowledged ExtINT vectors is not empty */
+		};
+		u32 rare; /* any of the above */
+	};
+};
+
+/**
+ * event_exception() - queue an exception raised by an emulated instruction.
+ * @has_code: push @code.
+ *
+ * Merges with an event that is already queued for re-injection by the rules of the SDM ("Interrupt
+ * 8: Double Fault Exception"): benign, contributory, page fault; a fault during #DF is a triple
+ * fault.
+ */
+void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code);
+
+/* event_nmi() - make a virtual NMI pending. VP's own CPU. */
+void event_nmi(struct vp *vp);
+
+/* event_vectoring() - after an exit that interrupted event delivery: queue it again. */
+void event_vectoring(struct vp *vp);
+
+/**
+ * event_prepare_entry() - choose what the next VM entry injects and open windows for the rest.
+ * Exit handlers that just raised something may call it, too: that saves the usual interrupt a
+ * second round through vp_prepare_entry(). Order: queued exception or re-injection, NMI, ExtINT
+ * FIFO, virtual APIC. Sets HLT activity state or wakes from it (rule K3).
+ */
+void event_prepare_entry(struct vp *vp);
+
+/* event_is_pending() - a wake event exists: the VP must not sleep. */
+bool event_is_pending(const struct vp *vp);
+
+void event_reset(struct vp *vp);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guest's control registers as it sees them. Pure. */
+#pragma once
+
+#include "arch/x86/defs/cr.h"
+#include "core/lib/types.h"
+
+struct vp;
+
+/* CR0 bits the hypervisor owns: caching (rule M2) and NE, which VMX keeps 1. */
+#define GUEST_CR0_OWNED (CR0_CD | CR0_NW | CR0_NE)
+
+/* CR0 bits that exist. Writes of the others are ignored (low half). */
+#define GUEST_CR0_VISIBLE                                                                          \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
+	 CR0_PG)
+
+u64 guest_cr0(const struct vp *vp);
+u64 guest_cr4(const struct vp *vp);
+
+/* guest_cr4_allowed() - CR4 bits that the guest may set, derived from the CPUID it sees. */
+u64 guest_cr4_allowed(const struct vp *vp);
+
+/* guest_has_feature() - bits @mask in register @reg (0 EAX .. 3 EDX) of a leaf are all visible. */
+bool guest_has_feature(const struct vp *vp, u32 leaf, u32 subleaf, u32 reg, u32 mask);

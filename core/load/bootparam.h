@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Linux/x86 boot protocol: offsets in the image's setup header and in the "zero page". They are the
+ * same in both. Source: Documentation/arch/x86/boot.rst and zero-page.rst; the host test compares
+ * them with the kernel's own <asm/bootparam.h>.
+ */
+#pragma once
+
+#define BP_SIZE 4096u
+
+/* struct screen_info */
+#define BP_ORIG_X       0x000u
+#define BP_ORIG_Y       0x001u
+#define BP_VIDEO_MODE   0x006u
+#define BP_VIDEO_COLS   0x007u
+#define BP_VIDEO_EGA_BX 0x00au
+#define BP_VIDEO_LINES  0x00eu
+#define BP_VIDEO_IS_VGA 0x00fu
+#define BP_VIDEO_POINTS 0x010u
+
+#define BP_ACPI_RSDP_ADDR    0x070u
+#define BP_EXT_RAMDISK_IMAGE 0x0c0u
+#define BP_EXT_RAMDISK_SIZE  0x0c4u
+#define BP_EXT_CMD_LINE_PTR  0x0c8u
+#define BP_E820_ENTRIES      0x1e8u
+#define BP_E820_TABLE        0x2d0u
+#define BP_E820_ENTRY_LEN    20u
+#define BP_E820_MAX          128u
+
+/* struct setup_header */
+#define BP_SETUP_SECTS      0x1f1u
+#define BP_SYSSIZE          0x1f4u
+#define BP_BOOT_FLAG        0x1feu
+#define BP_JUMP             0x200u
+#define BP_HEADER           0x202u
+#define BP_VERSION          0x206u
+#define BP_KERNEL_VERSION   0x20eu
+#define BP_TYPE_OF_LOADER   0x210u
+#define BP_LOADFLAGS        0x211u
+#define BP_CODE32_START     0x214u
+#define BP_RAMDISK_IMAGE    0x218u
+#define BP_RAMDISK_SIZE     0x21cu
+#define BP_CMD_LINE_PTR     0x228u
+#define BP_INITRD_ADDR_MAX  0x22cu
+#define BP_KERNEL_ALIGNMENT 0x230u
+#define BP_RELOCATABLE      0x234u
+#define BP_XLOADFLAGS       0x236u
+#define BP_CMDLINE_SIZE     0x238u
+#define BP_SETUP_DATA       0x250u
+#define BP_PREF_ADDRESS     0x258u
+#define BP_INIT_SIZE        0x260u
+#define BP_HEADER_END_MAX   0x290u
+
+#define BP_MAGIC_HDRS        0x53726448u /* "HdrS" */
+#define BP_MAGIC_BOOT_FLAG   0xaa55u
+#define BP_LOADER_UNDEFINED  0xffu
+#define LOADFLAG_LOADED_HIGH 0x01u
+#define BP_XLF_KERNEL_64     0x01u
+#define BP_XLF_ABOVE_4G      0x02u
+
+/* 64-bit entry: this far behind the start of the protected-mode code. */
+#define BZIMAGE_ENTRY_64 0x200u
+
+#define LINUX_BOOT_CS 0x10u
+#define LINUX_BOOT_DS 0x18u

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Multiboot2 boot information: bytes to struct boot_info. Boot time, pure; every offset is checked
+ * against the tag, every tag against the whole.
+ */
+#include "core/lib/bits.h"
+#include "core/lib/bytes.h"
+#include "core/load/boot_info.h"
+
+/* Multiboot2 specification, "Boot information format". */
+#define MB2_TAG_END        0u
+#define MB2_TAG_CMDLINE    1u
+#define MB2_TAG_LOADER     2u
+#define MB2_TAG_MODULE     3u
+#define MB2_TAG_MEMINFO    4u
+#define MB2_TAG_MMAP       6u
+#define MB2_TAG_ACPI_OLD   14u
+#define MB2_TAG_ACPI_NEW   15u
+#define MB2_TAG_HEADER_LEN 8u
+#define MB2_MMAP_ENTRY_MIN 24u
+
+struct mb2_walk {
+	struct boot_info *bi;
+	const char *why;
+	bool has_mmap;
+	bool has_meminfo;
+	u32 mem_lower_kib, mem_upper_kib;
+};
+
+static err_t fail(struct mb2_walk *w, err_t err, const char *why)
+{
+	w->why = why;
+	return err;
+}
+
+/* A string of at most @len bytes that must end inside them and fit @dst. */
+static err_t string_tag(char *dst, u64 dst_len, const u8 *s, u64 len)
+{
+	u64 n = 0;
+
+	while (n < len && s[n] != '\0')
+		n++;
+	if (n == len)
+		return ERR_INVAL;
+	if (n >= dst_len)
+		return ERR_RANGE;
+	memcpy(dst, s, n + 1);
+	return ERR_NONE;
+}
+
+static err_t cmdline_tag(struct mb2_walk *w, const u8 *tag, u64 len)
+{
+	err_t err = string_tag(w->bi->cmdline, sizeof(w->bi->cmdline), tag + 8, len - 8);
+
+	if (err == ERR_RANGE)
+		return fail(w, err,
+			    "hypervisor command line is longer than 2047 characters: shorten it");
+	if (err != ERR_NONE)
+		return fail(w, err, "multiboot2: command line tag is not terminated");
+	return ERR_NONE;
+}
+
+/* Only for the log: what does not fit is cut. */
+static err_t loader_tag(struct mb2_walk *w, const u8 *tag, u64 len)
+{
+	u64 n = umin64(len - 8, sizeof(w->bi->loader) - 1);
+
+	for (u64 i = 0; i < n; i++) {
+		u8 c = tag[8 + i];
+
+		w->bi->loader[i] = (char)(c != 0 && (c < 0x20 || c > 0x7e) ? '?' : c);
+	}
+	w->bi->loader[n] = '\0';
+	return ERR_NONE;
+}
+
+static err_t module_tag(struct mb2_walk *w, const u8 *tag, u64 len)
+{
+	struct boot_info *bi = w->bi;
+	struct boot_module *mod;
+	u64 start, end;
+	err_t err;
+
+	if (len < 17)
+		return fail(w, ERR_INVAL, "multiboot2: module tag is too short");
+	if (bi->module_count >= BOOT_MODULES_MAX)
+		return fail(w, ERR_NOMEM, "more than 16 modules: give fewer module2 lines");
+	start = get_u32(tag + 8);
+	end = get_u32(tag + 12);
+	if (end < start)
+		return fail(w, ERR_INVAL, "multiboot2: a module ends before it starts");
+	mod = &bi->module[bi->module_count];
+	err = string_tag(mod->string, sizeof(mod->string), tag + 16, len - 16);
+	if (err == ERR_RANGE)
+		return fail(w, err,
+			    "a module's command line is longer than 2047 characters: "
+			    "shorten it");
+	if (err != ERR_NONE)
+		return fail(w, err, "multiboot2: module string is not terminated");
+	mod->start = hpa(start);
+	mod->len = end - start;
+	bi->module_count++;
+	return ERR_NONE;
+}
+
+static err_t meminfo_tag(struct mb2_walk *w, const u8 *tag, u64 len)
+{
+	if (len < 16)
+		return fail(w, ERR_INVAL, "multiboot2: basic memory tag is too short");
+	w->mem_lower_kib = get_u32(tag + 8);
+	w->mem_upper_kib = get_u32(tag + 12);
+	w->has_meminfo = true;
+	return ERR_NONE;
+}
+
+static err_t mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
+{
+	struct e820_map *m = &w->bi->memory;
+	u32 size;
+
+	if (len < 16)
+		return fail(w, ERR_INVAL, "multiboot2: memory map tag is too short");
+	size = get_u32(tag + 8);
+	if (size < MB2_MMAP_ENTRY_MIN || size % 8 != 0)
+		return fail(w, ERR_INVAL, "multiboot2: memory map entry size is not valid");
+	if ((len - 16) % size != 0)
+		return fail(w, ERR_INVAL, "multiboot2: memory map ends inside an entry");
+	for (u64 at = 16; at < len; at += size) {
+		const u8 *e = tag + at;
+
+		/* Firmware lists many neighbours of one type: join them before giving up. */
+		if (m->count == E820_MAX && e820_normalise(m) != ERR_NONE)
+			return fail(w, ERR_NOMEM, "memory map has more than 128 entries");
+		if (e820_add(m, get_u64(e), get_u64(e + 8), get_u32(e + 16)) != ERR_NONE)
+			return fail(w, ERR_NOMEM, "memory map has more than 128 entries");
+	}
+	w->has_mmap = true;
+	return ERR_NONE;
+}
+
+static err_t acpi_tag(struct mb2_walk *w, const u8 *tag, u64 len, bool is_new)
+{
+	struct boot_info *bi = w->bi;
+	u64 n = umin64(len - 8, is_new ? 36 : 20);
+
+	if (n < 20)
+		return fail(w, ERR_INVAL, "multiboot2: ACPI tag is shorter than an RSDP");
+	if (bi->has_rsdp && bi->rsdp_len > n)
+		return ERR_NONE; /* the newer one was first */
+	memset(bi->rsdp, 0, sizeof(bi->rsdp));
+	memcpy(bi->rsdp, tag + 8, n);
+	bi->rsdp_len = (u32)n;
+	bi->has_rsdp = true;
+	return ERR_NONE;
+}
+
+static err_t one_tag(struct mb2_walk *w, const u8 *tag, u64 len)
+{
+	switch (get_u32(tag)) {
+	case MB2_TAG_CMDLINE:
+		return cmdline_tag(w, tag, len);
+	case MB2_TAG_LOADER:
+		return loader_tag(w, tag, len);
+	case MB2_TAG_MODULE:
+		return module_tag(w, tag, len);
+	case MB2_TAG_MEMINFO:
+		return meminfo_tag(w, tag, len);
+	case MB2_TAG_MMAP:
+		return mmap_tag(w, tag, len);
+	case MB2_TAG_ACPI_OLD:
+		return acpi_tag(w, tag, len, false);
+	case MB2_TAG_ACPI_NEW:
+		return acpi_tag(w, tag, len, true);
+	default:
+		return ERR_NONE; /* the specification allows any number of others */
+	}
+}
+
+static err_t memory_finish(struct mb2_walk *w)
+{
+	struct e820_map *m = &w->bi->memory;
+
+	if (!w->has_mmap && !w->has_meminfo)
+		return fail(w, ERR_NOENT, "multiboot2: the boot loader gave no memory map");
+	if (!w->has_mmap) {
+		TRY(e820_add(m, 0, KIB(w->mem_lower_kib), E820_RAM));
+		TRY(e820_add(m, MIB(1), KIB(w->mem_upper_kib), E820_RAM));
+	}
+	if (e820_normalise(m) != ERR_NONE)
+		return fail(w, ERR_NOMEM, "memory map has more than 128 entries");
+	if (e820_ram_bytes(m) == 0)
+		return fail(w, ERR_NOENT, "multiboot2: the memory map has no usable RAM");
+	return ERR_NONE;
+}
+
+static err_t walk(struct mb2_walk *w, const u8 *data, u64 total)
+{
+	u64 at = 8;
+
+	for (;;) {
+		u32 len;
+
+		if (!range_fits(at, MB2_TAG_HEADER_LEN, total))
+			return fail(w, ERR_INVAL, "multiboot2: there is no end tag");
+		len = get_u32(data + at + 4);
+		if (len < MB2_TAG_HEADER_LEN)
+			return fail(w, ERR_INVAL, "multiboot2: a tag is shorter than its header");
+		if (!range_fits(at, len, total))
+			return fail(w, ERR_INVAL, "multiboot2: a tag passes the end");
+		if (get_u32(data + at) == MB2_TAG_END)
+			return memory_finish(w);
+		TRY(one_tag(w, data + at, len));
+		at += ALIGN_UP((u64)len, 8);
+	}
+}
+
+err_t mb2_parse(const void *data, u64 len, struct boot_info *bi, const char **why)
+{
+	struct mb2_walk w = { .bi = bi, .why = "multiboot2: internal error" };
+	u32 total;
+	err_t err;
+
+	memset(bi, 0, sizeof(*bi));
+	if (len < 8) {
+		*why = "multiboot2: boot information is too short";
+		return ERR_INVAL;
+	}
+	total = get_u32(data);
+	if (total < 16 || total > len) {
+		*why = "multiboot2: total size is not valid";
+		return ERR_INVAL;
+	}
+	bi->mb2_len = total;
+	err = walk(&w, data, total);
+	if (err != ERR_NONE)
+		*why = w.why;
+	return err;
+}

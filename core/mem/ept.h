@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Extended page tables: identity map of the machine with holes (rules M1, M1b, I8). Pure. */
+#pragma once
+
+#include "arch/x86/defs/ept.h"
+#include "core/lib/err.h"
+#include "core/lib/lock.h"
+#include "core/lib/types.h"
+
+struct partition;
+struct mtrr_state;
+
+struct ept {
+	u64 *root; /* PML4, hypervisor virtual address */
+	u64 eptp;  /* value for the VMCS */
+	bool has_1g, has_2m, has_ad;
+	u32 pages; /* table pages in use */
+	u64 top;   /* nothing is mapped from here on */
+	struct spinlock
+		lock; /* LOCK: table changes after the first entry; taken by this module's users */
+};
+
+/* ept_init() - empty tables. Page sizes as the hardware has them. ERR_NOMEM. */
+MUST_CHECK err_t ept_init(struct ept *e, bool has_1g, bool has_2m, bool has_ad, u32 mem_type_wb);
+
+/**
+ * ept_map() - map [gpa, gpa+len) to [hpa, ...) with @perms (EPT_R|EPT_W|EPT_X) and memory type
+ * @type (MT_*), with the largest pages possible; replaces what was there; splits larger pages.
+ * All page aligned. ERR_NOMEM leaves a correct map (parts may still have the old mapping).
+ * The caller invalidates (hw_invept) on every CPU that runs the partition.
+ */
+MUST_CHECK err_t ept_map(struct ept *e, gpa_t gpa, hpa_t hpa, u64 len, u64 perms, u8 type);
+MUST_CHECK err_t ept_unmap(struct ept *e, gpa_t gpa, u64 len);
+
+struct ept_leaf {
+	hpa_t hpa; /* of the byte asked for */
+	u64 perms;
+	u8 type;
+	u64 size; /* 4 KiB, 2 MiB, 1 GiB; 0 = not mapped */
+};
+struct ept_leaf ept_walk(const struct ept *e, gpa_t gpa);
+
+/**
+ * ept_build_partition() - the whole map of design.md section 1 from p->memory and VP 0's MTRRs, in
+ * tables that ept_init() made. Allocates ones_page and apic_access_page when they are not set.
+ *
+ * Mapped at once: everything below 4 GiB and below the end of the memory map. What lies above, out
+ * to min(MAXPHYADDR, 48) bits, appears 1 GiB at a time on its first access: ept_map_lazy().
+ * ERR_INVAL: the hypervisor region is not reserved in p->memory. ERR_NOMEM.
+ */
+MUST_CHECK err_t ept_build_partition(struct partition *p);
+
+/* ept_map_lazy() - map the GiB around @gpa that nobody touched yet. ERR_RANGE: beyond the machine's
+ * addresses; ERR_BUSY: it is mapped already. */
+MUST_CHECK err_t ept_map_lazy(struct partition *p, gpa_t gpa);
+
+/* ept_map_scratch() - rule M1: private, writable memory of 0xFF in place of one page. */
+MUST_CHECK err_t ept_map_scratch(struct partition *p, gpa_t gpa);
+
+/* ept_is_ones() - EPT shows all-ones at @gpa: the hypervisor region and the I8 window. */
+bool ept_is_ones(const struct partition *p, gpa_t gpa);
+
+/* ept_retype() - recompute memory types from @m over the existing map (rule M2); ends with INVEPT.
+ * Pages that are not identity-mapped keep what they have. */
+MUST_CHECK err_t ept_retype(struct partition *p, const struct mtrr_state *m);

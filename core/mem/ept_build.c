@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The partition's EPT: identity map of the machine with the holes of rules M1, M1b and I8, memory
+ * types from the virtual MTRRs (rule M2). Pure; VP's CPU after the first entry.
+ */
+#include "arch/x86/defs/apic.h"
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/paging.h"
+#include "core/hw.h"
+#include "core/lib/string.h"
+#include "core/log.h"
+#include "core/mem/ept.h"
+#include "core/mem/page_alloc.h"
+#include "core/mtrr.h"
+#include "core/partition.h"
+#include "core/vp.h"
+
+#define EPT_ADDRESS_BITS 48u
+
+/* Private scratch pages; a guest that wants more shares one. Bounds what it takes from the heap. */
+#define SCRATCH_PAGES_MAX 16u
+
+enum gpa_class { GPA_MEMORY, GPA_DEVICE, GPA_ONES };
+
+struct gpa_extent {
+	u64 base, end;
+	enum gpa_class class;
+};
+
+/* Places whose nature does not depend on the memory map. MEMORY here is ROM: executable. */
+static const struct gpa_extent fixed_extents[] = {
+	{ 0x000a0000, 0x000c0000, GPA_DEVICE },  /* VGA */
+	{ 0x000c0000, 0x00100000, GPA_MEMORY },  /* option ROMs, BIOS */
+	{ 0xfec00000, 0xfee00000, GPA_DEVICE },  /* I/O APIC, HPET, TPM */
+	{ 0xfee00000, 0xfef00000, GPA_ONES },    /* rule I8 */
+	{ 0xff000000, 0x100000000, GPA_MEMORY }, /* firmware flash */
+};
+
+/* Nature of @at, and how far up it stays the same (@end). */
+static enum gpa_class class_at(const struct partition *p, u64 at, u64 *end)
+{
+	const struct gpa_extent region = { p->region_base.v, p->region_base.v + p->region_len,
+					   GPA_ONES };
+	u64 limit = ~0ull;
+
+	if (at >= region.base && at < region.end) {
+		*end = region.end;
+		return GPA_ONES;
+	}
+	if (region.base > at)
+		limit = region.base;
+	for (u32 i = 0; i < ARRAY_SIZE(fixed_extents); i++) {
+		const struct gpa_extent *f = &fixed_extents[i];
+
+		if (at >= f->base && at < f->end) {
+			*end = umin64(limit, f->end);
+			return f->class;
+		}
+		if (f->base > at)
+			limit = umin64(limit, f->base);
+	}
+	for (u32 i = 0; i < p->memory.count; i++) {
+		const struct e820_entry *e = &p->memory.e[i];
+		u64 base = ALIGN_DOWN(e->base, PAGE_SIZE);
+		u64 top = ALIGN_UP(e->base + e->len, PAGE_SIZE);
+
+		if (at >= base && at < top) {
+			*end = umin64(limit, top);
+			return GPA_MEMORY;
+		}
+		if (base > at)
+			limit = umin64(limit, base);
+	}
+	*end = limit;
+	return GPA_DEVICE;
+}
+
+static u64 class_perms(enum gpa_class class)
+{
+	return class == GPA_MEMORY ? EPT_RWX : EPT_R | EPT_W; /* rule M1b */
+}
+
+/* Whether [base, base+size) maps to itself with @perms everywhere: no overlay in it. */
+static bool is_identity(const struct ept *e, u64 base, u64 size, u64 perms)
+{
+	struct ept_leaf leaf;
+
+	for (u64 at = base; at < base + size; at += leaf.size) {
+		leaf = ept_walk(e, gpa(at));
+		if (leaf.size == 0 || leaf.hpa.v != at || leaf.perms != perms)
+			return false;
+		leaf.size -= at & (leaf.size - 1);
+	}
+	return true;
+}
+
+struct mapper {
+	struct partition *p;
+	const struct mtrr_state *mtrr;
+	bool retype; /* only change types of identity mappings */
+};
+
+/* Largest page at @at, below @end, with one memory type. */
+static u64 chunk_size(const struct mapper *m, u64 at, u64 end, u64 perms, u8 *type)
+{
+	static const u64 sizes[] = { PAGE_SIZE_1G, PAGE_SIZE_2M };
+	const struct ept *e = &m->p->ept;
+
+	for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
+		u64 size = sizes[i];
+		bool uniform = true;
+
+		if ((i == 0 && !e->has_1g) || !e->has_2m || !IS_ALIGNED(at, size) ||
+		    end - at < size)
+			continue;
+		*type = mtrr_type(m->mtrr, at, size, &uniform);
+		if (uniform && (!m->retype || is_identity(e, at, size, perms)))
+			return size;
+	}
+	*type = mtrr_type(m->mtrr, at, PAGE_SIZE, NULL);
+	return PAGE_SIZE;
+}
+
+/* Identity-map [at, end), which has one nature. */
+static err_t map_identity(const struct mapper *m, u64 at, u64 end, u64 perms)
+{
+	struct ept *e = &m->p->ept;
+	u64 size;
+	u8 type;
+
+	for (; at < end; at += size) {
+		if (m->retype && ept_walk(e, gpa(at)).size == 0) {
+			size = PAGE_SIZE_1G - (at & (PAGE_SIZE_1G - 1)); /* not mapped yet */
+			continue;
+		}
+		size = chunk_size(m, at, end, perms, &type);
+		if (m->retype && size == PAGE_SIZE && !is_identity(e, at, size, perms))
+			continue; /* an overlay keeps its type */
+		TRY(ept_map(e, gpa(at), hpa(at), size, perms, type));
+	}
+	return ERR_NONE;
+}
+
+static err_t map_ones(struct partition *p, u64 at, u64 end)
+{
+	for (; at < end; at += PAGE_SIZE)
+		TRY(ept_map(&p->ept, gpa(at), p->ones_page, PAGE_SIZE, EPT_R, MT_WB));
+	return ERR_NONE;
+}
+
+static err_t map_range(const struct mapper *m, u64 at, u64 end)
+{
+	u64 next;
+
+	for (; at < end; at = next) {
+		enum gpa_class class = class_at(m->p, at, &next);
+
+		next = umin64(next, end);
+		if (class != GPA_ONES)
+			TRY(map_identity(m, at, next, class_perms(class)));
+		else if (!m->retype)
+			TRY(map_ones(m->p, at, next));
+	}
+	return ERR_NONE;
+}
+
+static u64 address_limit(const struct partition *p)
+{
+	return BIT64(umin32(p->machine.phys_bits, EPT_ADDRESS_BITS));
+}
+
+/* What is mapped from the start, whole GiBs. */
+static u64 eager_limit(const struct partition *p)
+{
+	u64 top = GIB(4);
+
+	for (u32 i = 0; i < p->memory.count; i++)
+		top = umax64(top, p->memory.e[i].base + p->memory.e[i].len);
+	return umin64(ALIGN_UP(top, PAGE_SIZE_1G), address_limit(p));
+}
+
+static err_t alloc_filled(hpa_t *out, int fill)
+{
+	void *page = page_alloc();
+
+	if (page == NULL)
+		return ERR_NOMEM;
+	(void)memset(page, fill, PAGE_SIZE);
+	*out = hw_virt_to_phys(page);
+	return ERR_NONE;
+}
+
+/* Invariant 7: nothing that the guest may use overlaps us. */
+static bool region_is_reserved(const struct partition *p)
+{
+	u64 base = p->region_base.v;
+
+	for (u32 i = 0; i < p->memory.count; i++) {
+		const struct e820_entry *e = &p->memory.e[i];
+
+		if (e->type != E820_RESERVED && e->base < base + p->region_len &&
+		    base < e->base + e->len)
+			return false;
+	}
+	return true;
+}
+
+static err_t map_apic_page(struct partition *p, u64 page)
+{
+	return ept_map(&p->ept, gpa(page), p->apic_access_page, PAGE_SIZE, EPT_R | EPT_W, MT_WB);
+}
+
+err_t ept_build_partition(struct partition *p)
+{
+	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
+
+	if (p->ept.root == NULL || !region_is_reserved(p))
+		return ERR_INVAL;
+	if (p->ones_page.v == 0)
+		TRY(alloc_filled(&p->ones_page, 0xff));
+	if (p->apic_access_page.v == 0)
+		TRY(alloc_filled(&p->apic_access_page, 0));
+	p->ept.top = eager_limit(p);
+	TRY(map_range(&m, 0, p->ept.top));
+	for (u32 i = 0; i < p->vp_count; i++) {
+		u64 page = p->apic_page_gpa[i];
+
+		if (page != 0)
+			TRY(map_apic_page(p, page & PAGE_MASK));
+	}
+	return ERR_NONE;
+}
+
+/*
+ * Every CPU that runs the partition must forget old translations. One VP: the calling CPU is the
+ * only one.
+ */
+static void flush(const struct partition *p)
+{
+	hw_invept(p->ept.eptp);
+}
+
+err_t ept_map_lazy(struct partition *p, gpa_t at)
+{
+	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
+	u64 base = ALIGN_DOWN(at.v, PAGE_SIZE_1G);
+	err_t err = ERR_BUSY;
+
+	if (at.v >= address_limit(p))
+		return ERR_RANGE;
+	spin_lock(&p->ept.lock);
+	if (ept_walk(&p->ept, at).size == 0) {
+		p->ept.top = umax64(p->ept.top, base + PAGE_SIZE_1G);
+		err = map_range(&m, base, base + PAGE_SIZE_1G);
+	}
+	spin_unlock(&p->ept.lock);
+	return err; /* not-present entries are never cached: no INVEPT */
+}
+
+bool ept_is_ones(const struct partition *p, gpa_t at)
+{
+	u64 end;
+
+	return class_at(p, at.v, &end) == GPA_ONES;
+}
+
+static err_t scratch_alloc(struct partition *p, hpa_t *out)
+{
+	if (p->scratch_count < SCRATCH_PAGES_MAX) {
+		TRY(alloc_filled(out, 0xff));
+		p->scratch_count++;
+		return ERR_NONE;
+	}
+	if (p->scratch_page.v == 0)
+		TRY(alloc_filled(&p->scratch_page, 0xff));
+	*out = p->scratch_page;
+	return ERR_NONE;
+}
+
+err_t ept_map_scratch(struct partition *p, gpa_t at)
+{
+	gpa_t page = gpa(ALIGN_DOWN(at.v, PAGE_SIZE));
+	hpa_t scratch;
+	err_t err;
+
+	spin_lock(&p->ept.lock);
+	err = scratch_alloc(p, &scratch);
+	if (err == ERR_NONE)
+		err = ept_map(&p->ept, page, scratch, PAGE_SIZE, EPT_R | EPT_W, MT_WB);
+	spin_unlock(&p->ept.lock);
+	flush(p);
+	return err;
+}
+
+err_t ept_retype(struct partition *p, const struct mtrr_state *mtrr)
+{
+	struct mapper m = { .p = p, .mtrr = mtrr, .retype = true };
+	err_t err;
+
+	spin_lock(&p->ept.lock);
+	err = map_range(&m, 0, p->ept.top);
+	spin_unlock(&p->ept.lock);
+	flush(p);
+	return err;
+}
+
+/* Whether some VP has its APIC page at @page. */
+static bool apic_page_is_used(const struct partition *p, u64 page)
+{
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (p->apic_page_gpa[i] == (page | 1))
+			return true;
+	}
+	return false;
+}
+
+static err_t apic_page_move(struct partition *p, u64 old, u64 new)
+{
+	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
+
+	if (old != 0 && !apic_page_is_used(p, old & PAGE_MASK))
+		TRY(map_range(&m, old & PAGE_MASK, (old & PAGE_MASK) + PAGE_SIZE));
+	return new != 0 ? map_apic_page(p, new &PAGE_MASK) : ERR_NONE;
+}
+
+/*
+ * Declared in core/apic/vlapic.h. The page is mapped while the APIC is in xAPIC mode; where it was,
+ * what belongs there comes back. Ends with INVEPT. Before the map is built it is only noted. VP's
+ * CPU.
+ */
+void apic_page_remap(struct vp *vp)
+{
+	struct partition *p = vp->partition;
+	bool xapic = vlapic_is_hw_enabled(&vp->apic) && !vlapic_is_x2apic(&vp->apic);
+	u64 old = p->apic_page_gpa[vp->index];
+	u64 new = xapic ? (vp->apic.base_msr & APIC_BASE_ADDR) | 1 : 0;
+
+	err_t err;
+
+	if (new == old)
+		return;
+	spin_lock(&p->ept.lock);
+	p->apic_page_gpa[vp->index] = new;
+	err = p->ept.root != NULL ? apic_page_move(p, old, new) : ERR_NONE;
+	spin_unlock(&p->ept.lock);
+	if (err != ERR_NONE)
+		panic("no memory for EPT tables: the guest moved its APIC to 0x%llx",
+		      new &PAGE_MASK);
+	if (p->ept.root != NULL)
+		flush(p);
+}

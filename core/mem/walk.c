@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest-linear to guest-physical translation in software. VP's CPU, with its VMCS current.
+ *
+ * Spec: SDM Vol. 3A, "Paging".
+ *
+ * SPEC-GAP: accessed and dirty flags are not set. The CPU has set them for the access that exited;
+ * what remains are the other operands of string and stack instructions on emulated pages and owned
+ * ports, which no guest aims at memory it pages out.
+ * SPEC-GAP: protection keys are not checked: PKRU is guest state that root mode does not read.
+ * The CPU checks them on every access but the same other operands.
+ */
+#include "core/mem/gpa.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/paging.h"
+#include "core/hw.h"
+#include "core/lib/string.h"
+#include "core/log.h"
+#include "core/mem/gpa_internal.h"
+#include "core/vp.h"
+
+/* One translation. */
+struct walk {
+	const struct partition *p;
+	u64 gva;
+	u32 access;
+	u64 cr0, cr4, efer;
+	u64 rsvd;   /* bits that are reserved in every entry */
+	u64 rights; /* AND of PTE_W and PTE_U over the levels */
+	u64 nx;     /* OR of PTE_NX */
+	struct walk_fault *fault;
+	struct walk_path *path; /* NULL: not recorded */
+};
+
+static err_t fault_page(const struct walk *w, u32 code)
+{
+	if (w->access & WALK_WRITE)
+		code |= PFEC_W;
+	if (w->access & WALK_USER)
+		code |= PFEC_U;
+	/* I/D is reported only where the page tables can forbid a fetch. */
+	if ((w->access & WALK_FETCH) &&
+	    ((w->cr4 & CR4_SMEP) || ((w->cr4 & CR4_PAE) && (w->efer & EFER_NXE))))
+		code |= PFEC_I;
+	*w->fault = (struct walk_fault){ .page_fault = true, .code = code, .gva = w->gva };
+	return ERR_FAULT;
+}
+
+static err_t fault_outside(const struct walk *w)
+{
+	*w->fault = (struct walk_fault){ .page_fault = false, .gva = w->gva };
+	return ERR_FAULT;
+}
+
+/* SDM "Determination of Access Rights": supervisor-mode data access to a user page. */
+static bool smap_denies(const struct walk *w)
+{
+	if (!(w->cr4 & CR4_SMAP))
+		return false;
+	return (w->access & WALK_IMPLICIT_SUPERVISOR) ||
+	       !(hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC);
+}
+
+static bool rights_deny(const struct walk *w)
+{
+	if ((w->access & WALK_FETCH) && (w->nx & PTE_NX))
+		return true;
+	if (w->access & WALK_USER)
+		return !(w->rights & PTE_U) || ((w->access & WALK_WRITE) && !(w->rights & PTE_W));
+	if ((w->access & WALK_WRITE) && !(w->rights & PTE_W) && (w->cr0 & CR0_WP))
+		return true;
+	if (!(w->rights & PTE_U))
+		return false;
+	return (w->access & WALK_FETCH) ? (w->cr4 & CR4_SMEP) != 0 : smap_denies(w);
+}
+
+/* @page: address of the page, @shift: its size. */
+static err_t walk_leaf(const struct walk *w, u64 page, u32 shift, gpa_t *out)
+{
+	if (unlikely(rights_deny(w)))
+		return fault_page(w, PFEC_P);
+	*out = gpa(page | (w->gva & (BIT64(shift) - 1)));
+	return ERR_NONE;
+}
+
+static inline bool read_entry64(struct walk *w, u64 pa, u64 *entry)
+{
+	const u64 *slot = gpa_ram_ptr(w->p, pa, sizeof(*slot));
+
+	if (unlikely(slot == NULL)) {
+		w->path = NULL;
+		return gpa_read_any(w->p, gpa(pa), entry, sizeof(*entry)) == ERR_NONE;
+	}
+	*entry = READ_ONCE(*slot);
+	if (w->path != NULL) {
+		w->path->slot[w->path->count] = slot;
+		w->path->entry[w->path->count++] = *entry;
+	}
+	return true;
+}
+
+/* 8-byte entries: 4- and 5-level paging, and the two lower levels of PAE. */
+static err_t walk_tables(struct walk *w, u64 table, u32 level, gpa_t *out)
+{
+	u32 shift = PAGE_SHIFT + PT_INDEX_BITS * (level - 1);
+	u64 entry;
+
+	for (;;) {
+		u64 pa = table + ((w->gva >> shift) & (PT_ENTRIES - 1)) * sizeof(entry);
+
+		if (unlikely(!read_entry64(w, pa, &entry)))
+			return fault_outside(w);
+		if (unlikely(!(entry & PTE_P)))
+			return fault_page(w, 0);
+		if (unlikely(entry & w->rsvd))
+			return fault_page(w, PFEC_P | PFEC_RSVD);
+		w->rights &= entry;
+		w->nx |= entry;
+		table = entry & PTE_ADDR;
+		if (shift == PAGE_SHIFT)
+			return walk_leaf(w, table, PAGE_SHIFT, out);
+		if (entry & PTE_PS)
+			break;
+		shift -= PT_INDEX_BITS;
+	}
+	/* A large page: bit 12 is PAT, the other bits below its size are reserved. */
+	if (shift > PAGE_SHIFT_1G || (table & (BIT64(shift) - 1) & ~PTE_PAT_LARGE))
+		return fault_page(w, PFEC_P | PFEC_RSVD);
+	return walk_leaf(w, table & ~(BIT64(shift) - 1), shift, out);
+}
+
+/* SDM "PAE Paging": the CPU walks its PDPTE registers, which the VMCS saves. */
+static err_t walk_pae(struct walk *w, gpa_t *out)
+{
+	static const enum vmcs_field pdpte[4] = { VMCS_GUEST_PDPTE0, VMCS_GUEST_PDPTE1,
+						  VMCS_GUEST_PDPTE2, VMCS_GUEST_PDPTE3 };
+	u64 entry = hw_vmread(pdpte[w->gva >> PAGE_SHIFT_1G & 3]);
+
+	if (!(entry & PTE_P))
+		return fault_page(w, 0);
+	w->rsvd |= GENMASK64(62, 52);
+	return walk_tables(w, entry & PTE_ADDR, 2, out);
+}
+
+static bool read_entry32(const struct partition *p, u64 pa, u32 *entry)
+{
+	return gpa_read_any(p, gpa(pa), entry, sizeof(*entry)) == ERR_NONE;
+}
+
+/* SDM "32-Bit Paging", with PSE-36. */
+static err_t walk_32(struct walk *w, u64 cr3, gpa_t *out)
+{
+	u64 pa = (cr3 & PDE32_ADDR) + (w->gva >> 22) * sizeof(u32);
+	u32 entry;
+
+	if (!read_entry32(w->p, pa, &entry))
+		return fault_outside(w);
+	if (!(entry & PTE_P))
+		return fault_page(w, 0);
+	w->rights &= entry;
+	if ((entry & PTE_PS) && (w->cr4 & CR4_PSE)) {
+		u64 page = (entry & PDE32_ADDR_4M) | (u64)(entry & PDE32_PSE36) << 19;
+
+		if ((entry & BIT32(21)) || (page & w->rsvd))
+			return fault_page(w, PFEC_P | PFEC_RSVD);
+		return walk_leaf(w, page, 22, out);
+	}
+
+	pa = (entry & PDE32_ADDR) + (w->gva >> PAGE_SHIFT & 0x3ff) * sizeof(u32);
+	if (!read_entry32(w->p, pa, &entry))
+		return fault_outside(w);
+	if (!(entry & PTE_P))
+		return fault_page(w, 0);
+	w->rights &= entry;
+	return walk_leaf(w, entry & PDE32_ADDR, PAGE_SHIFT, out);
+}
+
+static err_t walk(struct walk *w, gpa_t *out)
+{
+	u64 cr3;
+
+	w->cr0 = hw_vmread(VMCS_GUEST_CR0);
+	if (!(w->cr0 & CR0_PG)) {
+		*out = gpa((u32)w->gva);
+		return ERR_NONE;
+	}
+	cr3 = hw_vmread(VMCS_GUEST_CR3);
+	w->cr4 = hw_vmread(VMCS_GUEST_CR4);
+	w->efer = hw_vmread(VMCS_GUEST_EFER);
+	w->rights = PTE_W | PTE_U;
+	w->rsvd = PTE_ADDR & (~0ull << w->p->machine.phys_bits);
+	if (!(w->efer & EFER_NXE))
+		w->rsvd |= PTE_NX;
+
+	if (likely(w->efer & EFER_LMA)) {
+		if (w->path != NULL)
+			w->path->cr3 = cr3;
+		return walk_tables(w, cr3 & CR3_ADDR, (w->cr4 & CR4_LA57) ? 5 : 4, out);
+	}
+	w->path = NULL;
+	w->gva = (u32)w->gva;
+	return (w->cr4 & CR4_PAE) ? walk_pae(w, out) : walk_32(w, cr3, out);
+}
+
+err_t walk_gva(struct vp *vp, u64 gva, u32 access, gpa_t *out, struct walk_fault *fault)
+{
+	struct walk w = { .p = vp->partition, .gva = gva, .access = access, .fault = fault };
+
+	return walk(&w, out);
+}
+
+err_t walk_gva_path(struct vp *vp, u64 gva, u32 access, gpa_t *out, struct walk_fault *fault,
+		    struct walk_path *path)
+{
+	struct walk w = {
+		.p = vp->partition,
+		.gva = gva,
+		.access = access,
+		.fault = fault,
+		.path = path,
+	};
+	err_t err;
+
+	path->count = 0;
+	err = walk(&w, out);
+	if (w.path == NULL)
+		path->count = 0; /* some of it was not recorded */
+	return err;
+}
+
+/* The one or two pieces of [gva, gva+len) in guest-physical space. */
+struct pieces {
+	gpa_t gpa[2];
+	u32 len[2];
+};
+
+static err_t translate_pieces(struct vp *vp, u64 gva, u32 access, u32 len, struct pieces *out,
+			      struct walk_fault *fault)
+{
+	u32 first = umin32(len, (u32)(PAGE_SIZE - (gva & (PAGE_SIZE - 1))));
+
+	ASSERT(len != 0 && len <= PAGE_SIZE);
+	*out = (struct pieces){ .len = { first, len - first } };
+	TRY(walk_gva(vp, gva, access, &out->gpa[0], fault));
+	return len == first ? ERR_NONE : walk_gva(vp, gva + first, access, &out->gpa[1], fault);
+}
+
+/* Not memory: nobody reads or writes it, and the guest goes on. */
+static void foreign_piece(struct vp *vp, gpa_t at, bool write)
+{
+	if (!ept_is_ones(vp->partition, at))
+		log_guest("the operand of an emulated instruction lies in device memory at 0x%llx: "
+			  "it reads all-ones and ignores writes",
+			  at.v);
+	else if (write)
+		COUNT(vp, REGION_WRITE_DROPPED);
+}
+
+err_t gva_read(struct vp *vp, u64 gva, u32 access, void *buf, u32 len, struct walk_fault *fault)
+{
+	struct pieces pc;
+	u8 *to = buf;
+
+	TRY(translate_pieces(vp, gva, access, len, &pc, fault));
+	for (u32 i = 0; i < 2 && pc.len[i] != 0; to += pc.len[i++]) {
+		if (gpa_read_any(vp->partition, pc.gpa[i], to, pc.len[i]) == ERR_NONE)
+			continue;
+		foreign_piece(vp, pc.gpa[i], false);
+		(void)memset(to, 0xff, pc.len[i]);
+	}
+	return ERR_NONE;
+}
+
+err_t gva_write(struct vp *vp, u64 gva, u32 access, const void *buf, u32 len,
+		struct walk_fault *fault)
+{
+	struct pieces pc;
+	const u8 *from = buf;
+
+	TRY(translate_pieces(vp, gva, access | WALK_WRITE, len, &pc, fault));
+	for (u32 i = 0; i < 2 && pc.len[i] != 0; from += pc.len[i++]) {
+		if (gpa_write_any(vp->partition, pc.gpa[i], from, pc.len[i]) != ERR_NONE)
+			foreign_piece(vp, pc.gpa[i], true);
+	}
+	return ERR_NONE;
+}
+
+err_t gva_check(struct vp *vp, u64 gva, u32 access, u32 len, struct walk_fault *fault)
+{
+	struct pieces pc;
+
+	return translate_pieces(vp, gva, access, len, &pc, fault);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* MSRs as rows: what has no row is #GP. The MSR bitmap is derived from the rows, never set by hand.
+ */
+#pragma once
+
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+struct vp;
+struct partition;
+
+/* The values are those of enum exit_action that mean the same; msr.c converts. */
+enum msr_result { MSR_OK = 1, MSR_GP = 3 };
+
+/* Flags of a row. */
+#define MSR_PASS_READ  (1u << 0) /* RDMSR does not exit: the hardware register is the guest's */
+#define MSR_PASS_WRITE (1u << 1)
+#define MSR_HOST_READ  (1u << 2) /* handled by reading the physical MSR: value & @keep | @value */
+#define MSR_CONST      (1u << 3) /* reads @value; no .write: WRMSR is #GP */
+#define MSR_WRITE_IGNORED \
+	(1u << 4) /* WRMSR is dropped (documented read-only-but-written registers) */
+
+/* Handlers. *val is written on success only: it may be the guest's RAX. */
+typedef enum msr_result (*msr_read_fn)(struct vp *vp, u32 msr, u64 *val);
+typedef enum msr_result (*msr_write_fn)(struct vp *vp, u32 msr, u64 val);
+
+struct msr_row {
+	u32 first, last; /* inclusive range */
+	const char *name;
+	u32 flags;
+	u64 keep;           /* MSR_HOST_READ: bits of the hardware value that show */
+	u64 value;          /* MSR_CONST value, or bits OR-ed into a host read */
+	u64 rsvdz;          /* WRMSR with one of these set is #GP before .write */
+	msr_read_fn read;   /* NULL and no flag: RDMSR is #GP */
+	msr_write_fn write; /* NULL and no flag: WRMSR is #GP */
+	/* NULL: always there. Else the row exists only when this says so at seal time. */
+	bool (*present)(const struct partition *p);
+};
+
+extern const struct msr_row msr_arch_rows[];
+extern const u32 msr_arch_row_count;
+
+/* msr_add_rows() - Rows must stay valid for ever (static tables). Overlap is found by msr_seal().
+ */
+MUST_CHECK err_t msr_add_rows(struct partition *p, const struct msr_row *rows, u32 n);
+
+/*
+ * msr_seal() - drop absent rows, build the hashed index. After cpuid_seal(), which presence follows
+ * from. ERR_BUSY (both names are logged): two rows claim one MSR.
+ */
+MUST_CHECK err_t msr_seal(struct partition *p);
+
+const struct msr_row *msr_lookup(const struct partition *p, u32 msr); /* NULL: no row */
+enum msr_result msr_read(struct vp *vp, u32 msr, u64 *val);
+enum msr_result msr_write(struct vp *vp, u32 msr, u64 val);
+
+/**
+ * msr_bitmap_build() - the 4-KiB MSR bitmap of SDM "MSR-Bitmap Address" from the rows: a bit is 0
+ * (no exit) only where a row passes that direction through.
+ */
+void msr_bitmap_build(const struct partition *p, u8 bitmap[4096]);
+
+/* msr_bitmap_intercept() - change one MSR in one VP's bitmap, such as for x2APIC virtualization. */
+void msr_bitmap_intercept(u8 bitmap[4096], u32 msr, bool read, bool write);

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Command line of the hypervisor: words to struct options, by the rows. Boot time, pure. */
+#include "core/option.h"
+
+#include "core/lib/bits.h"
+#include "core/lib/fmt.h"
+#include "core/lib/string.h"
+
+/* Longest name or value that can be right; longer words are refused before anything copies them. */
+#define WORD_MAX 1023u
+/* Names beyond this length are never "the closest". */
+#define NAME_MAX 31u
+
+/* A piece of the command line: not terminated. */
+struct word {
+	const char *s;
+	size_t len;
+};
+
+struct parse {
+	struct options *o;
+	char *msg;
+	size_t msg_len;
+};
+
+/* Features of cpu=: all of them on/off for now. */
+static const struct cpu_feature {
+	const char *name;
+	u32 offset;
+} cpu_features[] = {
+	{ "kvm", offsetof(struct options, cpu_kvm) },
+	{ "hypervisor", offsetof(struct options, cpu_hypervisor) },
+};
+
+static bool word_is(struct word w, const char *name)
+{
+	return strlen(name) == w.len && strncmp(w.s, name, w.len) == 0;
+}
+
+/* Split @rest at @sep: returns what precedes it, leaves what follows. */
+static struct word word_cut(struct word *rest, char sep, bool *found)
+{
+	struct word head = { .s = rest->s };
+
+	while (head.len < rest->len && rest->s[head.len] != sep)
+		head.len++;
+	*found = head.len < rest->len;
+	rest->s += head.len + *found;
+	rest->len -= head.len + *found;
+	return head;
+}
+
+static u32 min3(u32 a, u32 b, u32 c)
+{
+	return umin32(a, umin32(b, c));
+}
+
+/* Levenshtein distance; ~0 when either is too long to be compared. */
+static u32 edit_distance(struct word a, struct word b)
+{
+	u8 row[NAME_MAX + 1];
+
+	if (a.len > NAME_MAX || b.len > NAME_MAX)
+		return ~0u;
+	for (u32 j = 0; j <= b.len; j++)
+		row[j] = (u8)j;
+	for (u32 i = 1; i <= a.len; i++) {
+		u32 diagonal = row[0];
+
+		row[0] = (u8)i;
+		for (u32 j = 1; j <= b.len; j++) {
+			u32 above = row[j];
+
+			row[j] = (u8)min3(above + 1, row[j - 1] + 1u,
+					  diagonal + (a.s[i - 1] != b.s[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[b.len];
+}
+
+static void closer(struct word w, const char *name, u32 *best, const char **best_name)
+{
+	u32 d = edit_distance(w, (struct word){ name, strlen(name) });
+
+	if (d < *best) {
+		*best = d;
+		*best_name = name;
+	}
+}
+
+static const char *closest_option(struct word w)
+{
+	const char *name = option_rows[0].name;
+	u32 best = ~0u;
+
+	for (u32 i = 0; i < option_row_count; i++)
+		closer(w, option_rows[i].name, &best, &name);
+	return name;
+}
+
+static const char *closest_feature(struct word w)
+{
+	const char *name = cpu_features[0].name;
+	u32 best = ~0u;
+
+	for (u32 i = 0; i < ARRAY_SIZE(cpu_features); i++)
+		closer(w, cpu_features[i].name, &best, &name);
+	return name;
+}
+
+/* The word of "a|b|c" that is nearest to @w; its index when it is equal. */
+static struct word closest_value(const char *values, struct word w, u32 *index, bool *equal)
+{
+	struct word rest = { values, strlen(values) };
+	struct word name = { values, 0 };
+	u32 best = ~0u;
+	bool more = true;
+
+	*equal = false;
+	for (u32 i = 0; more; i++) {
+		struct word v = word_cut(&rest, '|', &more);
+		u32 d = edit_distance(w, v);
+
+		if (i == 0 || d < best) {
+			best = d;
+			name = v;
+			*index = i;
+		}
+	}
+	*equal = best == 0;
+	return name;
+}
+
+static bool bool_parse(struct word w, u32 *val)
+{
+	static const char *const yes[] = { "1", "y", "Y", "on", "yes", "true" };
+	static const char *const no[] = { "0", "n", "N", "off", "no", "false" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(yes); i++) {
+		if (word_is(w, yes[i])) {
+			*val = 1;
+			return true;
+		}
+		if (word_is(w, no[i])) {
+			*val = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Decimal or 0x hexadecimal; false on anything else, overflow included. */
+static bool uint_parse(struct word w, u64 *val)
+{
+	u32 base = 10;
+	u64 v = 0;
+
+	if (w.len > 2 && w.s[0] == '0' && (w.s[1] == 'x' || w.s[1] == 'X')) {
+		base = 16;
+		w.s += 2;
+		w.len -= 2;
+	}
+	for (size_t i = 0; i < w.len; i++) {
+		char c = w.s[i];
+		u32 digit;
+
+		if (c >= '0' && c <= '9')
+			digit = (u32)(c - '0');
+		else if (base == 16 && (c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+			digit = (u32)((c | 0x20) - 'a') + 10;
+		else
+			return false;
+		if (v > (~0ull - digit) / base)
+			return false;
+		v = v * base + digit;
+	}
+	*val = v;
+	return w.len > 0;
+}
+
+static void *field(struct options *o, u32 offset)
+{
+	return (u8 *)o + offset;
+}
+
+static err_t bool_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	u32 v;
+
+	if (!bool_parse(val, &v)) {
+		fmt_print(p->msg, p->msg_len, "option %s=%.*s: write on or off (or 1, 0, Y, N)",
+			  row->name, (int)val.len, val.s);
+		return ERR_INVAL;
+	}
+	memcpy(field(p->o, row->offset), &v, sizeof(v));
+	return ERR_NONE;
+}
+
+static err_t uint_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	u64 v;
+
+	if (!uint_parse(val, &v) || v < row->min || v > row->max) {
+		fmt_print(p->msg, p->msg_len, "option %s=%.*s: give a number from %llu to %llu",
+			  row->name, (int)val.len, val.s, row->min, row->max);
+		return ERR_RANGE;
+	}
+	memcpy(field(p->o, row->offset), &v, sizeof(v));
+	return ERR_NONE;
+}
+
+/* Stored as the index of the value, or as text where the field is an array. */
+static err_t enum_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	u32 index = 0;
+	bool equal;
+	struct word near = closest_value(row->values, val, &index, &equal);
+
+	if (!equal) {
+		fmt_print(p->msg, p->msg_len, "option %s=%.*s: did you mean %s=%.*s? (%s)",
+			  row->name, (int)val.len, val.s, row->name, (int)near.len, near.s,
+			  row->values);
+		return ERR_INVAL;
+	}
+	if (row->size == sizeof(index))
+		memcpy(field(p->o, row->offset), &index, sizeof(index));
+	else
+		fmt_print(field(p->o, row->offset), row->size, "%.*s", (int)val.len, val.s);
+	return ERR_NONE;
+}
+
+static err_t string_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	if (val.len >= row->size) {
+		fmt_print(p->msg, p->msg_len, "option %s: give at most %u characters", row->name,
+			  row->size - 1);
+		return ERR_RANGE;
+	}
+	fmt_print(field(p->o, row->offset), row->size, "%.*s", (int)val.len, val.s);
+	return ERR_NONE;
+}
+
+/* "name", "name=on", "+name", "-name" */
+static err_t cpu_feature_set(struct parse *p, struct word w)
+{
+	struct word name, val = w;
+	bool has_val;
+	u32 on = 1;
+
+	if (w.s[0] == '+' || w.s[0] == '-') {
+		on = w.s[0] == '+';
+		val.s++;
+		val.len--;
+	}
+	name = word_cut(&val, '=', &has_val);
+	if (has_val && (name.s != w.s || !bool_parse(val, &on))) {
+		fmt_print(p->msg, p->msg_len, "option cpu: %.*s: write %.*s=on or %.*s=off",
+			  (int)w.len, w.s, (int)name.len, name.s, (int)name.len, name.s);
+		return ERR_INVAL;
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(cpu_features); i++) {
+		if (word_is(name, cpu_features[i].name)) {
+			memcpy(field(p->o, cpu_features[i].offset), &on, sizeof(on));
+			return ERR_NONE;
+		}
+	}
+	fmt_print(p->msg, p->msg_len, "option cpu: unknown feature \"%.*s\", did you mean \"%s\"?",
+		  (int)name.len, name.s, closest_feature(name));
+	return ERR_NOENT;
+}
+
+/* QEMU's form: a model, then features. Each cpu= starts from the model's defaults. */
+static err_t cpu_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	bool more;
+	struct word model = word_cut(&val, ',', &more);
+
+	if (!word_is(model, "host")) {
+		fmt_print(p->msg, p->msg_len,
+			  "option cpu=%.*s: the only model is \"host\", write cpu=host,...",
+			  (int)model.len, model.s);
+		return ERR_INVAL;
+	}
+	p->o->cpu_kvm = 1;
+	p->o->cpu_hypervisor = 1;
+	while (more) {
+		struct word feature = word_cut(&val, ',', &more);
+
+		if (feature.len > 0)
+			TRY(cpu_feature_set(p, feature));
+	}
+	return ERR_NONE;
+}
+
+static err_t row_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	switch (row->type) {
+	case OPTION_BOOL:
+		return bool_set(p, row, val);
+	case OPTION_UINT:
+		return uint_set(p, row, val);
+	case OPTION_ENUM:
+		return enum_set(p, row, val);
+	case OPTION_STRING:
+		return string_set(p, row, val);
+	case OPTION_CPU:
+		return cpu_set(p, row, val);
+	}
+	return ERR_INVAL;
+}
+
+static err_t option_set(struct parse *p, struct word w)
+{
+	struct word val = w;
+	bool has_val;
+	struct word name = word_cut(&val, '=', &has_val);
+
+	if (w.len > WORD_MAX) {
+		fmt_print(p->msg, p->msg_len,
+			  "option %.20s...: a word of %zu characters, the "
+			  "longest possible has %u; put blanks between options",
+			  w.s, w.len, WORD_MAX);
+		return ERR_RANGE;
+	}
+	for (u32 i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+
+		if (!word_is(name, row->name))
+			continue;
+		if (has_val)
+			return row_set(p, row, val);
+		if (row->type == OPTION_BOOL)
+			return row_set(p, row, (struct word){ "on", 2 });
+		fmt_print(p->msg, p->msg_len, "option %s needs a value: %s=%s", row->name,
+			  row->name, row->values);
+		return ERR_INVAL;
+	}
+	fmt_print(p->msg, p->msg_len,
+		  "unknown option \"%.*s\", did you mean \"%s\"? (help lists all)", (int)name.len,
+		  name.s, closest_option(name));
+	return ERR_NOENT;
+}
+
+void options_default(struct options *o)
+{
+	struct parse p = { .o = o };
+
+	memset(o, 0, sizeof(*o));
+	for (u32 i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+		struct word dflt = { row->dflt, strlen(row->dflt) };
+		/* A row whose own default is malformed is caught by the host test. */
+		err_t err UNUSED = row_set(&p, row, dflt);
+	}
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t msg_len)
+{
+	struct parse p = { .o = o, .msg = msg, .msg_len = msg_len };
+	const char *s = cmdline;
+
+	for (; *s != '\0'; s++) {
+		if (!is_blank(*s) && ((u8)*s < 0x20 || (u8)*s >= 0x7f)) {
+			fmt_print(msg, msg_len,
+				  "command line: character 0x%02x at position %zu is not allowed",
+				  (u8)*s, (size_t)(s - cmdline));
+			return ERR_INVAL;
+		}
+	}
+	for (s = cmdline; *s != '\0';) {
+		struct word w = { .s = s };
+
+		while (s[w.len] != '\0' && !is_blank(s[w.len]))
+			w.len++;
+		if (w.len > 0)
+			TRY(option_set(&p, w));
+		s += w.len + (s[w.len] != '\0');
+	}
+	return ERR_NONE;
+}
+
+void options_print(void (*line)(const char *text))
+{
+	char text[192];
+
+	for (u32 i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+		const char *values = row->values != NULL ? row->values : "on|off";
+		char name[64];
+
+		fmt_print(name, sizeof(name), "%s=%s", row->name, values);
+		if (row->type == OPTION_UINT)
+			fmt_print(name, sizeof(name), "%s=%s (%llu-%llu)", row->name, values,
+				  row->min, row->max);
+		fmt_print(text, sizeof(text), "  %-46s %s [%s]", name, row->help, row->dflt);
+		line(text);
+	}
+}

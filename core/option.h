@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hypervisor options: one row each. The command line is "name=value" words separated by blanks;
+ * an unknown or malformed one stops the boot with the closest valid name. Pure, fuzzed.
+ */
+#pragma once
+
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_ENUM, OPTION_STRING, OPTION_CPU };
+
+struct option_row {
+	const char *name;
+	enum option_type type;
+	const char *values; /* ENUM: "a|b|c"; UINT: documentation of the range */
+	u64 min, max;       /* UINT */
+	const char *dflt;   /* as the user would write it */
+	const char *help;
+	u32 offset; /* of the field in struct options: u32, or u64 for UINT, char[] for STRING */
+	u32 size;
+};
+
+enum apicv_mode { APICV_AUTO, APICV_ON, APICV_OFF };
+enum console_mode { CONSOLE_ALL, CONSOLE_COM1, CONSOLE_VGA, CONSOLE_NONE };
+enum log_target { LOG_NONE, LOG_COM2 };
+enum mitigations_mode { MITIGATIONS_AUTO, MITIGATIONS_OFF };
+enum crash_mode { CRASH_REBOOT, CRASH_HALT };
+
+/* Values after parsing; defaults from the rows. */
+struct options {
+	u32 help, apicv, console, log, mitigations, on_crash;
+	u32 ignore_msrs, report_ignored_msrs;
+	u64 stats; /* seconds, 0 off */
+	u64 tsc_tolerance_ppm;
+	/* cpu=host[,kvm=on|off][,hypervisor=on|off] and the +x/-x forms */
+	u32 cpu_kvm, cpu_hypervisor;
+	char test_fault[32];
+};
+
+extern const struct option_row option_rows[];
+extern const u32 option_row_count;
+
+void options_default(struct options *o);
+
+/**
+ * options_parse() - apply @cmdline over @o, left to right.
+ * @msg: on error, one line that names the option, the cause and the remedy (closest valid name).
+ */
+MUST_CHECK err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t msg_len);
+
+/* options_print() - the table (name, type/values, default, help), one @line call per row. */
+void options_print(void (*line)(const char *text));

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The end of a hypervisor bug: one report on every console, then halt. Pure; no locks: whoever held
+ * them may be the one who panics. A second panic, on any CPU or nested, says one line and halts.
+ */
+#include "arch/x86/defs/vmcs.h"
+#include "core/counters.h"
+#include "core/hw.h"
+#include "core/log_internal.h"
+#include "core/partition.h"
+#include "core/vp.h"
+
+static u32 panics; /* reports begun */
+
+static void dump_registers(const struct vp *vp)
+{
+	const struct gpr_regs *r = &vp->regs;
+
+	log_panic("guest registers of vp%u (state %d, work 0x%x):", vp->index, (int)vp->state,
+		  vp->work);
+	log_panic("  rax %016llx rbx %016llx rcx %016llx rdx %016llx", r->rax, r->rbx, r->rcx,
+		  r->rdx);
+	log_panic("  rsi %016llx rdi %016llx rbp %016llx r8  %016llx", r->rsi, r->rdi, r->rbp,
+		  r->r8);
+	log_panic("  r9  %016llx r10 %016llx r11 %016llx r12 %016llx", r->r9, r->r10, r->r11,
+		  r->r12);
+	log_panic("  r13 %016llx r14 %016llx r15 %016llx", r->r13, r->r14, r->r15);
+}
+
+static void dump_vmcs(void)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name;
+		enum vmcs_field field;
+	} fields[] = {
+#define X(name, encoding, width, class) { #name, VMCS_##name },
+#include "arch/x86/defs/vmcs_fields.def"
+	};
+	/* clang-format on */
+
+	log_panic("VMCS, fields that are not zero:");
+	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
+		u64 val;
+
+		if (hw_vmread_safe(fields[i].field, &val) == ERR_NONE && val != 0)
+			log_panic("  %-32s %016llx", fields[i].name, val);
+	}
+}
+
+static void report(const char *fmt, va_list ap)
+{
+	const struct vp *vp = hw_cpu_vp();
+
+	log_panic("---- hypervisor panic ----");
+	log_vpanic(fmt, ap);
+	hw_crash_dump();
+	if (vp != NULL) {
+		dump_registers(vp);
+		dump_vmcs();
+		counters_dump_vp(vp, log_panic);
+	}
+	log_panic("---- the machine is halted: reset it; please report the text above ----");
+}
+
+void panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (__atomic_fetch_add(&panics, 1, __ATOMIC_RELAXED) == 0) {
+		report(fmt, ap);
+	} else {
+		log_panic("panic during a panic, or on another CPU:");
+		log_vpanic(fmt, ap);
+	}
+	va_end(ap);
+	hw_halt();
+}
+
+void fatal(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vpanic(fmt, ap);
+	va_end(ap);
+	hw_halt();
+}
+
+void panic_reset(void)
+{
+	panics = 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The partition's VPs and its ends. Pure. */
+#include "core/partition.h"
+
+#include "arch/x86/defs/vmcs.h"
+#include "core/hw.h"
+#include "core/log.h"
+#include "core/vp.h"
+
+struct partition the_partition;
+
+struct vp *partition_vp(struct partition *p, u32 index)
+{
+	return index < p->vp_count ? p->vp[index] : NULL;
+}
+
+struct vp *partition_vp_by_apic_id(struct partition *p, u32 apic_id)
+{
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (p->vp[i]->apic_id == apic_id)
+			return p->vp[i];
+	}
+	return NULL;
+}
+
+void partition_vp_init(struct vp *vp)
+{
+	if (vp->partition->vp_reset_hook)
+		vp->partition->vp_reset_hook(vp, true);
+}
+
+static void report_guest_state(struct vp *vp)
+{
+	const struct gpr_regs *r = &vp->regs;
+
+	log_error("VP %u: RIP %04llx:%016llx RSP %016llx RFLAGS %08llx", vp->index,
+		  hw_vmread(VMCS_GUEST_CS_SELECTOR), hw_vmread(VMCS_GUEST_RIP),
+		  hw_vmread(VMCS_GUEST_RSP), hw_vmread(VMCS_GUEST_RFLAGS));
+	log_error("RAX %016llx RBX %016llx RCX %016llx RDX %016llx", r->rax, r->rbx, r->rcx,
+		  r->rdx);
+	log_error("RSI %016llx RDI %016llx RBP %016llx R8  %016llx", r->rsi, r->rdi, r->rbp, r->r8);
+	log_error("R9  %016llx R10 %016llx R11 %016llx R12 %016llx", r->r9, r->r10, r->r11, r->r12);
+	log_error("R13 %016llx R14 %016llx R15 %016llx CR2 (not kept)", r->r13, r->r14, r->r15);
+	log_error("CR0 %08llx CR3 %016llx CR4 %08llx EFER %04llx", hw_vmread(VMCS_GUEST_CR0),
+		  hw_vmread(VMCS_GUEST_CR3), hw_vmread(VMCS_GUEST_CR4), hw_vmread(VMCS_GUEST_EFER));
+	log_error("last exit: %s, qualification 0x%llx, guest-physical 0x%llx, linear 0x%llx",
+		  exit_reason_name((u32)hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC),
+		  hw_vmread(VMCS_EXIT_QUALIFICATION), hw_vmread(VMCS_GUEST_PHYSICAL_ADDRESS),
+		  hw_vmread(VMCS_GUEST_LINEAR_ADDRESS));
+}
+
+void partition_stop(struct vp *vp, const char *why)
+{
+	struct partition *p = vp->partition;
+
+	p->stopping = true;
+	log_take_consoles();
+	log_error("guest stopped: %s", why);
+	report_guest_state(vp);
+	counters_dump(p, why);
+	if (p->config.on_crash == ON_CRASH_REBOOT) {
+		log_error("rebooting the machine (on_crash=reboot)");
+		hw_reboot();
+	}
+	log_error("the machine is halted (on_crash=halt): reset or power it off");
+	hw_halt();
+}
+
+void partition_ending(struct vp *vp, const char *why)
+{
+	log_info("guest ends: %s", why);
+	counters_dump(vp->partition, why);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guest partition: its VPs, memory, tables and modules. There is exactly one. */
+#pragma once
+
+#include "core/cpuid.h"
+#include "core/lib/lock.h"
+#include "core/mem/e820.h"
+#include "core/mem/ept.h"
+#include "core/msr.h"
+#include "core/pio.h"
+#include "core/time/clock.h"
+
+#define VP_MAX         64
+#define CPUID_ROWS_MAX 128
+#define MSR_ROWS_MAX   256
+
+struct cpuid_table;
+struct msr_table;
+
+/* What boot decided about the machine; read-only for everyone after the first entry. */
+struct machine {
+	u32 phys_bits;           /* CPUID 0x80000008, cut to 48 for the EPT map */
+	bool is_bochs;           /* emulator with the listed virtual-interrupt-delivery bug */
+	bool x2apic;             /* CPU has x2APIC */
+	bool apic_register_virt; /* in use */
+	bool tpr_shadow;         /* in use */
+	bool virt_intr_delivery; /* in use */
+	bool virt_x2apic;        /* virtualize x2APIC mode in use */
+	bool cpuid_tsc_trusted;
+	u64 xcr0_supported;     /* host XCR0 bits that the guest may set */
+	u64 cr4_allowed;        /* CR4 bits the guest may set */
+	u16 pm1a_cnt, pm1b_cnt; /* ports, 0 = absent */
+	s32 s3_slp_typ;         /* SLP_TYPa of \_S3, -1 = no such object */
+	s32 s5_slp_typ;
+};
+
+enum on_crash { ON_CRASH_REBOOT, ON_CRASH_HALT };
+
+/* Options that core acts on; parsed and validated by core/option.c rows. */
+struct config {
+	enum on_crash on_crash;
+	bool ignore_msrs;
+	bool report_ignored_msrs;
+	bool kvm;            /* cpu=...,kvm=on */
+	bool hypervisor_bit; /* CPUID.1:ECX.31 */
+	u32 stats_seconds;   /* 0 = off */
+	bool log_com2;
+};
+
+struct partition {
+	struct clock clock;
+	struct vp *vp[VP_MAX];
+	u32 vp_count;
+
+	struct machine machine;
+	struct config config;
+
+	hpa_t region_base; /* hypervisor region */
+	u64 region_len;
+	struct e820_map memory; /* as the guest gets it: the region is reserved */
+	struct ept ept;
+	hpa_t apic_access_page;    /* one for all VPs; never accessed, the CPU only compares it */
+	u64 apic_page_gpa[VP_MAX]; /* where each VP sees it: GPA | 1; 0 = nowhere. LOCK: ept.lock */
+	hpa_t ones_page;           /* rule M1: 4 KiB of 0xFF */
+	hpa_t scratch_page;        /* shared by scratch requests beyond the private ones */
+	u32 scratch_count;
+
+	struct cpuid_table *cpuid;
+	struct msr_table *msr;
+	struct pio_table pio;
+	u8 *io_bitmap;  /* 8 KiB: A, then B */
+	u8 *msr_bitmap; /* template; each VP has its own copy for x2APIC modes */
+	u64 wall_clock_msr;
+
+	struct spinlock lock; /* LOCK: partition-wide MSR state, EPT changes */
+	bool stopping;
+
+	/* Modules' per-VP reset, wired by boot: core does not know hv. */
+	void (*vp_reset_hook)(struct vp *vp, bool init);
+	/* The same for a changed TSC offset: clock pages are rewritten. */
+	void (*clock_changed_hook)(struct partition *p);
+};
+
+/* The one partition. Static storage; filled by boot. */
+extern struct partition the_partition;
+
+/* partition_vp() - NULL when @index is out of range: the only way to index VPs by guest numbers. */
+struct vp *partition_vp(struct partition *p, u32 index);
+struct vp *partition_vp_by_apic_id(struct partition *p, u32 apic_id);
+
+/* partition_vp_init() - tell the modules that @vp was reset by INIT: registrations are dropped. */
+void partition_vp_init(struct vp *vp);
+
+/* partition_stop() - the guest ended or crashed: report, dump counters, then on_crash. */
+NORETURN void partition_stop(struct vp *vp, const char *why);
+
+/* partition_power() - a guest request that will end the machine is about to be passed through: dump
+ * counters and flush the log first. */
+void partition_ending(struct vp *vp, const char *why);

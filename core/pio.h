@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Owned I/O ports (rule P1): a short table of ranges; every port without a row is passed through.
+ */
+#pragma once
+
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+struct vp;
+
+/*
+ * @size 1, 2 or 4. For reads fill *val; for writes *val is the value. A handler that owns only part
+ * of what it sees passes the rest with hw_io_in/out.
+ */
+typedef void (*pio_fn)(struct vp *vp, u16 port, u32 size, bool write, u32 *val);
+
+struct pio_row {
+	u16 first, last;
+	pio_fn fn;
+	const char *name;
+};
+
+#define PIO_ROWS_MAX 32
+
+/* What platform_ports.c remembers. LOCK: none, the guest's own accesses race as on hardware. */
+struct platform_ports {
+	u16 pm1_cnt[2];            /* PM1a and PM1b control, 0 = absent */
+	bool kbc_output_port_next; /* command D1 was sent: the next data byte is the output port */
+};
+
+struct pio_table {
+	u32 count;
+	struct pio_row row[PIO_ROWS_MAX];
+	struct platform_ports platform;
+};
+
+MUST_CHECK err_t pio_add(struct pio_table *t, const struct pio_row *row); /* ERR_BUSY: overlap */
+const struct pio_row *pio_lookup(const struct pio_table *t, u16 port);
+
+/**
+ * pio_access() - one access as the guest made it, @size 1, 2 or 4 bytes: each owned piece goes to
+ * its row, the rest to hardware. Ports wrap at 16 bits. *@val holds @size bytes, zero-extended.
+ */
+void pio_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val);
+
+/* pio_bitmap_build() - I/O bitmaps A and B (8 KiB): 1 where a row exists. */
+void pio_bitmap_build(const struct pio_table *t, u8 bitmap[8192]);
+
+/* platform_ports.c: port 92h, the keyboard controller, PM1 control, COM2 when it is the log's. */
+MUST_CHECK err_t platform_ports_add(struct pio_table *t, u16 pm1a_cnt, u16 pm1b_cnt, bool log_com2);

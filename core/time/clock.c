@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* TSC <-> ns <-> 100 ns (rule T2) and the frequency decision (rule T3). Pure. */
+#include "core/time/clock.h"
+
+#include "core/lib/bits.h"
+
+#define NS_PER_SECOND 1000000000ull
+#define MIN_HZ        1000000ull
+#define MAX_HZ        100000000000ull
+#define PPM           1000000ull
+
+typedef unsigned __int128 u128;
+
+/*
+ * pvclock scale: bring the frequency into (1e9, 2e9] by halving or doubling, then
+ * mul = 1e9 * 2^32 / f'. Spec: KVM PV ABI, pvclock.
+ */
+static void scale_from_hz(struct clock *c, u64 hz)
+{
+	s8 shift = 0;
+
+	while (hz > 2 * NS_PER_SECOND) {
+		hz >>= 1;
+		shift--;
+	}
+	while (hz <= NS_PER_SECOND) {
+		hz <<= 1;
+		shift++;
+	}
+	c->shift = shift;
+	c->mul = (u32)((NS_PER_SECOND << 32) / hz);
+}
+
+err_t clock_init(struct clock *c, u64 tsc_hz, u64 boot_tsc, u64 boot_wall_ns)
+{
+	if (tsc_hz < MIN_HZ || tsc_hz > MAX_HZ)
+		return ERR_RANGE;
+	*c = (struct clock){
+		.tsc_hz = tsc_hz,
+		.boot_tsc = boot_tsc,
+		.boot_wall_ns = boot_wall_ns,
+		.synced = true,
+	};
+	scale_from_hz(c, tsc_hz);
+	return ERR_NONE;
+}
+
+/* The guest's own formula, so that both sides round alike. */
+u64 clock_tsc_to_ns(const struct clock *c, u64 delta_tsc)
+{
+	u128 d = delta_tsc;
+
+	d = c->shift >= 0 ? d << c->shift : d >> -c->shift;
+	return (u64)((d * c->mul) >> 32);
+}
+
+/*
+ * Seconds and the rest apart, and the frequency likewise: no 128-bit division, which would need a
+ * runtime library.
+ */
+u64 clock_ns_to_tsc(const struct clock *c, u64 delta_ns)
+{
+	u64 seconds = delta_ns / NS_PER_SECOND;
+	u64 ns = delta_ns % NS_PER_SECOND;
+	u64 part = ns * (c->tsc_hz / NS_PER_SECOND) +
+		   (ns * (c->tsc_hz % NS_PER_SECOND) + NS_PER_SECOND - 1) / NS_PER_SECOND;
+	u64 tsc;
+
+	if (__builtin_mul_overflow(seconds, c->tsc_hz, &tsc) ||
+	    __builtin_add_overflow(tsc, part, &tsc))
+		return ~0ull;
+	return tsc;
+}
+
+u64 clock_now_ns(const struct clock *c, u64 now_tsc)
+{
+	return clock_tsc_to_ns(c, now_tsc - c->boot_tsc);
+}
+
+static u64 deviation_ppm(u64 a, u64 b)
+{
+	u64 scaled;
+
+	if (__builtin_mul_overflow(a > b ? a - b : b - a, PPM, &scaled))
+		return ~0ull;
+	return scaled / b;
+}
+
+err_t tsc_decide(const struct tsc_sources *s, struct tsc_decision *d)
+{
+	if (s->cpuid_hz == 0 && s->measured_hz == 0)
+		return ERR_NODEV;
+	if (s->measured_hz == 0) {
+		*d = (struct tsc_decision){ .tsc_hz = s->cpuid_hz, .cpuid_trusted = true };
+		return ERR_NONE;
+	}
+	if (s->cpuid_hz == 0) {
+		*d = (struct tsc_decision){ .tsc_hz = s->measured_hz };
+		return ERR_NONE;
+	}
+	d->deviation_ppm = deviation_ppm(s->cpuid_hz, s->measured_hz);
+	d->cpuid_trusted = d->deviation_ppm <= s->tolerance_ppm;
+	d->tsc_hz = d->cpuid_trusted ? s->cpuid_hz : s->measured_hz;
+	return ERR_NONE;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A VP's own TSC after it wrote IA32_TSC or IA32_TSC_ADJUST (rule T2). */
+#pragma once
+
+#include "core/lib/types.h"
+
+struct vp;
+
+/**
+ * guest_tsc_shift() - the guest moved its TSC by @delta_tsc (two's complement).
+ *
+ * TSC offsetting goes on for this VP, IA32_TSC_ADJUST moves along, TSC-deadline timers keep their
+ * guest value and so move in physical time. The modules are told: with unequal offsets kvmclock's
+ * STABLE flag drops.
+ * Context: the VP's own CPU.
+ * Spec: SDM Vol. 3B "Time-Stamp Counter Adjustment".
+ */
+void guest_tsc_shift(struct vp *vp, u64 delta_tsc);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Per-CPU deadline queue. Context: the VP's own CPU, VMX root, interrupts disabled. */
+#include "core/time/timer.h"
+
+#include "core/vp.h"
+
+/* Every entry arms vp->deadline_tsc, or runs the queue when it has passed: no work flag needed. */
+static void timer_publish(struct vp *vp)
+{
+	const struct timer *head = vp->timers.head;
+
+	vp->deadline_tsc = head != NULL ? head->deadline_tsc : TIMER_NEVER;
+	vp->rearm_tsc = 0;
+}
+
+static void timer_unlink(struct timer_queue *q, struct timer *t)
+{
+	struct timer **link = &q->head;
+
+	while (*link != t)
+		link = &(*link)->next;
+	*link = t->next;
+	t->queued = false;
+}
+
+/* Equal deadlines run in the order in which they were set. */
+static void timer_insert(struct timer_queue *q, struct timer *t)
+{
+	struct timer **link = &q->head;
+
+	while (*link != NULL && (*link)->deadline_tsc <= t->deadline_tsc)
+		link = &(*link)->next;
+	t->next = *link;
+	*link = t;
+	t->queued = true;
+}
+
+void timer_set(struct vp *vp, struct timer *t, u64 deadline_tsc)
+{
+	struct timer_queue *q = &vp->timers;
+
+	if (t->queued && q->head == t) {
+		/* The guest's tick: first before, first again. */
+		if (likely(t->next == NULL || deadline_tsc < t->next->deadline_tsc)) {
+			t->deadline_tsc = deadline_tsc;
+			vp->deadline_tsc = deadline_tsc;
+			vp->rearm_tsc = 0;
+			return;
+		}
+	}
+	if (t->queued)
+		timer_unlink(q, t);
+	t->deadline_tsc = deadline_tsc;
+	timer_insert(q, t);
+	timer_publish(vp);
+}
+
+void timer_cancel(struct vp *vp, struct timer *t)
+{
+	if (!t->queued)
+		return;
+	timer_unlink(&vp->timers, t);
+	timer_publish(vp);
+}
+
+void timer_run(struct vp *vp, u64 now_tsc)
+{
+	struct timer_queue *q = &vp->timers;
+	u32 pass = ++q->pass;
+	struct timer *t = q->head;
+
+	if (t == NULL || t->deadline_tsc > now_tsc)
+		return;
+	do {
+		timer_unlink(q, t);
+		t->pass = pass;
+		t->fn(vp, t);
+		/* A timer that is due again has had its turn; the next call runs it. */
+		for (t = q->head; t != NULL && t->pass == pass; t = t->next)
+			;
+	} while (t != NULL && t->deadline_tsc <= now_tsc);
+	timer_publish(vp);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtual processor: everything the hypervisor knows about one VP. A VP is pinned to one physical
+ * CPU; only that CPU touches it, except for the fields marked "remote", which are atomic.
+ */
+#pragma once
+
+#include "core/apic/irq_fwd.h"
+#include "core/apic/vlapic.h"
+#include "core/counters.h"
+#include "core/event.h"
+#include "core/exit.h"
+#include "core/hw.h"
+#include "core/lib/types.h"
+#include "core/mtrr.h"
+#include "core/time/timer.h"
+
+struct emul_cache;
+struct partition;
+
+/*
+ * General registers as the entry and exit assembly lays them out (asm_offsets). RSP is not here:
+ * it lives in the VMCS. Use gpr_read()/gpr_write() for register numbers from instructions.
+ */
+struct gpr_regs {
+	union {
+		struct {
+			u64 rax, rcx, rdx, rbx, rbp, rsi, rdi;
+			u64 r8, r9, r10, r11, r12, r13, r14, r15;
+		};
+		u64 r[15];
+		u32 half[30]; /* low half first */
+	};
+};
+
+/* Work that must be done before the next VM entry. Set with vp_post_work(), atomic, any CPU. */
+enum vp_work {
+	VP_WORK_EVENT = 1u << 0,  /* something may have become deliverable: event_prepare_entry() */
+	VP_WORK_TIMER = 1u << 1,  /* the deadline queue's head changed or expired */
+	VP_WORK_POSTED = 1u << 2, /* vectors wait in vlapic.posted (remote) */
+	VP_WORK_INIT = 1u << 3,   /* virtual INIT */
+	VP_WORK_LAUNCH = 1u << 4, /* the VMCS is clear: VMLAUNCH instead of VMRESUME */
+	VP_WORK_STOP = 1u << 6,   /* leave the run loop */
+	VP_WORK_DUMP = 1u << 7,   /* periodic counter dump is due */
+};
+
+enum vp_run_state { VP_RUNNING, VP_HALTED, VP_WAIT_SIPI, VP_SHUTDOWN };
+
+struct vp {
+	/* hot: first cache lines; offsets known to vmenter.S */
+	struct gpr_regs regs;
+	u32 work;         /* remote; enum vp_work */
+	u32 kicked;       /* remote; 1 while a kick NMI is on its way (rule K2) */
+	u64 deadline_tsc; /* head of the deadline queue, ~0 when empty; timer.c */
+	u64 rearm_tsc;    /* the preemption timer must be programmed again at this TSC; 0: now */
+	struct partition *partition;
+	u64 *exits; /* counters by basic exit reason */
+	void *host_stack_top;
+
+	struct exit_info exit; /* what the row of the current exit needs */
+
+	enum vp_run_state state;
+	u32 index;   /* 0..vp_count-1 */
+	u32 apic_id; /* initial APIC ID = physical APIC ID */
+
+	struct event_state event;
+	struct vlapic apic;
+	struct irq_fwd fwd;
+	struct timer_queue timers;
+	struct mtrr_state mtrr;
+
+	/* Guest CPU state that neither the VMCS nor the hardware keeps for us. */
+	u64 xcr0;
+	u64 tsc_offset; /* 0 until the guest writes TSC or TSC_ADJUST */
+	u64 tsc_adjust;
+	u64 misc_enable;
+	u32 proc_ctls; /* PROC_BASED_CTLS and PROC_BASED_CTLS2 as last written */
+	u32 proc2_ctls;
+	u16 vpid;
+	u8 *msr_bitmap;                /* 4 KiB, this VP's own */
+	u32 insn_len;                  /* of the last decoded instruction, for EXIT_NEXT_DECODED */
+	struct emul_cache *emul_cache; /* core/emul/cache.c; NULL until the first emulation */
+	bool asleep;                   /* activity state HLT was entered since the VP halted */
+
+	struct vp_counters counters;
+};
+
+/* gpr_read() - general register by its instruction encoding 0-15 (4 = RSP). 64 bits. */
+u64 gpr_read(const struct vp *vp, u32 nr);
+void gpr_write(struct vp *vp, u32 nr, u64 val);
+
+/* edx_eax() - the 64-bit operand of WRMSR/XSETBV: low halves only. */
+static inline u64 edx_eax(const struct gpr_regs *r)
+{
+	return (r->rdx << 32) | (u32)r->rax;
+}
+
+/* split_rax() - RAX to EDX:EAX; both upper halves become 0. */
+static inline void split_rax(struct gpr_regs *r)
+{
+	r->rdx = r->half[1];
+	r->half[1] = 0;
+}
+
+/* set_edx_eax() - the result of RDMSR: both upper halves become 0. */
+static inline void set_edx_eax(struct gpr_regs *r, u64 val)
+{
+	r->rax = (u32)val;
+	r->rdx = val >> 32;
+}
+
+/* vp_post_work() - ask @vp for work before its next entry. Any CPU; kicks when it is remote. */
+void vp_post_work(struct vp *vp, u32 work);
+
+/* vp_set_work() - the same, for the VP of the calling CPU: no kick. */
+static inline void vp_set_work(struct vp *vp, u32 work)
+{
+	(void)__atomic_fetch_or(&vp->work, work, __ATOMIC_RELAXED);
+}
+
+/*
+ * Faults for the guest. They queue the exception and return EXIT_RESUME, so that a handler can
+ * write: return vp_fault_gp0(vp);
+ */
+enum exit_action vp_fault(struct vp *vp, u8 vector);                /* no error code: #UD, #DB... */
+enum exit_action vp_fault_code(struct vp *vp, u8 vector, u32 code); /* with error code */
+enum exit_action vp_fault_gp0(struct vp *vp);
+enum exit_action vp_fault_page(struct vp *vp, u64 gva, u32 code); /* #PF: sets CR2 */
+
+/* vp_cpl() - current privilege level (SS.DPL). */
+u32 vp_cpl(const struct vp *vp);
+
+/* vp_is_long64() - the guest executes in 64-bit mode (EFER.LMA and CS.L). */
+bool vp_is_long64(const struct vp *vp);
+
+/* vp_guest_tsc() - the TSC as this VP reads it now. */
+u64 vp_guest_tsc(const struct vp *vp);
+
+/* vp_set_proc_ctl() - switch bits of the primary controls; no VMWRITE when nothing changes. */
+void vp_set_proc_ctl(struct vp *vp, u32 bits, bool on);
+void vp_set_proc2_ctl(struct vp *vp, u32 bits, bool on);
+
+/* vp_restore_if() - put the guest's own IF back in the VMCS (rule K3). */
+void vp_restore_if(struct vp *vp);
+
+/* vp_left_hlt() - first thing in a handler of an exit that can come out of activity state HLT. */
+void vp_left_hlt(struct vp *vp);
+
+/* vp_nmi_received() - an NMI reached this CPU, in the guest or in root: a kick, the guest's, or
+ * both (rule K2). Safe in NMI context. */
+void vp_nmi_received(struct vp *vp);
+
+/* core/apic/vlapic_apicv.c: VMCS controls and MSR bitmap follow the mode of the virtual APIC. */
+void vp_apic_mode_changed(struct vp *vp);
+
+/* vp_reset.c: architectural state after power-on or INIT (SDM "Processor State After Reset"). */
+void vp_reset(struct vp *vp, bool init);
+
+/* vp_run.c */
+
+/* vp_program_timer() - slow half of vp_arm_timer(). */
+void vp_program_timer(struct vp *vp, u64 now_tsc);
+
+/*
+ * vp_arm_timer() - before every entry: the preemption timer must fire at vp->deadline_tsc or
+ * before. What was programmed last runs anew from each entry, so it stays good until vp->rearm_tsc;
+ * for deadlines far away that saves the programming (vp_program_timer() says how far).
+ */
+static inline void vp_arm_timer(struct vp *vp)
+{
+	u64 now_tsc = hw_tsc();
+
+	if (unlikely(now_tsc >= vp->rearm_tsc))
+		vp_program_timer(vp, now_tsc);
+}
+
+/**
+ * vp_prepare_entry() - do pending work until none is left. Called by vmenter.S when it found
+ * @vp->work non-zero in the restartable window.
+ * Returns true when the entry must be a VMLAUNCH.
+ */
+bool vp_prepare_entry(struct vp *vp);
+
+/* vp_entry_failed() - VMLAUNCH/VMRESUME failed with VMfail. Reports and stops. */
+NORETURN void vp_entry_failed(struct vp *vp);

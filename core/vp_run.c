@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The run loop's C half: pending work before an entry, the timer. vmenter.S and exit.c are the
+ * others. */
+#include "core/vp.h"
+
+#include "core/hw.h"
+#include "core/log.h"
+#include "core/partition.h"
+
+/*
+ * Above this span a deadline is far: the timer gets half of what is left, so that it need not be
+ * programmed at every entry. The price is one early exit per halving, each at least this span
+ * apart.
+ */
+#define FAR_TSC (1ull << 24)
+
+void vp_program_timer(struct vp *vp, u64 now_tsc)
+{
+	u64 left;
+
+	if (vp->deadline_tsc <=
+	    now_tsc) { /* due: work instead of an exit before the first instruction */
+		vp_set_work(vp, VP_WORK_TIMER);
+		return;
+	}
+	left = vp->deadline_tsc - now_tsc;
+	if (left < FAR_TSC) {
+		(void)hw_timer_arm(left);
+		vp->rearm_tsc = 0;
+	} else {
+		vp->rearm_tsc = vp->deadline_tsc - hw_timer_arm(left / 2);
+	}
+}
+
+/* Any work, until none is left. */
+static NOINLINE bool prepare_any(struct vp *vp)
+{
+	u32 work;
+
+	for (;;) {
+		work = __atomic_fetch_and(&vp->work, VP_WORK_LAUNCH, __ATOMIC_ACQUIRE) &
+		       ~(u32)VP_WORK_LAUNCH;
+		if (work & VP_WORK_INIT)
+			vp_reset(vp, true);
+		if (work & VP_WORK_POSTED)
+			vlapic_fold_posted(vp);
+		if (work & VP_WORK_TIMER)
+			timer_run(vp, hw_tsc());
+		if (work & VP_WORK_DUMP)
+			counters_dump(vp->partition, "periodic");
+		/* What the above raised is delivered at once. */
+		work |= __atomic_fetch_and(&vp->work, ~(u32)VP_WORK_EVENT, __ATOMIC_ACQUIRE) &
+			VP_WORK_EVENT;
+		if (work & (VP_WORK_EVENT | VP_WORK_INIT | VP_WORK_POSTED))
+			event_prepare_entry(vp);
+		vp_arm_timer(vp);
+		if (!(READ_ONCE(vp->work) & ~(u32)VP_WORK_LAUNCH))
+			return (vp->work & VP_WORK_LAUNCH) != 0;
+	}
+}
+
+bool vp_prepare_entry(struct vp *vp)
+{
+	u32 work = READ_ONCE(vp->work);
+
+	/* The two usual reasons: an interrupt for the guest, or its timer. */
+	if (unlikely(work & ~(u32)(VP_WORK_EVENT | VP_WORK_TIMER)))
+		return prepare_any(vp);
+	if (work & VP_WORK_TIMER) {
+		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_TIMER, __ATOMIC_RELAXED);
+		timer_run(vp, hw_tsc());
+	}
+	(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_EVENT, __ATOMIC_ACQUIRE);
+	event_prepare_entry(vp);
+	vp_arm_timer(vp);
+	return false; /* more work meanwhile: the window of vmenter.S comes back */
+}
+
+void vp_entry_failed(struct vp *vp)
+{
+	u32 error = (u32)hw_vmread(VMCS_VM_INSTRUCTION_ERROR);
+
+	panic("VM entry of VP %u failed before the guest state was loaded: VM-instruction error %u "
+	      "(%s)",
+	      vp->index, error, vmcs_instruction_error_name(error));
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The timers of known frequency that a PC has, as tick sources for tsc_measure(). Context: boot. */
+#pragma once
+
+#include "arch/x86/tsc.h"
+
+/* pmtimer_source() - ACPI PM timer at I/O port @port, 24 or 32 bits wide. */
+struct tick_source pmtimer_source(u16 port, bool is_32bit);
+
+/* hpet_source() - HPET with its registers mapped at @regs; hz is 0 when it makes no sense. */
+struct tick_source hpet_source(void *regs);
+
+/* pit_source() - channel 2 of the 8254: starts it, speaker off. */
+struct tick_source pit_source(void);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Serial port, output only, polled, 115200 8n1. Context: any CPU, callers serialise. */
+#pragma once
+
+#include "core/lib/types.h"
+
+#define UART_COM1 0x3f8
+#define UART_COM2 0x2f8
+
+struct uart {
+	u16 port;
+	u8 room;   /* bytes that may be written when the transmitter is empty */
+	bool live; /* there is a UART and it takes bytes */
+};
+
+/* uart_init() - program the port. u->live says whether there is one. */
+void uart_init(struct uart *u, u16 port);
+
+/* uart_write() - text; "\n" becomes "\r\n". Never waits for ever: a stuck port is given up. */
+void uart_write(struct uart *u, const char *s, size_t len);
+
+/* uart_flush() - wait until the last bit has left. */
+void uart_flush(struct uart *u);

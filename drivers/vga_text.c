@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VGA text screen. Source: IBM VGA technical reference, "CRT Controller". */
+#include "drivers/vga_text.h"
+
+#include "arch/x86/insn.h"
+
+#define COLS 80u
+#define ROWS 25u
+
+#define CRTC_INDEX       0x3d4
+#define CRTC_DATA        0x3d5
+#define CRTC_START_HIGH  0x0c
+#define CRTC_START_LOW   0x0d
+#define CRTC_CURSOR_HIGH 0x0e
+#define CRTC_CURSOR_LOW  0x0f
+
+#define ATTR_NORMAL 0x0700u
+#define ATTR_PANIC  0x4f00u /* white on red */
+
+static struct {
+	volatile u16 *cells; /* device memory: every store is seen */
+	u32 pos;
+	u16 attr;
+	bool panic; /* the first screenful names the cause: it stays, the rest is on COM1 */
+} vga;
+
+static u8 crtc_read(u8 reg)
+{
+	outb(CRTC_INDEX, reg);
+	return inb(CRTC_DATA);
+}
+
+static void crtc_write(u8 reg, u8 val)
+{
+	outb(CRTC_INDEX, reg);
+	outb(CRTC_DATA, val);
+}
+
+static void vga_cursor(void)
+{
+	crtc_write(CRTC_CURSOR_HIGH, (u8)(vga.pos >> 8));
+	crtc_write(CRTC_CURSOR_LOW, (u8)vga.pos);
+}
+
+void vga_init(void *buffer)
+{
+	vga.cells = buffer;
+	vga.attr = ATTR_NORMAL;
+	vga.pos = (u32)crtc_read(CRTC_CURSOR_HIGH) << 8 | crtc_read(CRTC_CURSOR_LOW);
+	if (vga.pos % COLS != 0)
+		vga.pos += COLS - vga.pos % COLS;
+	if (vga.pos > COLS * (ROWS - 1))
+		vga.pos = COLS * (ROWS - 1);
+}
+
+void vga_move(void *buffer)
+{
+	vga.cells = buffer;
+}
+
+void vga_panic(void)
+{
+	if (vga.cells == NULL)
+		return;
+	vga.attr = ATTR_PANIC;
+	vga.panic = true;
+	vga.pos = 0;
+	crtc_write(CRTC_START_HIGH, 0);
+	crtc_write(CRTC_START_LOW, 0);
+	for (u32 i = 0; i < COLS * ROWS; i++)
+		vga.cells[i] = ATTR_PANIC | ' ';
+}
+
+static void vga_scroll(void)
+{
+	for (u32 i = 0; i < COLS * (ROWS - 1); i++)
+		vga.cells[i] = vga.cells[i + COLS];
+	for (u32 i = COLS * (ROWS - 1); i < COLS * ROWS; i++)
+		vga.cells[i] = vga.attr | ' ';
+	vga.pos -= COLS;
+}
+
+void vga_write(const char *s, size_t len)
+{
+	if (vga.cells == NULL || vga.pos >= COLS * ROWS)
+		return;
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '\n') {
+			vga.pos += COLS - vga.pos % COLS;
+		} else if (s[i] != '\r') {
+			vga.cells[vga.pos] = (u16)(vga.attr | (u8)s[i]);
+			vga.pos++;
+		}
+		if (vga.pos >= COLS * ROWS) {
+			if (vga.panic)
+				break;
+			vga_scroll();
+		}
+	}
+	vga_cursor();
+}

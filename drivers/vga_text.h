@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VGA text screen, 80 x 25. Context: callers serialise. */
+#pragma once
+
+#include "core/lib/types.h"
+
+#define VGA_TEXT_PA    0xb8000
+#define VGA_TEXT_BYTES 0x1000
+
+/* vga_init() - go on below what the boot loader wrote. @buffer: mapping of VGA_TEXT_PA. */
+void vga_init(void *buffer);
+
+/* vga_move() - the mapping of the screen changed. */
+void vga_move(void *buffer);
+
+/* vga_panic() - a clean screen in alarm colours, wherever the guest had scrolled it. */
+void vga_panic(void);
+
+void vga_write(const char *s, size_t len);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A paravirtual ABI as a module: rows and hooks that boot hands to core. */
+#pragma once
+
+#include "core/cpuid.h"
+#include "core/exit.h"
+#include "core/msr.h"
+
+struct partition;
+struct vp;
+
+/* Index into hv_modules[]. */
+enum hv_module_id { HV_MODULE_KVM, HV_MODULE_COUNT };
+
+struct hv_module {
+	const char *name;
+	u32 cpuid_base; /* hypervisor leaves are relative to this */
+	const struct cpuid_row *cpuid;
+	u32 cpuid_count;
+	const struct msr_row *msrs;
+	u32 msr_count;
+	/* NULL: always live. Decides from p->config whether the module takes part at all. */
+	bool (*is_enabled)(const struct partition *p);
+	void (*vp_reset)(struct vp *vp, bool init); /* drop per-VP registrations */
+	void (*clock_changed)(struct partition *p); /* TSC offsets differ from before (rule T2) */
+};
+
+/* NULL-terminated. */
+extern const struct hv_module *const hv_modules[];
+
+/* hv_exit_rows - VMCALL: which ABI owns it is decided in vmcall.c; #UD when none is enabled. */
+extern const struct exit_module_row hv_exit_rows[];
+extern const u32 hv_exit_row_count;
+
+/**
+ * hv_register() - add every enabled module's CPUID and MSR rows to @p and set its hooks. Logs one
+ * line per module. Before cpuid_seal().
+ */
+MUST_CHECK err_t hv_register(struct partition *p);
+
+/* The hooks themselves: every enabled module's, in order. */
+void hv_vp_reset(struct vp *vp, bool init);
+void hv_clock_changed(struct partition *p);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Identification, per-VP state and hypercalls of the KVM ABI. Pure. Context: VP's own CPU. */
+#include "hv/kvm/kvm.h"
+
+#include "core/hw.h"
+#include "core/partition.h"
+#include "hv/kvm/kvm_abi.h"
+#include "hv/kvm/kvm_internal.h"
+
+struct kvm_vp kvm_vps[VP_MAX];
+
+static void features_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	r->a |= kvm_clock_features();
+}
+
+/* clang-format off */
+static const struct cpuid_row kvm_cpuid[] = {
+	{ .leaf = KVM_CPUID_SIGNATURE, .subleaf = CPUID_ANY, .name = "kvm signature",
+	  .set = { KVM_CPUID_BASE + KVM_CPUID_FEATURES, KVM_SIGNATURE_EBX, KVM_SIGNATURE_ECX,
+		   KVM_SIGNATURE_EDX } },
+	{ .leaf = KVM_CPUID_FEATURES, .subleaf = CPUID_ANY, .name = "kvm features",
+	  .init = features_init },
+};
+/* clang-format on */
+
+static bool kvm_is_enabled(const struct partition *p)
+{
+	return p->config.kvm;
+}
+
+/* KVM clears what a VP registered on INIT and on RESET alike. */
+static void kvm_vp_reset(struct vp *vp, bool init)
+{
+	kvm_clock_reset(vp);
+	if (!init && vp->index == 0)
+		vp->partition->wall_clock_msr = 0;
+}
+
+/* An error is a value in RAX, never a fault. */
+static s64 hypercall(struct vp *vp, u64 nr)
+{
+	if (nr == KVM_HC_VAPIC_POLL_IRQ)
+		return 0; /* the exit itself evaluates what is pending */
+	COUNT(vp, VMCALL_UNKNOWN);
+	return -KVM_ENOSYS;
+}
+
+static NOINLINE enum exit_action denied(struct vp *vp)
+{
+	COUNT(vp, HCALL_DENIED);
+	vp->regs.rax = vp_is_long64(vp) ? (u64)-KVM_EPERM : (u32)-KVM_EPERM;
+	return EXIT_NEXT;
+}
+
+/* Outside 64-bit mode numbers and results have 32 bits. */
+static NOINLINE enum exit_action vmcall32(struct vp *vp)
+{
+	vp->regs.rax = (u32)hypercall(vp, (u32)vp->regs.rax);
+	return EXIT_NEXT;
+}
+
+/*
+ * Order of checks: privilege level, then the number. CS.L alone tells 64-bit mode here: outside
+ * IA-32e mode nobody can see the upper halves that it might leave.
+ */
+enum exit_action kvm_vmcall(struct vp *vp)
+{
+	if (unlikely(hw_vmread_hot(VMCS_GUEST_SS_AR) & AR_DPL))
+		return denied(vp);
+	if (unlikely(!(hw_vmread_hot(VMCS_GUEST_CS_AR) & AR_L)))
+		return vmcall32(vp);
+	vp->regs.rax = (u64)hypercall(vp, vp->regs.rax);
+	return EXIT_NEXT;
+}
+
+const struct hv_module kvm_module = {
+	.name = "KVM",
+	.cpuid_base = KVM_CPUID_BASE,
+	.cpuid = kvm_cpuid,
+	.cpuid_count = ARRAY_SIZE(kvm_cpuid),
+	.msrs = kvm_clock_msrs,
+	.msr_count = KVM_CLOCK_MSR_COUNT,
+	.is_enabled = kvm_is_enabled,
+	.vp_reset = kvm_vp_reset,
+	.clock_changed = kvm_clock_changed,
+};

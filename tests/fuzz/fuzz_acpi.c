@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fuzzer: physical memory with ACPI tables in it, the RSDP at its start. Checksums are repaired as
+ * tables are mapped: behind them is where the bugs would be.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/acpi/tables.h"
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
+
+struct memory {
+	u8 *bytes;
+	size_t len;
+};
+
+static void repair(u8 *p, u64 len, u32 at)
+{
+	p[at] = (u8)(p[at] - acpi_checksum(p, len));
+}
+
+static const void *map(void *ctx, u64 pa, u64 len)
+{
+	struct memory *m = ctx;
+
+	if (pa > m->len || len > m->len - pa)
+		return NULL;
+	if (len > ACPI_HEADER_LEN)
+		repair(m->bytes + pa, len, ACPI_CHECKSUM_OFF);
+	return m->bytes + pa;
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
+{
+	struct memory m = { .bytes = malloc(len + 1), .len = len };
+	static struct acpi_info info;
+	const char *why = NULL;
+	u8 rsdp[36];
+
+	memcpy(m.bytes, data, len);
+	(void)aml_find_sleep_type(m.bytes, len, '5');
+	if (len >= sizeof(rsdp)) {
+		memcpy(rsdp, data, sizeof(rsdp));
+		memcpy(rsdp, "RSD PTR ", 8);
+		repair(rsdp, 20, 8);
+		repair(rsdp, 36, 32);
+		if (acpi_parse(rsdp, sizeof(rsdp), map, &m, &info, &why) != ERR_NONE) {
+			if (why == NULL)
+				abort();
+		} else {
+			for (u32 i = 0; i < info.cpu_count; i++)
+				madt_disable_cpu(m.bytes + info.madt_pa, info.madt_len,
+						 &info.cpu[i]);
+		}
+	}
+	free(m.bytes);
+	return 0;
+}

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Test guests: build/guest/suite.elf (all t_*.c) and build/guest/bench.elf, multiboot 1 images.
+#
+# Included by the Makefile; `make -f tests/guest/guest.mk guests` works alone too.
+
+B  ?= build
+CC ?= gcc
+OBJCOPY ?= objcopy
+GUEST_CFLAGS ?= -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone \
+	-mgeneral-regs-only -fno-strict-aliasing -fno-common -fno-asynchronous-unwind-tables \
+	-fcf-protection=none -fno-stack-protector -Wall -Wextra -Wno-unused-parameter -Werror \
+	-Wshadow -Wconversion -Wno-sign-conversion -Wundef -Wvla -Walloca -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wnested-externs -Wredundant-decls \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough -I.
+
+# -O2 would turn the library's own memset into a call to itself; no jump tables, so that a broken
+# hypervisor shows in the test and not in a switch.
+GUEST_FLAGS := $(GUEST_CFLAGS) -m64 -march=x86-64 -fno-tree-loop-distribute-patterns -fno-jump-tables
+GUEST_LIB_SRC   := $(wildcard tests/guest/lib/*.c tests/guest/lib/*.S)
+GUEST_SUITE_SRC := $(wildcard tests/guest/t_*.c) tests/guest/suite.c
+GUEST_BENCH_SRC := tests/guest/bench.c
+
+guest_obj = $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(1))
+GUEST_OBJ := $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_SUITE_SRC) $(GUEST_BENCH_SRC))
+
+.PHONY: guests
+guests: $(B)/guest/suite.elf $(B)/guest/bench.elf
+
+$(B)/guest/obj/%.c.o: tests/guest/%.c tests/guest/guest.mk
+	@printf '  %-7s %s\n' GUESTCC $<
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/guest/obj/%.S.o: tests/guest/%.S tests/guest/guest.mk
+	@printf '  %-7s %s\n' GUESTAS $<
+	@mkdir -p $(@D)
+	@$(CC) -m64 -g -D__ASSEMBLY__ -fno-pic -fno-pie -I. -MMD -MP -c $< -o $@
+
+$(B)/guest/suite.elf64: $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_SUITE_SRC))
+$(B)/guest/bench.elf64: $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_BENCH_SRC))
+$(B)/guest/%.elf64: tests/guest/guest.ld
+	@printf '  %-7s %s\n' GUESTLD $@
+	@$(CC) -m64 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack \
+		-Wl,-z,max-page-size=0x1000 -Wl,-T,tests/guest/guest.ld $(filter %.o,$^) -o $@
+
+# Multiboot 1 loads ELF32: the same segments in the other container. addr2line wants the .elf64.
+$(B)/guest/suite.elf $(B)/guest/bench.elf: %.elf: %.elf64
+	@$(OBJCOPY) -O elf32-i386 -S $< $@
+
+-include $(GUEST_OBJ:.o=.d)

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the multiboot 1 loader handed over: copied before anything else uses low memory. */
+#pragma once
+
+#include "core/lib/types.h"
+
+#define MB1_BOOT_MAGIC 0x2badb002u
+#define BOOT_MMAP_MAX  48
+
+struct boot_range {
+	u64 base, len;
+	u32 type; /* 1: RAM */
+};
+
+struct boot_data {
+	u32 magic, flags;
+	u32 mem_lower, mem_upper; /* KiB */
+	char cmdline[512];
+	u32 mmap_count;
+	struct boot_range mmap[BOOT_MMAP_MAX];
+};
+
+extern struct boot_data boot;
+
+void boot_copy(void);
+
+/*
+ * boot_hv_region() - the hypervisor's own memory: a reserved range in RAM, 2-MiB aligned, from the
+ * memory map or `region=START` / `region_len=`. False when there is none.
+ */
+bool boot_hv_region(u64 *base, u64 *len);
+
+/* boot_is_ram() - [base, base + len) is RAM by the loader's map. */
+bool boot_is_ram(u64 base, u64 len);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Leaving long mode: run a piece of 16- or 32-bit code from modes.S and come back. */
+#pragma once
+
+#include "core/lib/types.h"
+#include "tests/guest/lib/layout.h"
+
+struct mailbox {
+	u64 rsp, cr3, cr0_or;
+	u32 target, pad;
+	u32 kind, pad2;
+	u8 pad3[0x40 - 0x28];
+	u32 in[16];
+	u32 out[32];
+};
+
+static_assert(offsetof(struct mailbox, cr0_or) == MAIL_CR0_OR, "mailbox layout");
+static_assert(offsetof(struct mailbox, target) == MAIL_TARGET, "mailbox layout");
+static_assert(offsetof(struct mailbox, kind) == MAIL_KIND, "mailbox layout");
+static_assert(offsetof(struct mailbox, in) == MAIL_IN, "mailbox layout");
+static_assert(offsetof(struct mailbox, out) == MAIL_OUT, "mailbox layout");
+
+/* What modes.S offers; the order of results is described there. */
+extern u8 rm_regs[], rm_int[], rm_irq[], rm_hlt[], rm_step[], rm_bios[], rm_unreal[], rm_io[],
+	rm_pic[];
+extern u8 pm_regs[], pm_int[], pm_pae[], pm_pse[], pm_nop[], cm_regs[];
+
+struct mailbox *mode_mail(void);
+void modes_init(void);
+
+/* mode_run() - execute @label in mode @kind with mail()->in as input; results in mail()->out. */
+void mode_run(u32 kind, const u8 *label);
+
+/* mode_low() - address of a blob label where it runs. */
+u32 mode_low(const u8 *label);

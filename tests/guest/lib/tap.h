@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tests as rows and their TAP output on COM1.
+ *
+ * An EXPECT_ that fails marks the test and goes on; the first failure is reported. REQUIRE() also
+ * leaves the function it stands in.
+ */
+#pragma once
+
+#include "core/lib/types.h"
+
+#define T_KENSHO (1u << 0) /* skipped on the bare machine */
+#define T_SOLO                                                                             \
+	(1u << 1) /* runs only when `test=` names it in full: it ends or endangers the run \
+		   */
+#define T_X2APIC (1u << 2) /* runs in x2APIC mode, after all others */
+#define T_BOCHS  (1u << 3) /* the bare emulator is known wrong here: @why says how */
+#define T_BARE   (1u << 4) /* only on the bare machine */
+
+struct test {
+	const char *name; /* group_property: `test=` selects by prefix */
+	void (*run)(void);
+	u32 flags;
+	const char *why;
+};
+
+struct test_group {
+	const struct test *tests;
+	u32 count;
+};
+
+#define TEST_GROUP(g) const struct test_group g = { g##_tests, ARRAY_SIZE(g##_tests) }
+
+void tap_run(const struct test_group *const *groups, u32 count);
+void tap_printf(const char *fmt, ...) PRINTF(1, 2);
+void tap_init(void); /* COM1 */
+
+void test_skip(const char *why); /* the rest of the running test does not apply here */
+
+void test_expect(bool ok, const char *verb, const char *expr, u64 got, u64 want, const char *file,
+		 int line);
+void test_fail(const char *text, const char *file, int line);
+bool test_failed(void);
+
+#define EXPECT_EQ(want, got)                                                               \
+	({                                                                                 \
+		u64 got_ = (u64)(got), want_ = (u64)(want);                                \
+		test_expect(got_ == want_, "want", #got, got_, want_, __FILE__, __LINE__); \
+	})
+#define EXPECT_NE(unwanted, got)                                                                  \
+	({                                                                                        \
+		u64 got_ = (u64)(got), want_ = (u64)(unwanted);                                   \
+		test_expect(got_ != want_, "must not be", #got, got_, want_, __FILE__, __LINE__); \
+	})
+#define EXPECT_LE(got, limit)                                                               \
+	({                                                                                  \
+		u64 got_ = (u64)(got), want_ = (u64)(limit);                                \
+		test_expect(got_ <= want_, "limit", #got, got_, want_, __FILE__, __LINE__); \
+	})
+#define EXPECT_GE(got, limit)                                                                  \
+	({                                                                                     \
+		u64 got_ = (u64)(got), want_ = (u64)(limit);                                   \
+		test_expect(got_ >= want_, "at least", #got, got_, want_, __FILE__, __LINE__); \
+	})
+#define EXPECT_TRUE(cond)                                     \
+	({                                                    \
+		if (!(cond))                                  \
+			test_fail(#cond, __FILE__, __LINE__); \
+	})
+#define REQUIRE(cond)                                         \
+	do {                                                  \
+		if (!(cond)) {                                \
+			test_fail(#cond, __FILE__, __LINE__); \
+			return;                               \
+		}                                             \
+	} while (0)
+
+/* What we run on: read once at start. */
+bool machine_is_kensho(void);                /* the hypervisor bit is set */
+const char *cmdline_option(const char *key); /* text behind "key=", up to a space; NULL: absent */
+u64 cmdline_number(const char *key, u64 absent);

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Ends of the machine, one per run: each row must be named in full by `test=`.
+//
+// A reset row leaves a mark in CMOS RAM and resets; the second boot of the same image finds the
+// mark and reports. Power-off is the end of every run; `poweroff_early` is for the runner to see
+// it.
+
+#include "core/lib/bits.h"
+#include "tests/guest/groups.h"
+#include "tests/guest/lib/cpu.h"
+#include "tests/guest/lib/platform.h"
+
+#define MARK_INDEX 0x6a
+#define MARK_FIRST 0x5a
+
+/* True on the second boot. */
+static bool reset_happened(u8 id)
+{
+	bool second = cmos_read(MARK_INDEX) == MARK_FIRST && cmos_read(MARK_INDEX + 1) == id;
+
+	cmos_write(MARK_INDEX, second ? 0 : MARK_FIRST);
+	cmos_write(MARK_INDEX + 1, second ? 0 : id);
+	if (!second)
+		tap_printf("# resetting\n");
+	return second;
+}
+
+static void reset_failed(void)
+{
+	delay_us(500000);
+	cmos_write(MARK_INDEX, 0);
+	test_fail("still alive", __FILE__, __LINE__);
+}
+
+static void reset_cf9(void)
+{
+	if (!reset_happened(1)) {
+		outb(0xcf9, 0x02);
+		outb(0xcf9, 0x06);
+		reset_failed();
+	}
+}
+
+static void reset_kbc(void)
+{
+	if (!reset_happened(2)) {
+		(void)WAIT_FOR((inb(0x64) & 2) == 0, 10000);
+		outb(0x64, 0xfe);
+		reset_failed();
+	}
+}
+
+static void reset_port_92(void)
+{
+	if (!reset_happened(3)) {
+		outb(0x92, (u8)(inb(0x92) | 1));
+		reset_failed();
+	}
+}
+
+static void reset_triple_fault(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} PACKED idt = { 0 };
+
+	if (!reset_happened(4)) {
+		asm volatile("lidt %0; int3" : : "m"(idt));
+		reset_failed();
+	}
+}
+
+/* Output port of the keyboard controller with bit 0 clear: the reset line. */
+static void reset_kbc_output_port(void)
+{
+	if (!reset_happened(5)) {
+		(void)WAIT_FOR((inb(0x64) & 2) == 0, 10000);
+		outb(0x64, 0xd1);
+		(void)WAIT_FOR((inb(0x64) & 2) == 0, 10000);
+		outb(0x60, 0xde);
+		reset_failed();
+	}
+}
+
+static void poweroff_early(void)
+{
+	tap_printf("# powering off\n");
+	platform_poweroff();
+}
+
+/* Rule P1: S3 is refused, the guest goes on. PIIX4: sleep type 1 is suspend to RAM. */
+static void sleep_s3_refused(void)
+{
+	outw((u16)(pm_base() + 4), 0x2000 | 1 << 10);
+	delay_us(100000);
+}
+
+/* Triple fault for on_crash=halt: no second boot, the runner looks at the hypervisor's report. */
+static void crash_triple_fault(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} PACKED idt = { 0 };
+
+	tap_printf("# crashing\n");
+	asm volatile("lidt %0; ud2" : : "m"(idt));
+}
+
+static const struct test t_reset_tests[] = {
+	{ .name = "reset_cf9", .run = reset_cf9, .flags = T_SOLO },
+	{ .name = "reset_kbc", .run = reset_kbc, .flags = T_SOLO },
+	{ .name = "reset_kbc_output_port", .run = reset_kbc_output_port, .flags = T_SOLO },
+	{ .name = "reset_port_92", .run = reset_port_92, .flags = T_SOLO },
+	{ .name = "reset_triple_fault", .run = reset_triple_fault, .flags = T_SOLO },
+	{ .name = "crash_triple_fault", .run = crash_triple_fault, .flags = T_SOLO },
+	{ .name = "poweroff_early", .run = poweroff_early, .flags = T_SOLO },
+	{ .name = "sleep_s3_refused", .run = sleep_s3_refused, .flags = T_SOLO | T_KENSHO },
+};
+TEST_GROUP(t_reset);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The fixture of rig.h. Context: tests, one thread. */
+#include "tests/host/fakes/rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/ept.h"
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vmcs.h"
+#include "hv/hv.h"
+
+#define HOST_MAX_BASIC 0x20u
+#define HOST_MAX_EXT   0x80000008u
+
+/* XSAVE components of real CPUs: size and standard offset. */
+static void xsave_component(u32 n, struct cpuid_regs *r)
+{
+	static const u32 known[][3] = {
+		{ 2, 256, 576 },  { 3, 64, 960 },    { 4, 64, 1024 }, { 5, 64, 1088 },
+		{ 6, 512, 1152 }, { 7, 1024, 1664 }, { 9, 8, 2688 },  { 17, 64, 2752 },
+	};
+
+	*r = (struct cpuid_regs){ 0 };
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (known[i][0] == n)
+			*r = (struct cpuid_regs){ known[i][1], known[i][2], n == 9 ? 0 : 2, 0 };
+	}
+}
+
+void fake_host_cpuid(u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	*r = (struct cpuid_regs){ ~0u, ~0u, ~0u, ~0u };
+	switch (leaf) {
+	case 0:
+		*r = (struct cpuid_regs){ HOST_MAX_BASIC, 0x756e6547, 0x6c65746e, 0x49656e69 };
+		break;
+	case 0x80000000:
+		*r = (struct cpuid_regs){ HOST_MAX_EXT, 0, 0, 0 };
+		break;
+	case 0x80000008:
+		*r = (struct cpuid_regs){ 0x3034, ~0u, 0, 0 };
+		break;
+	case 0xb:
+	case 0x1f:
+		*r = (struct cpuid_regs){ 1, subleaf < 2 ? 2 : 0, subleaf | 0x100, 7 };
+		break;
+	case 0xd:
+		if (subleaf == 0)
+			*r = (struct cpuid_regs){ ~0u, 576, 11008, 0 };
+		else if (subleaf > 1)
+			xsave_component(subleaf, r);
+		break;
+	default: /* all ones */
+		break;
+	}
+}
+
+static void must(err_t err, const char *what)
+{
+	if (err == ERR_NONE)
+		return;
+	fprintf(stderr, "fake guest: %s: %s\n", what, err_name(err));
+	abort();
+}
+
+static void register_all(struct partition *p)
+{
+	exit_table_init();
+	must(cpuid_add_rows(p, 0, cpuid_host_rows, cpuid_host_row_count), "CPUID rows");
+	must(msr_add_rows(p, msr_arch_rows, msr_arch_row_count), "MSR rows");
+	must(msr_add_rows(p, mtrr_msr_rows, mtrr_msr_row_count), "MTRR rows");
+	must(msr_add_rows(p, vlapic_msr_rows, vlapic_msr_row_count), "APIC rows");
+	must(hv_register(p), "modules");
+	must(cpuid_seal(p), "CPUID");
+	must(msr_seal(p), "MSRs");
+}
+
+static void machine_msrs(void)
+{
+	fake_msr_set(MSR_IA32_VMX_PROCBASED_CTLS2, 0xffffffff00000000ull);
+	fake_msr_set(MSR_IA32_MTRRCAP, 0xd0a);
+	fake_msr_set(MSR_IA32_MTRR_DEF_TYPE, 0xc06);
+	for (u32 i = 0; i < 20; i++)
+		fake_msr_set(MSR_IA32_MTRR_PHYSBASE0 + i, 0);
+	fake_msr_set(MSR_IA32_MTRR_FIX64K_00000, 0x0606060606060606ull);
+	fake_msr_set(MSR_IA32_MTRR_FIX16K_80000, 0x0606060606060606ull);
+	fake_msr_set(MSR_IA32_MTRR_FIX16K_A0000, 0);
+	for (u32 i = 0; i < 8; i++)
+		fake_msr_set(MSR_IA32_MTRR_FIX4K_C0000 + i, 0x0505050505050505ull);
+}
+
+static void vp_init(struct fake_guest *g, u32 i)
+{
+	struct vp *vp = &g->vp[i];
+
+	vp->partition = &g->p;
+	vp->index = i;
+	vp->apic_id = i * 2;
+	vp->vpid = (u16)(i + 1);
+	vp->deadline_tsc = TIMER_NEVER;
+	vp->xcr0 = XCR0_X87;
+	g->p.vp[i] = vp;
+	vlapic_init(vp, g->apic_page[i]);
+	mtrr_init_from_host(&vp->mtrr, g->p.machine.phys_bits);
+	hv_vp_reset(vp, false);
+}
+
+void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partition *p))
+{
+	struct partition *p = &g->p;
+
+	memset(g, 0, sizeof(*g));
+	fake_reset();
+	fake.cpuid_fn = fake_host_cpuid;
+	fake_ram(g->ram, GUEST_RAM_BASE, GUEST_RAM_BYTES);
+	machine_msrs();
+	fake.vmcs[VMCS_GUEST_CR0] = CR0_PE | CR0_PG | CR0_ET | CR0_NE;
+	fake.vmcs[VMCS_CR0_READ_SHADOW] = CR0_PE | CR0_PG | CR0_ET | CR0_NE;
+	fake.vmcs[VMCS_GUEST_CR4] = CR4_PAE;
+	fake.vmcs[VMCS_GUEST_EFER] = EFER_LME | EFER_LMA | EFER_SCE;
+	fake.vmcs[VMCS_GUEST_CS_AR] = 0xa09b;
+	fake.vmcs[VMCS_GUEST_SS_AR] = 0xc093;
+	p->machine.phys_bits = 46;
+	p->machine.x2apic = true;
+	p->machine.cpuid_tsc_trusted = true;
+	p->config.kvm = true;
+	p->config.hypervisor_bit = true;
+	fake_heap(64);
+	must(ept_init(&p->ept, true, true, false, MT_WB), "EPT");
+	must(e820_add(&p->memory, GUEST_RAM_BASE, GUEST_RAM_BYTES, E820_RAM), "memory");
+	must(clock_init(&p->clock, GUEST_TSC_HZ, 500000, 1700000000123456789ull), "clock");
+	if (change != NULL)
+		change(p);
+	p->vp_count = vps;
+	register_all(p);
+	for (u32 i = 0; i < vps; i++)
+		vp_init(g, i);
+	fake.cpu_vp = &g->vp[0];
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A partition with VPs and RAM, ready for handlers: what boot/start.c makes, in host memory. */
+#pragma once
+
+#include "core/partition.h"
+#include "core/vp.h"
+#include "tests/host/fakes/fake.h"
+
+#define GUEST_RAM_BASE  0x100000ull
+#define GUEST_RAM_BYTES 0x10000ull
+#define GUEST_VPS       4u
+#define GUEST_TSC_HZ    2400000000ull
+
+struct fake_guest {
+	struct partition p;
+	struct vp vp[GUEST_VPS];
+	u8 apic_page[GUEST_VPS][4096] ALIGNED(4096);
+	u8 ram[GUEST_RAM_BYTES] ALIGNED(4096);
+};
+
+/**
+ * fake_guest_init() - reset the fake machine, then build the guest: @vps VPs in 64-bit mode at CPL
+ * 0, all rows registered. @change (may be NULL) edits machine and config before anything is sealed.
+ */
+void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partition *p));
+
+/* fake_host_cpuid() - a believable CPU: every feature bit set, known sizes and maxima. */
+void fake_host_cpuid(u32 leaf, u32 subleaf, struct cpuid_regs *r);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Model of the physical interrupt hardware of one CPU: local APIC (IRR, ISR, TMR, priorities, EOI
+ * broadcast, SVR), I/O APIC (level lines, Remote IRR, masks, directed EOI) and 8259 (ExtINT).
+ * Linking it replaces the inert hw_lapic_*() of fakes/hw.c. It judges as well: a physical EOI that
+ * retires what it must not ends the test.
+ */
+#pragma once
+
+#include "core/lib/types.h"
+
+struct vp;
+
+#define MODEL_PINS     16
+#define MODEL_PIC_IRQS 8
+
+struct model_pin {
+	u8 vector;
+	bool level;
+	bool masked;
+	bool remote_irr;
+	bool line; /* asserted now */
+};
+
+struct apic_model {
+	struct vp *vp; /* receives what hw_irq_window() lets in */
+
+	/* local APIC */
+	u32 irr[8], isr[8], tmr[8];
+	u32 reg[0x40]; /* the other registers, by offset >> 4 */
+	bool x2apic;
+	bool window;   /* inside hw_irq_window() */
+	bool pin_mode; /* LINT0 delivers although masked (Bochs) */
+
+	/* I/O APIC, 8259 */
+	struct model_pin pin[MODEL_PINS];
+	u8 pic_base, pic_irr, pic_isr;
+
+	/* What the model checks and counts. */
+	bool guest_done[256]; /* the guest's EOI of this level vector has happened */
+	s32 unfinished_edge;  /* acknowledged edge vector without its EOI yet; -1: none */
+	bool draining;        /* any EOI is allowed */
+	u32 eois, acks, drained;
+	u32 tokens[256]; /* pending deliveries: one per bit in the physical or virtual IRR */
+	void (*before_accept)(u8 vector, bool extint); /* sees each acknowledge */
+	u32 writes[0x40];
+};
+
+extern struct apic_model irqhw;
+
+void apic_model_reset(struct vp *vp); /* power-on: SVR disabled, everything masked */
+void apic_model_enable(void);         /* as firmware leaves it: SVR 0x1ff, LINT0 ExtINT */
+
+static inline bool model_bit(const u32 *bitmap, u32 vector)
+{
+	return (bitmap[vector >> 5] >> (vector & 31)) & 1;
+}
+
+s32 model_highest(const u32 *bitmap);
+
+/* Sources. model_msi() returns false when the local APIC does not take it. */
+bool model_msi(u8 vector);
+void model_line(u32 pin, bool asserted);
+void model_rte(u32 pin, u8 vector, bool level, bool masked);
+void model_ioapic_eoi(u8 vector); /* directed EOI, and what a broadcast does */
+void model_pic_irq(u32 irq);
+void model_pic_eoi(void);
+
+/* The CPU's side: is INTR up; acknowledge. @pic_first decides ties. */
+bool model_intr(void);
+u8 model_ack(bool pic_first);
+
+/* model_exit() - one external-interrupt exit, or nothing when INTR is down. */
+bool model_exit(bool pic_first);

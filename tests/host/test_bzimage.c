@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/load/bzimage.c: what Linux finds at its entry, read through the kernel's own headers. */
+#include <asm/bootparam.h>
+
+#include "tests/host/load_sim.h"
+
+#include "core/load/bootparam.h"
+
+#define SETUP_LEN 2048u
+#define CODE_LEN  0x3000u
+#define PREF      (16u << 20)
+#define INIT_SIZE (8u << 20)
+#define PE        0x40u
+#define RELEASE   0x300u
+
+static u8 image[SETUP_LEN + CODE_LEN];
+static u8 initrd_bytes[0x30000];
+static struct guest_image kernel, initrd;
+static struct load_input in;
+
+/* The offsets that the loader uses are those of the kernel's own structures. */
+#define SAME_PLACE(offset, member) \
+	static_assert((offset) == offsetof(struct boot_params, member), #member)
+SAME_PLACE(BP_ORIG_X, screen_info.orig_x);
+SAME_PLACE(BP_ORIG_Y, screen_info.orig_y);
+SAME_PLACE(BP_VIDEO_MODE, screen_info.orig_video_mode);
+SAME_PLACE(BP_VIDEO_COLS, screen_info.orig_video_cols);
+SAME_PLACE(BP_VIDEO_EGA_BX, screen_info.orig_video_ega_bx);
+SAME_PLACE(BP_VIDEO_LINES, screen_info.orig_video_lines);
+SAME_PLACE(BP_VIDEO_IS_VGA, screen_info.orig_video_isVGA);
+SAME_PLACE(BP_VIDEO_POINTS, screen_info.orig_video_points);
+SAME_PLACE(BP_ACPI_RSDP_ADDR, acpi_rsdp_addr);
+SAME_PLACE(BP_EXT_RAMDISK_IMAGE, ext_ramdisk_image);
+SAME_PLACE(BP_EXT_RAMDISK_SIZE, ext_ramdisk_size);
+SAME_PLACE(BP_EXT_CMD_LINE_PTR, ext_cmd_line_ptr);
+SAME_PLACE(BP_E820_ENTRIES, e820_entries);
+SAME_PLACE(BP_E820_TABLE, e820_table);
+SAME_PLACE(BP_SETUP_SECTS, hdr.setup_sects);
+SAME_PLACE(BP_SYSSIZE, hdr.syssize);
+SAME_PLACE(BP_BOOT_FLAG, hdr.boot_flag);
+SAME_PLACE(BP_JUMP, hdr.jump);
+SAME_PLACE(BP_HEADER, hdr.header);
+SAME_PLACE(BP_VERSION, hdr.version);
+SAME_PLACE(BP_KERNEL_VERSION, hdr.kernel_version);
+SAME_PLACE(BP_TYPE_OF_LOADER, hdr.type_of_loader);
+SAME_PLACE(BP_LOADFLAGS, hdr.loadflags);
+SAME_PLACE(BP_CODE32_START, hdr.code32_start);
+SAME_PLACE(BP_RAMDISK_IMAGE, hdr.ramdisk_image);
+SAME_PLACE(BP_RAMDISK_SIZE, hdr.ramdisk_size);
+SAME_PLACE(BP_CMD_LINE_PTR, hdr.cmd_line_ptr);
+SAME_PLACE(BP_INITRD_ADDR_MAX, hdr.initrd_addr_max);
+SAME_PLACE(BP_KERNEL_ALIGNMENT, hdr.kernel_alignment);
+SAME_PLACE(BP_RELOCATABLE, hdr.relocatable_kernel);
+SAME_PLACE(BP_XLOADFLAGS, hdr.xloadflags);
+SAME_PLACE(BP_CMDLINE_SIZE, hdr.cmdline_size);
+SAME_PLACE(BP_SETUP_DATA, hdr.setup_data);
+SAME_PLACE(BP_PREF_ADDRESS, hdr.pref_address);
+SAME_PLACE(BP_INIT_SIZE, hdr.init_size);
+static_assert(BP_SIZE == sizeof(struct boot_params), "zero page");
+static_assert(BP_E820_ENTRY_LEN == sizeof(struct boot_e820_entry), "e820 entry");
+static_assert(BP_E820_MAX == E820_MAX_ENTRIES_ZEROPAGE, "e820 table");
+static_assert(LOADFLAG_LOADED_HIGH == LOADED_HIGH, "loadflags");
+static_assert(BP_XLF_KERNEL_64 == XLF_KERNEL_64, "xloadflags");
+static_assert(BP_XLF_ABOVE_4G == XLF_CAN_BE_LOADED_ABOVE_4G, "xloadflags");
+
+/* The remainder as the boot protocol words it, a bit at a time. */
+static u32 crc_slow(const u8 *p, u64 len)
+{
+	u32 crc = ~0u;
+
+	for (u64 i = 0; i < len; i++) {
+		crc ^= p[i];
+		for (u32 bit = 0; bit < 8; bit++)
+			crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xedb88320u : 0);
+	}
+	return crc;
+}
+
+static void seal(void)
+{
+	u32 crc = crc_slow(image, sizeof(image) - 4);
+
+	memcpy(image + sizeof(image) - 4, &crc, 4);
+}
+
+static struct setup_header *header(void)
+{
+	return (struct setup_header *)(image + BP_SETUP_SECTS);
+}
+
+/* A plausible image with an EFI stub's PE header, as Linux 6.1 builds it. */
+static void build(void)
+{
+	struct setup_header *h = header();
+
+	for (u32 i = 0; i < sizeof(image); i++)
+		image[i] = (u8)(i < SETUP_LEN ? 0 : test_rng());
+	memcpy(image, "MZ", 2);
+	image[0x3c] = PE;
+	memcpy(image + PE, "PE\0\0", 4);
+	memcpy(image + RELEASE + 0x200, "6.1.0-test (me@host) #1", 24);
+	*h = (struct setup_header){
+		.setup_sects = SETUP_LEN / 512 - 1,
+		.syssize = CODE_LEN / 16,
+		.boot_flag = 0xaa55,
+		.jump = 0x66eb,
+		.header = 0x53726448,
+		.version = 0x20f,
+		.kernel_version = RELEASE,
+		.loadflags = LOADED_HIGH,
+		.initrd_addr_max = 0x7fffffff,
+		.kernel_alignment = 2u << 20,
+		.relocatable_kernel = 1,
+		.xloadflags = XLF_KERNEL_64 | XLF_CAN_BE_LOADED_ABOVE_4G,
+		.cmdline_size = 2047,
+		.pref_address = PREF,
+		.init_size = INIT_SIZE,
+	};
+	seal();
+}
+
+static void machine(u32 mib, u64 kernel_pa, u64 initrd_pa, u64 initrd_len)
+{
+	sim_machine(mib);
+	kernel = sim_image(kernel_pa, image, sizeof(image), "console=ttyS0 quiet");
+	in = (struct load_input){ .kernel = &kernel, .memory = &sim_map, .rsdp_pa = 0xf6b40 };
+	if (initrd_len == 0)
+		return;
+	initrd = sim_image(initrd_pa, initrd_bytes, initrd_len, "");
+	in.initrd = &initrd;
+}
+
+static void expect_load(void)
+{
+	err_t err = sim_load(&in);
+
+	if (err != ERR_NONE)
+		print_error("%s\n", sim_plan.why);
+	EXPECT_EQ(ERR_NONE, err);
+	sim_expect_only_ram_written();
+}
+
+static void expect_refused(const char *text)
+{
+	err_t err = sim_load(&in);
+
+	EXPECT_NE(ERR_NONE, err);
+	EXPECT_CONTAINS(sim_plan.why, text);
+	EXPECT_LE(strlen(sim_plan.why), sizeof(sim_plan.why) - 2); /* whole sentence */
+}
+
+/* 4-level walk of the plan's page tables; ~0: not mapped. */
+static u64 translate(u64 va)
+{
+	u64 table = sim_plan.cr3;
+
+	for (u32 shift = 39; shift >= 21; shift -= 9) {
+		u64 e;
+
+		memcpy(&e, sim + table + (va >> shift & 511) * 8, 8);
+		if ((e & 1) == 0)
+			return ~0ull;
+		if ((e & 0x80) != 0)
+			return (e & 0x000fffffffe00000ull) | (va & ((1ull << shift) - 1));
+		table = e & 0x000ffffffffff000ull;
+	}
+	return ~0ull;
+}
+
+/* Everything the 64-bit boot protocol promises the kernel. */
+static void check_entry_state(void)
+{
+	const struct boot_params *bp = (const void *)(sim + sim_plan.rsi);
+	u64 load = sim_plan.rip - 0x200;
+	u64 gdt[4];
+	u64 ramdisk = bp->hdr.ramdisk_image | (u64)bp->ext_ramdisk_image << 32;
+
+	EXPECT_EQ(ENTRY_LONG64, sim_plan.mode);
+	EXPECT_EQ(load, bp->hdr.code32_start);
+	EXPECT_GE(load, header()->pref_address);
+	EXPECT_EQ(0, load % header()->kernel_alignment);
+	EXPECT_TRUE(e820_is_type(&sim_map, load, header()->init_size, E820_RAM));
+	EXPECT_MEMEQ(image + SETUP_LEN, sim + load, CODE_LEN);
+	EXPECT_EQ(0xff, bp->hdr.type_of_loader);
+	EXPECT_TRUE((bp->hdr.loadflags & LOADED_HIGH) != 0);
+	EXPECT_EQ(0x53726448, bp->hdr.header);
+	EXPECT_EQ(0, bp->sentinel);
+	EXPECT_EQ(0, bp->hdr.setup_data);
+	EXPECT_EQ(in.rsdp_pa, bp->acpi_rsdp_addr);
+	EXPECT_EQ(0, bp->ext_cmd_line_ptr);
+	EXPECT_STREQ(kernel.cmdline, (const char *)sim + bp->hdr.cmd_line_ptr);
+	EXPECT_EQ(in.initrd != NULL ? initrd.len : 0, bp->hdr.ramdisk_size);
+	if (in.initrd != NULL) {
+		EXPECT_MEMEQ(initrd_bytes, sim + ramdisk, initrd.len);
+		EXPECT_TRUE(ramdisk + initrd.len <= load || ramdisk >= load + header()->init_size);
+	}
+	for (u64 va = 0; va < 4ull << 30; va += 0x1fffff)
+		EXPECT_EQ(va, translate(va));
+	EXPECT_EQ(31, sim_plan.gdt_limit);
+	memcpy(gdt, sim + sim_plan.gdt_base, sizeof(gdt));
+	EXPECT_EQ(0x00af9b000000ffffull, gdt[2]);
+	EXPECT_EQ(0x00cf93000000ffffull, gdt[3]);
+}
+
+static void test_kernel_finds_what_the_protocol_promises(void)
+{
+	const struct boot_params *bp;
+
+	build();
+	machine(96, 0x300000, 0x400000, sizeof(initrd_bytes));
+	in.cursor_x = 7;
+	in.cursor_y = 11;
+	expect_load();
+	check_entry_state();
+	bp = (const void *)(sim + sim_plan.rsi);
+	EXPECT_EQ(PREF + 0x200, sim_plan.rip);
+	EXPECT_EQ(0x400000, bp->hdr.ramdisk_image); /* it could stay */
+	EXPECT_EQ(3, bp->screen_info.orig_video_mode);
+	EXPECT_EQ(80, bp->screen_info.orig_video_cols);
+	EXPECT_EQ(25, bp->screen_info.orig_video_lines);
+	EXPECT_EQ(1, bp->screen_info.orig_video_isVGA);
+	EXPECT_EQ(7, bp->screen_info.orig_x);
+	EXPECT_EQ(11, bp->screen_info.orig_y);
+	EXPECT_EQ(sim_map.count, bp->e820_entries);
+	for (u32 i = 0; i < sim_map.count; i++) {
+		EXPECT_EQ(sim_map.e[i].base, bp->e820_table[i].addr);
+		EXPECT_EQ(sim_map.e[i].len, bp->e820_table[i].size);
+		EXPECT_EQ(sim_map.e[i].type, bp->e820_table[i].type);
+	}
+	EXPECT_STREQ("Linux bzImage 6.1.0-test, 64-bit boot protocol 2.15", sim_plan.what);
+}
+
+/* Wherever the boot loader put the images, also over the kernel's own place. */
+static void test_any_placement_of_the_images(void)
+{
+	for (u32 i = 0; i < 60; i++) {
+		u32 mib = 40 + (u32)(test_rng() % 56);
+		u64 kernel_pa = (1 + test_rng() % (mib - 8)) << 20;
+		u64 initrd_pa = (1 + test_rng() % (mib - 8)) << 20;
+
+		build();
+		for (u32 k = 0; k < sizeof(initrd_bytes); k++)
+			initrd_bytes[k] = (u8)test_rng();
+		if (initrd_pa == kernel_pa)
+			initrd_pa = kernel_pa ^ (1 << 20);
+		if (!e820_is_type((sim_machine(mib), &sim_map), kernel_pa, 1 << 20, E820_RAM) ||
+		    !e820_is_type(&sim_map, initrd_pa, 1 << 20, E820_RAM))
+			continue;
+		machine(mib, kernel_pa, initrd_pa,
+			test_rng() % 4 == 0 ? 0 : 1 + test_rng() % 0x30000);
+		expect_load();
+		check_entry_state();
+	}
+}
+
+/* RAM for exactly one kernel above its preferred address: the images there must make room. */
+static void test_small_machine_moves_the_images_away(void)
+{
+	build();
+	machine(31, 20u << 20, 22u << 20, sizeof(initrd_bytes));
+	expect_load();
+	check_entry_state();
+	EXPECT_EQ(PREF + 0x200, sim_plan.rip);
+}
+
+static void test_initrd_limit_of_old_kernels(void)
+{
+	const struct boot_params *bp;
+
+	build();
+	header()->xloadflags = XLF_KERNEL_64;
+	header()->initrd_addr_max = 0xffffff;
+	seal();
+	machine(96, 0x300000, 40u << 20, sizeof(initrd_bytes));
+	expect_load();
+	check_entry_state();
+	bp = (const void *)(sim + sim_plan.rsi);
+	EXPECT_LE(bp->hdr.ramdisk_image + sizeof(initrd_bytes) - 1, 0xffffff);
+}
+
+static void test_fixed_address_kernel(void)
+{
+	build();
+	header()->relocatable_kernel = 0;
+	seal();
+	machine(96, PREF + 0x1000, PREF + (2u << 20), sizeof(initrd_bytes));
+	expect_load();
+	check_entry_state();
+	EXPECT_EQ(PREF + 0x200, sim_plan.rip);
+	machine(20, 0x300000, 0, 0);
+	expect_refused("too large");
+}
+
+static void test_every_truncation_is_refused(void)
+{
+	build();
+	machine(96, 0x300000, 0, 0);
+	for (u64 len = BP_VERSION + 2; len < sizeof(image); len += 1 + test_rng() % 97) {
+		kernel.len = len;
+		expect_refused("truncated");
+	}
+}
+
+/* Fields that Secure Boot signing changes, and the release that says whether there is a CRC. */
+static bool is_not_covered(u64 at)
+{
+	return (at >= PE + 24 + 64 && at < PE + 24 + 68) ||
+	       (at >= PE + 24 + 112 + 32 && at < PE + 24 + 112 + 40) ||
+	       (at >= RELEASE + 0x200 && at < RELEASE + 0x210) ||
+	       (at >= BP_KERNEL_VERSION && at < BP_KERNEL_VERSION + 2);
+}
+
+static void test_every_flipped_bit_is_refused(void)
+{
+	for (u32 i = 0; i < 400; i++) {
+		u64 at = test_rng() % (i % 2 != 0 ? SETUP_LEN : sizeof(image));
+		err_t err;
+
+		if (is_not_covered(at))
+			continue;
+		build();
+		image[at] ^= (u8)(1u << test_rng() % 8);
+		machine(96, 0x300000, 0, 0);
+		err = load_plan_guest(&in, &sim_plan);
+		EXPECT_NE(ERR_NONE, err);
+	}
+}
+
+static void test_signed_and_newer_kernels_are_accepted(void)
+{
+	build();
+	memset(image + PE + 24 + 64, 0x5a, 4);       /* PE checksum */
+	memset(image + PE + 24 + 112 + 32, 0xa5, 8); /* certificate table */
+	machine(96, 0x300000, 0, 0);
+	expect_load();
+	image[SETUP_LEN + 1000] ^= 1;
+	machine(96, 0x300000, 0, 0);
+	expect_refused("CRC-32 is wrong");
+	/* Linux 6.15 has no CRC any more. */
+	memcpy(image + RELEASE + 0x200, "6.15.3", 6);
+	machine(96, 0x300000, 0, 0);
+	expect_load();
+	memcpy(image + RELEASE + 0x200, "7.0.0 ", 6);
+	machine(96, 0x300000, 0, 0);
+	expect_load();
+	memcpy(image + RELEASE + 0x200, "6.14.9", 6);
+	machine(96, 0x300000, 0, 0);
+	expect_refused("CRC-32 is wrong");
+}
+
+static void test_refusals_name_the_remedy(void)
+{
+	static char text[3000];
+
+	build();
+	header()->xloadflags = 0;
+	machine(96, 0x300000, 0, 0);
+	expect_refused("no 64-bit entry");
+	build();
+	header()->version = 0x205;
+	machine(96, 0x300000, 0, 0);
+	expect_refused("boot protocol 2.05");
+	build();
+	header()->init_size = 100u << 20;
+	seal();
+	machine(96, 0x300000, 0, 0);
+	expect_refused("need 100 + 0 MiB");
+	expect_refused("has 94 MiB");
+	build();
+	machine(32, 0x300000, 0x400000, sizeof(initrd_bytes));
+	initrd.len = 20u << 20; /* as if it were that large */
+	expect_refused("need 8 + 20 MiB");
+	build();
+	machine(96, 0x300000, 0, 0);
+	memset(text, 'x', sizeof(text) - 1);
+	text[2048] = '\0';
+	kernel.cmdline = text;
+	expect_refused("2048 characters");
+	text[2047] = '\0';
+	expect_load();
+	header()->cmdline_size = 255;
+	seal();
+	machine(96, 0x300000, 0, 0);
+	kernel.cmdline = text;
+	expect_refused("takes 255");
+}
+
+static void test_random_headers_are_survived(void)
+{
+	for (u32 i = 0; i < 3000; i++) {
+		err_t err;
+
+		build();
+		memcpy(image + RELEASE + 0x200, "6.15", 5); /* past the CRC */
+		for (u32 k = 0; k < 6; k++)
+			image[BP_SETUP_SECTS + test_rng() % 0x80] = (u8)test_rng();
+		machine(40, 0x300000, 0x400000, test_rng() % sizeof(initrd_bytes));
+		err = load_plan_guest(&in, &sim_plan);
+		if (err == ERR_NONE)
+			load_execute(&sim_plan);
+	}
+}
+
+TEST_MAIN(TEST(test_kernel_finds_what_the_protocol_promises),
+	  TEST(test_any_placement_of_the_images), TEST(test_small_machine_moves_the_images_away),
+	  TEST(test_initrd_limit_of_old_kernels), TEST(test_fixed_address_kernel),
+	  TEST(test_every_truncation_is_refused), TEST(test_every_flipped_bit_is_refused),
+	  TEST(test_signed_and_newer_kernels_are_accepted), TEST(test_refusals_name_the_remedy),
+	  TEST(test_random_headers_are_survived))

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The partition's map: every page below 4 GiB against the rules written down a second time
+ * (identity, rules M1, M1b, M2, I8), the lazy part above, and the APIC page on its travels.
+ */
+#include "tests/host/harness.h"
+
+#include "arch/x86/defs/apic.h"
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/paging.h"
+#include "core/lib/bits.h"
+#include "core/mem/ept.h"
+#include "core/mem/page_alloc.h"
+#include "core/mtrr.h"
+#include "tests/host/fakes/paged.h"
+
+#define RAM_TOP     0x1ffe0000ull
+#define REGION_BASE 0x1f600000ull
+#define REGION_LEN  0x800000ull
+
+static struct partition *const p = &the_partition;
+
+/* A 512-MiB PC: 8 MiB of it ours, ACPI tables at the top of RAM, flash reserved. */
+static void machine(void)
+{
+	static const struct e820_map map = {
+		.count = 8,
+		.e = { { 0, 0x9fc00, E820_RAM },
+		       { 0x9fc00, 0x400, E820_RESERVED },
+		       { 0xe8000, 0x18000, E820_RESERVED },
+		       { 0x100000, REGION_BASE - 0x100000, E820_RAM },
+		       { REGION_BASE, REGION_LEN, E820_RESERVED },
+		       { REGION_BASE + REGION_LEN, RAM_TOP - REGION_BASE - REGION_LEN, E820_RAM },
+		       { RAM_TOP, 0x20000, E820_ACPI },
+		       { 0xfffc0000, 0x40000, E820_RESERVED } },
+	};
+	struct mtrr_state *m = &paged_vp.mtrr;
+
+	paged_reset(EMUL_64);
+	p->memory = map;
+	p->region_base = hpa(REGION_BASE);
+	p->region_len = REGION_LEN;
+	m->cap = 0x508;
+	m->phys_bits = 40;
+	m->var_count = 8;
+	m->def_type = 0xc06; /* enabled, fixed ranges, WB */
+	for (u32 i = 0; i < ARRAY_SIZE(m->fixed); i++)
+		m->fixed[i] = i == 2 ? 0 : 0x0606060606060606ull;
+	m->base[0] = 0xc0000000 | MT_UC; /* the PCI hole */
+	m->mask[0] = 0xffc0000000 | BIT64(11);
+}
+
+static void build(void)
+{
+	machine();
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
+	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+}
+
+enum nature { MEMORY, DEVICE, ONES };
+
+static enum nature nature_of(u64 at)
+{
+	if (at >= REGION_BASE && at < REGION_BASE + REGION_LEN)
+		return ONES;
+	if (at >= 0xfee00000 && at < 0xfef00000)
+		return ONES;
+	if (at >= 0xa0000 && at < 0xc0000)
+		return DEVICE;
+	if (at < 0x20000000 || (at >= 0xff000000 && at < GIB(4)))
+		return MEMORY;
+	return DEVICE;
+}
+
+static void expect_page(u64 at)
+{
+	struct ept_leaf leaf = ept_walk(&p->ept, gpa(at));
+	enum nature nature = nature_of(at);
+
+	if (nature == ONES) {
+		EXPECT_EQ(p->ones_page.v, leaf.hpa.v);
+		EXPECT_EQ(EPT_R, leaf.perms);
+		return;
+	}
+	EXPECT_EQ(at, leaf.hpa.v);
+	EXPECT_EQ(nature == MEMORY ? EPT_RWX : EPT_R | EPT_W, leaf.perms);
+	EXPECT_EQ(mtrr_type(&paged_vp.mtrr, at, PAGE_SIZE, &(bool){ true }), leaf.type);
+}
+
+static void test_build_every_page_below_4g(void)
+{
+	static const u8 ones[PAGE_SIZE] = { [0 ... PAGE_SIZE - 1] = 0xff };
+
+	build();
+	for (u64 at = 0; at < GIB(4); at += PAGE_SIZE)
+		expect_page(at);
+	EXPECT_MEMEQ(ones, hw_phys_to_virt(p->ones_page), PAGE_SIZE);
+	EXPECT_LE(p->ept.pages, 16); /* the budget: large pages wherever they fit */
+}
+
+static void test_build_refuses_an_unreserved_region(void)
+{
+	machine();
+	EXPECT_EQ(ERR_INVAL, ept_build_partition(p)); /* no tables yet */
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
+	p->memory.e[4].type = E820_RAM;
+	EXPECT_EQ(ERR_INVAL, ept_build_partition(p));
+}
+
+static void test_lazy_map_reaches_every_address(void)
+{
+	static const u64 bars[] = { GIB(4), GIB(512) - PAGE_SIZE, GIB(600) + 0x1234000,
+				    (1ull << 40) - 1 };
+
+	build();
+	for (u32 i = 0; i < ARRAY_SIZE(bars); i++) {
+		struct ept_leaf leaf;
+
+		EXPECT_EQ(0, ept_walk(&p->ept, gpa(bars[i])).size);
+		EXPECT_EQ(ERR_NONE, ept_map_lazy(p, gpa(bars[i])));
+		leaf = ept_walk(&p->ept, gpa(bars[i]));
+		EXPECT_EQ(bars[i], leaf.hpa.v);
+		EXPECT_EQ(EPT_R | EPT_W, leaf.perms);
+		EXPECT_EQ(PAGE_SIZE_1G, leaf.size);
+		EXPECT_EQ(ERR_BUSY, ept_map_lazy(p, gpa(bars[i])));
+	}
+	EXPECT_EQ(ERR_BUSY, ept_map_lazy(p, gpa(0x1000)));
+	EXPECT_EQ(ERR_RANGE, ept_map_lazy(p, gpa(1ull << 40)));
+	EXPECT_EQ(ERR_RANGE, ept_map_lazy(p, gpa(~0ull)));
+}
+
+/* Rule M2: types follow the registers, permissions and holes do not change, tables do not pile up.
+ */
+static void test_retype_follows_the_mtrrs(void)
+{
+	struct mtrr_state *m = &paged_vp.mtrr;
+	u32 pages;
+
+	build();
+	pages = p->ept.pages;
+	for (u32 i = 0; i < 12; i++) {
+		m->base[1] = (test_rng() % 0x20000000 & ~0xfffull) | MT_WC;
+		m->mask[1] = (0xffffffffffull & ~(BIT64(12 + test_rng() % 10) - 1)) | BIT64(11);
+		m->base[1] &= m->mask[1] | 0xff;
+		fake.invepts = 0;
+		EXPECT_EQ(ERR_NONE, ept_retype(p, m));
+		EXPECT_EQ(1, fake.invepts);
+		EXPECT_EQ(p->ept.eptp, fake.invept_eptp);
+		for (u64 at = 0; at < 0x20400000; at += PAGE_SIZE)
+			expect_page(at);
+		for (u64 at = 0xfec00000; at < GIB(4); at += PAGE_SIZE)
+			expect_page(at);
+	}
+	m->mask[1] = 0;
+	EXPECT_EQ(ERR_NONE, ept_retype(p, m));
+	EXPECT_EQ(pages, p->ept.pages); /* merged again */
+	EXPECT_EQ(page_total_count() - page_free_count(), p->ept.pages + 2u);
+}
+
+static void test_retype_leaves_overlays_alone(void)
+{
+	struct ept_leaf leaf;
+
+	build();
+	EXPECT_EQ(ERR_NONE,
+		  ept_map(&p->ept, gpa(MIB(64)), hpa(0xfe0000000), PAGE_SIZE, EPT_R, MT_WB));
+	paged_vp.mtrr.def_type = 0xc04; /* WT */
+	EXPECT_EQ(ERR_NONE, ept_retype(p, &paged_vp.mtrr));
+	leaf = ept_walk(&p->ept, gpa(MIB(64)));
+	EXPECT_EQ(0xfe0000000, leaf.hpa.v);
+	EXPECT_EQ(MT_WB, leaf.type);
+	EXPECT_EQ(MT_WT, ept_walk(&p->ept, gpa(MIB(64) + PAGE_SIZE)).type);
+	EXPECT_EQ(MT_WT, ept_walk(&p->ept, gpa(MIB(66))).type);
+}
+
+static void apic_base(u64 val)
+{
+	paged_vp.apic.base_msr = val;
+	apic_page_remap(&paged_vp);
+}
+
+static void expect_apic_at(u64 at)
+{
+	struct ept_leaf leaf = ept_walk(&p->ept, gpa(at));
+
+	EXPECT_EQ(p->apic_access_page.v, leaf.hpa.v);
+	EXPECT_EQ(EPT_R | EPT_W, leaf.perms);
+}
+
+/* Wherever the guest puts its APIC, the page is there and nowhere else (rule I8). */
+static void test_apic_page_follows_its_base(void)
+{
+	build();
+	apic_base(0xfee00000 | APIC_BASE_EN);
+	expect_apic_at(0xfee00000);
+	expect_page(0xfee01000);
+	apic_base(0x300000 | APIC_BASE_EN); /* over RAM */
+	expect_apic_at(0x300000);
+	expect_page(0xfee00000);
+	apic_base(0 | APIC_BASE_EN); /* address 0 is an address */
+	expect_apic_at(0);
+	expect_page(0x300000);
+	apic_base(0xfee05000 | APIC_BASE_EN);
+	expect_apic_at(0xfee05000);
+	expect_page(0);
+	fake.invepts = 0;
+	apic_base(0xfee05000 | APIC_BASE_EN | APIC_BASE_EXTD);
+	EXPECT_EQ(1, fake.invepts);
+	expect_page(0xfee05000);
+	apic_base(0xfee05000);
+	EXPECT_EQ(1, fake.invepts); /* nothing changed */
+	for (u64 at = 0; at < MIB(4); at += PAGE_SIZE)
+		expect_page(at);
+}
+
+/* The APIC may be set up before the map exists. */
+static void test_apic_page_noted_before_the_build(void)
+{
+	machine();
+	apic_base(0xfee00000 | APIC_BASE_EN);
+	EXPECT_EQ(0, fake.invepts);
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
+	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+	expect_apic_at(0xfee00000);
+}
+
+static void test_scratch_pages_are_private_and_bounded(void)
+{
+	hpa_t first, second;
+	u64 before;
+
+	build();
+	before = page_free_count();
+	EXPECT_EQ(ERR_NONE, ept_map_scratch(p, gpa(REGION_BASE + 0x234)));
+	EXPECT_EQ(ERR_NONE, ept_map_scratch(p, gpa(REGION_BASE + PAGE_SIZE)));
+	first = ept_walk(&p->ept, gpa(REGION_BASE)).hpa;
+	second = ept_walk(&p->ept, gpa(REGION_BASE + PAGE_SIZE)).hpa;
+	EXPECT_NE(first.v, second.v);
+	EXPECT_NE(p->ones_page.v, first.v);
+	EXPECT_EQ(EPT_R | EPT_W, ept_walk(&p->ept, gpa(REGION_BASE)).perms);
+	EXPECT_EQ(0xff, *(const u8 *)hw_phys_to_virt(first));
+	for (u64 at = 0; at < REGION_LEN; at += PAGE_SIZE)
+		EXPECT_EQ(ERR_NONE, ept_map_scratch(p, gpa(REGION_BASE + at)));
+	EXPECT_LE(before - page_free_count(), 20);
+}
+
+TEST_MAIN(TEST(test_build_every_page_below_4g), TEST(test_build_refuses_an_unreserved_region),
+	  TEST(test_lazy_map_reaches_every_address), TEST(test_retype_follows_the_mtrrs),
+	  TEST(test_retype_leaves_overlays_alone), TEST(test_apic_page_follows_its_base),
+	  TEST(test_apic_page_noted_before_the_build),
+	  TEST(test_scratch_pages_are_private_and_bounded))

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Executor against the processor this test runs on: the same bytes run natively on a buffer and
+ * emulated on an emulated page; registers, memory and defined flags must agree. Then what the
+ * native run cannot show: faults, the code cache, straddling operands.
+ */
+#include "tests/host/harness.h"
+
+#include <sys/mman.h>
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/vector.h"
+#include "core/emul/emul_internal.h"
+#include "tests/host/fakes/paged.h"
+
+#define PAGE_GPA 0xfee00000ull
+#define PAGE_GVA 0x7000000000ull
+#define NEXT_GVA (PAGE_GVA + PAGE_SIZE) /* RAM behind it */
+#define NEXT_GPA 0x80000ull
+#define PREV_GVA (PAGE_GVA - PAGE_SIZE) /* RAM before it */
+#define PREV_GPA 0x81000ull
+#define RW       (PTE_P | PTE_W | PTE_U)
+
+static u8 page[PAGE_SIZE];
+static u32 page_reads, page_writes;
+
+static u64 page_read(struct vp *vp, u64 gpa, u32 size)
+{
+	u64 val = 0;
+
+	page_reads++;
+	EXPECT_EQ(PAGE_GPA, gpa & PAGE_MASK);
+	EXPECT_LE((gpa & ~PAGE_MASK) + size, PAGE_SIZE);
+	memcpy(&val, page + (gpa & ~PAGE_MASK), size);
+	return val;
+}
+
+static void page_write(struct vp *vp, u64 gpa, u32 size, u64 val)
+{
+	page_writes++;
+	EXPECT_EQ(PAGE_GPA, gpa & PAGE_MASK);
+	EXPECT_LE((gpa & ~PAGE_MASK) + size, PAGE_SIZE);
+	memcpy(page + (gpa & ~PAGE_MASK), &val, size);
+}
+
+static const struct emul_mem mem = { page_read, page_write };
+
+static void setup(void)
+{
+	paged_reset(EMUL_64);
+	paged_map(PAGE_GVA, PAGE_GPA, RW);
+	paged_map(NEXT_GVA, NEXT_GPA, RW);
+	paged_map(PREV_GVA, PREV_GPA, RW);
+	page_reads = 0;
+	page_writes = 0;
+}
+
+/* --- The same instruction natively --- */
+
+struct native {
+	u64 rax, rcx, rdx, rbx, rsi, rdi, flags;
+};
+
+void native_run(struct native *n, const void *code);
+
+__asm__(".pushsection .text\n"
+	"native_run:\n\t"
+	"push %rbx\n\tpush %r14\n\tpush %r15\n\t"
+	"mov %rdi, %r15\n\tmov %rsi, %r14\n\t"
+	"mov 0(%r15), %rax\n\tmov 8(%r15), %rcx\n\tmov 16(%r15), %rdx\n\t"
+	"mov 24(%r15), %rbx\n\tmov 32(%r15), %rsi\n\tmov 40(%r15), %rdi\n\t"
+	"push 48(%r15)\n\tpopfq\n\t"
+	"call *%r14\n\t"
+	"pushfq\n\tpop 48(%r15)\n\tcld\n\t"
+	"mov %rax, 0(%r15)\n\tmov %rcx, 8(%r15)\n\tmov %rdx, 16(%r15)\n\t"
+	"mov %rbx, 24(%r15)\n\tmov %rsi, 32(%r15)\n\tmov %rdi, 40(%r15)\n\t"
+	"pop %r15\n\tpop %r14\n\tpop %rbx\n\tret\n"
+	".popsection");
+
+static void native(struct native *n, const u8 *bytes, u32 len)
+{
+	static u8 *code;
+
+	if (code == NULL) {
+		code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		EXPECT_TRUE(code != MAP_FAILED);
+	}
+	memcpy(code, bytes, len);
+	code[len] = 0xc3; /* ret */
+	native_run(n, code);
+}
+
+#define ALL_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+#define LOGIC     (ALL_FLAGS & ~RFLAGS_AF)
+#define BIT_FLAGS (RFLAGS_CF | RFLAGS_ZF)
+
+/* clang-format off */
+#define SIZES(X, op, flags) \
+	X(op "b %al, (%rbx)", flags) X(op "w %cx, (%rbx)", flags) \
+	X(op "l %edx, (%rbx)", flags) X(op "q %rax, (%rbx)", flags) \
+	X(op "b %ch, (%rbx)", flags) X(op "b %sil, (%rbx)", flags)
+#define LOADS(X, op, flags) \
+	X(op "b (%rbx), %al", flags) X(op "w (%rbx), %cx", flags) \
+	X(op "l (%rbx), %edx", flags) X(op "q (%rbx), %rax", flags) \
+	X(op "b (%rbx), %dh", flags)
+#define IMMS(X, op, flags) \
+	X(op "b $0x85, (%rbx)", flags) X(op "w $0x8123, (%rbx)", flags) \
+	X(op "l $-7, (%rbx)", flags) X(op "q $-0x12345678, (%rbx)", flags)
+#define UNARY(X, op, flags) \
+	X(op "b (%rbx)", flags) X(op "w (%rbx)", flags) X(op "l (%rbx)", flags) X(op "q (%rbx)", flags)
+#define ALU(X, op, flags) SIZES(X, op, flags) LOADS(X, op, flags) IMMS(X, op, flags)
+#define BITS(X, op) \
+	X(op "w $13, (%rbx)", BIT_FLAGS) X(op "l $31, (%rbx)", BIT_FLAGS) X(op "q $63, (%rbx)", BIT_FLAGS)
+
+#define ROWS(X) \
+	ALU(X, "add", ALL_FLAGS) ALU(X, "adc", ALL_FLAGS) ALU(X, "sub", ALL_FLAGS) \
+	ALU(X, "sbb", ALL_FLAGS) ALU(X, "cmp", ALL_FLAGS) ALU(X, "or", LOGIC) \
+	ALU(X, "and", LOGIC) ALU(X, "xor", LOGIC) ALU(X, "mov", ALL_FLAGS) \
+	SIZES(X, "test", LOGIC) IMMS(X, "test", LOGIC) \
+	SIZES(X, "xchg", ALL_FLAGS) SIZES(X, "xadd", ALL_FLAGS) SIZES(X, "cmpxchg", ALL_FLAGS) \
+	UNARY(X, "inc", ALL_FLAGS) UNARY(X, "dec", ALL_FLAGS) UNARY(X, "neg", ALL_FLAGS) \
+	UNARY(X, "not", ALL_FLAGS) \
+	BITS(X, "bt") BITS(X, "bts") BITS(X, "btr") BITS(X, "btc") \
+	X("movzbl (%rbx), %eax", ALL_FLAGS) X("movzbw (%rbx), %ax", ALL_FLAGS) \
+	X("movzwq (%rbx), %rcx", ALL_FLAGS) X("movsbw (%rbx), %dx", ALL_FLAGS) \
+	X("movsbl (%rbx), %edx", ALL_FLAGS) X("movsbq (%rbx), %rdx", ALL_FLAGS) \
+	X("movswl (%rbx), %eax", ALL_FLAGS) X("movslq (%rbx), %rax", ALL_FLAGS) \
+	X("lock xaddl %ecx, (%rbx)", ALL_FLAGS) X("lock decq (%rbx)", ALL_FLAGS)
+
+#define STRINGS(X) \
+	X("stosb", 0) X("stosw", 0) X("stosl", 0) X("stosq", 0) \
+	X("rep stosb", 0) X("rep stosl", 0) X("repne stosw", 0) X("rep stosq", 0) \
+	X("lodsb", 0) X("lodsw", 0) X("lodsl", 0) X("lodsq", 0) X("rep lodsl", 0) \
+	X("movsb", 0) X("movsq", 0) X("rep movsb", 0) X("rep movsw", 0) X("rep movsl", 0)
+
+#define BITREGS(X) \
+	X("btw %cx, (%rbx)", BIT_FLAGS) X("btsl %ecx, (%rbx)", BIT_FLAGS) \
+	X("btrq %rcx, (%rbx)", BIT_FLAGS) X("btcw %cx, (%rbx)", BIT_FLAGS)
+
+struct row {
+	const char *text;
+	u64 flags;
+};
+
+#define ROW(text, flags) { text, flags },
+#define EMIT(section, text) \
+	__asm__(".pushsection " section ",\"a\"\n.byte 8f - 7f\n7: " text "\n8:\n.popsection");
+#define EMIT_ROW(text, flags)    EMIT("exec_rows", text)
+#define EMIT_STRING(text, flags) EMIT("exec_strings", text)
+#define EMIT_BITREG(text, flags) EMIT("exec_bitregs", text)
+
+static const struct row rows[] = { ROWS(ROW) };
+static const struct row strings[] = { STRINGS(ROW) };
+static const struct row bitregs[] = { BITREGS(ROW) };
+ROWS(EMIT_ROW)
+STRINGS(EMIT_STRING)
+BITREGS(EMIT_BITREG)
+/* clang-format on */
+
+extern const u8 __start_exec_rows[], __start_exec_strings[], __start_exec_bitregs[];
+
+/* Three pages: RAM, the emulated one, RAM. */
+static u8 buffer[3 * PAGE_SIZE] ALIGNED(4096);
+
+static void fill_random(void)
+{
+	for (size_t i = 0; i < sizeof(buffer); i++)
+		buffer[i] = (u8)test_rng();
+	memcpy(paged_ram + PREV_GPA, buffer, PAGE_SIZE);
+	memcpy(page, buffer + PAGE_SIZE, PAGE_SIZE);
+	memcpy(paged_ram + NEXT_GPA, buffer + 2 * PAGE_SIZE, PAGE_SIZE);
+}
+
+static void expect_same_memory(void)
+{
+	EXPECT_MEMEQ(paged_ram + PREV_GPA, buffer, PAGE_SIZE);
+	EXPECT_MEMEQ(page, buffer + PAGE_SIZE, PAGE_SIZE);
+	EXPECT_MEMEQ(paged_ram + NEXT_GPA, buffer + 2 * PAGE_SIZE, PAGE_SIZE);
+}
+
+/* Random values, with the interesting ones often. */
+static u64 random_value(void)
+{
+	static const u64 edges[] = {
+		0,      1,          0x7f,       0x80,       0xff,       0x7fff,
+		0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 1ull << 63, ~0ull
+	};
+	u64 r = test_rng();
+
+	return (r & 1) ? edges[(r >> 8) % ARRAY_SIZE(edges)] : test_rng();
+}
+
+/* GVA @linear as the buffer sees it. */
+static u64 host_of(u64 linear)
+{
+	return (u64)(uintptr_t)buffer + (linear - PREV_GVA);
+}
+
+static u64 gva_of(u64 host)
+{
+	return PREV_GVA + (host - (u64)(uintptr_t)buffer);
+}
+
+static void guest_regs(const struct native *n)
+{
+	paged_vp.regs.rax = n->rax;
+	paged_vp.regs.rcx = n->rcx;
+	paged_vp.regs.rdx = n->rdx;
+	paged_vp.regs.rbx = n->rbx;
+	paged_vp.regs.rsi = n->rsi;
+	paged_vp.regs.rdi = n->rdi;
+	fake.vmcs[VMCS_GUEST_RFLAGS] = n->flags;
+}
+
+/* The address the CPU reports for an access at @linear: the first byte on the emulated page. */
+static u64 reported_gpa(u64 linear)
+{
+	return linear < PAGE_GVA ? PAGE_GPA : PAGE_GPA + (linear - PAGE_GVA);
+}
+
+static enum exit_action emulate(u64 gpa)
+{
+	bool handled = false;
+	enum exit_action action = emul_execute(&paged_vp, gpa, &mem, &handled);
+
+	EXPECT_TRUE(handled);
+	return action;
+}
+
+static void compare_row(const struct row *r, const u8 *rec, u64 linear)
+{
+	struct native n = { .rax = random_value(),
+			    .rcx = random_value(),
+			    .rdx = random_value(),
+			    .rsi = random_value(),
+			    .rdi = random_value(),
+			    .flags = RFLAGS_FIXED | (test_rng() & ALL_FLAGS) };
+
+	fill_random();
+	n.rbx = linear;
+	paged_code(0x100, rec + 1, rec[0]);
+	guest_regs(&n);
+	n.rbx = host_of(linear);
+	if (test_rng() & 1)
+		memcpy(&n.rax, buffer + (linear - PREV_GVA), 8); /* CMPXCHG: equal */
+	paged_vp.regs.rax = n.rax;
+	native(&n, rec + 1, rec[0]);
+
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(reported_gpa(linear)));
+	EXPECT_EQ(rec[0], paged_vp.insn_len);
+	EXPECT_EQ(n.rax, paged_vp.regs.rax);
+	EXPECT_EQ(n.rcx, paged_vp.regs.rcx);
+	EXPECT_EQ(n.rdx, paged_vp.regs.rdx);
+	EXPECT_EQ(n.rsi, paged_vp.regs.rsi);
+	EXPECT_EQ(linear, paged_vp.regs.rbx);
+	EXPECT_EQ(n.flags & r->flags, fake.vmcs[VMCS_GUEST_RFLAGS] & r->flags);
+	expect_same_memory();
+}
+
+static void test_exec_agrees_with_the_cpu(void)
+{
+	const u8 *rec = __start_exec_rows;
+
+	setup();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++, rec += 1 + rec[0]) {
+		if (getenv("V") != NULL)
+			print_message("%s\n", rows[i].text);
+		for (u32 k = 0; k < 60; k++)
+			compare_row(&rows[i], rec, PAGE_GVA + test_rng() % (PAGE_SIZE - 8));
+	}
+}
+
+/* Operands that reach into the RAM page before or behind the emulated one. */
+static void test_exec_straddles_pages(void)
+{
+	const u8 *rec = __start_exec_rows;
+
+	setup();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++, rec += 1 + rec[0]) {
+		struct insn in;
+
+		EXPECT_EQ(ERR_NONE, emul_decode(rec + 1, rec[0], EMUL_64, &in));
+		for (u32 k = 1; k < in.opsize; k++) {
+			compare_row(&rows[i], rec, PAGE_GVA - k);
+			compare_row(&rows[i], rec, NEXT_GVA - k);
+		}
+	}
+}
+
+static void test_exec_bit_offset_selects_the_operand(void)
+{
+	const u8 *rec = __start_exec_bitregs;
+
+	setup();
+	for (size_t i = 0; i < ARRAY_SIZE(bitregs); i++, rec += 1 + rec[0]) {
+		for (u32 k = 0; k < 200; k++) {
+			s64 bit = (s64)(test_rng() % 16000) - 8000;
+			struct native n = { .rbx = PAGE_GVA + 0x800,
+					    .rcx = (u64)bit,
+					    .flags = RFLAGS_FIXED };
+			struct insn in;
+			s64 bits;
+
+			EXPECT_EQ(ERR_NONE, emul_decode(rec + 1, rec[0], EMUL_64, &in));
+			bits = 8 * in.opsize;
+			fill_random();
+			paged_code(0x100, rec + 1, rec[0]);
+			guest_regs(&n);
+			n.rbx = host_of(n.rbx);
+			native(&n, rec + 1, rec[0]);
+			EXPECT_EQ(EXIT_NEXT_DECODED,
+				  emulate(PAGE_GPA + 0x800 + (u64)((bit & ~(bits - 1)) / 8)));
+			EXPECT_EQ(n.flags & BIT_FLAGS, fake.vmcs[VMCS_GUEST_RFLAGS] & BIT_FLAGS);
+			expect_same_memory();
+		}
+	}
+}
+
+/* Runs a string instruction as the CPU would: again while it restarts. */
+static u32 emulate_string(void)
+{
+	enum exit_action action;
+	u32 iterations = 0;
+
+	do {
+		bool src_in_page = (paged_vp.regs.rsi & PAGE_MASK) == PAGE_GVA;
+		u64 at = src_in_page ? paged_vp.regs.rsi : paged_vp.regs.rdi;
+
+		action = emulate(reported_gpa(at));
+		iterations++;
+		EXPECT_LE(iterations, 100);
+	} while (action == EXIT_RESUME && paged_exception() < 0);
+	EXPECT_EQ(EXIT_NEXT_DECODED, action);
+	return iterations;
+}
+
+static void test_exec_strings_agree_with_the_cpu(void)
+{
+	const u8 *rec = __start_exec_strings;
+
+	setup();
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++, rec += 1 + rec[0]) {
+		bool rep = strncmp(strings[i].text, "rep", 3) == 0;
+
+		for (u32 k = 0; k < 40; k++) {
+			u64 in_page = PAGE_GVA + 0x400 + test_rng() % 0x800;
+			u64 in_ram = NEXT_GVA + 0x400 + test_rng() % 0x800;
+			bool load = strstr(strings[i].text, "lods") != NULL ||
+				    (strstr(strings[i].text, "movs") != NULL && k % 2 == 0);
+			struct native n = { .rax = test_rng(),
+					    .rcx = 1 + test_rng() % 20,
+					    .rsi = load ? in_page : in_ram,
+					    .rdi = load ? in_ram : in_page,
+					    .flags = RFLAGS_FIXED | (k % 4 == 0 ? RFLAGS_DF : 0) };
+			u64 count = n.rcx;
+
+			fill_random();
+			paged_code(0x100, rec + 1, rec[0]);
+			guest_regs(&n);
+			n.rsi = host_of(n.rsi);
+			n.rdi = host_of(n.rdi);
+			native(&n, rec + 1, rec[0]);
+			EXPECT_EQ(rep ? count : 1, emulate_string());
+			EXPECT_EQ(n.rax, paged_vp.regs.rax);
+			EXPECT_EQ(n.rcx, paged_vp.regs.rcx);
+			EXPECT_EQ(gva_of(n.rsi), paged_vp.regs.rsi);
+			EXPECT_EQ(gva_of(n.rdi), paged_vp.regs.rdi);
+			expect_same_memory();
+		}
+	}
+}
+
+/* --- What only the emulated side can show --- */
+
+static void code(const void *bytes, u32 len)
+{
+	paged_code(0x100, bytes, len);
+}
+
+#define CODE(...) code((const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
+
+static void test_exec_push_and_pop(void)
+{
+	setup();
+	memset(page, 0x11, sizeof(page));
+	paged_vp.regs.rbx = PAGE_GVA + 0x80;
+	fake.vmcs[VMCS_GUEST_RSP] = NEXT_GVA + 0x100;
+
+	CODE(0xff, 0x33); /* push [rbx] */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x80));
+	EXPECT_EQ(NEXT_GVA + 0xf8, fake.vmcs[VMCS_GUEST_RSP]);
+	EXPECT_MEMEQ(page, paged_ram + NEXT_GPA + 0xf8, 8);
+
+	memset(paged_ram + NEXT_GPA + 0xf8, 0x22, 8);
+	CODE(0x8f, 0x03); /* pop [rbx] */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x80));
+	EXPECT_EQ(NEXT_GVA + 0x100, fake.vmcs[VMCS_GUEST_RSP]);
+	EXPECT_EQ(0x22, page[0x80]);
+	EXPECT_EQ(0x22, page[0x87]);
+
+	fake.vmcs[VMCS_GUEST_RSP] = PAGE_GVA + 0x208;
+	paged_vp.regs.rdx = 0x1122334455667788;
+	CODE(0x52); /* push rdx, the stack on the emulated page */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x200));
+	EXPECT_EQ(PAGE_GVA + 0x200, fake.vmcs[VMCS_GUEST_RSP]);
+	EXPECT_EQ(0x88, page[0x200]);
+
+	CODE(0x5c); /* pop rsp: the loaded value wins */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x200));
+	EXPECT_EQ(0x1122334455667788, fake.vmcs[VMCS_GUEST_RSP]);
+}
+
+static void test_exec_second_operand_faults(void)
+{
+	setup();
+	paged_vp.regs.rsi = PAGE_GVA;
+	paged_vp.regs.rdi = 0x123456000; /* not mapped */
+	CODE(0xa4);                      /* movsb */
+	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA));
+	EXPECT_EQ(EXC_PF, paged_exception());
+	EXPECT_EQ(PFEC_W, paged_error());
+	EXPECT_EQ(0x123456000, fake.cr2);
+	EXPECT_EQ(0, page_reads); /* no side effect before the fault */
+	EXPECT_EQ(PAGE_GVA, paged_vp.regs.rsi);
+
+	setup();
+	paged_vp.regs.rsi = PAGE_GVA;
+	paged_vp.regs.rdi = 0x800000000000; /* not canonical */
+	CODE(0xa4);
+	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA));
+	EXPECT_EQ(EXC_GP, paged_exception());
+
+	setup();
+	paged_vp.regs.rbx = PAGE_GVA;
+	fake.vmcs[VMCS_GUEST_RSP] = 0x800000000010;
+	CODE(0xff, 0x33); /* push [rbx] */
+	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA));
+	EXPECT_EQ(EXC_SS, paged_exception());
+	EXPECT_EQ(0x800000000010, fake.vmcs[VMCS_GUEST_RSP]);
+}
+
+static void test_exec_reports_what_it_cannot_do(void)
+{
+	bool handled = true;
+
+	setup();
+	CODE(0x0f, 0x29, 0x00); /* movaps */
+	EXPECT_EQ(EXIT_RESUME, emul_execute(&paged_vp, PAGE_GPA, &mem, &handled));
+	EXPECT_FALSE(handled);
+	EXPECT_EQ(-1, paged_exception());
+	EXPECT_EQ(1, paged_vp.counters.c[COUNTER_DECODE_FAILED]);
+
+	setup(); /* the other operand of MOVS is a device */
+	paged_map(0x5000000, 0xfd000000, RW);
+	paged_vp.regs.rsi = PAGE_GVA;
+	paged_vp.regs.rdi = 0x5000000;
+	CODE(0xa4);
+	handled = true;
+	EXPECT_EQ(EXIT_RESUME, emul_execute(&paged_vp, PAGE_GPA, &mem, &handled));
+	EXPECT_FALSE(handled);
+	EXPECT_EQ(0, page_reads);
+}
+
+/* The instruction ends on a page that is gone: the CPU would fault on the fetch. */
+static void test_exec_fetch_faults(void)
+{
+	setup();
+	paged_vp.regs.rbx = PAGE_GVA;
+	paged_code(0xffe, (const u8[]){ 0x8b, 0x83 }, 2); /* mov eax, [rbx + disp32] */
+	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA));
+	EXPECT_EQ(EXC_PF, paged_exception());
+	EXPECT_EQ(PFEC_I, paged_error());
+	EXPECT_EQ(PAGED_CODE_GPA + 0x1000, fake.cr2);
+
+	setup(); /* and when it is there, not contiguous, the instruction runs */
+	paged_code(0xffe, (const u8[]){ 0x8b, 0x83 }, 2);
+	paged_map(PAGED_CODE_GPA + 0x1000, 0x90000, RW);
+	memcpy(paged_ram + 0x90000, (const u8[]){ 0x40, 0, 0, 0 }, 4);
+	memset(page + 0x40, 0x5a, 4);
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(0x5a5a5a5a, paged_vp.regs.rax);
+	EXPECT_EQ(6, paged_vp.insn_len);
+}
+
+/* A cached instruction is used only while its bytes and its translation are what they were. */
+static void test_exec_cache_sees_changes(void)
+{
+	setup();
+	memset(page, 0xc3, sizeof(page));
+	paged_vp.regs.rbx = PAGE_GVA + 0x40;
+	CODE(0x8b, 0x03); /* mov eax, [rbx] */
+	for (u32 i = 0; i < 3; i++) {
+		u64 before = fake.vmreads;
+
+		EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+		EXPECT_EQ(0xc3c3c3c3, paged_vp.regs.rax);
+		if (i != 0)
+			EXPECT_LE(fake.vmreads - before, 5); /* hits */
+	}
+	paged_ram[PAGED_CODE_GPA + 0x100] = 0x8a; /* now mov al, [rbx] */
+	paged_vp.regs.rax = 0;
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(0xc3, paged_vp.regs.rax);
+
+	/* The page table moves the code page elsewhere: mov [rbx], eax is there. */
+	memcpy(paged_ram + 0x90100, (const u8[]){ 0x89, 0x03 }, 2);
+	*paged_entry(PAGED_CODE_GPA, 1) = 0x90000 | RW;
+	paged_vp.regs.rax = 0x12345678;
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(0x78, page[0x40]);
+
+	/* Bytes behind the instruction do not matter. */
+	paged_ram[0x90102] ^= 0xff;
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+}
+
+static void test_exec_16_and_32_bit(void)
+{
+	paged_reset(EMUL_32);
+	memset(page, 0x77, sizeof(page));
+	paged_vp.regs.rax = ~0ull;
+	CODE(0xa1, 0x90, 0x03, 0xe0, 0xfe); /* mov eax, [0xfee00390] */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x390));
+	EXPECT_EQ(0x77777777, paged_vp.regs.rax);
+	EXPECT_EQ(5, paged_vp.insn_len);
+
+	paged_reset(EMUL_16);
+	paged_vp.regs.rax = 0x1122334455660000;
+	CODE(0x8b, 0x07); /* mov ax, [bx] */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x10));
+	EXPECT_EQ(0x1122334455667777, paged_vp.regs.rax);
+
+	/* 16-bit string registers wrap inside 64 KiB and keep their upper part. */
+	paged_vp.regs.rdi = 0xabcd0000ffff;
+	paged_vp.regs.rcx = 0x5555000000000002;
+	CODE(0xf3, 0xaa); /* rep stosb */
+	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA + 0x10));
+	EXPECT_EQ(0xabcd00000000, paged_vp.regs.rdi);
+	EXPECT_EQ(0x5555000000000001, paged_vp.regs.rcx);
+}
+
+/* Limits, types and the expand-down rule of the second operand outside 64-bit mode. */
+static void test_linear_checks_segments(void)
+{
+	u64 lin;
+
+	paged_reset(EMUL_32);
+	fake.vmcs[VMCS_GUEST_DS_BASE] = 0x1000;
+	fake.vmcs[VMCS_GUEST_DS_LIMIT] = 0xfff;
+	EXPECT_EQ(ERR_NONE, emul_linear(&paged_vp, SEG_DS, 0xffc, 4, true, &lin));
+	EXPECT_EQ(0x1ffc, lin);
+	EXPECT_EQ(ERR_FAULT, emul_linear(&paged_vp, SEG_DS, 0xffd, 4, true, &lin));
+	EXPECT_EQ(EXC_GP, paged_exception());
+
+	fake.vmcs[VMCS_GUEST_DS_AR] |= AR_TYPE_EXPAND_DOWN;
+	paged_vp.event.info = 0;
+	EXPECT_EQ(ERR_FAULT, emul_linear(&paged_vp, SEG_DS, 0xfff, 1, false, &lin));
+	EXPECT_EQ(ERR_NONE, emul_linear(&paged_vp, SEG_DS, 0x1000, 4, false, &lin));
+	EXPECT_EQ(ERR_FAULT, emul_linear(&paged_vp, SEG_DS, 0xfffffffe, 4, false, &lin));
+
+	fake.vmcs[VMCS_GUEST_ES_AR] &= ~(u64)AR_TYPE_WRITABLE;
+	paged_vp.event.info = 0;
+	EXPECT_EQ(ERR_NONE, emul_linear(&paged_vp, SEG_ES, 0, 4, false, &lin));
+	EXPECT_EQ(ERR_FAULT, emul_linear(&paged_vp, SEG_ES, 0, 4, true, &lin));
+	fake.vmcs[VMCS_GUEST_SS_AR] |= AR_UNUSABLE;
+	paged_vp.event.info = 0;
+	EXPECT_EQ(ERR_FAULT, emul_linear(&paged_vp, SEG_SS, 0, 4, false, &lin));
+	EXPECT_EQ(EXC_SS, paged_exception());
+}
+
+TEST_MAIN(TEST(test_exec_agrees_with_the_cpu), TEST(test_exec_straddles_pages),
+	  TEST(test_exec_bit_offset_selects_the_operand),
+	  TEST(test_exec_strings_agree_with_the_cpu), TEST(test_exec_push_and_pop),
+	  TEST(test_exec_second_operand_faults), TEST(test_exec_reports_what_it_cannot_do),
+	  TEST(test_exec_fetch_faults), TEST(test_exec_cache_sees_changes),
+	  TEST(test_exec_16_and_32_bit), TEST(test_linear_checks_segments))

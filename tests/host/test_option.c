@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/option.c and its table: what is accepted, what is refused, and what the refusal says. */
+#include "tests/host/harness.h"
+
+#include "core/option.h"
+
+static struct options o;
+static char msg[256];
+
+static err_t parse(const char *cmdline)
+{
+	options_default(&o);
+	msg[0] = '\0';
+	return options_parse(&o, cmdline, msg, sizeof(msg));
+}
+
+static void test_every_default_is_a_legal_value(void)
+{
+	for (u32 i = 0; i < option_row_count; i++) {
+		struct options defaults;
+		char word[200];
+
+		options_default(&defaults);
+		snprintf(word, sizeof(word), "%s=%s", option_rows[i].name, option_rows[i].dflt);
+		EXPECT_EQ(ERR_NONE, parse(word));
+		EXPECT_MEMEQ(&defaults, &o, sizeof(o));
+	}
+}
+
+static void test_defaults(void)
+{
+	EXPECT_EQ(ERR_NONE, parse(""));
+	EXPECT_EQ(APICV_AUTO, o.apicv);
+	EXPECT_EQ(CONSOLE_ALL, o.console);
+	EXPECT_EQ(LOG_NONE, o.log);
+	EXPECT_EQ(MITIGATIONS_AUTO, o.mitigations);
+	EXPECT_EQ(CRASH_REBOOT, o.on_crash);
+	EXPECT_EQ(250, o.tsc_tolerance_ppm);
+	EXPECT_EQ(1, o.report_ignored_msrs);
+	EXPECT_EQ(1, o.cpu_kvm);
+	EXPECT_EQ(1, o.cpu_hypervisor);
+	EXPECT_STREQ("none", o.test_fault);
+}
+
+static void test_all_types(void)
+{
+	EXPECT_EQ(
+		ERR_NONE,
+		parse("apicv=off  console=none\tlog=com2 on_crash=halt mitigations=off stats=0x10 "
+		      "tsc_tolerance_ppm=1000 ignore_msrs=Y report_ignored_msrs=0 "
+		      "test_fault=page_fault cpu=host,kvm=off help"));
+	EXPECT_EQ(APICV_OFF, o.apicv);
+	EXPECT_EQ(CONSOLE_NONE, o.console);
+	EXPECT_EQ(LOG_COM2, o.log);
+	EXPECT_EQ(CRASH_HALT, o.on_crash);
+	EXPECT_EQ(MITIGATIONS_OFF, o.mitigations);
+	EXPECT_EQ(16, o.stats);
+	EXPECT_EQ(1000, o.tsc_tolerance_ppm);
+	EXPECT_EQ(1, o.ignore_msrs);
+	EXPECT_EQ(0, o.report_ignored_msrs);
+	EXPECT_STREQ("page_fault", o.test_fault);
+	EXPECT_EQ(0, o.cpu_kvm);
+	EXPECT_EQ(1, o.help);
+}
+
+static void test_booleans_as_kvm_writes_them(void)
+{
+	static const char *const words[] = { "0", "1", "N", "Y", "off", "on" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(words); i++) {
+		char word[40];
+
+		snprintf(word, sizeof(word), "ignore_msrs=%s", words[i]);
+		EXPECT_EQ(ERR_NONE, parse(word));
+		EXPECT_EQ(i % 2, o.ignore_msrs);
+	}
+	EXPECT_EQ(ERR_NONE, parse("ignore_msrs"));
+	EXPECT_EQ(1, o.ignore_msrs);
+	EXPECT_NE(ERR_NONE, parse("ignore_msrs=2"));
+	EXPECT_CONTAINS(msg, "ignore_msrs=2");
+	EXPECT_NE(ERR_NONE, parse("ignore_msrs="));
+}
+
+static void test_last_duplicate_wins(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("stats=1 stats=2 stats=3"));
+	EXPECT_EQ(3, o.stats);
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm,-hypervisor cpu=host,-hypervisor"));
+	EXPECT_EQ(1, o.cpu_kvm);
+	EXPECT_EQ(0, o.cpu_hypervisor);
+}
+
+static void test_cpu_forms(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm,hypervisor=off"));
+	EXPECT_EQ(0, o.cpu_kvm);
+	EXPECT_EQ(0, o.cpu_hypervisor);
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm,,+kvm,hypervisor"));
+	EXPECT_EQ(1, o.cpu_kvm);
+	EXPECT_EQ(ERR_NOENT, parse("cpu=host,kvn=off"));
+	EXPECT_CONTAINS(msg, "\"kvn\"");
+	EXPECT_CONTAINS(msg, "\"kvm\"");
+	EXPECT_EQ(ERR_NOENT, parse("cpu=host,+hypervizor"));
+	EXPECT_CONTAINS(msg, "\"hypervisor\"");
+	EXPECT_EQ(ERR_INVAL, parse("cpu=qemu64"));
+	EXPECT_CONTAINS(msg, "cpu=host");
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,kvm=maybe"));
+	EXPECT_CONTAINS(msg, "kvm=on");
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,-kvm=on"));
+	EXPECT_NE(ERR_NONE, parse("cpu=host,-"));
+	EXPECT_NE(ERR_NONE, parse("cpu"));
+}
+
+/* One wrong, missing or extra letter in a name of 5 or more still leads to that name. */
+static void test_a_typo_is_answered_with_the_name(void)
+{
+	for (u32 i = 0; i < option_row_count; i++) {
+		const char *name = option_rows[i].name;
+		size_t len = strlen(name);
+		char word[64], want[64];
+
+		if (len < 5)
+			continue;
+		snprintf(want, sizeof(want), "\"%s\"?", name);
+		for (size_t k = 0; k < len; k++) {
+			snprintf(word, sizeof(word), "%.*sQ%s=1", (int)k, name, name + k + 1);
+			EXPECT_EQ(ERR_NOENT, parse(word));
+			EXPECT_CONTAINS(msg, want);
+			snprintf(word, sizeof(word), "%.*s%s=1", (int)k, name, name + k + 1);
+			EXPECT_EQ(ERR_NOENT, parse(word));
+			EXPECT_CONTAINS(msg, want);
+			snprintf(word, sizeof(word), "%.*sQ%s", (int)k, name, name + k);
+			EXPECT_EQ(ERR_NOENT, parse(word));
+			EXPECT_CONTAINS(msg, want);
+		}
+	}
+}
+
+static void test_enum_typo_is_answered_with_the_value(void)
+{
+	EXPECT_EQ(ERR_INVAL, parse("apicv=atuo"));
+	EXPECT_CONTAINS(msg, "apicv=auto?");
+	EXPECT_CONTAINS(msg, "auto|on|off");
+	EXPECT_EQ(ERR_INVAL, parse("log=com1"));
+	EXPECT_CONTAINS(msg, "log=com2?");
+	EXPECT_EQ(ERR_INVAL, parse("console=com"));
+	EXPECT_EQ(ERR_INVAL, parse("apicv="));
+	EXPECT_EQ(ERR_INVAL, parse("apicv"));
+	EXPECT_CONTAINS(msg, "apicv=auto|on|off");
+}
+
+static void test_numbers_have_ranges(void)
+{
+	static const char *const bad[] = { "stats=-1",
+					   "stats=",
+					   "stats=1s",
+					   "stats=86401",
+					   "stats=99999999999999999999",
+					   "stats=0x",
+					   "stats=18446744073709551616",
+					   "tsc_tolerance_ppm=0" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_NE(ERR_NONE, parse(bad[i]));
+		EXPECT_CONTAINS(msg, "give a number from");
+	}
+	EXPECT_EQ(ERR_NONE, parse("stats=86400"));
+	EXPECT_EQ(86400, o.stats);
+}
+
+static void test_odd_command_lines(void)
+{
+	static char line[8192];
+
+	EXPECT_EQ(ERR_NONE, parse("   \t  "));
+	EXPECT_EQ(ERR_NONE, parse("\n stats=5 \r\n"));
+	EXPECT_EQ(5, o.stats);
+	EXPECT_NE(ERR_NONE, parse("stats=5\x01"));
+	EXPECT_CONTAINS(msg, "0x01 at position 7");
+	EXPECT_NE(ERR_NONE, parse("\xc3\xa4"));
+	EXPECT_NE(ERR_NONE, parse("=5"));
+	EXPECT_NE(ERR_NONE, parse("=="));
+	memset(line, 'x', sizeof(line) - 1);
+	EXPECT_EQ(ERR_RANGE, parse(line));
+	EXPECT_CONTAINS(msg, "8191 characters");
+	memset(line, ' ', sizeof(line) - 1);
+	EXPECT_EQ(ERR_NONE, parse(line));
+}
+
+static u32 lines;
+static const char *last_line_bad;
+
+static void count_line(const char *text)
+{
+	if (lines < option_row_count && strstr(text, option_rows[lines].name) == NULL)
+		last_line_bad = option_rows[lines].name;
+	EXPECT_LE(strlen(text), 150);
+	lines++;
+}
+
+static void test_print_has_one_line_per_row(void)
+{
+	options_print(count_line);
+	EXPECT_EQ(option_row_count, lines);
+	EXPECT_NULL(last_line_bad);
+}
+
+TEST_MAIN(TEST(test_every_default_is_a_legal_value), TEST(test_defaults), TEST(test_all_types),
+	  TEST(test_booleans_as_kvm_writes_them), TEST(test_last_duplicate_wins),
+	  TEST(test_cpu_forms), TEST(test_a_typo_is_answered_with_the_name),
+	  TEST(test_enum_typo_is_answered_with_the_value), TEST(test_numbers_have_ranges),
+	  TEST(test_odd_command_lines), TEST(test_print_has_one_line_per_row))

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* arch/x86/vmx_caps.c, vmx_ctls.c, mitigation.c: requirements, control words, decisions. */
+#include "tests/host/harness.h"
+
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vmcs.h"
+#include "arch/x86/defs/vmx_msr.h"
+#include "arch/x86/mitigation.h"
+#include "arch/x86/vmx_caps.h"
+#include "arch/x86/vmx_ctls.h"
+
+/* Everything may be set, nothing must be. */
+static struct vmx_caps generous(void)
+{
+	const u64 any = 0xffffffff00000000ull;
+
+	return (struct vmx_caps){ .basic = VMX_BASIC_TRUE_CTLS | VMX_BASIC_INS_OUTS_INFO,
+				  .misc = ~0ull,
+				  .ept_vpid = ~0ull,
+				  .pin = any,
+				  .proc = any,
+				  .proc2 = any,
+				  .exit = any,
+				  .entry = any };
+}
+
+static struct vmx_cpu good_cpu(void)
+{
+	return (struct vmx_cpu){ .vendor = "GenuineIntel",
+				 .has_vmx = true,
+				 .family = 6,
+				 .model = 0x55,
+				 .feature_control =
+					 FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX };
+}
+
+static void expect_refused(const struct vmx_cpu *cpu, const char *word)
+{
+	char why[400] = "";
+
+	EXPECT_EQ(ERR_NODEV, vmx_check_cpu(cpu, why, sizeof(why)));
+	EXPECT_CONTAINS(why, word);
+}
+
+static void test_cpu_refusals_name_cause_and_remedy(void)
+{
+	struct vmx_cpu cpu = good_cpu();
+	char why[400];
+
+	EXPECT_EQ(ERR_NONE, vmx_check_cpu(&cpu, why, sizeof(why)));
+	cpu.feature_control = 0; /* unlocked: ours to set */
+	EXPECT_EQ(ERR_NONE, vmx_check_cpu(&cpu, why, sizeof(why)));
+	cpu.feature_control = FEATURE_CONTROL_LOCK;
+	expect_refused(&cpu, "locked off");
+	cpu = good_cpu();
+	memcpy(cpu.vendor, "AuthenticAMD", 12);
+	expect_refused(&cpu, "AuthenticAMD");
+	cpu = good_cpu();
+	cpu.has_vmx = false;
+	expect_refused(&cpu, "firmware setup");
+	cpu.has_hypervisor = true;
+	expect_refused(&cpu, "-cpu host,+vmx");
+	cpu = good_cpu();
+	cpu.model = 0x1a;
+	cpu.stepping = 5;
+	expect_refused(&cpu, "erratum");
+}
+
+/* Taking away any one capability bit either changes nothing or is refused with a reason. */
+static void test_each_required_capability_is_named(void)
+{
+	struct vmx_caps base = generous();
+	u64 *const reg[] = { &base.basic, &base.misc,  &base.ept_vpid, &base.pin,
+			     &base.proc,  &base.proc2, &base.exit,     &base.entry };
+	char why[400];
+	u32 refused = 0;
+
+	EXPECT_EQ(ERR_NONE, vmx_check_caps(&base, why, sizeof(why)));
+	for (size_t i = 0; i < ARRAY_SIZE(reg); i++) {
+		for (u32 bit = 0; bit < 64; bit++) {
+			u64 saved = *reg[i];
+
+			*reg[i] &= ~(1ull << bit);
+			if (vmx_check_caps(&base, why, sizeof(why)) != ERR_NONE) {
+				EXPECT_CONTAINS(why, "needed because");
+				refused++;
+			}
+			*reg[i] = saved;
+		}
+	}
+	EXPECT_GE(refused, 30); /* each bit of the table counts once */
+}
+
+static void test_missing_names(void)
+{
+	struct vmx_caps c = generous();
+	char why[400];
+
+	c.proc2 &= ~((u64)PROC2_UNRESTRICTED_GUEST << 32);
+	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
+	EXPECT_CONTAINS(why, "unrestricted guest");
+	c = generous();
+	c.pin &= ~((u64)PIN_PREEMPTION_TIMER << 32);
+	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
+	EXPECT_CONTAINS(why, "preemption timer");
+	c = generous();
+	c.basic &= ~VMX_BASIC_INS_OUTS_INFO;
+	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
+	EXPECT_CONTAINS(why, "INS and OUTS");
+}
+
+/* SDM App. A.3: the value respects must-be-1 and may-be-1, and has all that must be on. */
+static void test_adjusted_controls_respect_the_capability(void)
+{
+	for (u32 i = 0; i < 20000; i++) {
+		u32 low = (u32)test_rng() & (u32)test_rng();
+		u32 high = (u32)test_rng() | low;
+		u32 want = (u32)test_rng(), must = (u32)(test_rng() & test_rng() & test_rng());
+		u32 out = 0x12345678;
+		err_t err = vmx_adjust_ctls(want, must, (u64)high << 32 | low, &out);
+
+		if (must & ~high) {
+			EXPECT_EQ(ERR_NODEV, err);
+			EXPECT_EQ(0x12345678, out);
+			continue;
+		}
+		EXPECT_EQ(ERR_NONE, err);
+		EXPECT_EQ(0, out & ~high);
+		EXPECT_EQ(low, out & low);
+		EXPECT_EQ(must, out & must);
+		EXPECT_EQ(want & high, out & want);
+	}
+}
+
+static void test_controls_follow_guest_features(void)
+{
+	struct vmx_caps caps = generous();
+	struct vmx_guest_features none = { 0 }, all = { true, true, true, true };
+	struct vmx_ctls c;
+
+	EXPECT_EQ(ERR_NONE, vmx_ctls_init(&caps, &none, false, &c));
+	EXPECT_EQ(0, c.proc2 & (PROC2_ENABLE_RDTSCP | PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES |
+				PROC2_ENABLE_USER_WAIT_PAUSE));
+	EXPECT_TRUE(c.proc & PROC_CR8_LOAD_EXITING);
+	EXPECT_EQ(ERR_NONE, vmx_ctls_init(&caps, &all, true, &c));
+	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_RDTSCP);
+	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_INVPCID);
+	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_XSAVES);
+	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_USER_WAIT_PAUSE);
+	EXPECT_TRUE(c.proc & PROC_USE_TPR_SHADOW);
+	EXPECT_FALSE(c.proc & PROC_CR8_LOAD_EXITING);
+	caps.proc2 &= ~((u64)PROC2_ENABLE_INVPCID << 32);
+	EXPECT_EQ(ERR_NODEV, vmx_ctls_init(&caps, &all, true, &c));
+}
+
+static void test_apicv_decisions(void)
+{
+	struct vmx_caps caps = generous();
+	struct vmx_apicv a;
+	const char *why = NULL;
+
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_OFF, false, &a, &why));
+	EXPECT_FALSE(a.tpr_shadow || a.register_virt || a.virt_intr_delivery || a.virt_x2apic);
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_AUTO, false, &a, &why));
+	EXPECT_TRUE(a.tpr_shadow && a.register_virt && a.virt_intr_delivery && a.virt_x2apic);
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_AUTO, true, &a, &why));
+	EXPECT_TRUE(a.register_virt && !a.virt_intr_delivery);
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_ON, true, &a, &why));
+	EXPECT_TRUE(a.virt_intr_delivery);
+	caps.proc2 &= ~((u64)PROC2_VIRTUAL_INTR_DELIVERY << 32);
+	EXPECT_EQ(ERR_NODEV, vmx_apicv_decide(&caps, VMX_APICV_ON, false, &a, &why));
+	EXPECT_CONTAINS(why, "apicv=auto");
+	caps.proc &= ~((u64)PROC_USE_TPR_SHADOW << 32);
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_AUTO, false, &a, &why));
+	EXPECT_FALSE(a.tpr_shadow || a.register_virt || a.virt_x2apic);
+}
+
+static void test_mitigation_table(void)
+{
+	struct mitigation_input in = { .arch_capabilities_present = true, .md_clear = true };
+	char text[80];
+
+	EXPECT_TRUE(mitigation_decide(&in) & MITIGATION_VERW);
+	EXPECT_TRUE(mitigation_decide(&in) & MITIGATION_L1TF);
+	in.arch_capabilities = ARCH_CAP_MDS_NO;
+	EXPECT_FALSE(mitigation_decide(&in) & MITIGATION_VERW);
+	in.arch_capabilities_present = false; /* the value is not there: affected */
+	EXPECT_TRUE(mitigation_decide(&in) & MITIGATION_VERW);
+	in.md_clear = false; /* VERW would do nothing */
+	EXPECT_FALSE(mitigation_decide(&in) & MITIGATION_VERW);
+	in.arch_capabilities_present = true;
+	in.arch_capabilities = ARCH_CAP_SKIP_L1DFL_VMENTRY;
+	EXPECT_FALSE(mitigation_decide(&in) & MITIGATION_L1TF);
+	EXPECT_TRUE(mitigation_decide(&in) & MITIGATION_RETPOLINE);
+	mitigation_describe(mitigation_decide(&in), text, sizeof(text));
+	EXPECT_STREQ("retpoline rsb-fill", text);
+	in.hidden = true;
+	EXPECT_EQ(0, mitigation_decide(&in));
+	mitigation_describe(0, text, sizeof(text));
+	EXPECT_STREQ("none", text);
+}
+
+TEST_MAIN(TEST(test_cpu_refusals_name_cause_and_remedy),
+	  TEST(test_each_required_capability_is_named), TEST(test_missing_names),
+	  TEST(test_adjusted_controls_respect_the_capability),
+	  TEST(test_controls_follow_guest_features), TEST(test_apicv_decisions),
+	  TEST(test_mitigation_table))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Checks on what was built: the image's segments, and what pure objects call."""
+
+import re
+import struct
+import subprocess
+
+import sources
+
+ELF = sources.ROOT / "build/kensho.elf"
+PT_LOAD, PF_X, PF_W = 1, 1, 2
+LOAD_MAX = 512 << 10
+# What the compiler calls by itself.
+COMPILER = re.compile(r"mem(cpy|move|set|cmp)|__stack_chk_(fail|guard)|__x86_\w+|"
+                      r"_GLOBAL_OFFSET_TABLE_")
+# Data the composition root provides.
+FROM_BOOT = {"kensho_version"}
+
+
+def segments():
+    """[(type, flags, filesz, memsz)] of the hypervisor image."""
+    data = ELF.read_bytes()
+    phoff, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    out = []
+    for i in range(count):
+        kind, flags, _, _, _, filesz, memsz, _ = struct.unpack_from("<2I6Q", data, phoff + i * size)
+        out.append((kind, flags, filesz, memsz))
+    return out
+
+
+def load_bytes():
+    return sum(filesz for kind, _, filesz, _ in segments() if kind == PT_LOAD)
+
+
+def wx(_files):
+    if not ELF.exists():
+        return [f"{ELF.relative_to(sources.ROOT)} was not built"]
+    loads = [s for s in segments() if s[0] == PT_LOAD]
+    bad = [f"segment {i} is writable and executable" for i, s in enumerate(loads)
+           if s[1] & PF_X and s[1] & PF_W]
+    if len(loads) != 4:
+        bad.append(f"{len(loads)} PT_LOADs, not 4 (text, rodata, data, bss)")
+    if load_bytes() > LOAD_MAX:
+        bad.append(f"PT_LOADs hold {load_bytes()} bytes, more than {LOAD_MAX}")
+    return bad
+
+
+def symbols(objects, option):
+    out = subprocess.run(["nm", option, "--format=posix", *objects], cwd=sources.ROOT, text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    where = "?"
+    for line in out.splitlines():
+        if line.endswith(":"):
+            where = line[:-1]
+        elif line.strip():
+            yield where, line.split()[0]
+
+
+def pure(_files):
+    """Pure objects call nothing but themselves and the port core/hw.h."""
+    objects = [f"build/kernel/{src[:-2]}.o" for src in sources.make_variable("PURE")]
+    missing = [o for o in objects if not (sources.ROOT / o).exists()]
+    if missing:
+        return [f"{o} was not built" for o in missing]
+    port = set(re.findall(r"\b(hw_\w+)\(", sources.text("core/hw.h")))
+    defined = {name for _, name in symbols(objects, "--defined-only")}
+    known = port | defined | FROM_BOOT
+    return sorted({f"{where}: needs {name}, which is neither pure nor in core/hw.h"
+                   for where, name in symbols(objects, "--undefined-only")
+                   if name not in known and not COMPILER.fullmatch(name)})
+
+
+def port_size(_files):
+    """core/hw.h is one small port."""
+    names = set(re.findall(r"^(?!\s*\*).*\b(hw_\w+)\(", sources.text("core/hw.h"), re.M))
+    return [] if len(names) <= 40 else [f"core/hw.h has {len(names)} functions, more than 40"]

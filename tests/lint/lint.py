@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""`make lint`: every check on the sources and on the built image, as results lint:NAME.
+
+    tests/lint/lint.py [REGEX]
+"""
+
+import re
+import sys
+
+import binary
+import layers
+import size
+import sources
+import text
+import tools
+
+sys.path.insert(0, str(sources.ROOT / "tests/run"))
+import results  # noqa: E402
+
+CHECKS = {
+    "layers": layers.check,
+    "no-asm": text.no_asm,
+    "spdx": text.spdx,
+    "tags": text.tags,
+    "size": size.check,
+    "wx": binary.wx,
+    "pure": binary.pure,
+    "port-size": binary.port_size,
+    "format": tools.clang_format,
+    "headers": tools.headers,
+    "cppcheck": tools.cppcheck,
+}
+SHOWN = 60
+
+
+def main(pattern=""):
+    files, failed = sources.all_files(), 0
+    for name, check in CHECKS.items():
+        if not re.search(pattern, f"lint:{name}"):
+            continue
+        bad = check(files)
+        failed += bool(bad)
+        more = [f"... and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
+        results.record(f"lint:{name}", "fail" if bad else "pass", "\n".join(bad[:SHOWN] + more))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""`make test` and `make check`: every stage in order, then one line that counts.
+
+ONLY=REGEX runs only what matches, and then does not ask whether every mapped test ran.
+"""
+
+import os
+import subprocess
+import sys
+import time
+
+import check_map
+import fuzz
+import host
+import results
+import run
+
+sys.path.insert(0, str(results.ROOT / "tests/lint"))
+import lint  # noqa: E402
+import tidy  # noqa: E402
+
+MAKE = os.environ.get("MAKE", "make").split()
+BUILDS = {"check": ["build/kensho.elf", "pure-objects", "host-tests"],
+          "test": ["build/kensho.elf", "pure-objects", "host-tests", "fuzzers", "guests"]}
+
+
+def stage(name):
+    print(f"== {name} ({time.strftime('%H:%M:%S')})", flush=True)
+
+
+def build(targets):
+    stage("build")
+    for target in targets:
+        status = subprocess.run(MAKE + ["-k", f"-j{os.cpu_count()}", target]).returncode
+        results.record(f"build:{target}", "fail" if status else "pass",
+                       "see the messages above" if status else "", quiet=True)
+
+
+def main(kind):
+    only = os.environ.get("ONLY", "")
+    os.chdir(results.ROOT)
+    results.start()
+    build(BUILDS[kind])
+    stage("lint")
+    lint.main(only)
+    if kind == "test":
+        stage("clang-tidy")
+        tidy.main(only)
+    stage("host tests")
+    host.main(only)
+    if kind == "test":
+        stage("fuzz")
+        fuzz.main(["--seconds", os.environ.get("FUZZ_SECONDS", "10"), only])
+        stage("guest runs")
+        run.main(["--when", "ci", only])
+        if not only:
+            stage("issue map")
+            check_map.main()
+    return results.summary()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""`make bench`: the numbers of bench_targets.tsv, on packaged Bochs 2.7 only.
+
+    tests/run/bench.py [micro] [linux] [trace] [size]        all without arguments
+
+micro  build/guest/bench.elf prints `bench NAME VALUE UNIT` lines; it runs under Kensho (once per
+       setting in MICRO) and bare, for the rows that want the difference.
+linux  Debian's kernel from its entry to the first instruction of its init. Bochs' debugger stops
+       at both places and reads two counters of the emulated CPU: `icount`, instructions that
+       were executed (halted time does not count in it), and the time in ticks. The hypervisor's
+       instructions are in icount, so the difference between a run under Kensho and a bare one is
+       what Kensho adds. Nothing in the guest or the hypervisor takes part in the measurement.
+trace  the same boot, stopped in its middle: the debugger lists every instruction of TRACED exits,
+       from VM exit to VM entry. VMREADs, VMWRITEs and MSR accesses are counted in that list.
+size   bytes to load, memory reserved.
+
+Writes build/bench.tsv: name, value, unit, limit, comparison. A miss is marked, and is no error.
+"""
+
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import time
+
+import results
+
+for folder in ("tools", "tests/lint"):
+    sys.path.insert(0, str(results.ROOT / folder))
+import binary  # noqa: E402
+import checks  # noqa: E402
+import emu  # noqa: E402
+import mkinitrd  # noqa: E402
+import mkiso  # noqa: E402
+
+VERSION = "2.7"
+RUNS = results.ROOT / "build/bench"
+OUT = results.ROOT / "build/bench.tsv"
+TARGETS = results.ROOT / "tests/run/bench_targets.tsv"
+TIMEOUT_S = 300
+
+# label: (Kensho's options or None = bare, the guest's command line)
+MICRO = {
+    "apicv=off": ("mitigations=off apicv=off", "x2apic=1"),
+    "apicv=auto": ("mitigations=off apicv=auto", "x2apic=1"),
+    "bare": (None, "x2apic=1"),
+}
+TRACED, TRACE_AT = 200, 1_000_000_000
+JUDGED = ("apicv=off", "kensho")    # the settings the limits are about
+
+# The guest must take the same paths in both runs, or their difference is not Kensho's cost:
+#   quiet            no time spent waiting for the UART
+#   nokaslr          no random layout
+#   tsc_early_khz    the emulated CPUID claims 3.5 GHz; Kensho corrects it
+#   clearcpuid=112,297,580 (rep_good, erms, fsrm): the bare emulator says "fast strings off" in
+#                    MISC_ENABLE, and counts every byte of a `rep movsb` as an instruction
+#   mitigations=off  Linux knows other bugs on a CPU with a hypervisor
+#   noxsave          Linux finds the bare emulator's XSAVE sizes wrong and gives up AVX
+#   lapic=notscdeadline  Linux distrusts the bare emulator's microcode revision there
+LINUX_APPEND = ("console=ttyS0,115200 quiet nokaslr tsc_early_khz=50000 "
+                "clearcpuid=112,297,580 mitigations=off noxsave lapic=notscdeadline rdinit=/mark")
+LINUX_HV = "cpu=host,kvm=off console=none mitigations=off"
+ENTRIES = (0x1000000, 0x1000200)    # where GRUB enters a bzImage, in 32-bit or 64-bit mode
+
+
+def finish(machine, timeout=TIMEOUT_S):
+    """Run a machine to its power-off; returns what the debugger printed."""
+    emulator = emu.Emulator(emu.bochs_command(machine), machine.dir)
+    try:
+        emulator.proc.wait(timeout)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{machine.dir.name}: no end after {timeout} s") from None
+    finally:
+        emulator.kill()
+    if not emulator.powered_off():
+        raise RuntimeError(f"{machine.dir.name}: ended by {emulator.end_reason()!r}, not power-off")
+    return (machine.dir / "emulator.out").read_text(errors="replace")
+
+
+def machine_for(name, boot, **settings):
+    directory = RUNS / re.sub(r"[^\w.-]", "-", name)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    iso = mkiso.make_iso(directory / "boot.iso", boot)
+    return emu.Machine(dir=directory, iso=iso, ips=emu.IPS_BENCH, **settings)
+
+
+# --- micro --------------------------------------------------------------------------------------
+
+def micro():
+    """[(name, label, value, unit)]"""
+    out = []
+    guest = results.ROOT / "build/guest/bench.elf"
+    for label, (hv, append) in MICRO.items():
+        print(f"  bench   guest, {label}", flush=True)
+        machine = machine_for(f"micro-{label}", mkiso.Boot(
+            hv=hv, modules=[mkiso.Module(guest, "guest", append)]))
+        finish(machine)
+        text = (machine.dir / "com1.log").read_text(errors="replace")
+        rows = re.findall(r"^bench (\S+) (-?[\d.]+) (\S+)", text, re.M)
+        out += [(name, label, float(value), unit) for name, value, unit in rows]
+    return out
+
+
+# --- Linux --------------------------------------------------------------------------------------
+
+def mark_program():
+    path = RUNS / "mark"
+    subprocess.run(["gcc", "-nostdlib", "-static", "-no-pie", "-Wl,-z,noexecstack,--build-id=none",
+                    "-s", "tests/linux/mark.S", "-o", str(path)], cwd=results.ROOT, check=True)
+    return path
+
+
+def hypervisor_entry():
+    """Physical address where GRUB enters the image."""
+    data = mkiso.HV_ELF.read_bytes()
+    entry, phoff = struct.unpack_from("<QQ", data, 24)
+    size, count = struct.unpack_from("<HH", data, 54)
+    for i in range(count):
+        kind, _, _, vaddr, paddr, _, memsz, _ = struct.unpack_from("<2I6Q", data, phoff + i * size)
+        if kind == 1 and vaddr <= entry < vaddr + memsz:
+            return entry - vaddr + paddr
+    return entry
+
+
+def debugger_script(stops):
+    """Stop at each set of physical addresses in turn, then at the magic breakpoint, and read the
+    counters there."""
+    read = 'ptime\nshow "cpu0.icount"\n'
+    lines, number = [], 0
+    for addresses in stops:
+        lines += [f"pb 0x{a:x}" for a in addresses]
+        lines += ["c", read.strip()]
+        lines += [f"d {number + i + 1}" for i in range(len(addresses))]
+        number += len(addresses)
+    return "\n".join([*lines, "c", read.strip(), "c", ""])
+
+
+def samples(text):
+    """[(ticks, instructions)] at each stop."""
+    ticks = [int(n) for n in re.findall(r"ptime: (\d+)", text)]
+    count = [int(n) for n in re.findall(r"icount = (\d+)", text)]
+    return list(zip(ticks, count))
+
+
+def linux_run(name, hv, initrd, stops):
+    print(f"  bench   Linux, {name}", flush=True)
+    boot = mkiso.Boot(hv=hv, modules=[mkiso.Module(mkiso.LINUX, "kernel", LINUX_APPEND),
+                                      mkiso.Module(initrd, "initrd")])
+    machine = machine_for(f"linux-{name}", boot, debugger=debugger_script(stops),
+                          extra="magic_break: enabled=1")
+    found = samples(finish(machine))
+    if len(found) != len(stops) + 1:
+        raise RuntimeError(f"linux-{name}: {len(found)} stops instead of {len(stops) + 1}: "
+                           f"see {machine.dir}/emulator.out")
+    return found
+
+
+def linux():
+    initrd = RUNS / "initrd"
+    RUNS.mkdir(parents=True, exist_ok=True)
+    initrd.write_bytes(mkinitrd.build({"mark": mark_program()}))
+    exits, entry = linux_exits(initrd)
+    bare = linux_run("bare", None, initrd, [ENTRIES])
+    kensho = linux_run("kensho", LINUX_HV, initrd, [(hypervisor_entry(),), (entry,)])
+    base = bare[1][1] - bare[0][1]
+    mine = kensho[2][1] - kensho[1][1]
+    out = [("linux_boot", "bare", base, "instructions"),
+           ("linux_boot", "kensho", mine, "instructions"),
+           ("linux_boot_idle", "bare", bare[1][0] - bare[0][0] - base, "ticks"),
+           ("linux_boot_idle", "kensho", kensho[2][0] - kensho[1][0] - mine, "ticks"),
+           ("linux_boot_added", "kensho", round((mine - base) * 100 / base, 3), "%"),
+           ("boot_to_guest", "kensho", kensho[1][1] - kensho[0][1], "instructions")]
+    return out + exits
+
+
+def linux_exits(initrd):
+    """Exits by reason during the same boot and the KiB reserved, from the log on COM2; and the
+    address where Kensho enters the kernel."""
+    print("  bench   Linux, exits by reason", flush=True)
+    boot = mkiso.Boot(hv=LINUX_HV.replace("console=none", "log=com2"), modules=[
+        mkiso.Module(mkiso.LINUX, "kernel", LINUX_APPEND), mkiso.Module(initrd, "initrd")])
+    machine = machine_for("linux-exits", boot)
+    finish(machine)
+    text = (machine.dir / "com2.log").read_text(errors="replace")
+    exits = checks.counters(text, "exit")
+    out = [(f"exits:{name}", "kensho", count, "exits")
+           for name, count in sorted(exits.items(), key=lambda e: -e[1])]
+    out.append(("exits", "kensho", sum(exits.values()), "exits"))
+    region = re.search(r"region: (\d+) MiB", text)
+    if region:
+        out.append(("region_kib", "kensho", int(region[1]) << 10, "KiB"))
+    entry = re.search(r"guest: Linux.* entry ([0-9a-f]+)", text)
+    if not entry:
+        raise RuntimeError("linux-exits: COM2 does not say where the kernel is entered")
+    return out, int(entry[1], 16)
+
+
+# --- what an exit executes ----------------------------------------------------------------------
+
+def vmresume_address():
+    text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", str(mkiso.HV_ELF)], check=True,
+                          text=True, stdout=subprocess.PIPE).stdout
+    return re.search(r"^([0-9a-f]+):\s+vmresume", text, re.M)[1]
+
+
+def trace():
+    print(f"  bench   Linux, instructions of {TRACED} exits", flush=True)
+    initrd = RUNS / "initrd"
+    RUNS.mkdir(parents=True, exist_ok=True)
+    initrd.write_bytes(mkinitrd.build({"mark": mark_program()}))
+    boot = mkiso.Boot(hv=LINUX_HV, modules=[mkiso.Module(mkiso.LINUX, "kernel", LINUX_APPEND),
+                                            mkiso.Module(initrd, "initrd")])
+    step = "c\ntrace on\nc\ntrace off\n"
+    machine = machine_for("trace", boot, debugger=f"sb {TRACE_AT}\nc\nvmexitbp\n"
+                          f"lb 0x{vmresume_address()}\n{step * TRACED}q\n")
+    emulator = emu.Emulator(emu.bochs_command(machine), machine.dir)
+    try:
+        emulator.proc.wait(TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError("trace: no end") from None
+    finally:
+        emulator.kill()
+    text = (machine.dir / "emulator.out").read_text(errors="replace")
+    body = re.findall(r"^\(\d\)\.\[\d+\] .*?: (\S+)", text, re.M)
+    if text.count("Caught VMEXIT") < TRACED or not body:
+        raise RuntimeError(f"trace: see {machine.dir}/emulator.out")
+
+    def per_exit(names):
+        return round(sum(name in names for name in body) / TRACED, 2)
+
+    return [("instructions_per_exit", "kensho", round(len(body) / TRACED, 1), "instructions"),
+            ("vmread_vmwrite_per_exit", "kensho", per_exit(("vmread", "vmwrite")), "count"),
+            ("msr_per_exit", "kensho", per_exit(("rdmsr", "wrmsr")), "count"),
+            ("port_io_per_exit", "kensho", per_exit(("in", "out")), "count")]
+
+
+def size():
+    return [("load_bytes", "kensho", binary.load_bytes(), "bytes")]
+
+
+# --- report -------------------------------------------------------------------------------------
+
+def targets():
+    """{name: (limit or None, unit, comparison)}"""
+    out = {}
+    for line in TARGETS.read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, limit, unit, comparison = line.split("\t")
+            out[name] = (float(limit) if limit else None, unit, comparison)
+    return out
+
+
+def with_differences(rows):
+    """Add an `added:NAME` row for what runs under Kensho and bare."""
+    bare = {name: value for name, label, value, _ in rows if label == "bare"}
+    more = [(f"added:{name}", label, value - bare[name], unit) for name, label, value, unit in rows
+            if label != "bare" and name in bare]
+    return rows + more
+
+
+def number(value):
+    return f"{value:,.3f}".rstrip("0").rstrip(".").replace(",", " ")
+
+
+def write_tsv(rows, wanted):
+    with open(OUT, "w") as tsv:
+        tsv.write("name\tvalue\tunit\ttarget\tcomparison\tsetting\n")
+        for name, label, value, unit in rows:
+            limit, _, comparison = wanted.get(name, (None, unit, ""))
+            tsv.write(f"{name}\t{value:.10g}\t{unit}\t{'' if limit is None else f'{limit:g}'}\t"
+                      f"{comparison}\t{label}\n")
+
+
+def report(rows, complete):
+    """complete: every part ran, so a target without a value is worth a word."""
+    wanted, misses, within, absent = targets(), [], [], []
+    write_tsv(rows, wanted)
+    value = {(name, label): v for name, label, v, _ in rows}
+    measured = list(dict.fromkeys(name for name, _, _, _ in rows))
+    names = list(wanted) + [n for n in measured if n not in wanted and not n.startswith("added:")]
+    print(f"\n  {'':<24}{'Kensho':>15}{'apicv=auto':>12}{'bare':>15}{'limit':>12}        compare")
+    for name in names:
+        mine = next((value[name, label] for label in JUDGED if (name, label) in value), None)
+        limit, _, comparison = wanted.get(name, (None, "", ""))
+        if mine is None and not complete:
+            continue
+        mark = ""
+        if limit is not None:
+            mark = "absent" if mine is None else "ok" if mine <= limit else "MISS"
+            {"absent": absent, "ok": within, "MISS": misses}[mark].append(name)
+        cells = (mine, value.get((name, "apicv=auto")), value.get((name, "bare")), limit)
+        text = "".join(f"{'' if c is None else number(c):>{w}}"
+                       for c, w in zip(cells, (15, 12, 15, 12)))
+        print(f"  {name:<24}{text} {mark:<7}{comparison}".rstrip())
+    print(f"\nbench: {len(within)} within their limits, {len(misses)} missed"
+          f"{': ' + ', '.join(misses) if misses else ''}"
+          f"{'; not measured: ' + ', '.join(absent) if absent else ''}")
+
+
+def main(parts):
+    info = emu.bochs_info(emu.bochs_binary())
+    if info is None or info != (VERSION, True):
+        sys.exit(f"bench: needs Debian's Bochs {VERSION} with its debugger, found "
+                 f"{info[0] if info else 'none'}: numbers of other emulators do not compare")
+    rows, failed, started = [], [], time.monotonic()
+    for part in parts or ("micro", "linux", "trace", "size"):
+        try:
+            rows += {"micro": micro, "linux": linux, "trace": trace, "size": size}[part]()
+        except (RuntimeError, OSError) as err:
+            failed.append(str(err))
+            print(f"  bench   {part}: {err}", flush=True)
+    report(with_differences(rows), not parts)
+    print(f"bench: {time.monotonic() - started:.0f} s, table in {OUT.relative_to(results.ROOT)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fail when a test named in docs/*-tests.tsv did not run in this `make test`.
+
+Rows of those files: issue item <tab> test name [, test name ...]. A name may be a file or a row
+(`host:test_mb2`, `run:linux-boot`): then something below it must have run. Lines with # are
+comments. A name that was skipped counts as not run.
+"""
+
+import sys
+
+import results
+
+
+def ran(name, done):
+    if name in done:
+        return done[name][0] != "skip"
+    below = [result for key, (result, _) in done.items() if key.startswith(name + "/")]
+    return any(result != "skip" for result in below)
+
+
+def main():
+    done, bad = results.load(), 0
+    for path in sorted((results.ROOT / "docs").glob("*-tests.tsv")):
+        missing = []
+        for line in path.read_text().splitlines():
+            if not line.strip() or line.startswith("#"):
+                continue
+            item, _, names = line.partition("\t")
+            wanted = [n.strip() for n in names.replace("\t", ",").split(",") if n.strip()]
+            if not wanted:
+                missing.append(f"{item}: names no test")
+            missing += [f"{item}: {name} did not run" for name in wanted if not ran(name, done)]
+        bad += bool(missing)
+        results.record(f"map:{path.name}", "fail" if missing else "pass", "\n".join(missing))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

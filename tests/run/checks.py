@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Assertions on a finished run that are more than a regular expression.
+
+A check is named in suites.cfg (`check = NAME`), gets the Run and returns a list of complaints.
+"""
+
+import re
+import sys
+
+import results
+
+sys.path.insert(0, str(results.ROOT / "tools"))
+import mkiso  # noqa: E402
+
+
+def section(text, name):
+    """The lines between `=== name` and the next `===` that tests/linux/*.sh print."""
+    found = re.search(rf"^=== {name}\r?\n(.*?)(?=^=== |\Z)", text, re.S | re.M)
+    return found[1].replace("\r", "") if found else ""
+
+
+def counters(text, kind="counter"):
+    """{name: sum over VPs} of the last dump in a log: lines `counter vpN NAME VALUE`, and with
+    kind="exit" the exits by reason."""
+    last = text.rpartition("counters: ")[0] if text.rstrip().endswith("counters: end") else text
+    start = last.rfind("counters: ")
+    out = {}
+    for name, value in re.findall(rf"\b{kind} vp\d+ (\S+) (\d+)", text[max(start, 0):]):
+        out[name] = out.get(name, 0) + int(value)
+    return out
+
+
+def disk_hash(run):
+    """The file the guest read through its own CD driver is the file on the host."""
+    _, want = mkiso.data_file()
+    text = section(run.text("com1"), "disk")
+    got = re.search(r"^([0-9a-f]{64})\s", text, re.M)
+    count = re.search(r"disk interrupts: (\d+)", text)
+    bad = []
+    if not got or got[1] != want:
+        bad.append(f"SHA-256 of the file on the CD: got {got and got[1]}, want {want}")
+    if not count or int(count[1]) < 1000:
+        bad.append(f"disk interrupts: got {count and count[1]}, want at least 1000")
+    return bad
+
+
+def our_counters(run):
+    """Timer and device interrupts as counted by Kensho, printed at guest end."""
+    seen = counters(run.text("com2"))
+    bad = []
+    for name, least in (("IRQ_EDGE", 1000), ("IRQ_INJECTED", 1500), ("TIMER_FIRED", 100),
+                        ("EOI", 1000)):
+        if seen.get(name, 0) < least:
+            bad.append(f"counter {name}: got {seen.get(name)}, want at least {least}")
+    return bad
+
+
+def memory_map(run):
+    """The guest's map reserves our region and leaves it less RAM than the machine has."""
+    text = section(run.text("com1"), "dmesg")
+    usable = sum(int(b, 16) + 1 - int(a, 16) for a, b in
+                 re.findall(r"BIOS-e820: \[mem 0x(\w+)-0x(\w+)\] usable", text))
+    bad = []
+    if not 500 << 20 < usable < 512 << 20:
+        bad.append(f"usable memory in the guest's E820 map: {usable} bytes")
+    region = re.search(r"region: (\d+) MiB at ([0-9a-f]+)", run.text("com2"))
+    if not region:
+        return bad + ["COM2 does not name the hypervisor's region"]
+    first, last = int(region[2], 16), int(region[2], 16) + (int(region[1]) << 20) - 1
+    if not any(int(a, 16) <= first and last <= int(b, 16) for a, b in
+               re.findall(r"BIOS-e820: \[mem 0x(\w+)-0x(\w+)\] reserved", text)):
+        bad.append(f"the region at 0x{first:x} is not reserved in the guest's map")
+    return bad
+
+
+def screenshot(run):
+    """QEMU's picture of the screen is there and shows something."""
+    path = run.dir / "screen.ppm"
+    pixels = path.read_bytes()[64:] if path.exists() else b""
+    return [] if len(set(pixels)) > 1 else ["the screenshot is missing or shows nothing"]

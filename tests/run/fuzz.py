@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Run every libFuzzer binary for a while, from the saved corpus in tests/fuzz/corpus/NAME.
+
+    tests/run/fuzz.py [--seconds N] [REGEX]
+
+New inputs go to build/fuzz/corpus/NAME; a crash is kept in build/fuzz/crash-NAME-*.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+
+import results
+
+TARGETS = results.ROOT / "tests/fuzz"
+BUILD = results.ROOT / "build/fuzz"
+
+
+def run_target(name, seconds):
+    binary = BUILD / "bin" / name
+    if not binary.exists():
+        return f"fuzz:{name}", "fail", "did not build"
+    grown, saved = BUILD / "corpus" / name, TARGETS / "corpus" / name
+    grown.mkdir(parents=True, exist_ok=True)
+    dictionary = TARGETS / f"{name}.dict"
+    cmd = [str(binary), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024",
+           "-print_final_stats=1", f"-artifact_prefix={BUILD}/crash-{name}-"]
+    if dictionary.exists():
+        cmd.append(f"-dict={dictionary}")
+    cmd += [str(grown)] + ([str(saved)] if saved.is_dir() else [])
+    done = subprocess.run(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, errors="replace", cwd=results.ROOT,
+                          timeout=seconds * 10 + 60)
+    if done.returncode:
+        return f"fuzz:{name}", "fail", "\n".join(done.stdout.splitlines()[-40:])
+    runs = re.search(r"stat::number_of_executed_units: (\d+)", done.stdout)
+    return f"fuzz:{name}", "pass", f"{runs[1] if runs else '?'} inputs"
+
+
+def main(argv):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("pattern", nargs="?", default="")
+    args = parser.parse_args(argv)
+    names = sorted(p.stem for p in TARGETS.glob("*.c") if re.search(args.pattern, "fuzz:" + p.stem))
+    bad = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for row in pool.map(lambda n: run_target(n, args.seconds), names):
+            bad += row[1] == "fail"
+            results.record(*row)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

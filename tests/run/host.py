@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Run the host tests: every build/host/test_* binary, cmocka's TAP output into results.
+
+    tests/run/host.py [REGEX]
+"""
+
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+
+import results
+
+TIMEOUT_S = 120
+ENV = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP",
+           ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:color=never",
+           UBSAN_OPTIONS="print_stacktrace=1:color=never")
+
+
+def sources():
+    return sorted(p.stem for p in (results.ROOT / "tests/host").glob("test_*.c"))
+
+
+def run_binary(name):
+    """[(test name, result, detail)] of one test binary."""
+    path = results.ROOT / "build/host" / name
+    if not path.exists():
+        return [(f"host:{name}", "fail", "did not build")]
+    try:
+        done = subprocess.run([str(path)], cwd=results.ROOT, env=ENV, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=TIMEOUT_S, errors="replace", text=True)
+    except subprocess.TimeoutExpired as late:
+        text = (late.stdout or b"").decode(errors="replace")
+        return [(f"host:{name}", "fail", f"no end after {TIMEOUT_S} s\n" + tail(text))]
+    return parse(name, done.stdout, done.returncode)
+
+
+def parse(name, text, status):
+    out, failed = [], False
+    for line in text.splitlines():
+        found = re.match(r"(ok|not ok) \d+ - (\S+)( # SKIP (.*))?", line)
+        if not found:
+            continue
+        result = "pass" if found[1] == "ok" else "fail"
+        if found[3] is not None:
+            result = "skip"
+        failed |= result == "fail"
+        out.append((f"host:{name}/{found[2]}", result,
+                    tail(text) if result == "fail" else found[4] or ""))
+    if not out or (status != 0 and not failed):
+        out.append((f"host:{name}", "fail", f"exit status {status}\n" + tail(text)))
+    return out
+
+
+def tail(text):
+    return "\n".join(text.splitlines()[-40:])
+
+
+def main(pattern=""):
+    names = [n for n in sources() if re.search(pattern, "host:" + n)]
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, rows in zip(names, pool.map(run_binary, names)):
+            bad = [r for r in rows if r[1] == "fail"]
+            failed += len(bad)
+            for row in rows:
+                results.record(*row, quiet=True)
+            print(f"  host    {name}: {len(rows) - len(bad)} of {len(rows)}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

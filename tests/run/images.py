@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guest images for the rows of suites.cfg, the broken ones among them.
+
+image(NAME, directory, append) returns the multiboot2 modules. Names:
+
+    linux                Debian's kernel and our initrd
+    linux:VARIANT        the same, damaged by one of VARIANTS; big-initrd: BIG_INITRD bytes
+    guest:PROGRAM        build/guest/PROGRAM.elf
+    elf:VARIANT          a tiny multiboot ELF32 with a fault in its program headers
+    junk                 a file that is no kernel at all
+    none                 no module
+"""
+
+import struct
+import sys
+import zlib
+
+import results
+
+sys.path.insert(0, str(results.ROOT / "tools"))
+import mkiso  # noqa: E402
+
+# Setup-header fields of a bzImage: Documentation/x86/boot.rst of the kernel.
+HDR_SETUP_SECTS, HDR_SYSSIZE, HDR_MAGIC, HDR_VERSION = 0x1F1, 0x1F4, 0x202, 0x206
+HDR_XLOADFLAGS, HDR_INIT_SIZE = 0x236, 0x260
+
+BIG_INITRD = 40 << 20
+
+
+def poke(data, offset, fmt, value):
+    struct.pack_into(fmt, data, offset, value)
+
+
+def fix_crc(data):
+    """The CRC-32 over what the header calls the image is 0: its last four bytes make it so. The
+    signature that follows it, and what PE says of it, go."""
+    setup, = struct.unpack_from("<B", data, HDR_SETUP_SECTS)
+    paragraphs, = struct.unpack_from("<I", data, HDR_SYSSIZE)
+    end = (setup + 1) * 512 + paragraphs * 16
+    pe, = struct.unpack_from("<I", data, 0x3C)
+    struct.pack_into("<I", data, pe + 88, 0)        # checksum
+    struct.pack_into("<Q", data, pe + 168, 0)       # certificate table
+    del data[end:]
+    struct.pack_into("<I", data, end - 4, zlib.crc32(data[:end - 4]) ^ 0xFFFFFFFF)
+
+
+def corrupt(data):
+    data[len(data) // 2] ^= 1
+
+
+def truncated(data):
+    del data[len(data) // 2:]
+
+
+def short(data):
+    del data[0x230:]
+
+
+def old_protocol(data):
+    poke(data, HDR_VERSION, "<H", 0x0205)
+
+
+def no_64bit_entry(data):
+    poke(data, HDR_XLOADFLAGS, "<H", 0)
+
+
+def no_setup_end(data):
+    poke(data, HDR_SETUP_SECTS, "<B", 255)
+    del data[0x8000:]
+
+
+def huge_init_size(data):
+    poke(data, HDR_INIT_SIZE, "<I", 0x7FFF0000)
+    fix_crc(data)
+
+
+def bad_magic(data):
+    poke(data, HDR_MAGIC, "<4s", b"HdrX")
+
+
+VARIANTS = {f.__name__.replace("_", "-"): f for f in (
+    corrupt, truncated, short, old_protocol, no_64bit_entry, no_setup_end, huge_init_size,
+    bad_magic)}
+
+
+def elf32(segments, entry=0x400000, phnum=None, phoff=52):
+    """A multiboot 1 ELF32; segments: (paddr, filesz, memsz, file offset or None)."""
+    body = 0x1000
+    headers, data = b"", b""
+    for paddr, filesz, memsz, offset in segments:
+        at = body + len(data) if offset is None else offset
+        headers += struct.pack("<8I", 1, at, paddr, paddr, filesz, memsz, 7, 0x1000)
+        data += b"\xf4" * (filesz if offset is None else 0)
+    ident = b"\x7fELF\1\1\1" + bytes(9)
+    header = ident + struct.pack("<2H5I6H", 2, 3, 1, entry, phoff, 0, 0, 52, 32,
+                                 len(segments) if phnum is None else phnum, 0, 0, 0)
+    multiboot = struct.pack("<3I", 0x1BADB002, 3, -(0x1BADB002 + 3) & 0xFFFFFFFF)
+    return ((header + headers).ljust(0x800, b"\0") + multiboot).ljust(body, b"\0") + data
+
+
+ELFS = {
+    "overlap": elf32([(0x400000, 0x1000, 0x1000, None), (0x400800, 0x1000, 0x1000, None)]),
+    "out-of-range": elf32([(0xF0000000, 0x1000, 0x1000, None)], entry=0xF0000000),
+    "past-file": elf32([(0x400000, 0x1000, 0x1000, 0x10000000)]),
+    "filesz-above-memsz": elf32([(0x400000, 0x1000, 0x800, None)]),
+    "wraps": elf32([(0xFFFFF000, 0x1000, 0x2000, None)], entry=0xFFFFF000),
+    "too-large": elf32([(0x400000, 0x1000, 0x70000000, None)]),
+    "low-memory": elf32([(0x0, 0x1000, 0x1000, None)], entry=0),
+    "entry-outside": elf32([(0x400000, 0x1000, 0x1000, None)], entry=0x900000),
+    "no-segments": elf32([], phnum=0),
+    "headers-outside": elf32([(0x400000, 0x1000, 0x1000, None)], phoff=0x7FFFFFF0),
+}
+
+
+def write(directory, name, data):
+    path = directory / name
+    path.write_bytes(data)
+    return path
+
+
+def linux(variant, directory, append):
+    kernel, initrd = mkiso.LINUX, mkiso.mkinitrd()
+    if variant == "big-initrd":
+        initrd = write(directory, "initrd.img", initrd.read_bytes().ljust(BIG_INITRD, b"\0"))
+    elif variant:
+        data = bytearray(mkiso.LINUX.read_bytes())
+        VARIANTS[variant](data)
+        kernel = write(directory, "kernel.img", data)
+    return [mkiso.Module(kernel, "kernel", append),
+            mkiso.Module(initrd, "initrd")]
+
+
+def image(name, directory, append):
+    kind, _, arg = name.partition(":")
+    if kind == "linux":
+        return linux(arg, directory, append)
+    if kind == "guest":
+        return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf", "guest", append)]
+    if kind == "elf":
+        return [mkiso.Module(write(directory, "guest.elf", ELFS[arg]), "guest", append)]
+    if kind == "junk":
+        return [mkiso.Module(write(directory, "junk", b"no kernel here\n" * 100), "junk", append)]
+    if kind == "none":
+        return []
+    raise ValueError(f"unknown image {name}")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One line per test that ran: build/results.tsv (name, pass|fail|skip, detail)."""
+
+import collections
+import pathlib
+import sys
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+FILE = ROOT / "build/results.tsv"
+_lock = threading.Lock()
+
+
+def start():
+    """Forget earlier results: a new `make test` or `make check` begins."""
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    FILE.write_text("")
+
+
+def record(name, result, detail="", quiet=False):
+    """result: pass, fail or skip. A failure prints its detail; quiet keeps the others silent."""
+    assert result in ("pass", "fail", "skip")
+    first = detail.splitlines()[0] if detail else ""
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    with _lock:
+        with open(FILE, "a") as out:
+            out.write(f"{name}\t{result}\t{first}\n")
+        if result == "fail":
+            print(f"  FAIL    {name}")
+            for line in detail.splitlines():
+                print(f"          {line}")
+        elif result == "skip" and not quiet:
+            print(f"  skip    {name}: {first}")
+        elif not quiet:
+            print(f"  pass    {name}{'  ' + first if first else ''}")
+        sys.stdout.flush()
+
+
+def load():
+    """{name: (result, detail)}"""
+    out = {}
+    if FILE.exists():
+        for line in FILE.read_text().splitlines():
+            name, result, detail = (line.split("\t") + ["", ""])[:3]
+            out[name] = (result, detail)
+    return out
+
+
+def summary():
+    """Print the one closing line and return the exit status."""
+    count = collections.Counter(result for result, _ in load().values())
+    print(f"{count['pass']} passed, {count['fail']} failed, {count['skip']} skipped")
+    return 1 if count["fail"] or not count["pass"] else 0

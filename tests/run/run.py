@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Run rows of suites.cfg, J emulators at a time, each in build/runs/NAME.
+
+    tests/run/run.py [--when ci|nightly|all] [REGEX]
+
+Results go to build/results.tsv as run:NAME, and run:NAME/TEST for the lines of a guest's TAP.
+"""
+
+import argparse
+import concurrent.futures
+import configparser
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import results
+
+sys.path.insert(0, str(results.ROOT / "tools"))
+import checks  # noqa: E402
+import emu  # noqa: E402
+import images  # noqa: E402
+import mkiso  # noqa: E402
+
+RUNS = results.ROOT / "build/runs"
+LONG = "x=" + "0123456789" * 300        # longer than any bzImage's cmdline_size
+PANIC = "hypervisor panic"
+NOISE = re.compile(r"ALSA lib|0{11}i\[|=====")
+BANNER = "a type-1 hypervisor"
+HANG_S = 20                             # silence after which another last line is final
+QUIET_S = 1                             # how long a stopped machine must stay silent
+
+
+def load_rows():
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",),
+                                       comment_prefixes=("#",), strict=True)
+    parser.read(results.ROOT / "tests/run/suites.cfg")
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def lines(text):
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+class Run:
+    """One row: builds its image, runs its emulator, judges what came out."""
+
+    def __init__(self, name, row):
+        self.name, self.row = name, row
+        self.dir = RUNS / name
+        self.qemu = row["emulator"].startswith("qemu")
+        self.problems = []
+        self.ended = False          # by itself
+        self.emulator = None
+        self.started = 0.0
+
+    def text(self, where):
+        if where == "end":
+            return self.emulator.end_reason()
+        try:
+            return (self.dir / f"{where}.log").read_bytes().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def execute(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+        self.dir.mkdir(parents=True)
+        self.started = time.monotonic()
+        if "script" in self.row:
+            return self.execute_script()
+        self.build()
+        machine = emu.Machine(dir=self.dir, iso=self.dir / "boot.iso",
+                              cpus=int(self.row["cpus"]), memory=int(self.row["memory"]),
+                              model=self.row["model"], extra=self.row.get("extra", ""))
+        cmd = emu.qemu_command(machine, self.row["emulator"][5:]) if self.qemu else \
+            emu.bochs_command(machine)
+        self.emulator = emu.Emulator(cmd, self.dir)
+        try:
+            self.wait()
+            if self.qemu and self.emulator.poll() is None:
+                self.screen_dump()
+        finally:
+            self.emulator.kill()
+        self.judge()
+
+    def build(self):
+        row = self.row
+        hv = None
+        if row.get("bare") != "yes":
+            hv = row["hv"] if "log=" in row["hv"] else f"log=com2 {row['hv']}".strip()
+        append = LONG if row["append"] == "@long" else row["append"]
+        files = {"data/random.bin": mkiso.data_file()[0]} if row.get("cdfile") == "yes" else {}
+        mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
+            hv=hv, modules=images.image(row["image"], self.dir, append), files=files,
+            efi=row["emulator"] == "qemu-ovmf"))
+
+    def execute_script(self):
+        cmd = self.row["script"].split()
+        env = dict(os.environ, RUN_DIR=str(self.dir / "run"))
+        out = self.dir / "script.log"
+        with open(out, "wb") as log:
+            proc = subprocess.Popen([sys.executable] + cmd, cwd=results.ROOT, stdout=log, env=env,
+                                    stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+            try:
+                status = proc.wait(timeout=int(self.row["timeout"]))
+            except subprocess.TimeoutExpired:
+                proc.terminate()        # the script ends what it started
+                proc.wait()
+                status = "timeout"
+        if status != 0:
+            self.problems.append(f"{self.row['script']}: {status}")
+            self.problems += out.read_text(errors="replace").splitlines()[-40:]
+
+    # --- waiting ---------------------------------------------------------------------------------
+
+    def wait(self):
+        """Until the emulator ends, what the row waits for appears, or time is up."""
+        kind, _, rest = self.row.get("end", "off").partition(" ")
+        where, pattern = rest.partition(" ")[::2] if kind == "until" else ("com1", rest)
+        deadline = self.started + int(self.row["timeout"])
+        while time.monotonic() < deadline:
+            if self.emulator.poll() is not None:
+                self.ended = True
+                break
+            if self.text("com1").count(BANNER) > 1 and self.row.get("reboots") != "yes":
+                self.problems.append("the machine rebooted")
+                return
+            if kind == "until" and re.search(pattern, self.text(where), re.M):
+                return
+            if kind == "halt" and re.search(pattern, self.last_line()):
+                return self.stays_silent(pattern)
+            if kind == "halt" and self.silent_for() > HANG_S:
+                self.problems.append(f"stopped with: {self.last_line()!r}")
+                return
+            time.sleep(0.2)
+        else:
+            self.problems.append(f"no end after {self.row['timeout']} s")
+            return
+        if kind in ("until", "halt"):
+            self.problems.append(f"{where} never said /{pattern}/ and the emulator ended: "
+                                 f"{self.emulator.end_reason()}")
+        elif kind == "off" and not self.emulator.powered_off(self.qemu):
+            self.problems.append("the emulator ended, but not by power-off: "
+                                 f"{self.emulator.end_reason() or 'no reason in bochs.log'}")
+
+    def last_line(self):
+        return self.text("com1").rstrip().rpartition("\n")[2]
+
+    def silent_for(self):
+        try:
+            return time.time() - (self.dir / "com1.log").stat().st_mtime
+        except OSError:
+            return 0
+
+    def stays_silent(self, pattern):
+        """The line that matched was the last one, complete, and the machine stands still."""
+        time.sleep(QUIET_S)
+        before = self.text("com1")
+        time.sleep(QUIET_S)
+        if self.emulator.poll() is not None:
+            self.problems.append(f"the emulator ended: {self.emulator.end_reason()}")
+        if self.text("com1") != before or not re.search(pattern, self.last_line()):
+            self.problems.append("COM1 goes on after what should be the last line")
+
+    def screen_dump(self):
+        """QEMU's monitor: the VGA text buffer as screen.log, a picture as screen.ppm."""
+        mon = socket.socket(socket.AF_UNIX)
+        mon.settimeout(5)
+        try:
+            here = os.getcwd()
+            mon.connect(os.path.relpath(self.dir / "monitor.sock", here))
+            mon.sendall(b"pmemsave 0xb8000 4000 vga.bin\nscreendump screen.ppm\n")
+            time.sleep(1)
+        except OSError as err:
+            self.problems.append(f"QEMU's monitor: {err}")
+        finally:
+            mon.close()
+        raw = self.dir / "vga.bin"
+        if raw.exists():
+            chars = raw.read_bytes()[::2].decode("cp437").replace("\0", " ")
+            # Full lines go on in the next one: long messages stay in one piece.
+            rows = [chars[i:i + 80].rstrip() for i in range(0, 2000, 80)]
+            (self.dir / "screen.log").write_text(
+                "".join(row + ("" if len(row) == 80 else "\n") for row in rows))
+
+    # --- judging ---------------------------------------------------------------------------------
+
+    def judge(self):
+        if self.row.get("panic") != "yes" and PANIC in self.text("com1") + self.text("com2"):
+            self.problems.append("the hypervisor panicked")
+        for line in lines(self.row.get("expect")):
+            where, _, pattern = line.partition(" ")
+            found = re.search(pattern, self.text(where.lstrip("!")), re.M)
+            if where.startswith("!") and found:
+                self.problems.append(f"{where[1:]} must not say /{pattern}/: "
+                                     f"{found[0].splitlines()[0]!r}")
+            elif not where.startswith("!") and not found:
+                self.problems.append(f"{where} does not say /{pattern}/")
+        for name in self.row.get("check", "").split():
+            self.problems += getattr(checks, name)(self)
+        tap = self.row.get("tap", "yes" if self.row["image"].startswith("guest:") and
+                           "end" not in self.row else "no")
+        if tap == "yes":
+            self.judge_tap()
+
+    def judge_tap(self):
+        text = self.text("com1").replace("\r", "")
+        plan = re.search(r"^1\.\.(\d+)", text, re.M)
+        rows = re.findall(r"^(ok|not ok) (\d+) - (\S+)(?: # (.*))?$", text, re.M)
+        if not plan or int(plan[1]) != len(rows) or not rows:
+            last = re.findall(r"^# run (\S+)", text, re.M)
+            self.problems.append(f"TAP: planned {plan[1] if plan else 'nothing'}, saw {len(rows)} "
+                                 f"results; last started: {last[-1] if last else 'none'}")
+        allowed = [line.partition(": ") for key in ("skips", "usual_skips")
+                   for line in lines(self.row.get(key))]
+        for verdict, _, test, note in rows:
+            name = f"run:{self.name}/{test}"
+            if verdict == "not ok":
+                results.record(name, "fail", note)
+                self.problems.append(f"{test}: {note}")
+            elif note.startswith("SKIP"):
+                if any(re.fullmatch(pattern, test) for pattern, _, _ in allowed):
+                    results.record(name, "skip", note[5:], quiet=True)
+                else:
+                    results.record(name, "fail", f"skipped without a reason in the table: {note}")
+                    self.problems.append(f"{test}: skipped, and the table gives no reason")
+            else:
+                results.record(name, "pass", quiet=True)
+
+    def logs(self):
+        out = []
+        for name in ("com1.log", "com2.log", "emulator.out"):
+            path = self.dir / name
+            if path.exists() and path.stat().st_size:
+                out.append(f"--- {path.relative_to(results.ROOT)}")
+                text = path.read_bytes().decode(errors="replace")
+                out += [line[:160] for line in text.splitlines() if not NOISE.match(line)][-40:]
+        return out
+
+
+def run_row(name, row):
+    if "skip" in row:
+        results.record(f"run:{name}", "skip", row["skip"])
+        return True
+    run = Run(name, row)
+    try:
+        run.execute()
+    except (RuntimeError, OSError, KeyError, ValueError) as err:
+        run.problems.append(f"{type(err).__name__}: {err}")
+    took = f"{time.monotonic() - run.started:.0f} s"
+    if run.problems:
+        results.record(f"run:{name}", "fail", "\n".join([*run.problems, *run.logs()]))
+        return False
+    for big in ("boot.iso", "kernel.img", "initrd.img"):
+        (run.dir / big).unlink(missing_ok=True)
+    results.record(f"run:{name}", "pass", took)
+    return True
+
+
+def main(argv):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--when", choices=("ci", "nightly", "all"), default="all")
+    parser.add_argument("pattern", nargs="?", default="")
+    args = parser.parse_args(argv)
+    rows = {name: row for name, row in load_rows().items()
+            if re.search(args.pattern, f"run:{name}") and args.when in ("all", row["when"])}
+    if not rows:
+        return 0
+    jobs = int(os.environ.get("J", 2))
+    version = (mkiso.LINUX.parent / "version").read_text().strip()
+    print(f"  {len(rows)} rows, {jobs} at a time, in {RUNS.relative_to(results.ROOT)}; Linux rows: "
+          f"{version}", flush=True)
+    mkiso.mkinitrd()
+    mkiso.data_file()
+    # The long ones first: the short ones fill the gaps.
+    order = sorted(rows, key=lambda n: -int(rows[n]["timeout"]))
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        done = list(pool.map(lambda name: run_row(name, rows[name]), order))
+    return 0 if all(done) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

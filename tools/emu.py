@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The machines Kensho runs on: command lines for Bochs and QEMU, and their processes.
+
+Every emulator lives in a directory and a process group of its own, and dies with the Python that
+started it. Shared by tools/run.py (a terminal), tests/run/run.py (rows) and tests/run/bench.py.
+"""
+
+import ctypes
+import dataclasses
+import functools
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BXSHARE = pathlib.Path("/usr/share/bochs")
+OVMF = pathlib.Path("/usr/share/OVMF/OVMF_CODE.fd")
+IPS_RUN = 20_000_000        # functional runs: delays and idle seconds are short
+IPS_BENCH = 50_000_000
+POWERED_OFF = re.compile(r"soft power off|Shutdown port: shutdown requested")
+
+
+@dataclasses.dataclass
+class Machine:
+    dir: pathlib.Path
+    iso: pathlib.Path
+    cpus: int = 1
+    memory: int = 512               # MiB
+    ips: int = IPS_RUN
+    model: str = "corei7_skylake_x"
+    com1: str = "file:com1.log"     # file:NAME, or term:/dev/pts/N
+    com2: str = "file:com2.log"
+    debugger: str = "c\n" * 1000    # commands for a Bochs with debugger: a reset stops there
+    extra: str = ""                 # further bochsrc lines
+    vnc: bool = False               # leave Bochs' screen reachable by VNC
+
+
+def bochs_binary():
+    return os.environ.get("BOCHS") or "bochs"
+
+
+@functools.lru_cache(None)
+def bochs_info(binary):
+    """(version line, has a debugger) or None when the binary does not run."""
+    try:
+        text = subprocess.run([binary, "--help"], stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20).stdout
+    except OSError:
+        return None
+    found = re.search(r"Bochs x86 Emulator (\S+)", text)
+    return (found.group(1) if found else "unknown", "-rc filename" in text)
+
+
+@functools.lru_cache(None)
+def no_network():
+    """A prefix that runs a command without network. Bochs' screen is a VNC server without a
+    password on every interface; nobody needs it here."""
+    prefix = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+    try:
+        ok = subprocess.run(prefix + ["true"], stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        ok = False
+    return tuple(prefix) if ok else ()
+
+
+def bochsrc(m):
+    def port(n, spec):
+        mode, _, dev = spec.partition(":")
+        return f"com{n}: enabled=1, mode={mode}, dev={dev}"
+
+    share = pathlib.Path(os.environ.get("BXSHARE", BXSHARE))
+    return "\n".join([
+        'display_library: rfb, options="timeout=0"',
+        f"cpu: model={m.model}, count={m.cpus}, ips={m.ips}",
+        f"memory: guest={m.memory}, host={m.memory}",
+        f"romimage: file={share}/BIOS-bochs-latest",
+        f"vgaromimage: file={share}/VGABIOS-lgpl-latest",
+        "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
+        f"ata0-master: type=cdrom, path={m.iso}, status=inserted",
+        "boot: cdrom",
+        "clock: sync=none, time0=1700000000",
+        port(1, m.com1),
+        port(2, m.com2),
+        "log: bochs.log",
+        "panic: action=fatal",
+        "error: action=report",
+        "info: action=ignore",
+        "debug: action=ignore",
+        "speaker: enabled=0",
+        m.extra, ""])
+
+
+def bochs_command(m):
+    """Write the configuration into m.dir and return the command to run there."""
+    binary = bochs_binary()
+    info = bochs_info(binary)
+    if info is None:
+        raise RuntimeError(f"{binary}: cannot be run (BOCHS= names the binary)")
+    (m.dir / "bochsrc").write_text(bochsrc(m))
+    cmd = [binary, "-q", "-f", "bochsrc"]
+    if info[1]:
+        (m.dir / "debugger.rc").write_text(m.debugger)
+        cmd += ["-rc", "debugger.rc"]
+    return ([] if m.vnc else list(no_network())) + cmd
+
+
+def qemu_command(m, firmware="bios", kvm=False):
+    """QEMU with the same ISO. kvm: nested VMX; else TCG, which has none."""
+    cmd = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-m", str(m.memory),
+           "-smp", str(m.cpus), "-display", "none", "-vga", "std", "-cdrom", str(m.iso),
+           "-boot", "d", "-machine", "pc"]
+    cmd += ["-enable-kvm", "-cpu", "host,+vmx"] if kvm else \
+        ["-accel", "tcg", "-cpu", m.model]
+    for number, spec in ((1, m.com1), (2, m.com2)):
+        mode, _, dev = spec.partition(":")
+        name = f"com{number}"
+        if mode == "term":
+            cmd += ["-chardev", f"serial,id={name},path={dev}"]
+        else:
+            cmd += ["-chardev", f"file,id={name},path={dev}"]
+        cmd += ["-serial", f"chardev:{name}"]
+    if firmware == "ovmf":
+        cmd += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF}"]
+    # The monitor is how a test takes a screenshot.
+    cmd += ["-chardev", "socket,id=mon,path=monitor.sock,server=on,wait=off", "-mon", "chardev=mon"]
+    return cmd
+
+
+def nested_kvm():
+    """Why QEMU/KVM cannot be used, or "" when it can."""
+    if "vmx" not in pathlib.Path("/proc/cpuinfo").read_text().split():
+        return "this CPU does not have (or hides) VMX"
+    nested = pathlib.Path("/sys/module/kvm_intel/parameters/nested")
+    if not nested.exists() or nested.read_text().strip() not in ("Y", "1"):
+        return "nested VMX is off (kvm_intel nested=1 turns it on)"
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR))
+    except OSError as err:
+        return f"/dev/kvm: {err.strerror}"
+    if shutil.which("qemu-system-x86_64") is None:
+        return "qemu-system-x86_64 is not installed"
+    return ""
+
+
+def _die_with_parent():
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+class Emulator:
+    """A running emulator in its own session."""
+
+    def __init__(self, cmd, directory, stdout=None):
+        self.dir = pathlib.Path(directory)
+        self.out = open(self.dir / "emulator.out", "wb")
+        self.proc = subprocess.Popen(cmd, cwd=self.dir, stdin=subprocess.DEVNULL,
+                                     stdout=stdout or self.out, stderr=subprocess.STDOUT,
+                                     start_new_session=True, preexec_fn=_die_with_parent)
+
+    def poll(self):
+        return self.proc.poll()
+
+    def kill(self):
+        """End the process group, and clean up what a killed Bochs leaves behind."""
+        if self.proc.poll() is None:
+            try:
+                os.killpg(self.proc.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.proc.wait()
+        self.out.close()
+        for lock in self.dir.glob("*.lock"):
+            lock.unlink(missing_ok=True)
+
+    def end_reason(self):
+        """Why Bochs ended: its last panic line, "" if there is none."""
+        try:
+            log = (self.dir / "bochs.log").read_text(errors="replace")
+        except OSError:
+            log = ""
+        found = re.findall(r">>PANIC<< (.*)", log)
+        return found[-1] if found else ""
+
+    def powered_off(self, qemu=False):
+        return self.proc.returncode == 0 if qemu else bool(POWERED_OFF.search(self.end_reason()))

@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Find out what is missing for a purpose and install it: Debian packages through apt (sudo when
+# not root), the guest kernel unpacked under build/. Nothing else outside the repository changes.
+#
+#   tools/setup.sh build|check|run|test|bench
+#
+# Fast and silent when nothing is missing. KENSHO_NO_INSTALL=1 only reports.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+purpose=${1:-run}
+
+build_pkgs="gcc binutils libc6-dev python3"
+check_pkgs="$build_pkgs cppcheck clang-format libcmocka-dev"
+image_pkgs="$build_pkgs grub-common grub-pc-bin xorriso mtools busybox-static"
+bochs_pkgs="$image_pkgs bochs bochs-term bochsbios vgabios" # bochs-term: the smallest of its screens
+run_pkgs=$bochs_pkgs
+# With nested VMX `make run` uses QEMU/KVM (tools/emu.py decides by the same facts).
+if grep -qw vmx /proc/cpuinfo && grep -qs '[Y1]' /sys/module/kvm_intel/parameters/nested; then
+	run_pkgs="$image_pkgs qemu-system-x86"
+fi
+test_pkgs="$check_pkgs $bochs_pkgs $run_pkgs clang clang-tidy libclang-rt-14-dev qemu-system-x86 ovmf"
+
+say() { printf 'setup: %s\n' "$*"; }
+die() {
+	printf 'setup: %s\n' "$@" >&2
+	exit 1
+}
+
+case $purpose in
+build) wanted=$build_pkgs ;;
+check) wanted=$check_pkgs ;;
+run) wanted=$run_pkgs ;;
+bench) wanted=$bochs_pkgs ;;
+test) wanted=$test_pkgs ;;
+*) die "usage: tools/setup.sh build|check|run|test|bench" ;;
+esac
+
+# --- Debian packages ---------------------------------------------------------------------------
+
+# Package names that are not installed, one per line.
+missing_packages() {
+	local have pkg
+
+	have=" $(dpkg-query -W -f '${db:Status-Abbrev}${binary:Package} ' $wanted 2>/dev/null |
+		sed 's/:[a-z0-9]*//g; s/ii  */ii:/g' || true) "
+	for pkg in $wanted; do
+		case $have in
+		*"ii:$pkg "*) ;;
+		*) echo "$pkg" ;;
+		esac
+	done | sort -u
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+install_packages() {
+	local pkgs
+
+	pkgs=$(missing_packages | xargs)
+	[ -n "$pkgs" ] || return 0
+	say "for 'make $purpose' these Debian packages are missing: $pkgs"
+	[ -z "${KENSHO_NO_INSTALL:-}" ] || die "KENSHO_NO_INSTALL is set; install them yourself:" \
+		"    apt-get install --no-install-recommends $pkgs"
+	command -v apt-get >/dev/null || die "there is no apt-get here (not a Debian system?)." \
+		"Install the equivalents of: $pkgs"
+	if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+		die "not root, and no sudo. As root run:" \
+			"    apt-get install --no-install-recommends $pkgs"
+	fi
+	say "installing them with apt-get$([ "$(id -u)" -eq 0 ] || echo ' (through sudo)')"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+		--no-install-recommends $pkgs && return 0
+	say "that failed; refreshing the package lists and trying once more"
+	as_root apt-get update -q || true
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+		--no-install-recommends $pkgs ||
+		die "could not install: $pkgs" \
+			"Without a network, install these packages from a Debian 12 medium and try again."
+}
+
+# --- the guest kernel: downloaded and unpacked, never installed --------------------------------
+
+# Name of the 6.1 cloud kernel's package, as the package lists have it now.
+kernel_package() {
+	apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+		sed -n 's/^ *Depends: \(linux-image-6\.1\..*-cloud-amd64\)$/\1/p' | head -1
+}
+
+kernel_deb() {
+	ls build/cache/linux-image-6.1.*-cloud-amd64_*.deb 2>/dev/null | sort -V | tail -1
+}
+
+fetch_kernel() {
+	local pkg
+
+	pkg=$(kernel_package)
+	[ -n "$pkg" ] || return 1
+	say "downloading the guest kernel $pkg (about 26 MB, it is not installed)"
+	(cd build/cache && apt-get download -q "$pkg" 2>&1 | sed '/unsandboxed/d') || true
+	[ -n "$(kernel_deb)" ]
+}
+
+guest_kernel() {
+	local deb dir=build/cache/linux
+
+	[ ! -s $dir/version ] || [ ! -s $dir/vmlinuz ] || return 0
+	mkdir -p build/cache
+	if [ -z "$(kernel_deb)" ] && ! fetch_kernel; then
+		say "not possible with the package lists as they are (old, or offline); refreshing them"
+		as_root apt-get update -q || true
+		fetch_kernel ||
+			die "missing: Debian's guest kernel package $(kernel_package)." \
+				"It could not be downloaded. With a network run the same command again;" \
+				"without one, copy linux-image-6.1.*-cloud-amd64_*.deb from a Debian 12" \
+				"mirror (pool/updates/main/l/linux-signed-amd64) into build/cache/, or name" \
+				"your own: make run KERNEL=/path/to/bzImage INITRD=/path/to/initrd"
+	fi
+	deb=$(kernel_deb)
+	rm -rf $dir.new $dir
+	mkdir -p $dir.new
+	dpkg-deb -x "$deb" $dir.new || {
+		rm -f "$deb"
+		die "$deb is damaged and was deleted: run the same command again"
+	}
+	cp $dir.new/boot/vmlinuz-* $dir.new/vmlinuz
+	basename "$deb" .deb >$dir.new/version
+	mv $dir.new $dir
+	say "guest kernel: $(cat $dir/version), unpacked under $dir"
+}
+
+install_packages
+case $purpose in
+run | test | bench)
+	# The user's own kernel needs no download.
+	if [ "$purpose" != run ] || [ -z "${KERNEL:-}" ] || [ -z "${INITRD:-}" ]; then
+		guest_kernel
+	fi
+	;;
+esac
