@@ -39,6 +39,9 @@ void boot_test_fault(const struct options *o);
 /* test_fault=entry: spoil the guest state just before the first entry. */
 void boot_test_entry(const struct options *o);
 
+/* test_fault=cpuN: a panic of VP @index while the others run the guest. */
+void boot_test_cpu(const struct options *o, u32 index);
+
 /* start.c: VMX, the partition, VP 0, its first instruction. */
 NORETURN void boot_start(struct boot_state *b);
 
@@ -47,7 +50,18 @@ struct load_plan;
 struct partition;
 void boot_plan_guest(const struct boot_state *b, const struct partition *p);
 const struct load_plan *boot_load_guest(void);
-void boot_hide_cpus(const struct boot_state *b, u32 own_apic_id);
+void boot_hide_cpus(const struct boot_state *b, struct partition *p);
+
+/* start.c, for boot/cpus.c: a VP; its CPU into VMX with a VMCS. NULL, or why the CPU is left out.
+ */
+struct vp;
+struct vp *boot_create_vp(struct partition *p, u32 apic_id);
+const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page);
+
+/* cpus.c: bring up the other CPUs and park them with a VP each; then let them wait for the guest.
+ */
+void boot_start_cpus(const struct boot_state *b, struct partition *p);
+void boot_release_cpus(void);
 
 /* entry.S: new stack-protector canary; for callers that never return. */
 void canary_seed(void);

@@ -66,7 +66,7 @@ const struct load_plan *boot_load_guest(void)
 }
 
 /* Rule P3: a CPU the guest does not get must not be in its MADT. */
-void boot_hide_cpus(const struct boot_state *b, u32 own_apic_id)
+void boot_hide_cpus(const struct boot_state *b, struct partition *p)
 {
 	const struct acpi_info *a = &b->acpi;
 	u32 hidden = 0;
@@ -74,11 +74,10 @@ void boot_hide_cpus(const struct boot_state *b, u32 own_apic_id)
 	if (a->madt_pa == 0)
 		return;
 	for (u32 i = 0; i < a->cpu_count; i++) {
-		if (a->cpu[i].apic_id == own_apic_id || !a->cpu[i].enabled)
+		if (!a->cpu[i].enabled || partition_vp_by_apic_id(p, a->cpu[i].apic_id))
 			continue;
 		madt_disable_cpu(hw_phys_to_virt(hpa(a->madt_pa)), a->madt_len, &a->cpu[i]);
 		hidden++;
 	}
-	if (hidden != 0)
-		log_info("cpus: the guest gets 1; %u more are disabled in the MADT", hidden);
+	log_info("cpus: the guest gets %u; %u more are disabled in the MADT", p->vp_count, hidden);
 }

@@ -33,6 +33,7 @@
 static struct {
 	struct vmx_caps caps;
 	struct vmx_apicv apicv;
+	struct vp_ctls ctls;
 	u32 mitigations;
 } vmx;
 
@@ -113,7 +114,17 @@ static void apply_options(const struct options *o, struct config *c)
 		.hypervisor_bit = o->cpu_hypervisor != 0,
 		.stats_seconds = (u32)o->stats,
 		.log_com2 = o->log == LOG_COM2,
+		.halt_poll = { (u32)o->halt_poll_ns, (u32)o->halt_poll_ns_grow,
+			       (u32)o->halt_poll_ns_grow_start, (u32)o->halt_poll_ns_shrink },
+		.min_timer_period_us = (u32)o->min_timer_period_us,
+		.timer_advance_ns = (u32)o->lapic_timer_advance_ns,
+		.timer_advance_adapts = o->lapic_timer_advance_ns == OPTION_AUTO,
+		.vector_hashing = o->vector_hashing != 0,
+		.mwait_c1 = o->mwait == MWAIT_C1,
+		.hlt_passthrough = o->hlt == HLT_PASSTHROUGH,
 	};
+	if (c->mwait_c1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
+		fatal("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
 }
 
 /* Every row of every table; then they are closed. */
@@ -156,7 +167,7 @@ static void create_partition(struct boot_state *b, struct partition *p, bool nes
 	register_rows(p);
 }
 
-static struct vp *create_vp(struct partition *p)
+struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 {
 	struct vp *vp = page_alloc_n((sizeof(*vp) + 4095) / 4096, 1);
 	u8 *apic_page = page_alloc();
@@ -164,9 +175,9 @@ static struct vp *create_vp(struct partition *p)
 	if (!vp || !apic_page)
 		no_pages();
 	vp->partition = p;
-	vp->index = 0;
-	vp->apic_id = this_cpu()->apic_id;
-	vp->vpid = 1;
+	vp->index = p->vp_count;
+	vp->apic_id = apic_id;
+	vp->vpid = (u16)(vp->index + 1);
 	vp->deadline_tsc = TIMER_NEVER;
 	vp->msr_bitmap = page_alloc();
 	if (!vp->msr_bitmap)
@@ -191,13 +202,15 @@ static void map_memory(struct partition *p)
 }
 
 /* Controls that depend on what the guest sees; the VMCS is current. */
-static void fill_vmcs(struct vp *vp)
+static void decide_controls(struct vp *vp)
 {
 	struct vmx_guest_features gf = {
 		.rdtscp = guest_has_feature(vp, 0x80000001, 0, 3, CPUID80000001_EDX_RDTSCP),
 		.invpcid = guest_has_feature(vp, 7, 0, 1, CPUID7_EBX_INVPCID),
 		.xsaves = guest_has_feature(vp, 0xd, 1, 0, CPUIDD_1_EAX_XSAVES),
 		.waitpkg = guest_has_feature(vp, 7, 0, 2, CPUID7_ECX_WAITPKG),
+		.mwait = guest_has_feature(vp, 1, 0, 2, CPUID1_ECX_MONITOR),
+		.hlt_passthrough = vp->partition->config.hlt_passthrough,
 	};
 	struct vmx_ctls c;
 
@@ -207,7 +220,7 @@ static void fill_vmcs(struct vp *vp)
 	if (vmx_ctls_init(&vmx.caps, &gf, vmx.apicv.tpr_shadow, &c) != ERR_NONE)
 		fatal("the VMX controls of this CPU contradict its CPUID: please report with a "
 		      "log");
-	vp_vmcs_fill(vp, &(struct vp_ctls){ c.pin, c.proc, c.proc2, c.exit, c.entry });
+	vmx.ctls = (struct vp_ctls){ c.pin, c.proc, c.proc2, c.exit, c.entry };
 }
 
 static void start_stats(struct vp *vp);
@@ -227,6 +240,25 @@ static void start_stats(struct vp *vp)
 		timer_set(vp, &timer, hw_tsc() + p->config.stats_seconds * p->clock.tsc_hz);
 }
 
+const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
+{
+	struct vmx_caps caps;
+
+	vmx_read_caps(&caps);
+	if (memcmp(&caps, &vmx.caps, sizeof(caps)) != 0)
+		return "its VMX capabilities differ from the boot CPU's";
+	vmx_on(&caps, vmxon_page);
+	vmcs_create(vp, vmcs_page, &caps, mitigation_host_rip(vmx.mitigations));
+	if (vp->index == 0)
+		decide_controls(vp);
+	vp_vmcs_fill(vp, &vmx.ctls);
+	this_cpu()->vp = vp;
+	vp_reset(vp, false);
+	vlapic_copy_physical(vp);
+	apic_page_remap(vp);
+	return NULL;
+}
+
 void boot_start(struct boot_state *b)
 {
 	struct partition *p = &the_partition;
@@ -238,26 +270,24 @@ void boot_start(struct boot_state *b)
 	hw_vmx_init(&vmx.caps);
 	decide_mitigations(&b->options);
 	create_partition(b, p, nested);
-	vp = create_vp(p);
+	vp = boot_create_vp(p, this_cpu()->apic_id);
 	map_memory(p);
 	boot_plan_guest(b, p);
-	boot_hide_cpus(b, this_cpu()->apic_id);
 
 	vmxon_page = page_alloc();
 	vmcs_page = page_alloc();
 	if (!vmxon_page || !vmcs_page)
 		no_pages();
-	vmx_on(&vmx.caps, vmxon_page);
-	vmcs_create(vp, vmcs_page, &vmx.caps, mitigation_host_rip(vmx.mitigations));
-	fill_vmcs(vp);
-	this_cpu()->vp = vp;
-	vp_reset(vp, false);
-	vlapic_copy_physical(vp);
-	apic_page_remap(vp);
+	(void)boot_adopt_cpu(vp, vmxon_page, vmcs_page);
+	boot_start_cpus(b, p);
+	boot_hide_cpus(b, p);
 	vp_vmcs_set_entry(vp, boot_load_guest());
 	start_stats(vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	boot_test_entry(&b->options);
 	console_handover();
+	boot_release_cpus();
+	WRITE_ONCE(vp->entered, true);
+	boot_test_cpu(&b->options, 0);
 	vmx_run(vp);
 }

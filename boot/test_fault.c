@@ -104,3 +104,9 @@ void boot_test_entry(const struct options *o)
 		hw_vmwrite(VMCS_GUEST_CR0, CR0_PG | CR0_NE); /* paging without protection */
 	}
 }
+
+void boot_test_cpu(const struct options *o, u32 index)
+{
+	if (o->test_fault[0] == 'c' && o->test_fault[3] == (char)('0' + index))
+		panic("test_fault=%s: this CPU stops, and with it all others", o->test_fault);
+}

@@ -26,12 +26,12 @@
 /* clang-format off */
 
 /*
- * Hidden: DTES64, DS_CPL, PDCM (no debug store, no PMU), MONITOR (deep C-states stop the preemption
- * timer, rule T1), VMX, SMX, EIST, TM2, CNXT_ID, XTPR, DCA, SDBG (their MSRs have no rows).
- * X2APIC, TSC_DEADLINE and HYPERVISOR come from leaf1_init().
+ * Hidden: DTES64, DS_CPL, PDCM (no debug store, no PMU), VMX, SMX, EIST, TM2, CNXT_ID, XTPR, DCA,
+ * SDBG (their MSRs have no rows). MONITOR, X2APIC, TSC_DEADLINE and HYPERVISOR: see leaf1_init().
  */
 #define LEAF1_ECX                                                                                  \
-	(CPUID1_ECX_SSE3 | CPUID1_ECX_PCLMULQDQ | CPUID1_ECX_SSSE3 | CPUID1_ECX_FMA |              \
+	(CPUID1_ECX_SSE3 | CPUID1_ECX_PCLMULQDQ | CPUID1_ECX_MONITOR | CPUID1_ECX_SSSE3 |          \
+	 CPUID1_ECX_FMA |                                                                          \
 	 CPUID1_ECX_CMPXCHG16B | CPUID1_ECX_PCID | CPUID1_ECX_SSE4_1 | CPUID1_ECX_SSE4_2 |         \
 	 CPUID1_ECX_MOVBE | CPUID1_ECX_POPCNT | CPUID1_ECX_AES | CPUID1_ECX_XSAVE |                \
 	 CPUID1_ECX_AVX | CPUID1_ECX_F16C | CPUID1_ECX_RDRAND)
@@ -118,6 +118,7 @@ static void leaf1_init(const struct partition *p, u32 leaf, u32 subleaf, struct 
 {
 	u64 xcr0 = xsave_supported();
 
+	keep_if(&r->c, CPUID1_ECX_MONITOR, p->config.mwait_c1);
 	keep_if(&r->c, CPUID1_ECX_XSAVE, xcr0 != 0);
 	keep_if(&r->c, CPUID1_ECX_AVX | CPUID1_ECX_FMA | CPUID1_ECX_F16C, xcr0 & XCR0_AVX);
 	r->c |= CPUID1_ECX_TSC_DEADLINE; /* the virtual APIC's */
@@ -134,6 +135,13 @@ static void leaf1_fn(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_re
 		r->c |= CPUID1_ECX_OSXSAVE;
 	if (!vlapic_is_hw_enabled(&vp->apic))
 		r->d &= ~CPUID1_EDX_APIC;
+}
+
+/* mwait=c1: deeper C-states would stop the preemption timer (rule T1). */
+static void mwait_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	if (!p->config.mwait_c1)
+		*r = (struct cpuid_regs){ 0 };
 }
 
 /* Leaves whose subleaves are the host's topology and caches: true of the CPU the VP is pinned to.
@@ -232,7 +240,7 @@ static void address_init(const struct partition *p, u32 leaf, u32 subleaf, struc
 }
 
 /*
- * Leaves without a row read 0: 3 (serial number), 5 (MONITOR), 9 (DCA), 0xa (PMU), 0xf and 0x10
+ * Leaves without a row read 0: 3 (serial number), 9 (DCA), 0xa (PMU), 0xf and 0x10
  * (RDT), 0x12 (SGX), 0x14 (PT), 0x17 (SoC), 0x19 (key locker), 0x1a (hybrid), 0x1b (PCONFIG), 0x1c
  * (LBR), 0x1d and 0x1e (AMX).
  */
@@ -252,6 +260,9 @@ const struct cpuid_row cpuid_host_rows[] = {
 	  .keep = { ALL, ALL, ALL, ALL } },
 	{ .leaf = CPUID_LEAF_CACHE, .subleaf = CPUID_ANY, .name = "caches",
 	  .keep = { ALL, ALL, ALL, ALL }, .fn = host_fn },
+	/* Sub-states of C0 and C1 only. */
+	{ .leaf = CPUID_LEAF_MWAIT, .subleaf = CPUID_ANY, .name = "mwait",
+	  .keep = { 0xffff, 0xffff, 3, 0xff }, .init = mwait_init },
 	/* The virtual APIC timer never stops. Hidden: DTS, turbo, HWP, HDC, feedback, APERFMPERF, EPB. */
 	{ .leaf = CPUID_LEAF_THERMAL_POWER, .subleaf = CPUID_ANY, .name = "power",
 	  .set = { .a = CPUID6_EAX_ARAT } },

@@ -148,7 +148,8 @@ static inline void set_windows(struct vp *vp, bool interrupt, bool nmi)
 		   (nmi ? PROC_NMI_WINDOW_EXITING : 0);
 
 	if (unlikely((vp->proc_ctls & both) != want)) {
-		vp->proc_ctls = (vp->proc_ctls & ~both) | want;
+		vp->proc_ctls &= ~(both | vp->window_ctls);
+		vp->proc_ctls |= want | (interrupt ? vp->window_ctls : 0);
 		hw_vmwrite_hot(VMCS_PROC_BASED_CTLS, vp->proc_ctls);
 	}
 }
@@ -172,11 +173,19 @@ static void enter_sleep(struct vp *vp, u64 rflags)
 
 static void wake(struct vp *vp)
 {
+	struct halt_poll *h = &vp->halt_poll;
+
 	vp->state = VP_RUNNING;
-	if (vp->asleep)
+	h->end_tsc = hw_tsc(); /* the next halt learns from it: here every instruction is latency */
+	if (vp->asleep) {
 		hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
-	else
+		if (unlikely(h->polled))
+			COUNT(vp, HALT_POLL_FAIL);
+	} else if (h->polled) {
+		COUNT(vp, HALT_POLL_OK);
+	} else {
 		COUNT(vp, HLT_NO_SLEEP);
+	}
 	vp->asleep = false;
 }
 
@@ -241,6 +250,10 @@ static NOINLINE void prepare_any(struct vp *vp)
 			wake(vp);
 		inject_queued(ev);
 		set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+		return;
+	}
+	if (vp->state == VP_WAIT_SIPI) { /* only INIT and SIPI matter: vp_run.c */
+		enter_sleep(vp, rflags);
 		return;
 	}
 	if (vp->state == VP_HALTED) {

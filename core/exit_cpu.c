@@ -9,11 +9,54 @@
 #include "core/partition.h"
 #include "core/vp.h"
 
+/*
+ * Look for work in root, physical interrupts let in (rule I4), until @end_tsc. True: there is some.
+ * Kicks need no care: their senders set the work first.
+ */
+static bool poll(const struct vp *vp, u64 end_tsc)
+{
+	u64 now_tsc;
+
+	do {
+		hw_irq_window();
+		now_tsc = hw_tsc();
+		if (READ_ONCE(vp->work) != 0 || now_tsc >= vp->deadline_tsc)
+			return true;
+	} while (now_tsc < end_tsc);
+	return false;
+}
+
+/*
+ * Nothing is deliverable: poll for as long as this VP's short blocks suggest, then sleep. What the
+ * last block taught is learnt here and not when it ended: that would delay its event.
+ */
+static NOINLINE void halt(struct vp *vp)
+{
+	const struct partition *p = vp->partition;
+	const struct halt_poll_params *params = &p->config.halt_poll;
+	struct halt_poll *h = &vp->halt_poll;
+	u32 poll_ns;
+
+	if (h->start_tsc != 0)
+		halt_poll_end(h, params, clock_tsc_to_ns(&p->clock, h->end_tsc - h->start_tsc),
+			      true);
+	poll_ns = halt_poll_begin(h, params);
+	h->start_tsc = hw_tsc();
+	vp->state = VP_HALTED;
+	/* vp_prepare_entry() does the work that ended a poll, then decides between wake and sleep.
+	 */
+	if (poll_ns != 0 && poll(vp, h->start_tsc + clock_ns_to_tsc(&p->clock, poll_ns)))
+		vp_set_work(vp, VP_WORK_EVENT);
+	else
+		event_prepare_entry(vp);
+}
+
 /* HLT: the VP sleeps unless something is deliverable; event_prepare_entry() decides (rule K3). */
 enum exit_action exit_hlt(struct vp *vp, const struct exit_info *x)
 {
 	if (unlikely(hw_vmread_hot(VMCS_GUEST_RFLAGS) & RFLAGS_TF)) {
 		vp->state = VP_HALTED;
+		vp->halt_poll.start_tsc = 0;
 		vp_set_work(vp, VP_WORK_EVENT); /* the #DB of this HLT ends it: after retirement */
 		return EXIT_NEXT;
 	}
@@ -25,8 +68,7 @@ enum exit_action exit_hlt(struct vp *vp, const struct exit_info *x)
 		COUNT(vp, HLT_NO_SLEEP);
 		return EXIT_NEXT;
 	}
-	vp->state = VP_HALTED;
-	event_prepare_entry(vp);
+	halt(vp);
 	return EXIT_NEXT;
 }
 

@@ -180,23 +180,32 @@ static enum msr_result platform_id_read(struct vp *vp, u32 msr, u64 *val)
 }
 
 /*
- * No PMU, BTS, PEBS, EIST, MONITOR. Fast strings stay on. The bits that the guest may write are
- * kept for it and do nothing: thermal control, xTPR messages and turbo are the machine's.
+ * No PMU, BTS, PEBS, EIST; MONITOR as in CPUID. Fast strings are the machine's: Linux chooses its
+ * memory copies by that bit. The bits that the guest may write are kept for it and do nothing:
+ * thermal control, xTPR messages and turbo are the machine's, too.
  */
 #define MISC_ENABLE_FIXED \
 	(MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE)
 #define MISC_ENABLE_WRITABLE \
 	(MISC_ENABLE_TCC | MISC_ENABLE_XTPR_DISABLE | MISC_ENABLE_TURBO_DISABLE)
-#define MISC_ENABLE_RSVDZ ~(MISC_ENABLE_FIXED | MISC_ENABLE_WRITABLE)
+#define MISC_ENABLE_RSVDZ ~(MISC_ENABLE_FIXED | MISC_ENABLE_WRITABLE | MISC_ENABLE_MONITOR_FSM)
 
 static enum msr_result misc_enable_read(struct vp *vp, u32 msr, u64 *val)
 {
-	*val = (vp->misc_enable & MISC_ENABLE_WRITABLE) | MISC_ENABLE_FIXED;
+	u64 host = MISC_ENABLE_FAST_STRINGS;
+
+	(void)(hw_rdmsr_safe(msr, &host) != ERR_NONE); /* faults on machines without: as if on */
+	*val = (vp->misc_enable & MISC_ENABLE_WRITABLE) |
+	       (MISC_ENABLE_FIXED & ~MISC_ENABLE_FAST_STRINGS) | (host & MISC_ENABLE_FAST_STRINGS);
+	if (vp->partition->config.mwait_c1)
+		*val |= MISC_ENABLE_MONITOR_FSM;
 	return MSR_OK;
 }
 
 static enum msr_result misc_enable_write(struct vp *vp, u32 msr, u64 val)
 {
+	if ((val & MISC_ENABLE_MONITOR_FSM) && !vp->partition->config.mwait_c1)
+		return MSR_GP;
 	vp->misc_enable = val & MISC_ENABLE_WRITABLE;
 	return MSR_OK;
 }

@@ -201,9 +201,12 @@ static err_t uint_set(struct parse *p, const struct option_row *row, struct word
 {
 	u64 v;
 
-	if (!uint_parse(val, &v) || v < row->min || v > row->max) {
-		fmt_print(p->msg, p->msg_len, "option %s=%.*s: give a number from %llu to %llu",
-			  row->name, (int)val.len, val.s, row->min, row->max);
+	if (row->has_auto && word_is(val, "-1")) {
+		v = OPTION_AUTO;
+	} else if (!uint_parse(val, &v) || v < row->min || v > row->max) {
+		fmt_print(p->msg, p->msg_len, "option %s=%.*s: give a number from %llu to %llu%s",
+			  row->name, (int)val.len, val.s, row->min, row->max,
+			  row->has_auto ? " or -1" : "");
 		return ERR_RANGE;
 	}
 	memcpy(field(p->o, row->offset), &v, sizeof(v));
@@ -328,6 +331,7 @@ static err_t option_set(struct parse *p, struct word w)
 
 		if (!word_is(name, row->name))
 			continue;
+		p->o->given |= BIT64(i);
 		if (has_val)
 			return row_set(p, row, val);
 		if (row->type == OPTION_BOOL)
@@ -353,6 +357,32 @@ void options_default(struct options *o)
 		/* A row whose own default is malformed is caught by the host test. */
 		err_t err UNUSED = row_set(&p, row, dflt);
 	}
+}
+
+static bool is_given(const struct options *o, const char *name)
+{
+	for (u32 i = 0; i < option_row_count; i++) {
+		if (strcmp(option_rows[i].name, name) == 0)
+			return (o->given & BIT64(i)) != 0;
+	}
+	return false;
+}
+
+/* Dependencies between options: after the last word, because the order does not matter. */
+static err_t rules_check(struct parse *p)
+{
+	for (u32 i = 0; i < option_rule_count; i++) {
+		const struct option_rule *rule = &option_rules[i];
+		u32 val;
+
+		memcpy(&val, field(p->o, rule->offset), sizeof(val));
+		if (val != rule->value || !is_given(p->o, rule->option))
+			continue;
+		fmt_print(p->msg, p->msg_len, "option %s excludes %s: %s; remove one of them",
+			  rule->when, rule->option, rule->why);
+		return ERR_INVAL;
+	}
+	return ERR_NONE;
 }
 
 static bool is_blank(char c)
@@ -382,7 +412,7 @@ err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t ms
 			TRY(option_set(&p, w));
 		s += w.len + (s[w.len] != '\0');
 	}
-	return ERR_NONE;
+	return rules_check(&p);
 }
 
 void options_print(void (*line)(const char *text))

@@ -15,6 +15,7 @@ struct option_row {
 	enum option_type type;
 	const char *values; /* ENUM: "a|b|c"; UINT: documentation of the range */
 	u64 min, max;       /* UINT */
+	bool has_auto;      /* UINT: "-1" is OPTION_AUTO */
 	const char *dflt;   /* as the user would write it */
 	const char *help;
 	u32 offset; /* of the field in struct options: u32, or u64 for UINT, char[] for STRING */
@@ -26,6 +27,10 @@ enum console_mode { CONSOLE_ALL, CONSOLE_COM1, CONSOLE_VGA, CONSOLE_NONE };
 enum log_target { LOG_NONE, LOG_COM2 };
 enum mitigations_mode { MITIGATIONS_AUTO, MITIGATIONS_OFF };
 enum crash_mode { CRASH_REBOOT, CRASH_HALT };
+enum mwait_mode { MWAIT_HIDE, MWAIT_C1 };
+enum hlt_mode { HLT_EXIT, HLT_PASSTHROUGH };
+
+#define OPTION_AUTO (~0ull) /* a UINT that was given as "-1" */
 
 /* Values after parsing; defaults from the rows. */
 struct options {
@@ -33,13 +38,29 @@ struct options {
 	u32 ignore_msrs, report_ignored_msrs;
 	u64 stats; /* seconds, 0 off */
 	u64 tsc_tolerance_ppm;
+	u64 maxcpus;
 	/* cpu=host[,kvm=on|off][,hypervisor=on|off] and the +x/-x forms */
 	u32 cpu_kvm, cpu_hypervisor;
 	char test_fault[32];
+	u64 halt_poll_ns, halt_poll_ns_grow, halt_poll_ns_grow_start, halt_poll_ns_shrink;
+	u64 min_timer_period_us;
+	u64 lapic_timer_advance_ns; /* or OPTION_AUTO */
+	u32 vector_hashing, mwait, hlt;
+	u64 given; /* bit i: the command line has the option of row i */
+};
+
+/* A dependency: with this value of an ENUM or BOOL field an option must not be given. */
+struct option_rule {
+	u32 offset, value;
+	const char *when;   /* the same as the user writes it */
+	const char *option; /* must not be given */
+	const char *why;
 };
 
 extern const struct option_row option_rows[];
 extern const u32 option_row_count;
+extern const struct option_rule option_rules[];
+extern const u32 option_rule_count;
 
 void options_default(struct options *o);
 

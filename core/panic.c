@@ -69,6 +69,7 @@ void panic(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	if (__atomic_fetch_add(&panics, 1, __ATOMIC_RELAXED) == 0) {
+		partition_stop_others();
 		report(fmt, ap);
 	} else {
 		log_panic("panic during a panic, or on another CPU:");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/cpuid.h"
+#include "core/halt_poll.h"
 #include "core/lib/lock.h"
 #include "core/mem/e820.h"
 #include "core/mem/ept.h"
@@ -45,6 +46,13 @@ struct config {
 	bool hypervisor_bit; /* CPUID.1:ECX.31 */
 	u32 stats_seconds;   /* 0 = off */
 	bool log_com2;
+	struct halt_poll_params halt_poll;
+	u32 min_timer_period_us;   /* of the virtual APIC timer's periodic mode */
+	u32 timer_advance_ns;      /* TSC-deadline mode */
+	bool timer_advance_adapts; /* then timer_advance_ns does not matter */
+	bool vector_hashing;       /* lowest-priority IPIs */
+	bool mwait_c1;             /* MONITOR and MWAIT are the guest's, C1 only (rule T1) */
+	bool hlt_passthrough;      /* HLT exits only while an interrupt window is open */
 };
 
 struct partition {
@@ -59,6 +67,7 @@ struct partition {
 	u64 region_len;
 	struct e820_map memory; /* as the guest gets it: the region is reserved */
 	struct ept ept;
+	u32 flush_wanted;          /* generation of EPT changes, see ept_flush() */
 	hpa_t apic_access_page;    /* one for all VPs; never accessed, the CPU only compares it */
 	u64 apic_page_gpa[VP_MAX]; /* where each VP sees it: GPA | 1; 0 = nowhere. LOCK: ept.lock */
 	hpa_t ones_page;           /* rule M1: 4 KiB of 0xFF */
@@ -90,6 +99,15 @@ struct vp *partition_vp_by_apic_id(struct partition *p, u32 apic_id);
 
 /* partition_vp_init() - tell the modules that @vp was reset by INIT: registrations are dropped. */
 void partition_vp_init(struct vp *vp);
+
+/*
+ * partition_stop_others() - every other CPU halts at its next NMI, which is sent: in the guest, in
+ * root, asleep or with interrupts off for ever. One report comes out unmixed. Panic and guest end.
+ */
+void partition_stop_others(void);
+
+/* partition_is_stopping() - the calling CPU, in its NMI, must halt. */
+bool partition_is_stopping(void);
 
 /* partition_stop() - the guest ended or crashed: report, dump counters, then on_crash. */
 NORETURN void partition_stop(struct vp *vp, const char *why);

@@ -43,6 +43,8 @@ void vp_nmi_received(struct vp *vp)
 {
 	bool was_kick = __atomic_exchange_n(&vp->kicked, 0, __ATOMIC_ACQ_REL) != 0;
 
+	if (unlikely(partition_is_stopping()))
+		hw_halt();
 	if (was_kick)
 		COUNT(vp, KICK_RECEIVED);
 	if (!was_kick || (hw_io_in(PORT_NMI_STATUS, 1) & NMI_STATUS_SOURCES))
@@ -59,7 +61,7 @@ void vp_restore_if(struct vp *vp)
 
 void vp_left_hlt(struct vp *vp)
 {
-	if (likely(vp->state != VP_HALTED))
+	if (likely(vp->state == VP_RUNNING))
 		return;
 	vp_restore_if(vp);
 	vp_set_work(vp, VP_WORK_EVENT); /* sleep on, or wake */

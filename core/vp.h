@@ -10,6 +10,7 @@
 #include "core/counters.h"
 #include "core/event.h"
 #include "core/exit.h"
+#include "core/halt_poll.h"
 #include "core/hw.h"
 #include "core/lib/types.h"
 #include "core/mtrr.h"
@@ -42,15 +43,19 @@ enum vp_work {
 	VP_WORK_LAUNCH = 1u << 4, /* the VMCS is clear: VMLAUNCH instead of VMRESUME */
 	VP_WORK_STOP = 1u << 6,   /* leave the run loop */
 	VP_WORK_DUMP = 1u << 7,   /* periodic counter dump is due */
+	VP_WORK_FLUSH = 1u << 8,  /* INVEPT: another CPU changed the EPT */
 };
 
-enum vp_run_state { VP_RUNNING, VP_HALTED, VP_WAIT_SIPI, VP_SHUTDOWN };
+/* Running is not 0: the exit path compares with an immediate. */
+enum vp_run_state { VP_HALTED, VP_RUNNING, VP_WAIT_SIPI, VP_SHUTDOWN };
 
 struct vp {
 	/* hot: first cache lines; offsets known to vmenter.S */
 	struct gpr_regs regs;
 	u32 work;         /* remote; enum vp_work */
 	u32 kicked;       /* remote; 1 while a kick NMI is on its way (rule K2) */
+	bool entered;     /* remote reads: the VP is about to run its guest for the first time */
+	u32 flush_done;   /* remote reads: generation of the last INVEPT, see ept_flush() */
 	u64 deadline_tsc; /* head of the deadline queue, ~0 when empty; timer.c */
 	u64 rearm_tsc;    /* the preemption timer must be programmed again at this TSC; 0: now */
 	struct partition *partition;
@@ -76,11 +81,13 @@ struct vp {
 	u64 misc_enable;
 	u32 proc_ctls; /* PROC_BASED_CTLS and PROC_BASED_CTLS2 as last written */
 	u32 proc2_ctls;
+	u32 window_ctls; /* primary controls that an open interrupt window needs besides its own */
 	u16 vpid;
 	u8 *msr_bitmap;                /* 4 KiB, this VP's own */
 	u32 insn_len;                  /* of the last decoded instruction, for EXIT_NEXT_DECODED */
 	struct emul_cache *emul_cache; /* core/emul/cache.c; NULL until the first emulation */
 	bool asleep;                   /* activity state HLT was entered since the VP halted */
+	struct halt_poll halt_poll;
 
 	struct vp_counters counters;
 };
@@ -155,6 +162,9 @@ void vp_apic_mode_changed(struct vp *vp);
 
 /* vp_reset.c: architectural state after power-on or INIT (SDM "Processor State After Reset"). */
 void vp_reset(struct vp *vp, bool init);
+
+/* vp_startup() - a SIPI starts a VP that waits for one, in real mode at @vector * 4 KiB. */
+void vp_startup(struct vp *vp, u8 vector);
 
 /* vp_run.c */
 

@@ -57,6 +57,18 @@ static const struct {
 
 /* Registers that INIT leaves alone and power-on sets. */
 
+void vp_startup(struct vp *vp, u8 vector)
+{
+	vp->state = VP_RUNNING;
+	vp->asleep = false;
+	vp_restore_if(vp);
+	hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+	hw_vmwrite(VMCS_GUEST_CS_SELECTOR, (u64)vector << 8);
+	hw_vmwrite(VMCS_GUEST_CS_BASE, (u64)vector << 12);
+	hw_vmwrite(VMCS_GUEST_RIP, 0);
+	COUNT(vp, SIPI);
+}
+
 void vp_reset(struct vp *vp, bool init)
 {
 	u64 cr0_cache = init ? guest_cr0(vp) & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW;
@@ -80,8 +92,11 @@ void vp_reset(struct vp *vp, bool init)
 		vp->xcr0 = XCR0_X87;
 		hw_xsetbv(vp->xcr0);
 	}
+	if (vp->state == VP_HALTED) /* no event ended this block */
+		halt_poll_end(&vp->halt_poll, &vp->partition->config.halt_poll, 0, false);
 	vp->asleep = false;
-	vp->state = VP_RUNNING;
+	/* SDM "Local APIC Operation After INIT": an application processor waits for a SIPI. */
+	vp->state = vp->index == 0 ? VP_RUNNING : VP_WAIT_SIPI;
 	event_reset(vp);
 	vlapic_reset(vp, init);
 	vp_apic_mode_changed(vp);

@@ -32,6 +32,14 @@ void vp_program_timer(struct vp *vp, u64 now_tsc)
 	}
 }
 
+static void take_sipi(struct vp *vp)
+{
+	s32 vector = vlapic_take_sipi(vp);
+
+	if (vector >= 0)
+		vp_startup(vp, (u8)vector);
+}
+
 /* Any work, until none is left. */
 static NOINLINE bool prepare_any(struct vp *vp)
 {
@@ -40,8 +48,13 @@ static NOINLINE bool prepare_any(struct vp *vp)
 	for (;;) {
 		work = __atomic_fetch_and(&vp->work, VP_WORK_LAUNCH, __ATOMIC_ACQUIRE) &
 		       ~(u32)VP_WORK_LAUNCH;
+		if (work & VP_WORK_FLUSH)
+			ept_flush_local(vp);
 		if (work & VP_WORK_INIT)
 			vp_reset(vp, true);
+		/* A SIPI behind an INIT that came meanwhile is for the state after that INIT. */
+		if (vp->state == VP_WAIT_SIPI && !(LOAD_ACQUIRE(vp->work) & VP_WORK_INIT))
+			take_sipi(vp);
 		if (work & VP_WORK_POSTED)
 			vlapic_fold_posted(vp);
 		if (work & VP_WORK_TIMER)

@@ -40,6 +40,8 @@ void vp_vmcs_fill(struct vp *vp, const struct vp_ctls *ctls)
 	for (size_t i = 0; i < ARRAY_SIZE(fixed_controls); i++)
 		hw_vmwrite(fixed_controls[i].field, fixed_controls[i].value);
 
+	/* HW-ERRATUM: an open window does not end a HLT in Bochs, so that HLT must exit. */
+	vp->window_ctls = p->config.hlt_passthrough ? PROC_HLT_EXITING : 0;
 	vp->proc_ctls = ctls->proc;
 	vp->proc2_ctls = ctls->proc2;
 	hw_vmwrite(VMCS_PIN_BASED_CTLS, ctls->pin);

@@ -88,7 +88,7 @@ def build(extra=None):
     modules = modules_in_order(LINUX / "lib/modules")
 
     cpio = Cpio()
-    for name in ("bin", "cd", "dev", "etc", "modules", "proc", "sys", "tests", "tmp"):
+    for name in ("bin", "cd", "dev", "etc", "lib", "lib64", "modules", "proc", "sys", "tests", "tmp"):
         cpio.dir(name)
     cpio.add("dev/console", 0o020600, rdev=(5, 1))
     cpio.add("dev/null", 0o020666, rdev=(1, 3))

@@ -137,6 +137,36 @@ guest_kernel() {
 	say "guest kernel: $(cat $dir/version), unpacked under $dir"
 }
 
+# --- kexec for the guest: likewise ---------------------------------------------------------------
+
+guest_kexec() {
+	local dir=build/cache/kexec deb
+
+	[ ! -s $dir/sbin/kexec ] || return 0
+	if ! ls build/cache/kexec-tools_*_amd64.deb >/dev/null 2>&1; then
+		say "downloading kexec-tools for a guest test (85 kB, not installed)"
+		fetch kexec-tools || {
+			as_root apt-get update -q || true
+			fetch kexec-tools
+		} || die "missing: Debian's package kexec-tools. With a network run the same command again;" \
+			"without one, copy the .deb from a Debian 12 mirror into build/cache/"
+	fi
+	deb=$(ls build/cache/kexec-tools_*_amd64.deb | sort -V | tail -1)
+	rm -rf $dir.new $dir
+	mkdir -p $dir.new
+	dpkg-deb -x "$deb" $dir.new || {
+		rm -f "$deb"
+		die "$deb is damaged and was deleted: run the same command again"
+	}
+	mv $dir.new $dir
+}
+
+# Download one package into build/cache.
+fetch() {
+	(cd build/cache && apt-get download -q "$1" 2>&1 | sed '/unsandboxed/d') || true
+	ls build/cache/"$1"_*_amd64.deb >/dev/null 2>&1
+}
+
 install_packages
 case $purpose in
 run | test | bench)
@@ -144,5 +174,6 @@ run | test | bench)
 	if [ "$purpose" != run ] || [ -z "${KERNEL:-}" ] || [ -z "${INITRD:-}" ]; then
 		guest_kernel
 	fi
+	[ "$purpose" != test ] || guest_kexec
 	;;
 esac

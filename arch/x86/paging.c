@@ -185,6 +185,19 @@ void *paging_move(u64 *heap_bytes)
 	return heap;
 }
 
+void paging_enter(void)
+{
+	write_cr3(tables.root_pa);
+	enable_features();
+}
+
+void paging_guard(const struct cpu_stacks *s)
+{
+	unmap_guards(s);
+	write_cr4(read_cr4() & ~CR4_PGE); /* the pages may be cached, and they are global */
+	write_cr4(read_cr4() | CR4_PGE);
+}
+
 void *mmio_map(hpa_t pa, u64 bytes)
 {
 	u64 offset = pa.v & ~PAGE_MASK;

@@ -25,6 +25,14 @@ void paging_add_memory(u64 start, u64 end);
  */
 void *paging_move(u64 *heap_bytes);
 
+/* paging_enter() - the calling AP takes the hypervisor's tables into use. */
+void paging_enter(void);
+
+/* paging_guard() - take the guard pages of @s, page aligned in the heap, out of the map. Boot CPU,
+ * before another CPU uses them. */
+struct cpu_stacks;
+void paging_guard(const struct cpu_stacks *s);
+
 /* mmio_map() - uncached mapping of device registers, for ever. Panics when the window is full. */
 void *mmio_map(hpa_t pa, u64 bytes);
 

@@ -44,6 +44,7 @@ struct percpu {
 	u32 cpu;                 /* 0..: index of the CPU and of its VP */
 	u32 apic_id;
 	bool x2apic; /* mode of the physical local APIC */
+	bool alive;  /* the CPU runs our code */
 	u64 gdt[GDT_BYTES / 8] ALIGNED(16);
 	struct tss64 tss;
 };

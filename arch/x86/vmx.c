@@ -34,7 +34,7 @@ static void read_cpu(struct vmx_cpu *cpu)
 			rdmsr_safe(MSR_IA32_FEATURE_CONTROL, &cpu->feature_control) != ERR_NONE;
 }
 
-static void read_caps(struct vmx_caps *c)
+void vmx_read_caps(struct vmx_caps *c)
 {
 	bool true_ctls;
 
@@ -65,7 +65,7 @@ void vmx_probe(struct vmx_caps *caps, bool *nested)
 	read_cpu(&cpu);
 	if (vmx_check_cpu(&cpu, why, sizeof(why)) != ERR_NONE)
 		fatal("%s", why);
-	read_caps(caps);
+	vmx_read_caps(caps);
 	if (vmx_check_caps(caps, why, sizeof(why)) != ERR_NONE)
 		fatal("%s", why);
 	*nested = cpu.has_hypervisor;

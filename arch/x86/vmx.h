@@ -13,6 +13,9 @@ struct vp;
  */
 void vmx_probe(struct vmx_caps *caps, bool *nested);
 
+/* vmx_read_caps() - capabilities of this CPU; it has VMX. */
+void vmx_read_caps(struct vmx_caps *caps);
+
 /* vmx_on() - enter VMX root operation on this CPU; @region: a zeroed page, owned for ever. fatal()
  * when the CPU refuses. */
 void vmx_on(const struct vmx_caps *caps, void *region);

@@ -20,16 +20,19 @@ err_t vmx_ctls_init(const struct vmx_caps *caps, const struct vmx_guest_features
 		    bool use_tpr_shadow, struct vmx_ctls *ctls)
 {
 	struct vmx_ctls c;
-	u32 proc = PROC_HLT_EXITING | PROC_USE_MSR_BITMAPS | PROC_USE_IO_BITMAPS |
-		   PROC_ACTIVATE_SECONDARY;
+	u32 proc = PROC_USE_MSR_BITMAPS | PROC_USE_IO_BITMAPS | PROC_ACTIVATE_SECONDARY;
 	u32 proc2 = PROC2_ENABLE_EPT | PROC2_ENABLE_VPID | PROC2_UNRESTRICTED_GUEST;
-	/* RDPMC: no PMU yet. MWAIT and MONITOR: hidden. ENCLS and friends: hidden, so #UD. */
-	u32 proc_want = PROC_RDPMC_EXITING | PROC_MWAIT_EXITING | PROC_MONITOR_EXITING;
+	/* RDPMC: no PMU yet. ENCLS and friends: hidden, so #UD. */
+	u32 proc_want = PROC_RDPMC_EXITING;
 	u32 proc2_want = PROC2_ENCLS_EXITING | PROC2_ENCLV_EXITING;
 
 	/* Without a TPR shadow CR8 must exit: the physical TPR is not the guest's. */
 	proc |= use_tpr_shadow ? PROC_USE_TPR_SHADOW
 			       : PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING;
+	if (!gf->hlt_passthrough)
+		proc |= PROC_HLT_EXITING;
+	if (!gf->mwait)
+		proc_want |= PROC_MWAIT_EXITING | PROC_MONITOR_EXITING;
 	if (gf->rdtscp)
 		proc2 |= PROC2_ENABLE_RDTSCP;
 	if (gf->invpcid)

@@ -18,6 +18,8 @@ struct vmx_apicv {
 /* Optional instructions: on when the guest sees the CPUID feature, else they #UD. */
 struct vmx_guest_features {
 	bool rdtscp, invpcid, xsaves, waitpkg;
+	bool mwait;           /* MONITOR and MWAIT execute in the guest */
+	bool hlt_passthrough; /* so does HLT */
 };
 
 /**

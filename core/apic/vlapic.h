@@ -18,9 +18,6 @@ struct vp;
 /* Frequency of the APIC timer before the divider when the machine's crystal is not trusted. */
 #define VLAPIC_TIMER_HZ 1000000000ull
 
-/* A shorter period is raised to this: a tiny periodic count must not eat the CPU. */
-#define VLAPIC_MIN_PERIOD_NS 200000ull
-
 #define SIPI_PENDING BIT32(8) /* vlapic.sipi */
 
 struct vlapic {
@@ -59,8 +56,10 @@ struct vlapic {
 	u32 timer_shift; /* divider of the running count */
 
 	struct timer timer;
-	u64 timer_hz;         /* APIC timer frequency before the divider */
-	u64 tsc_deadline;     /* guest TSC, 0 = disarmed */
+	u64 timer_hz;     /* APIC timer frequency before the divider */
+	u64 tsc_deadline; /* guest TSC, 0 = disarmed */
+	u64 advance_tsc;  /* the queue's deadline is earlier by this: lapic_timer_advance_ns= */
+	u32 advance_ns;
 	u64 period_start_tsc; /* physical TSC at the last reload, for TMCCT */
 	u64 period_tsc;       /* length of one count-down in TSC ticks, 0 = stopped */
 	u32 esr_pending;      /* errors since the last ESR write */
@@ -161,6 +160,9 @@ void apic_page_remap(struct vp *vp);
 
 /* vlapic_timer.c */
 void vlapic_timer_init(struct vp *vp);
+/* vlapic_timer_adapt() - lapic_timer_advance_ns=-1: the next advance after the timer had fired
+ * @late_ns after the guest's deadline, or before it when negative. Pure. */
+u32 vlapic_timer_adapt(u32 advance_ns, s64 late_ns);
 u32 vlapic_timer_current(struct vp *vp); /* TMCCT */
 void vlapic_timer_write_initial(struct vp *vp, u32 count);
 void vlapic_timer_lvt_changed(struct vp *vp, u32 old_lvt);

@@ -66,11 +66,35 @@ static void deliver(struct vp *vp, struct vp *target, const struct ipi *m)
 		vlapic_post_init(target);
 		break;
 	case APIC_MODE_STARTUP:
-		vlapic_post_sipi(target, m->vector);
+		/* The first one counts, also while the target has not got round to it. What a
+		 * running VP leaves there, the next INIT clears. */
+		if (!(READ_ONCE(target->apic.sipi) & SIPI_PENDING))
+			vlapic_post_sipi(target, m->vector);
 		break;
 	default: /* a field from the guest: SMI (dropped: SMM is not the guest's) and reserved */
 		break;
 	}
+}
+
+static bool is_candidate(const struct vp *target, const struct ipi *m, const struct vp *except)
+{
+	return target != except && ipi_matches(target, m) && vlapic_is_sw_enabled(&target->apic);
+}
+
+/* vector_hashing=on: the vector chooses among the matching ones, in VP order. */
+static struct vp *pick_by_vector(struct partition *p, const struct ipi *m, const struct vp *except)
+{
+	u32 count = 0, nr;
+
+	for (u32 i = 0; i < p->vp_count; i++)
+		count += is_candidate(p->vp[i], m, except);
+	if (count == 0)
+		return NULL;
+	nr = m->vector % count;
+	for (u32 i = 0; i < p->vp_count; i++)
+		if (is_candidate(p->vp[i], m, except) && nr-- == 0)
+			return p->vp[i];
+	return NULL; /* the last candidate was disabled between the passes */
 }
 
 /* Lowest priority: the least busy of the matching ones; the first among equals. */
@@ -83,8 +107,7 @@ static struct vp *pick_lowest(struct partition *p, const struct ipi *m, const st
 		struct vp *target = p->vp[i];
 		u32 tpr = vlapic_reg(&target->apic, APIC_TPR) & 0xff;
 
-		if (target == except || !ipi_matches(target, m) ||
-		    !vlapic_is_sw_enabled(&target->apic))
+		if (!is_candidate(target, m, except))
 			continue;
 		if (best == NULL || tpr < best_tpr) {
 			best = target;
@@ -99,7 +122,8 @@ static void send(struct vp *vp, const struct ipi *m, const struct vp *except)
 	struct partition *p = vp->partition;
 
 	if (m->mode == APIC_MODE_LOWEST) {
-		struct vp *target = pick_lowest(p, m, except);
+		struct vp *target = p->config.vector_hashing ? pick_by_vector(p, m, except)
+							     : pick_lowest(p, m, except);
 
 		if (target != NULL)
 			deliver(vp, target, m);

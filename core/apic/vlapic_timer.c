@@ -13,6 +13,13 @@
 
 #define NS_PER_SECOND 1000000000ull
 
+/* Automatic timer advance, in ns: KVM's limits for lapic_timer_advance_ns=-1. */
+#define ADVANCE_START      1000u
+#define ADVANCE_MAX        5000u
+#define ADVANCE_NOISE      100   /* smaller errors are left alone */
+#define ADVANCE_DISTURBED  10000 /* larger ones have another cause */
+#define ADVANCE_ADJUST_DIV 8
+
 static u32 timer_mode(u32 lvt)
 {
 	return (u32)FIELD_GET(APIC_LVT_TIMER_MODE, lvt);
@@ -65,11 +72,46 @@ static void next_period(struct vp *vp)
 	timer_set(vp, &a->timer, a->period_start_tsc + a->period_tsc);
 }
 
+u32 vlapic_timer_adapt(u32 advance_ns, s64 late_ns)
+{
+	u64 error_ns = late_ns < 0 ? -(u64)late_ns : (u64)late_ns;
+	s64 next_ns;
+
+	if (error_ns < ADVANCE_NOISE || error_ns > ADVANCE_DISTURBED)
+		return advance_ns;
+	next_ns = (s64)advance_ns + late_ns / ADVANCE_ADJUST_DIV;
+	return next_ns < 0 || next_ns > ADVANCE_MAX ? ADVANCE_START : (u32)next_ns;
+}
+
+static void set_advance(struct vp *vp, u32 ns)
+{
+	vp->apic.advance_ns = ns;
+	vp->apic.advance_tsc = ns != 0 ? clock_ns_to_tsc(&vp->partition->clock, ns) : 0;
+}
+
+/* The queue fired early: wait for the guest's deadline. What is left of it is the way to here. */
+static NOINLINE void wait_for_deadline(struct vp *vp, u64 queued_tsc)
+{
+	const struct partition *p = vp->partition;
+	u64 deadline_tsc = queued_tsc + vp->apic.advance_tsc;
+	u64 now_tsc = hw_tsc();
+	s64 late_tsc = (s64)(now_tsc - deadline_tsc), late_ns;
+
+	while ((s64)(now_tsc - deadline_tsc) < 0)
+		now_tsc = hw_tsc();
+	if (!p->config.timer_advance_adapts)
+		return;
+	late_ns = (s64)clock_tsc_to_ns(&p->clock, (u64)(late_tsc < 0 ? -late_tsc : late_tsc));
+	set_advance(vp, vlapic_timer_adapt(vp->apic.advance_ns, late_tsc < 0 ? -late_ns : late_ns));
+}
+
 static void vlapic_timer_expire(struct vp *vp, struct timer *t)
 {
 	struct vlapic *a = &vp->apic;
 
 	COUNT(vp, TIMER_FIRED);
+	if (unlikely(a->advance_tsc != 0) && is_deadline_mode(a->lvt_timer))
+		wait_for_deadline(vp, t->deadline_tsc);
 	a->tsc_deadline = 0;
 	if (timer_mode(a->lvt_timer) == APIC_TIMER_PERIODIC && a->period_tsc != 0)
 		next_period(vp);
@@ -85,10 +127,12 @@ static void vlapic_timer_expire(struct vp *vp, struct timer *t)
  */
 void vlapic_timer_init(struct vp *vp)
 {
+	const struct config *c = &vp->partition->config;
 	struct vlapic *a = &vp->apic;
 	struct cpuid_regs r = { 0 };
 
 	a->timer.fn = vlapic_timer_expire;
+	set_advance(vp, c->timer_advance_adapts ? ADVANCE_START : c->timer_advance_ns);
 	a->timer_hz = VLAPIC_TIMER_HZ;
 	if (!vp->partition->machine.cpuid_tsc_trusted)
 		return;
@@ -126,7 +170,8 @@ static void compute_period(struct vp *vp)
 	a->period_tsc = ticks_to_tsc(vp, vlapic_reg(a, APIC_TMICT));
 	if (timer_mode(a->lvt_timer) != APIC_TIMER_PERIODIC)
 		return;
-	min_tsc = clock_ns_to_tsc(&vp->partition->clock, VLAPIC_MIN_PERIOD_NS);
+	min_tsc = clock_ns_to_tsc(&vp->partition->clock,
+				  vp->partition->config.min_timer_period_us * 1000ull);
 	if (a->period_tsc < min_tsc) {
 		a->period_tsc = min_tsc;
 		COUNT(vp, TIMER_PERIOD_RAISED);
@@ -198,6 +243,17 @@ static NOINLINE u64 deadline_with_offset(const struct vp *vp, u64 guest_tsc)
 	return now_tsc + delta_tsc < now_tsc ? TIMER_NEVER : now_tsc + delta_tsc;
 }
 
+/* Where the queue has to fire for a deadline with an offset or an advance. */
+static NOINLINE u64 queue_deadline(const struct vp *vp, u64 guest_tsc)
+{
+	u64 advance_tsc = vp->apic.advance_tsc;
+	u64 tsc = vp->tsc_offset != 0 ? deadline_with_offset(vp, guest_tsc) : guest_tsc;
+
+	if (tsc == TIMER_NEVER)
+		return tsc;
+	return tsc > advance_tsc ? tsc - advance_tsc : 0;
+}
+
 void vlapic_timer_write_deadline(struct vp *vp, u64 guest_tsc)
 {
 	struct vlapic *a = &vp->apic;
@@ -210,8 +266,8 @@ void vlapic_timer_write_deadline(struct vp *vp, u64 guest_tsc)
 		return;
 	}
 	COUNT(vp, TIMER_ARMED);
-	if (unlikely(vp->tsc_offset != 0))
-		guest_tsc = deadline_with_offset(vp, guest_tsc);
+	if (unlikely((vp->tsc_offset | a->advance_tsc) != 0))
+		guest_tsc = queue_deadline(vp, guest_tsc);
 	timer_set(vp, &a->timer, guest_tsc); /* in the past: due before the next entry */
 }
 

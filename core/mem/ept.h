@@ -8,6 +8,7 @@
 #include "core/lib/types.h"
 
 struct partition;
+struct vp;
 struct mtrr_state;
 
 struct ept {
@@ -63,3 +64,13 @@ bool ept_is_ones(const struct partition *p, gpa_t gpa);
 /* ept_retype() - recompute memory types from @m over the existing map (rule M2); ends with INVEPT.
  * Pages that are not identity-mapped keep what they have. */
 MUST_CHECK err_t ept_retype(struct partition *p, const struct mtrr_state *m);
+
+/**
+ * ept_flush() - every CPU forgets what it cached of the EPT; returns when all have. The caller
+ * holds no lock. CPUs in the guest are kicked; the wait does this CPU's own share of others'
+ * flushes.
+ */
+void ept_flush(struct partition *p);
+
+/* ept_flush_local() - VP_WORK_FLUSH: this CPU's share. */
+void ept_flush_local(struct vp *vp);

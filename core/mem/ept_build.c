@@ -231,15 +231,6 @@ err_t ept_build_partition(struct partition *p)
 	return ERR_NONE;
 }
 
-/*
- * Every CPU that runs the partition must forget old translations. One VP: the calling CPU is the
- * only one.
- */
-static void flush(const struct partition *p)
-{
-	hw_invept(p->ept.eptp);
-}
-
 err_t ept_map_lazy(struct partition *p, gpa_t at)
 {
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
@@ -288,7 +279,7 @@ err_t ept_map_scratch(struct partition *p, gpa_t at)
 	if (err == ERR_NONE)
 		err = ept_map(&p->ept, page, scratch, PAGE_SIZE, EPT_R | EPT_W, MT_WB);
 	spin_unlock(&p->ept.lock);
-	flush(p);
+	ept_flush(p);
 	return err;
 }
 
@@ -300,7 +291,7 @@ err_t ept_retype(struct partition *p, const struct mtrr_state *mtrr)
 	spin_lock(&p->ept.lock);
 	err = map_range(&m, 0, p->ept.top);
 	spin_unlock(&p->ept.lock);
-	flush(p);
+	ept_flush(p);
 	return err;
 }
 
@@ -347,5 +338,5 @@ void apic_page_remap(struct vp *vp)
 		panic("no memory for EPT tables: the guest moved its APIC to 0x%llx",
 		      new &PAGE_MASK);
 	if (p->ept.root != NULL)
-		flush(p);
+		ept_flush(p);
 }

@@ -72,6 +72,33 @@ static void test_leaves_without_row_are_zero(void)
 	}
 }
 
+static void with_mwait(struct partition *p)
+{
+	p->config.mwait_c1 = true;
+}
+
+/* mwait=c1: the host has sub-states of C0 to C7, the guest sees those of C0 and C1. */
+static void test_mwait_c1_offers_no_deeper_state(void)
+{
+	struct cpuid_regs r;
+	u64 val;
+
+	fake_guest_init(&g, 1, with_mwait);
+	EXPECT_NE(0, ask(1, 0).c & CPUID1_ECX_MONITOR);
+	r = ask(5, 0);
+	EXPECT_EQ(0xffff, r.a);
+	EXPECT_EQ(0xffff, r.b);
+	EXPECT_EQ(3, r.c);
+	EXPECT_EQ(0xff, r.d);
+	EXPECT_EQ(MSR_OK, msr_read(&g.vp[0], MSR_IA32_MISC_ENABLE, &val));
+	EXPECT_NE(0, val & MISC_ENABLE_MONITOR_FSM);
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], MSR_IA32_MISC_ENABLE, val));
+	init();
+	EXPECT_EQ(MSR_OK, msr_read(&g.vp[0], MSR_IA32_MISC_ENABLE, &val));
+	EXPECT_EQ(0, val & MISC_ENABLE_MONITOR_FSM);
+	EXPECT_EQ(MSR_GP, msr_write(&g.vp[0], MSR_IA32_MISC_ENABLE, val | MISC_ENABLE_MONITOR_FSM));
+}
+
 static u32 rng_seed;
 
 static void random_host(u32 leaf, u32 subleaf, struct cpuid_regs *r)
@@ -323,10 +350,10 @@ static void test_overlap_is_refused_by_name(void)
 	EXPECT_CONTAINS(fake.console, "extended features");
 }
 
-TEST_MAIN(TEST(test_hidden_features_stay_hidden), TEST(test_leaves_without_row_are_zero),
-	  TEST(test_shown_is_subset_of_host), TEST(test_per_vp_bits_follow_the_vp),
-	  TEST(test_configuration_decides), TEST(test_instructions_need_their_control),
-	  TEST(test_out_of_range_is_highest_basic_leaf),
+TEST_MAIN(TEST(test_mwait_c1_offers_no_deeper_state), TEST(test_hidden_features_stay_hidden),
+	  TEST(test_leaves_without_row_are_zero), TEST(test_shown_is_subset_of_host),
+	  TEST(test_per_vp_bits_follow_the_vp), TEST(test_configuration_decides),
+	  TEST(test_instructions_need_their_control), TEST(test_out_of_range_is_highest_basic_leaf),
 	  TEST(test_absent_host_leaves_are_not_asked), TEST(test_xsave_sizes_follow_xcr0),
 	  TEST(test_xsave_components_without_size_are_hidden), TEST(test_exit_equals_query),
 	  TEST(test_static_leaves_cost_no_vmread), TEST(test_overlap_is_refused_by_name))

@@ -200,6 +200,22 @@ static void test_windows_open_exactly_while_something_waits(void)
 	EXPECT_FALSE(vp->proc_ctls & PROC_NMI_WINDOW_EXITING);
 }
 
+/* hlt=passthrough: STI; HLT with an interrupt waiting must not sleep on any machine. */
+static void test_hlt_exits_while_a_window_is_open(void)
+{
+	init();
+	vp->window_ctls = PROC_HLT_EXITING;
+	fake.vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED;
+	vlapic_set_irr(vp, 0x55, false);
+	event_prepare_entry(vp);
+	EXPECT_TRUE(vp->proc_ctls & PROC_HLT_EXITING);
+	fake.vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_IF;
+	event_prepare_entry(vp);
+	EXPECT_EQ(0x55, injected() & 0xff);
+	EXPECT_FALSE(vp->proc_ctls & PROC_HLT_EXITING);
+	EXPECT_EQ(vp->proc_ctls, fake.vmcs[VMCS_PROC_BASED_CTLS]);
+}
+
 static void halt(u64 rflags)
 {
 	init();
@@ -269,6 +285,7 @@ TEST_MAIN(TEST(test_merge_follows_the_sdm_table), TEST(test_triple_fault_stops_t
 	  TEST(test_exception_goes_before_nmi_before_extint_before_apic),
 	  TEST(test_committed_injection_is_not_replaced),
 	  TEST(test_windows_open_exactly_while_something_waits),
+	  TEST(test_hlt_exits_while_a_window_is_open),
 	  TEST(test_halted_vp_sleeps_until_something_is_deliverable),
 	  TEST(test_pending_interrupt_skips_the_sleep),
 	  TEST(test_hlt_with_if_0_is_woken_by_nmi_only), TEST(test_pending_single_step_ends_hlt))

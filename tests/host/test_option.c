@@ -23,6 +23,8 @@ static void test_every_default_is_a_legal_value(void)
 		options_default(&defaults);
 		snprintf(word, sizeof(word), "%s=%s", option_rows[i].name, option_rows[i].dflt);
 		EXPECT_EQ(ERR_NONE, parse(word));
+		EXPECT_EQ(1ull << i, o.given);
+		o.given = 0;
 		EXPECT_MEMEQ(&defaults, &o, sizeof(o));
 	}
 }
@@ -40,6 +42,59 @@ static void test_defaults(void)
 	EXPECT_EQ(1, o.cpu_kvm);
 	EXPECT_EQ(1, o.cpu_hypervisor);
 	EXPECT_STREQ("none", o.test_fault);
+	EXPECT_EQ(200000, o.halt_poll_ns); /* KVM's */
+	EXPECT_EQ(2, o.halt_poll_ns_grow);
+	EXPECT_EQ(10000, o.halt_poll_ns_grow_start);
+	EXPECT_EQ(0, o.halt_poll_ns_shrink);
+	EXPECT_EQ(200, o.min_timer_period_us);
+	EXPECT_EQ(0, o.lapic_timer_advance_ns);
+	EXPECT_EQ(1, o.vector_hashing);
+	EXPECT_EQ(MWAIT_HIDE, o.mwait);
+	EXPECT_EQ(HLT_EXIT, o.hlt);
+}
+
+static void test_idle_and_timer_options(void)
+{
+	EXPECT_EQ(ERR_NONE,
+		  parse("halt_poll_ns=0 halt_poll_ns_grow=0 halt_poll_ns_grow_start=0 "
+			"halt_poll_ns_shrink=3 min_timer_period_us=50 lapic_timer_advance_ns=5000 "
+			"vector_hashing=N mwait=c1 hlt=exit"));
+	EXPECT_EQ(0, o.halt_poll_ns | o.halt_poll_ns_grow | o.halt_poll_ns_grow_start);
+	EXPECT_EQ(3, o.halt_poll_ns_shrink);
+	EXPECT_EQ(50, o.min_timer_period_us);
+	EXPECT_EQ(5000, o.lapic_timer_advance_ns);
+	EXPECT_EQ(0, o.vector_hashing);
+	EXPECT_EQ(MWAIT_C1, o.mwait);
+	EXPECT_EQ(ERR_NONE, parse("lapic_timer_advance_ns=-1"));
+	EXPECT_EQ(OPTION_AUTO, o.lapic_timer_advance_ns);
+	EXPECT_EQ(ERR_RANGE, parse("lapic_timer_advance_ns=5001"));
+	EXPECT_CONTAINS(msg, "from 0 to 5000 or -1");
+	EXPECT_EQ(ERR_RANGE, parse("halt_poll_ns=-1"));
+	EXPECT_EQ(ERR_RANGE, parse("min_timer_period_us=0"));
+	EXPECT_EQ(ERR_INVAL, parse("mwait=c6"));
+}
+
+/* Dependencies: named in one line, in either order, and only when the option was given. */
+static void test_hlt_passthrough_costs_halt_polling(void)
+{
+	static const char *const polls[] = { "halt_poll_ns", "halt_poll_ns_grow",
+					     "halt_poll_ns_grow_start", "halt_poll_ns_shrink" };
+
+	EXPECT_EQ(ERR_NONE, parse("hlt=passthrough mwait=c1"));
+	EXPECT_EQ(HLT_PASSTHROUGH, o.hlt);
+	for (u32 i = 0; i < ARRAY_SIZE(polls); i++) {
+		char words[100], want[100];
+
+		snprintf(words, sizeof(words), "%s=2 hlt=passthrough", polls[i]);
+		snprintf(want, sizeof(want), "hlt=passthrough excludes %s:", polls[i]);
+		EXPECT_EQ(ERR_INVAL, parse(words));
+		EXPECT_CONTAINS(msg, want);
+		snprintf(words, sizeof(words), "hlt=passthrough %s=2", polls[i]);
+		EXPECT_EQ(ERR_INVAL, parse(words));
+		EXPECT_CONTAINS(msg, want);
+		snprintf(words, sizeof(words), "hlt=passthrough %s=2 hlt=exit", polls[i]);
+		EXPECT_EQ(ERR_NONE, parse(words));
+	}
 }
 
 static void test_all_types(void)
@@ -206,6 +261,7 @@ static void test_print_has_one_line_per_row(void)
 }
 
 TEST_MAIN(TEST(test_every_default_is_a_legal_value), TEST(test_defaults), TEST(test_all_types),
+	  TEST(test_idle_and_timer_options), TEST(test_hlt_passthrough_costs_halt_polling),
 	  TEST(test_booleans_as_kvm_writes_them), TEST(test_last_duplicate_wins),
 	  TEST(test_cpu_forms), TEST(test_a_typo_is_answered_with_the_name),
 	  TEST(test_enum_typo_is_answered_with_the_value), TEST(test_numbers_have_ranges),

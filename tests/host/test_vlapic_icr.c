@@ -142,6 +142,31 @@ static void test_lowest_priority_picks_one(void)
 	EXPECT_CALL(1, receivers(FIXED(0xffu << 24) | lowest));
 }
 
+/* vector_hashing=on: number (vector mod candidates) of the candidates, whatever their TPR. */
+static void test_vector_hashing_picks_by_vector(void)
+{
+	const u64 lowest = (u64)APIC_MODE_LOWEST << 8;
+
+	set_up('x');
+	at.p.config.vector_hashing = true;
+	for (u32 i = 0; i < VPS; i++) {
+		vlapic_write(&at.vp[i], APIC_LDR, 1u << (24 + i));
+		vlapic_write(&at.vp[i], APIC_TPR, i == 2 ? 0 : 0x40);
+	}
+	for (u32 dest = 0; dest < 1u << VPS; dest++) {
+		u32 count = (u32)__builtin_popcount(dest), want = dest;
+
+		for (u32 i = 0; count != 0 && i < VECTOR % count; i++)
+			want &= want - 1;
+		want &= -want;
+		EXPECT_CALL(want, receivers(FIXED(dest << 24) | APIC_ICR_LOGICAL | lowest));
+	}
+	EXPECT_CALL(2u << VECTOR % 3, receivers(VECTOR | lowest | OTHERS));
+	vlapic_write(&at.vp[1], APIC_SVR, 0xff); /* disabled: does not count */
+	EXPECT_CALL(4u << VECTOR % 2, receivers(VECTOR | lowest | OTHERS));
+	EXPECT_CALL(0xd, receivers(FIXED(0xfu << 24) | APIC_ICR_LOGICAL)); /* fixed: all */
+}
+
 static void test_disabled_target_gets_nothing(void)
 {
 	set_up('x');
@@ -166,6 +191,11 @@ static void test_nmi_init_and_sipi(void)
 	EXPECT_CALL(-1, vlapic_take_sipi(&at.vp[2]));
 	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_STARTUP << 8 | 0x9a);
 	EXPECT_CALL(0x9a, vlapic_take_sipi(&at.vp[2]));
+	EXPECT_CALL(-1, vlapic_take_sipi(&at.vp[2]));
+	/* Of two the first one counts. */
+	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_STARTUP << 8 | 0x11);
+	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_STARTUP << 8 | 0x22);
+	EXPECT_CALL(0x11, vlapic_take_sipi(&at.vp[2]));
 	EXPECT_CALL(-1, vlapic_take_sipi(&at.vp[2]));
 	/* A SIPI that came before the INIT must not start the VP after it. */
 	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_STARTUP << 8 | 0x9a);
@@ -229,6 +259,7 @@ static void test_icr_reads_back_idle(void)
 TEST_MAIN(TEST(test_physical_destination), TEST(test_shorthands),
 	  TEST(test_flat_logical_destination), TEST(test_cluster_logical_destination),
 	  TEST(test_x2apic_logical_destination), TEST(test_lowest_priority_picks_one),
-	  TEST(test_disabled_target_gets_nothing), TEST(test_nmi_init_and_sipi),
-	  TEST(test_init_deassert_is_ignored), TEST(test_invalid_combinations_send_nothing),
-	  TEST(test_illegal_vector_is_a_send_error), TEST(test_icr_reads_back_idle))
+	  TEST(test_vector_hashing_picks_by_vector), TEST(test_disabled_target_gets_nothing),
+	  TEST(test_nmi_init_and_sipi), TEST(test_init_deassert_is_ignored),
+	  TEST(test_invalid_combinations_send_nothing), TEST(test_illegal_vector_is_a_send_error),
+	  TEST(test_icr_reads_back_idle))

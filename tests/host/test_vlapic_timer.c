@@ -110,7 +110,7 @@ static void test_periodic_keeps_its_grid(void)
 
 static void test_tiny_period_cannot_storm(void)
 {
-	const u64 limit_tsc = VLAPIC_MIN_PERIOD_NS * TSC_PER_NS;
+	const u64 limit_tsc = 200000 * TSC_PER_NS; /* 200 us */
 
 	set_up(PERIODIC);
 	vlapic_write(VP, APIC_TMICT, 1);
@@ -130,6 +130,111 @@ static void test_tiny_period_cannot_storm(void)
 	vlapic_write(VP, APIC_TDCR, APIC_TDCR_BY_1);
 	pass(1000000);
 	EXPECT_TRUE(VP->deadline_tsc > fake.tsc);
+}
+
+static void test_minimum_period_is_an_option(void)
+{
+	static const u32 limits_us[] = { 1, 50, 1000000 };
+
+	for (u32 i = 0; i < ARRAY_SIZE(limits_us); i++) {
+		set_up(PERIODIC);
+		at.p.config.min_timer_period_us = limits_us[i];
+		vlapic_write(VP, APIC_TMICT, limits_us[i] * 1000 - 1);
+		EXPECT_EQ(fake.tsc + limits_us[i] * 1000ull * TSC_PER_NS, VP->deadline_tsc);
+		EXPECT_EQ(1, VP->counters.c[COUNTER_TIMER_PERIOD_RAISED]);
+		vlapic_write(VP, APIC_TMICT, limits_us[i] * 1000 + 1);
+		EXPECT_EQ(fake.tsc + (limits_us[i] * 1000ull + 1) * TSC_PER_NS, VP->deadline_tsc);
+		EXPECT_EQ(1, VP->counters.c[COUNTER_TIMER_PERIOD_RAISED]);
+		vlapic_write(VP, APIC_LVT_TIMER, ONE_SHOT); /* no limit */
+		vlapic_write(VP, APIC_TMICT, 1);
+		EXPECT_EQ(fake.tsc + TSC_PER_NS, VP->deadline_tsc);
+	}
+}
+
+static void set_up_advance(u32 lvt, u32 ns, bool adapts)
+{
+	set_up(lvt);
+	at.p.config.timer_advance_ns = ns;
+	at.p.config.timer_advance_adapts = adapts;
+	vlapic_timer_init(VP);
+}
+
+/* The queue is early by the advance, the interrupt never: the rest is spun away. */
+static void test_advance_fires_early_and_delivers_on_time(void)
+{
+	static const u64 offsets[] = { 0, 5000, -5000ull };
+
+	for (u32 i = 0; i < ARRAY_SIZE(offsets); i++) {
+		u64 deadline;
+
+		set_up_advance(DEADLINE, 1000, false);
+		VP->tsc_offset = offsets[i];
+		deadline = fake.tsc + 12345;
+		vlapic_timer_write_deadline(VP, vp_guest_tsc(VP) + 12345);
+		EXPECT_EQ(deadline - 1000 * TSC_PER_NS, VP->deadline_tsc);
+		fake.tsc = VP->deadline_tsc + 300;
+		fake.tsc_step = 10;
+		timer_run(VP, fake.tsc);
+		EXPECT_GE(fake.tsc, deadline);
+		EXPECT_LE(fake.tsc, deadline + 20);
+		EXPECT_TRUE(fired());
+		/* Late already: no wait. */
+		vlapic_timer_write_deadline(VP, vp_guest_tsc(VP) + 5000);
+		fake.tsc = VP->deadline_tsc + 2000 * TSC_PER_NS;
+		deadline = fake.tsc;
+		timer_run(VP, fake.tsc);
+		EXPECT_LE(fake.tsc, deadline + 20);
+		EXPECT_TRUE(fired());
+	}
+}
+
+static void test_advance_is_for_deadline_mode_and_keeps_the_extremes(void)
+{
+	set_up_advance(ONE_SHOT, 5000, false);
+	vlapic_write(VP, APIC_TMICT, 20000);
+	EXPECT_EQ(fake.tsc + 20000 * TSC_PER_NS, VP->deadline_tsc);
+	fake.tsc = VP->deadline_tsc;
+	timer_run(VP, fake.tsc); /* would never end in the wait: this TSC stands still */
+	EXPECT_TRUE(fired());
+
+	set_up_advance(DEADLINE, 5000, false);
+	vlapic_timer_write_deadline(VP, 1);
+	EXPECT_EQ(0, VP->deadline_tsc);
+	pass(0);
+	EXPECT_TRUE(fired());
+	VP->tsc_offset = -fake.tsc;
+	vlapic_timer_write_deadline(VP, ~0ull);
+	EXPECT_EQ(TIMER_NEVER, VP->deadline_tsc);
+}
+
+/* By an eighth of the error; errors below 100 ns and above 10000 ns do not count; else 1000. */
+static void test_automatic_advance_follows_its_definition(void)
+{
+	static const struct {
+		u32 ns;
+		s64 late_ns;
+		u32 want;
+	} table[] = {
+		{ 1000, 0, 1000 },     { 1000, 99, 1000 },    { 1000, -99, 1000 },
+		{ 1000, 100, 1012 },   { 1000, -800, 900 },   { 1000, 8000, 2000 },
+		{ 1000, 10000, 2250 }, { 1000, 10001, 1000 }, { 1000, -10001, 1000 },
+		{ 4900, 800, 5000 },   { 4900, 808, 1000 },   { 50, -800, 1000 },
+		{ 100, -800, 0 },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(table); i++)
+		EXPECT_EQ(table[i].want, vlapic_timer_adapt(table[i].ns, table[i].late_ns));
+	set_up_advance(DEADLINE, 0, true);
+	EXPECT_EQ(1000, VP->apic.advance_ns);
+	fake.tsc_step = 2;
+	for (u32 i = 0; i < 100; i++) { /* the way to the handler takes 600 ns */
+		vlapic_timer_write_deadline(VP, fake.tsc + 100000);
+		fake.tsc = VP->deadline_tsc + 600 * TSC_PER_NS;
+		timer_run(VP, fake.tsc);
+		EXPECT_TRUE(fired());
+	}
+	EXPECT_GE(VP->apic.advance_ns, 500);
+	EXPECT_LE(VP->apic.advance_ns, 710);
 }
 
 static void test_masked_timer_counts_silently(void)
@@ -282,8 +387,12 @@ static void test_init_stops_the_timer(void)
 
 TEST_MAIN(TEST(test_one_shot_fires_once_and_not_early), TEST(test_count_runs_down_monotonically),
 	  TEST(test_every_divider_scales_the_period), TEST(test_periodic_keeps_its_grid),
-	  TEST(test_tiny_period_cannot_storm), TEST(test_masked_timer_counts_silently),
-	  TEST(test_deadline_is_exact), TEST(test_past_deadline_fires_at_once_and_zero_disarms),
+	  TEST(test_tiny_period_cannot_storm), TEST(test_minimum_period_is_an_option),
+	  TEST(test_advance_fires_early_and_delivers_on_time),
+	  TEST(test_advance_is_for_deadline_mode_and_keeps_the_extremes),
+	  TEST(test_automatic_advance_follows_its_definition),
+	  TEST(test_masked_timer_counts_silently), TEST(test_deadline_is_exact),
+	  TEST(test_past_deadline_fires_at_once_and_zero_disarms),
 	  TEST(test_deadline_is_guest_time), TEST(test_far_deadline_saturates),
 	  TEST(test_registers_of_the_other_mode_are_ignored),
 	  TEST(test_switching_to_or_from_deadline_disarms),

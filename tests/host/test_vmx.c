@@ -135,13 +135,15 @@ static void test_adjusted_controls_respect_the_capability(void)
 static void test_controls_follow_guest_features(void)
 {
 	struct vmx_caps caps = generous();
-	struct vmx_guest_features none = { 0 }, all = { true, true, true, true };
+	struct vmx_guest_features none = { 0 }, all = { true, true, true, true, true, true };
+	const u32 idle = PROC_HLT_EXITING | PROC_MWAIT_EXITING | PROC_MONITOR_EXITING;
 	struct vmx_ctls c;
 
 	EXPECT_EQ(ERR_NONE, vmx_ctls_init(&caps, &none, false, &c));
 	EXPECT_EQ(0, c.proc2 & (PROC2_ENABLE_RDTSCP | PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES |
 				PROC2_ENABLE_USER_WAIT_PAUSE));
 	EXPECT_TRUE(c.proc & PROC_CR8_LOAD_EXITING);
+	EXPECT_EQ(idle, c.proc & idle);
 	EXPECT_EQ(ERR_NONE, vmx_ctls_init(&caps, &all, true, &c));
 	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_RDTSCP);
 	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_INVPCID);
@@ -149,6 +151,7 @@ static void test_controls_follow_guest_features(void)
 	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_USER_WAIT_PAUSE);
 	EXPECT_TRUE(c.proc & PROC_USE_TPR_SHADOW);
 	EXPECT_FALSE(c.proc & PROC_CR8_LOAD_EXITING);
+	EXPECT_EQ(0, c.proc & idle);
 	caps.proc2 &= ~((u64)PROC2_ENABLE_INVPCID << 32);
 	EXPECT_EQ(ERR_NODEV, vmx_ctls_init(&caps, &all, true, &c));
 }

@@ -54,13 +54,7 @@ JUDGED = ("apicv=off", "kensho")    # the settings the limits are about
 #   quiet            no time spent waiting for the UART
 #   nokaslr          no random layout
 #   tsc_early_khz    the emulated CPUID claims 3.5 GHz; Kensho corrects it
-#   clearcpuid=112,297,580 (rep_good, erms, fsrm): the bare emulator says "fast strings off" in
-#                    MISC_ENABLE, and counts every byte of a `rep movsb` as an instruction
-#   mitigations=off  Linux knows other bugs on a CPU with a hypervisor
-#   noxsave          Linux finds the bare emulator's XSAVE sizes wrong and gives up AVX
-#   lapic=notscdeadline  Linux distrusts the bare emulator's microcode revision there
-LINUX_APPEND = ("console=ttyS0,115200 quiet nokaslr tsc_early_khz=50000 "
-                "clearcpuid=112,297,580 mitigations=off noxsave lapic=notscdeadline rdinit=/mark")
+LINUX_APPEND = "console=ttyS0,115200 quiet nokaslr tsc_early_khz=50000 rdinit=/mark"
 LINUX_HV = "cpu=host,kvm=off console=none mitigations=off"
 ENTRIES = (0x1000000, 0x1000200)    # where GRUB enters a bzImage, in 32-bit or 64-bit mode
 

@@ -4,6 +4,7 @@
 A check is named in suites.cfg (`check = NAME`), gets the Run and returns a list of complaints.
 """
 
+import hashlib
 import re
 import sys
 
@@ -30,6 +31,15 @@ def counters(text, kind="counter"):
     return out
 
 
+def counters_by_vp(text, kind="counter"):
+    """[{name: value}] of the last dump in a log, one per VP."""
+    start = max(text.rpartition("counters: end")[0].rfind("counters: "), 0)
+    out = {}
+    for vp, name, value in re.findall(rf"\b{kind} vp(\d+) (\S+) (\d+)", text[start:]):
+        out.setdefault(int(vp), {})[name] = int(value)
+    return [out[vp] for vp in sorted(out)]
+
+
 def disk_hash(run):
     """The file the guest read through its own CD driver is the file on the host."""
     _, want = mkiso.data_file()
@@ -53,6 +63,44 @@ def our_counters(run):
         if seen.get(name, 0) < least:
             bad.append(f"counter {name}: got {seen.get(name)}, want at least {least}")
     return bad
+
+
+def disk_slices(run):
+    """What the guest read while its disk interrupt moved from CPU to CPU."""
+    data = mkiso.data_file()[0].read_bytes()
+    found = re.findall(r"^slice (\d+) (\d+) (\w+)", run.text("com1"), re.M)
+    bad = [] if len(found) > int(run.row["cpus"]) * 2 else [f"only {len(found)} slices were read"]
+    for skip, count, got in found:
+        part = data[int(skip) << 16:int(skip) + int(count) << 16]
+        if got != hashlib.sha256(part).hexdigest():
+            bad.append(f"{count} blocks at {skip} of the file on the CD: their SHA-256 is {got}")
+    return bad
+
+
+def vp_starts(run, starts):
+    """Every VP was kicked and had timer interrupts; every VP but the first was started that often."""
+    vps, cpus, bad = counters_by_vp(run.text("com2")), int(run.row["cpus"]), []
+    if len(vps) != cpus:
+        return [f"counters of {len(vps)} VPs, want {cpus}"]
+    for vp, seen in enumerate(vps):
+        for name, least in (("KICK_RECEIVED", 1), ("TIMER_FIRED", 50), ("EOI", 50)):
+            if seen.get(name, 0) < least:
+                bad.append(f"vp{vp} counter {name}: got {seen.get(name)}, want at least {least}")
+        if vp > 0 and (seen.get("SIPI") != starts or seen.get("INIT", 0) < starts):
+            bad.append(f"vp{vp}: INIT {seen.get('INIT')}, SIPI {seen.get('SIPI')}, want {starts}")
+        if seen.get("IRQ_EXTINT_LOST"):
+            bad.append(f"vp{vp}: {seen['IRQ_EXTINT_LOST']} ExtINTs lost")
+    return bad
+
+
+def plugged_counters(run):
+    """Started by the boot and plugged in again five times."""
+    return vp_starts(run, 6)
+
+
+def kexec_counters(run):
+    """Started once by each of three kernels."""
+    return vp_starts(run, 3)
 
 
 def memory_map(run):

@@ -5,19 +5,23 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
 
     linux                Debian's kernel and our initrd
     linux:VARIANT        the same, damaged by one of VARIANTS; big-initrd: BIG_INITRD bytes
+    linux-kexec          the same with Debian's kexec and what it is linked with in the initrd
     guest:PROGRAM        build/guest/PROGRAM.elf
     elf:VARIANT          a tiny multiboot ELF32 with a fault in its program headers
     junk                 a file that is no kernel at all
     none                 no module
 """
 
+import re
 import struct
+import subprocess
 import sys
 import zlib
 
 import results
 
 sys.path.insert(0, str(results.ROOT / "tools"))
+import mkinitrd  # noqa: E402
 import mkiso  # noqa: E402
 
 # Setup-header fields of a bzImage: Documentation/x86/boot.rst of the kernel.
@@ -130,10 +134,36 @@ def linux(variant, directory, append):
             mkiso.Module(initrd, "initrd")]
 
 
+def kexec_files(directory):
+    """{name in the initrd: host file}: Debian's kexec, unpacked and never installed; the host's C
+    library; and xenctrl.S in the place of nine packages of Xen that it would need otherwise."""
+    kexec = mkiso.BUILD / "cache/kexec/sbin/kexec"
+    if not kexec.exists():
+        raise RuntimeError(f"{kexec} is missing: run tools/setup.sh test")
+    xenctrl, version = directory / "libxenctrl.so.4.17", directory / "xenctrl.map"
+    version.write_text("VERS_4.17.0 { *; };\n")
+    subprocess.run(["gcc", "-shared", "-nostdlib", f"-Wl,-soname,{xenctrl.name}",
+                    f"-Wl,--version-script={version},-z,noexecstack,--build-id=none", "-s",
+                    "tests/linux/xenctrl.S", "-o", str(xenctrl)], cwd=results.ROOT, check=True)
+    out = {"bin/kexec": kexec, "lib/libxenctrl.so.4.17": xenctrl}
+    libs = subprocess.run(["ldd", "/bin/sh"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    for path in re.findall(r"(/\S*/(?:libc\.so\.6|ld-linux-x86-64\.so\.2)) ", libs):
+        name = path.rpartition("/")[2]
+        out[("lib64/" if name.startswith("ld-") else "lib/") + name] = path
+    return out
+
+
+def linux_kexec(directory, append):
+    initrd = write(directory, "initrd", mkinitrd.build(kexec_files(directory)))
+    return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
+
+
 def image(name, directory, append):
     kind, _, arg = name.partition(":")
     if kind == "linux":
         return linux(arg, directory, append)
+    if kind == "linux-kexec":
+        return linux_kexec(directory, append)
     if kind == "guest":
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf", "guest", append)]
     if kind == "elf":

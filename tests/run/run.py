@@ -255,7 +255,7 @@ def run_row(name, row):
     if run.problems:
         results.record(f"run:{name}", "fail", "\n".join([*run.problems, *run.logs()]))
         return False
-    for big in ("boot.iso", "kernel.img", "initrd.img"):
+    for big in ("boot.iso", "kernel.img", "initrd.img", "initrd"):
         (run.dir / big).unlink(missing_ok=True)
     results.record(f"run:{name}", "pass", took)
     return True

@@ -8,6 +8,7 @@
 #include "arch/x86/defs/vector.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/layout.h"
+#include "tests/guest/lib/smp.h"
 
 extern u8 trap_stubs[];
 extern u8 user_leave[];
@@ -25,8 +26,9 @@ static struct jump *catch_jump;
 static trap_handler handlers[VECTOR_COUNT];
 static u64 gdt[G_ENTRIES];
 static struct idt_gate idt[VECTOR_COUNT];
-static struct tss64 tss;
+static struct tss64 tss, ap_tss[SMP_MAX];
 static u8 df_stack[4096] ALIGNED(16);
+static u8 ap_df_stack[SMP_MAX][4096] ALIGNED(16);
 static u8 ring0_stack[8192] ALIGNED(16);
 static u8 user_stack[8192] ALIGNED(16);
 static u64 win_pdpt[512] ALIGNED(4096);
@@ -73,6 +75,20 @@ void cpu_init(void)
 	page_pml4[1] = (u64)(uintptr_t)win_pdpt | G_PTE_P | G_PTE_W | G_PTE_U;
 	win_pdpt[0] = (u64)(uintptr_t)win_pd | G_PTE_P | G_PTE_W | G_PTE_U;
 	win_pd[0] = (u64)(uintptr_t)win_pt | G_PTE_P | G_PTE_W | G_PTE_U;
+}
+
+void cpu_init_ap(u32 cpu)
+{
+	const struct desc_ptr ptr = { .limit = sizeof(gdt) - 1, .base = (u64)(uintptr_t)gdt };
+	const struct desc_ptr idt_ptr = { .limit = sizeof(idt) - 1, .base = (u64)(uintptr_t)idt };
+	u32 sel = G_TSS + 16 * cpu;
+	u64 tss_va = (u64)(uintptr_t)&ap_tss[cpu];
+
+	gdt[sel >> 3] = desc_system_low(tss_va, TSS64_LIMIT, DESC_TYPE_TSS_AVAIL);
+	gdt[(sel >> 3) + 1] = tss_va >> 32;
+	ap_tss[cpu].ist[0] = (u64)(uintptr_t)(ap_df_stack[cpu] + sizeof(ap_df_stack[cpu]));
+	ap_tss[cpu].iomap_base = TSS64_BYTES;
+	asm volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(ptr), "m"(idt_ptr), "r"(sel) : "memory");
 }
 
 void cpu_reset_handlers(void)
@@ -167,6 +183,10 @@ void trap_dispatch(struct trap_regs *regs)
 
 	if (handlers[vector] != NULL) {
 		handlers[vector](regs);
+		return;
+	}
+	if (smp_self() != 0) {
+		smp_trap(regs);
 		return;
 	}
 	if (vector == USER_EXIT_VECTOR && (regs->cs & 3) == 3) {

@@ -27,6 +27,7 @@ struct jump {
 typedef void (*trap_handler)(struct trap_regs *regs);
 
 void cpu_init(void);
+void cpu_init_ap(u32 cpu); /* tables and TR of another CPU; trap_of(), try_*() are CPU 0's only */
 
 /* cpu_reset_handlers() - forget handlers, logs and catch points: before every test. */
 void cpu_reset_handlers(void);

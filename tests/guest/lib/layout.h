@@ -12,13 +12,19 @@
 #define G_CODE16  0x38 /* base LOW_BASE */
 #define G_DATA16  0x40 /* base LOW_BASE */
 #define G_TSS     0x48 /* 16 bytes */
-#define G_ENTRIES 11
+#define G_ENTRIES 25   /* one TSS per CPU: STR tells which CPU it is */
+
+#define SMP_MAX         8
+#define SMP_STACK_SHIFT 14
 
 /* Conventional memory used while in real or 32-bit mode; the code blob is copied here. */
 #define LOW_BASE      0x60000
 #define LOW_SEG       0x6000
 #define LOW_BLOB_MAX  0x3000
-#define LOW_TABLES    0x3000 /* three pages: 32-bit paging structures of the tests */
+#define LOW_TABLES    0x3000  /* three pages: 32-bit paging structures of the tests */
+#define AP_BASE       0x67000 /* ap.S; its state area and stack are in the same page */
+#define AP_STATE      0x400   /* offsets from AP_BASE */
+#define AP_STACK      0x600
 #define LOW_MAIL      0x8000 /* struct mailbox */
 #define LOW_STACK_TOP 0xfff0
 

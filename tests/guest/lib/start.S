@@ -70,6 +70,7 @@ guest_start:
 
 	.section .rodata
 	.balign 8
+	.globl boot_gdt
 boot_gdt:
 	.quad	0
 	.quad	0x00af9b000000ffff

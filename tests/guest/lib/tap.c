@@ -10,6 +10,7 @@
 #include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/lib/smp.h"
 #include "tests/guest/lib/str.h"
 
 #define COM1 0x3f8
@@ -151,6 +152,7 @@ static const char *test_not_here(const struct test *t)
 static void machine_quiesce(void)
 {
 	cpu_reset_handlers();
+	smp_stop();
 	platform_quiesce();
 	if (apic_mode() != APIC_OFF)
 		apic_quiesce();

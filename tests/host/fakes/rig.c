@@ -98,6 +98,7 @@ static void vp_init(struct fake_guest *g, u32 i)
 
 	vp->partition = &g->p;
 	vp->index = i;
+	vp->state = VP_RUNNING;
 	vp->apic_id = i * 2;
 	vp->vpid = (u16)(i + 1);
 	vp->deadline_tsc = TIMER_NEVER;

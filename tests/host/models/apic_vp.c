@@ -20,6 +20,7 @@ static void set_up_machine(bool vid)
 	m->tpr_shadow = true;
 	m->virt_intr_delivery = vid;
 	m->apic_register_virt = vid;
+	at.p.config.min_timer_period_us = 200;
 	if (clock_init(&at.p.clock, APIC_TEST_TSC_HZ, 0, 0) != ERR_NONE)
 		abort();
 }
@@ -35,6 +36,7 @@ void apic_test_init(u32 vps, bool vid)
 
 		vp->partition = &at.p;
 		vp->index = i;
+		vp->state = VP_RUNNING;
 		vp->apic_id = i;
 		vp->deadline_tsc = TIMER_NEVER;
 		vp->msr_bitmap = at.msr_bitmap;

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The other CPUs: each gets a block, stacks and a VP, is started once, enters VMX and is parked
+ * with its VP waiting for the guest's SIPI.
+ *
+ * Context: boot CPU; ap_main() and what it calls: the AP, while the boot CPU waits for it.
+ */
+#include "arch/x86/insn.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/smp.h"
+#include "arch/x86/vmx.h"
+#include "boot/boot.h"
+#include "core/lib/bits.h"
+#include "core/log.h"
+#include "core/mem/page_alloc.h"
+#include "core/partition.h"
+#include "core/vp.h"
+
+#define TSC_ROUNDS 16
+
+/* One CPU on its way; written by one side, read by the other, with release and acquire. */
+struct ap {
+	struct percpu pc; /* first: the AP gets its address */
+	struct vp *vp;
+	void *vmxon_page, *vmcs_page;
+	const struct options *options;
+	const char *left_out; /* why, NULL: it has joined */
+	bool ready;
+	u32 ping, pong; /* TSC comparison */
+	u64 tsc;
+};
+
+static bool released;
+
+/* The AP's half of measure_tsc(). */
+static void answer_tsc(struct ap *ap)
+{
+	for (u32 round = 1; round <= TSC_ROUNDS; round++) {
+		while (LOAD_ACQUIRE(ap->ping) != round)
+			cpu_pause();
+		ap->tsc = rdtsc();
+		STORE_RELEASE(ap->pong, round);
+	}
+}
+
+static NORETURN void ap_main(struct percpu *pc)
+{
+	struct ap *ap = (struct ap *)(void *)pc;
+
+	percpu_load(pc, pc->stacks, pc->cpu);
+	smp_arrived(pc);
+	answer_tsc(ap);
+	if (lapic_init() != ERR_NONE)
+		ap->left_out = "its local APIC is disabled";
+	else
+		ap->left_out = boot_adopt_cpu(ap->vp, ap->vmxon_page, ap->vmcs_page);
+	STORE_RELEASE(ap->ready, true);
+	if (ap->left_out)
+		hw_halt();
+	while (!LOAD_ACQUIRE(released))
+		cpu_pause();
+	STORE_RELEASE(ap->vp->entered, true);
+	boot_test_cpu(ap->options, pc->cpu);
+	vmx_run(ap->vp);
+}
+
+/* TSC of the AP minus ours, from the exchange that took least; *error: half of that exchange. */
+static s64 measure_tsc(struct ap *ap, u64 *error)
+{
+	s64 offset = 0;
+
+	*error = ~0ull;
+	for (u32 round = 1; round <= TSC_ROUNDS; round++) {
+		u64 start = rdtsc(), end;
+
+		STORE_RELEASE(ap->ping, round);
+		while (LOAD_ACQUIRE(ap->pong) != round)
+			cpu_pause();
+		end = rdtsc();
+		if ((end - start) / 2 < *error) {
+			*error = (end - start) / 2;
+			offset = (s64)(ap->tsc - (start + *error));
+		}
+	}
+	return offset;
+}
+
+static struct ap *create_ap(u32 apic_id, u32 index)
+{
+	struct ap *ap = page_alloc_n((sizeof(*ap) + 4095) / 4096, 1);
+	struct cpu_stacks *stacks = page_alloc_n(sizeof(*stacks) / 4096, 1);
+
+	if (!ap || !stacks)
+		return NULL;
+	ap->vmxon_page = page_alloc();
+	ap->vmcs_page = page_alloc();
+	if (!ap->vmxon_page || !ap->vmcs_page)
+		return NULL;
+	ap->pc.stacks = stacks;
+	ap->pc.apic_id = apic_id;
+	ap->pc.cpu = index;
+	paging_guard(stacks);
+	return ap;
+}
+
+static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_id)
+{
+	struct ap *ap = create_ap(apic_id, p->vp_count);
+	u64 error;
+	s64 offset;
+
+	if (!ap) {
+		log_warn("cpu %u: no memory for it: it is left out", apic_id);
+		return;
+	}
+	ap->vp = boot_create_vp(p, apic_id);
+	ap->options = &b->options;
+	if (smp_start_cpu(&ap->pc, ap_main, b->tsc.tsc_hz) != ERR_NONE) {
+		log_warn("cpu %u: does not answer INIT-SIPI-SIPI: it is left out", apic_id);
+		p->vp_count--;
+		return;
+	}
+	offset = measure_tsc(ap, &error);
+	while (!LOAD_ACQUIRE(ap->ready))
+		cpu_pause();
+	if (ap->left_out) {
+		log_warn("cpu %u: %s: it is left out", apic_id, ap->left_out);
+		p->vp_count--;
+		return;
+	}
+	log_info("cpu %u: VP %u, TSC offset %lld +-%llu ticks", apic_id, ap->vp->index, offset,
+		 error);
+}
+
+/* A page below 1 MiB that real mode can reach and nobody but RAM has. */
+static bool find_low_page(const struct partition *p, u64 *pa)
+{
+	for (*pa = 0x8f000; *pa >= 0x1000; *pa -= 0x1000) {
+		if (e820_is_type(&p->memory, *pa, 0x1000, E820_RAM))
+			return true;
+	}
+	return false;
+}
+
+void boot_start_cpus(const struct boot_state *b, struct partition *p)
+{
+	u32 own = this_cpu()->apic_id;
+	void *tables;
+	u64 page;
+
+	if (b->acpi.cpu_count < 2 || b->options.maxcpus < 2)
+		return;
+	tables = page_alloc_n(SMP_PAGES, 1);
+	if (!tables || !find_low_page(p, &page)) {
+		log_warn("no page below 1 MiB to start other CPUs: the guest gets one");
+		return;
+	}
+	smp_begin(page, tables);
+	for (u32 i = 0; i < b->acpi.cpu_count; i++) {
+		const struct acpi_cpu *cpu = &b->acpi.cpu[i];
+
+		if (cpu->enabled && cpu->apic_id != own && p->vp_count < b->options.maxcpus &&
+		    p->vp_count < VP_MAX)
+			start_cpu(b, p, cpu->apic_id);
+	}
+	smp_end();
+}
+
+void boot_release_cpus(void)
+{
+	STORE_RELEASE(released, true);
+}

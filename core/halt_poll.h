@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Halt polling: how long a VP that executed HLT looks for an event in root before it sleeps. Each
+ * VP learns its own time from the length of its blocks. Options and rules are those of KVM's module
+ * parameters of the same names.
+ *
+ * Context: pure; VP's own CPU.
+ */
+#pragma once
+
+#include "core/lib/types.h"
+
+struct halt_poll_params {
+	u32 max_ns;        /* halt_poll_ns=, 0: never poll */
+	u32 grow;          /* halt_poll_ns_grow=, 0: never grow */
+	u32 grow_start_ns; /* halt_poll_ns_grow_start= */
+	u32 shrink;        /* halt_poll_ns_shrink=, 0: a long block resets the time to 0 */
+};
+
+struct halt_poll {
+	u32 value_ns;    /* what the next HLT polls at most */
+	bool disallowed; /* the guest polls by itself: the value is left alone */
+	bool polled;     /* the present block began with polling */
+	u64 start_tsc;   /* of the present block, or the last while the VP runs; 0: none */
+	u64 end_tsc;     /* of the last block, for who calls halt_poll_end() */
+};
+
+/* halt_poll_begin() - a block begins. Returns the time to poll before sleep; 0: sleep at once. */
+u32 halt_poll_begin(struct halt_poll *h, const struct halt_poll_params *params);
+
+/**
+ * halt_poll_end() - the block is over: learn from it.
+ * @block_ns: from HLT to the wake, the poll included.
+ * @is_event: an event of the guest ended it, not a reset.
+ */
+void halt_poll_end(struct halt_poll *h, const struct halt_poll_params *params, u64 block_ns,
+		   bool is_event);

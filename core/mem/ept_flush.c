@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* INVEPT on every CPU: a generation counter, work bits and kicks. Pure. Context: VP's CPU, no
+ * locks. */
+#include "core/hw.h"
+#include "core/mem/ept.h"
+#include "core/partition.h"
+#include "core/vp.h"
+
+void ept_flush_local(struct vp *vp)
+{
+	struct partition *p = vp->partition;
+	u32 wanted = LOAD_ACQUIRE(p->flush_wanted);
+
+	hw_invept(p->ept.eptp);
+	COUNT(vp, EPT_FLUSH);
+	STORE_RELEASE(vp->flush_done, wanted);
+}
+
+/* Before its first entry a VP has nothing cached, and its CPU does not look for work yet. */
+static bool is_behind(const struct vp *vp, u32 wanted)
+{
+	return LOAD_ACQUIRE(vp->entered) && (s32)(wanted - LOAD_ACQUIRE(vp->flush_done)) > 0;
+}
+
+void ept_flush(struct partition *p)
+{
+	struct vp *self = hw_cpu_vp();
+	u32 wanted = __atomic_add_fetch(&p->flush_wanted, 1, __ATOMIC_ACQ_REL);
+
+	hw_invept(p->ept.eptp);
+	if (self)
+		STORE_RELEASE(self->flush_done, wanted);
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (p->vp[i] != self && is_behind(p->vp[i], wanted))
+			vp_post_work(p->vp[i], VP_WORK_FLUSH);
+	}
+	for (u32 i = 0; i < p->vp_count; i++) {
+		while (p->vp[i] != self && is_behind(p->vp[i], wanted)) {
+			/* The other one may be waiting for us in the same place. */
+			if (self && (READ_ONCE(self->work) & VP_WORK_FLUSH))
+				ept_flush_local(self);
+			__builtin_ia32_pause();
+		}
+	}
+}
