@@ -36,13 +36,11 @@ void halt_poll_end(struct halt_poll *h, const struct halt_poll_params *params, u
 	h->start_tsc = 0;
 	if (h->disallowed)
 		return;
-	if (!is_event)
-		shrink(h, params);
-	else if (params->max_ns == 0)
+	if (is_event && params->max_ns == 0)
 		h->value_ns = 0;
-	else if (block_ns <= h->value_ns)
+	else if (is_event && block_ns <= h->value_ns)
 		return; /* the poll was long enough */
-	else if (h->value_ns != 0 && block_ns > params->max_ns)
+	else if (!is_event || (h->value_ns != 0 && block_ns > params->max_ns))
 		shrink(h, params);
 	else if (h->value_ns < params->max_ns && block_ns < params->max_ns)
 		grow(h, params);

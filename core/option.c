@@ -23,7 +23,7 @@ struct parse {
 	size_t msg_len;
 };
 
-/* Features of cpu=: all of them on/off for now. */
+/* Features of cpu=: all of them are on/off. */
 static const struct cpu_feature {
 	const char *name;
 	u32 offset;

@@ -12,14 +12,14 @@ enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_ENUM, OPTION_STRING, OPTION_
 
 struct option_row {
 	const char *name;
-	enum option_type type;
 	const char *values; /* ENUM: "a|b|c"; UINT: documentation of the range */
 	u64 min, max;       /* UINT */
-	bool has_auto;      /* UINT: "-1" is OPTION_AUTO */
 	const char *dflt;   /* as the user would write it */
 	const char *help;
+	enum option_type type;
 	u32 offset; /* of the field in struct options: u32, or u64 for UINT, char[] for STRING */
 	u32 size;
+	bool has_auto; /* UINT: "-1" is OPTION_AUTO */
 };
 
 enum apicv_mode { APICV_AUTO, APICV_ON, APICV_OFF };

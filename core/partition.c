@@ -65,7 +65,7 @@ static void report_guest_state(struct vp *vp)
 		  r->rdx);
 	log_error("RSI %016llx RDI %016llx RBP %016llx R8  %016llx", r->rsi, r->rdi, r->rbp, r->r8);
 	log_error("R9  %016llx R10 %016llx R11 %016llx R12 %016llx", r->r9, r->r10, r->r11, r->r12);
-	log_error("R13 %016llx R14 %016llx R15 %016llx CR2 (not kept)", r->r13, r->r14, r->r15);
+	log_error("R13 %016llx R14 %016llx R15 %016llx", r->r13, r->r14, r->r15);
 	log_error("CR0 %08llx CR3 %016llx CR4 %08llx EFER %04llx", hw_vmread(VMCS_GUEST_CR0),
 		  hw_vmread(VMCS_GUEST_CR3), hw_vmread(VMCS_GUEST_CR4), hw_vmread(VMCS_GUEST_EFER));
 	log_error("last exit: %s, qualification 0x%llx, guest-physical 0x%llx, linear 0x%llx",

@@ -21,7 +21,7 @@ struct msr_table;
 /* What boot decided about the machine; read-only for everyone after the first entry. */
 struct machine {
 	u32 phys_bits;           /* CPUID 0x80000008, cut to 48 for the EPT map */
-	bool is_bochs;           /* emulator with the listed virtual-interrupt-delivery bug */
+	bool is_bochs;           /* emulator with the bugs of docs/emulators.md */
 	bool x2apic;             /* CPU has x2APIC */
 	bool apic_register_virt; /* in use */
 	bool tpr_shadow;         /* in use */

@@ -5,8 +5,8 @@
     tools/mkiso.py OUTPUT       the image of `make iso`; KERNEL, INITRD, APPEND and HV from the
                                 environment replace the default Linux guest
 
-Other tools import make_iso(). The BIOS boot path (i386-pc) is always there; x86_64-efi comes with
-it when its GRUB modules are installed and `efi` is asked for.
+Other tools import make_iso(). The image boots through BIOS (i386-pc), from a CD and, as a hybrid,
+from a USB stick.
 """
 
 import dataclasses
@@ -27,8 +27,7 @@ INITRD = BUILD / "initrd"
 APPEND = "console=tty0 console=ttyS0,115200"
 GRUB_MODULES = "multiboot2 multiboot linux normal iso9660 biosdisk part_msdos test echo iorw " \
                "serial halt reboot"
-GRUB_DIRS = {"i386-pc": pathlib.Path("/usr/lib/grub/i386-pc"),
-             "x86_64-efi": pathlib.Path("/usr/lib/grub/x86_64-efi")}
+GRUB_DIR = pathlib.Path("/usr/lib/grub/i386-pc")
 
 
 @dataclasses.dataclass
@@ -48,7 +47,6 @@ class Boot:
     modules: list[Module] = dataclasses.field(default_factory=list)
     files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
     before: str = ""    # GRUB commands run before the boot
-    efi: bool = False
 
 
 def quote(text):
@@ -96,9 +94,7 @@ def make_iso(out, boot):
             os.link(path, tree / name)
         image = tree.with_name(tree.name + ".iso")
         cmd = ["grub-mkrescue", "-o", str(image), "--themes=", "--fonts=", "--locales=",
-               f"--install-modules={GRUB_MODULES}", "--compress=no"]
-        if not (boot.efi and GRUB_DIRS["x86_64-efi"].is_dir()):
-            cmd.append(f"--directory={GRUB_DIRS['i386-pc']}")
+               f"--install-modules={GRUB_MODULES}", "--compress=no", f"--directory={GRUB_DIR}"]
         done = subprocess.run(cmd + [str(tree)], stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode or not image.exists():
@@ -144,7 +140,7 @@ def default_guest(env=os.environ):
 def main():
     out = sys.argv[1] if len(sys.argv) > 1 else BUILD / "kensho.iso"
     try:
-        make_iso(out, Boot(hv=os.environ.get("HV", ""), modules=default_guest(), efi=True))
+        make_iso(out, Boot(hv=os.environ.get("HV", ""), modules=default_guest()))
     except RuntimeError as err:
         sys.exit(str(err))
     print(f"{out}: write it to a USB stick with dd, or boot it in a virtual machine")

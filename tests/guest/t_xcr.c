@@ -5,6 +5,7 @@
 #include "arch/x86/defs/vector.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/cpu.h"
+#include "tests/guest/lib/str.h"
 
 static bool xcr_ready(void)
 {
@@ -154,6 +155,73 @@ static void xcr_state_survives(void)
 	EXPECT_EQ(in[1], out[1]);
 }
 
+static const u8 ymm_in[64] ALIGNED(32) = {
+	"every byte of two registers is carried to the area and back"
+};
+
+static void ymm_load(void)
+{
+	asm volatile("vmovdqa %0, %%ymm3; vmovdqa %1, %%ymm9"
+		     :
+		     : "m"(ymm_in[0]), "m"(ymm_in[32])
+		     : "memory");
+}
+
+static void ymm_expect(const char *format)
+{
+	static u8 out[64] ALIGNED(32);
+
+	asm volatile("vmovdqa %%ymm3, %0; vmovdqa %%ymm9, %1"
+		     : "=m"(out[0]), "=m"(out[32])
+		     :
+		     : "memory");
+	for (u32 i = 0; i < sizeof(out); i++) {
+		if (out[i] != ymm_in[i])
+			test_expect(false, "lost by", format, out[i], ymm_in[i], __FILE__,
+				    __LINE__);
+	}
+}
+
+/* Every kind of XSAVE that CPUID offers is one that the matching restore understands. */
+static void xcr_save_formats(void)
+{
+	static u8 area[4][4096] ALIGNED(64);
+	u32 offered = cpuid2(0xd, 1).a;
+
+	if (!xcr_ready())
+		return;
+	if ((xcr0_supported() & XCR0_AVX) == 0) {
+		test_skip("no AVX");
+		return;
+	}
+	write_cr4(read_cr4() | CR4_OSFXSR);
+	EXPECT_EQ(NO_FAULT, try_xsetbv(0, 7));
+	memset(area, 0, sizeof(area));
+	ymm_load();
+	asm volatile("xsave64 (%0)" : : "r"(area[0]), "a"(7), "d"(0) : "memory");
+	if ((offered & CPUIDD_1_EAX_XSAVEOPT) != 0)
+		asm volatile("xsaveopt64 (%0)" : : "r"(area[1]), "a"(7), "d"(0) : "memory");
+	if ((offered & CPUIDD_1_EAX_XSAVEC) != 0)
+		asm volatile("xsavec64 (%0)" : : "r"(area[2]), "a"(7), "d"(0) : "memory");
+	if ((offered & CPUIDD_1_EAX_XSAVES) != 0)
+		asm volatile("xsaves64 (%0)" : : "r"(area[3]), "a"(7), "d"(0) : "memory");
+	for (u32 i = 0; i < 4; i++) {
+		static const u32 bit[] = { 0, CPUIDD_1_EAX_XSAVEOPT, CPUIDD_1_EAX_XSAVEC,
+					   CPUIDD_1_EAX_XSAVES };
+		static const char *const name[] = { "XSAVE", "XSAVEOPT", "XSAVEC", "XSAVES" };
+
+		if (i != 0 && (offered & bit[i]) == 0)
+			continue;
+		asm volatile("vzeroall");
+		if (i == 3)
+			asm volatile("xrstors64 (%0)" : : "r"(area[i]), "a"(7), "d"(0) : "memory");
+		else
+			asm volatile("xrstor64 (%0)" : : "r"(area[i]), "a"(7), "d"(0) : "memory");
+		ymm_expect(name[i]);
+	}
+	try_xsetbv(0, 1);
+}
+
 static const struct test t_xcr_tests[] = {
 	{ .name = "xcr_needs_osxsave", .run = xcr_needs_osxsave },
 	{ .name = "xcr_bad_values", .run = xcr_bad_values },
@@ -162,5 +230,9 @@ static const struct test t_xcr_tests[] = {
 	{ .name = "xcr_upper_halves", .run = xcr_upper_halves },
 	{ .name = "xcr_at_cpl3", .run = xcr_at_cpl3 },
 	{ .name = "xcr_state_survives", .run = xcr_state_survives },
+	{ .name = "xcr_save_formats",
+	  .run = xcr_save_formats,
+	  .flags = T_BOCHS,
+	  .why = "the emulator saves the compacted format where it does not restore it from" },
 };
 TEST_GROUP(t_xcr);

@@ -301,6 +301,20 @@ static void test_xsave_components_without_size_are_hidden(void)
 	EXPECT_EQ(0, ask(7, 0).b & CPUID7_EBX_AVX512F);
 }
 
+static void on_bochs(struct partition *p)
+{
+	p->machine.is_bochs = true;
+}
+
+static void test_compacted_format_is_hidden_on_bochs(void)
+{
+	init();
+	EXPECT_EQ(0xf, ask(0xd, 1).a & 0xf);
+	fake_guest_init(&g, 1, on_bochs);
+	EXPECT_EQ(CPUIDD_1_EAX_XSAVEOPT | CPUIDD_1_EAX_XGETBV_ECX1, ask(0xd, 1).a);
+	EXPECT_EQ(0, ask(0xd, 1).b);
+}
+
 static void test_exit_equals_query(void)
 {
 	struct vp *vp = &g.vp[0];
@@ -355,5 +369,6 @@ TEST_MAIN(TEST(test_mwait_c1_offers_no_deeper_state), TEST(test_hidden_features_
 	  TEST(test_per_vp_bits_follow_the_vp), TEST(test_configuration_decides),
 	  TEST(test_instructions_need_their_control), TEST(test_out_of_range_is_highest_basic_leaf),
 	  TEST(test_absent_host_leaves_are_not_asked), TEST(test_xsave_sizes_follow_xcr0),
-	  TEST(test_xsave_components_without_size_are_hidden), TEST(test_exit_equals_query),
+	  TEST(test_xsave_components_without_size_are_hidden),
+	  TEST(test_compacted_format_is_hidden_on_bochs), TEST(test_exit_equals_query),
 	  TEST(test_static_leaves_cost_no_vmread), TEST(test_overlap_is_refused_by_name))

@@ -23,6 +23,7 @@ CHECKS = {
     "no-asm": text.no_asm,
     "spdx": text.spdx,
     "tags": text.tags,
+    "readme-options": text.readme_options,
     "size": size.check,
     "wx": binary.wx,
     "pure": binary.pure,

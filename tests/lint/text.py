@@ -48,3 +48,11 @@ def tags(files):
             if line != line.rstrip():
                 bad.append(f"{path}:{number}: blanks at the end of the line")
     return bad
+
+
+def readme_options(files):
+    """Every option row has its line in README's table."""
+    rows = re.findall(r'\.name = "(\w+)"', (sources.ROOT / "core/option_rows.c").read_text())
+    table = (sources.ROOT / "README.md").read_text()
+    return [f"README.md: no table row for option {name}" for name in rows
+            if f"| `{name}` |" not in table]

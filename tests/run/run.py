@@ -95,8 +95,7 @@ class Run:
         append = LONG if row["append"] == "@long" else row["append"]
         files = {"data/random.bin": mkiso.data_file()[0]} if row.get("cdfile") == "yes" else {}
         mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
-            hv=hv, modules=images.image(row["image"], self.dir, append), files=files,
-            efi=row["emulator"] == "qemu-ovmf"))
+            hv=hv, modules=images.image(row["image"], self.dir, append), files=files))
 
     def execute_script(self):
         cmd = self.row["script"].split()
