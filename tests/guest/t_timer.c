@@ -6,6 +6,7 @@
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/lib/str.h"
 
 #define VEC          0x54
 #define LONG_WAIT_US 500000
@@ -286,6 +287,67 @@ static void timer_sweep_exits(void)
 	}
 }
 
+/*
+ * The deadline passes at every point of a page copy: an interrupt in a string instruction resumes
+ * it where it was. @copy moves or stores 4096 bytes and returns what is left of RCX.
+ */
+static u8 page_from[4096] __attribute__((aligned(4096)));
+static u8 page_to[4096] __attribute__((aligned(4096)));
+
+static void sweep_string(u64 (*copy)(void), bool stores)
+{
+	u32 inside = 0;
+
+	for (u32 i = 0; i < 4096; i++)
+		page_from[i] = stores ? 0x5a : (u8)(i * 31 + 7);
+	apic_timer(APIC_TIMER_TSC_DEADLINE, VEC, APIC_TDCR_BY_1);
+	for (u32 i = 0; i < 900; i++) {
+		u64 left;
+
+		memset(page_to, 0xee, sizeof(page_to));
+		irq_log_count = 0;
+		sti();
+		wrmsr(MSR_IA32_TSC_DEADLINE, rdtsc() + i);
+		left = copy();
+		inside += irq_log_count;
+		if (left != 0 || memcmp(page_from, page_to, sizeof(page_to)) != 0) {
+			EXPECT_EQ(0, left);
+			EXPECT_EQ(~0u, i); /* names the offset */
+			break;
+		}
+		wait_irqs(1);
+	}
+	EXPECT_GE(inside, 300);
+}
+
+static u64 movs_page(void)
+{
+	u64 n = 512;
+	u8 *to = page_to, *from = page_from;
+
+	asm volatile("rep movsq" : "+c"(n), "+D"(to), "+S"(from) : : "memory");
+	return n | (u64)(to - page_to - 4096) | (u64)(from - page_from - 4096);
+}
+
+static u64 stos_page(void)
+{
+	u64 n = 512;
+	u8 *to = page_to;
+
+	asm volatile("rep stosq" : "+c"(n), "+D"(to) : "a"(0x5a5a5a5a5a5a5a5aull) : "memory");
+	return n | (u64)(to - page_to - 4096);
+}
+
+static void timer_sweep_movs(void)
+{
+	sweep_string(movs_page, false);
+}
+
+static void timer_sweep_stos(void)
+{
+	sweep_string(stos_page, true);
+}
+
 #define TIMER_TESTS(prefix, more)                                                                  \
 	{ .name = prefix "oneshot", .run = timer_oneshot, .flags = more },                         \
 		{ .name = prefix "counts_down", .run = timer_counts_down, .flags = more },         \
@@ -300,6 +362,8 @@ static void timer_sweep_exits(void)
 		{ .name = prefix "mode_rules", .run = timer_mode_rules, .flags = more },           \
 		{ .name = prefix "mode_switch", .run = timer_mode_switch, .flags = more },         \
 		{ .name = prefix "sweep_exits", .run = timer_sweep_exits, .flags = more },         \
+		{ .name = prefix "sweep_movs", .run = timer_sweep_movs, .flags = more },           \
+		{ .name = prefix "sweep_stos", .run = timer_sweep_stos, .flags = more },           \
 	{                                                                                          \
 		.name = prefix "pending", .run = timer_pending, .flags = more                      \
 	}

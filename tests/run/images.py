@@ -158,12 +158,22 @@ def linux_kexec(directory, append):
     return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
 
 
+def linux_vectors(directory, append):
+    program = directory / "vectors"
+    subprocess.run(["gcc", "-static", "-nostdlib", "-Wl,--build-id=none,-z,noexecstack", "-s",
+                    "tests/linux/vectors.S", "-o", str(program)], cwd=results.ROOT, check=True)
+    initrd = write(directory, "initrd", mkinitrd.build({"bin/vectors": program}))
+    return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
+
+
 def image(name, directory, append):
     kind, _, arg = name.partition(":")
     if kind == "linux":
         return linux(arg, directory, append)
     if kind == "linux-kexec":
         return linux_kexec(directory, append)
+    if kind == "linux-vectors":
+        return linux_vectors(directory, append)
     if kind == "guest":
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf", "guest", append)]
     if kind == "elf":
