@@ -108,7 +108,7 @@ enum exit_action exit_preemption_timer(struct vp *vp, const struct exit_info *x)
 enum exit_action exit_init(struct vp *vp, const struct exit_info *x)
 {
 	vp_left_hlt(vp);
-	vp_set_work(vp, VP_WORK_INIT);
+	vlapic_post_init(vp);
 	return EXIT_RESUME;
 }
 

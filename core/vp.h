@@ -39,9 +39,8 @@ enum vp_work {
 	VP_WORK_EVENT = 1u << 0,  /* something may have become deliverable: event_prepare_entry() */
 	VP_WORK_TIMER = 1u << 1,  /* the deadline queue's head changed or expired */
 	VP_WORK_POSTED = 1u << 2, /* vectors wait in vlapic.posted (remote) */
-	VP_WORK_INIT = 1u << 3,   /* virtual INIT */
+	VP_WORK_SIGNAL = 1u << 3, /* INIT, SIPI or NMI wait in vlapic.signals (remote) */
 	VP_WORK_LAUNCH = 1u << 4, /* the VMCS is clear: VMLAUNCH instead of VMRESUME */
-	VP_WORK_STOP = 1u << 6,   /* leave the run loop */
 	VP_WORK_DUMP = 1u << 7,   /* periodic counter dump is due */
 	VP_WORK_FLUSH = 1u << 8,  /* INVEPT: another CPU changed the EPT */
 };

@@ -32,12 +32,17 @@ void vp_program_timer(struct vp *vp, u64 now_tsc)
 	}
 }
 
-static void take_sipi(struct vp *vp)
+/* INIT, SIPI and NMI. A VP that does not wait for a SIPI ignores it. */
+static void take_signals(struct vp *vp)
 {
-	s32 vector = vlapic_take_sipi(vp);
+	u32 signals = vlapic_take_signals(vp);
 
-	if (vector >= 0)
-		vp_startup(vp, (u8)vector);
+	if (signals & SIGNAL_INIT)
+		vp_reset(vp, true);
+	if ((signals & SIGNAL_SIPI) && vp->state == VP_WAIT_SIPI)
+		vp_startup(vp, (u8)signals);
+	if (signals & SIGNAL_NMI)
+		event_nmi(vp);
 }
 
 /* Any work, until none is left. */
@@ -50,11 +55,8 @@ static NOINLINE bool prepare_any(struct vp *vp)
 		       ~(u32)VP_WORK_LAUNCH;
 		if (work & VP_WORK_FLUSH)
 			ept_flush_local(vp);
-		if (work & VP_WORK_INIT)
-			vp_reset(vp, true);
-		/* A SIPI behind an INIT that came meanwhile is for the state after that INIT. */
-		if (vp->state == VP_WAIT_SIPI && !(LOAD_ACQUIRE(vp->work) & VP_WORK_INIT))
-			take_sipi(vp);
+		if (work & VP_WORK_SIGNAL)
+			take_signals(vp);
 		if (work & VP_WORK_POSTED)
 			vlapic_fold_posted(vp);
 		if (work & VP_WORK_TIMER)
@@ -64,7 +66,7 @@ static NOINLINE bool prepare_any(struct vp *vp)
 		/* What the above raised is delivered at once. */
 		work |= __atomic_fetch_and(&vp->work, ~(u32)VP_WORK_EVENT, __ATOMIC_ACQUIRE) &
 			VP_WORK_EVENT;
-		if (work & (VP_WORK_EVENT | VP_WORK_INIT | VP_WORK_POSTED))
+		if (work & (VP_WORK_EVENT | VP_WORK_SIGNAL | VP_WORK_POSTED))
 			event_prepare_entry(vp);
 		vp_arm_timer(vp);
 		if (!(READ_ONCE(vp->work) & ~(u32)VP_WORK_LAUNCH))

@@ -13,7 +13,6 @@
 #include "core/apic/vlapic.h"
 
 #include "core/apic/vlapic_internal.h"
-#include "core/event.h"
 #include "core/lib/string.h"
 #include "core/partition.h"
 
@@ -207,28 +206,33 @@ void vlapic_post_irq(struct vp *target, u8 vector)
 
 void vlapic_post_nmi(struct vp *target)
 {
-	STORE_RELEASE(target->apic.posted_nmi, 1);
-	vp_post_work(target, VP_WORK_POSTED);
+	(void)__atomic_fetch_or(&target->apic.signals, SIGNAL_NMI, __ATOMIC_RELAXED);
+	vp_post_work(target, VP_WORK_SIGNAL);
 }
 
 void vlapic_post_init(struct vp *target)
 {
-	WRITE_ONCE(target->apic.sipi, 0);
-	vp_post_work(target, VP_WORK_INIT);
+	STORE_RELEASE(target->apic.signals, SIGNAL_INIT);
+	vp_post_work(target, VP_WORK_SIGNAL);
 }
 
 void vlapic_post_sipi(struct vp *target, u8 vector)
 {
-	STORE_RELEASE(target->apic.sipi, SIPI_PENDING | vector);
-	vp_post_work(target, VP_WORK_POSTED);
+	u32 *signals = &target->apic.signals;
+	u32 old = READ_ONCE(*signals);
+
+	do {
+		if ((old & SIGNAL_SIPI) != 0)
+			return;
+	} while (!__atomic_compare_exchange_n(signals, &old, old | SIGNAL_SIPI | vector, false,
+					      __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+	vp_post_work(target, VP_WORK_SIGNAL);
 }
 
 void vlapic_fold_posted(struct vp *vp)
 {
 	struct vlapic *a = &vp->apic;
 
-	if (__atomic_exchange_n(&a->posted_nmi, 0, __ATOMIC_ACQUIRE) != 0)
-		event_nmi(vp);
 	if (__atomic_exchange_n(&a->posted_any, 0, __ATOMIC_ACQUIRE) == 0)
 		return;
 	for (u32 i = 0; i < ARRAY_SIZE(a->posted); i++) {
@@ -239,11 +243,9 @@ void vlapic_fold_posted(struct vp *vp)
 	}
 }
 
-s32 vlapic_take_sipi(struct vp *vp)
+u32 vlapic_take_signals(struct vp *vp)
 {
-	u32 sipi = __atomic_exchange_n(&vp->apic.sipi, 0, __ATOMIC_ACQUIRE);
-
-	return (sipi & SIPI_PENDING) != 0 ? (s32)(sipi & 0xff) : -1;
+	return __atomic_exchange_n(&vp->apic.signals, 0, __ATOMIC_ACQUIRE);
 }
 
 /* --- Reset and hand-over --- */
@@ -326,7 +328,6 @@ void vlapic_reset(struct vp *vp, bool init)
 		a->base_msr = APIC_BASE_DEFAULT | APIC_BASE_EN | (a->base_msr & APIC_BASE_BSP);
 	for (u32 i = 0; i < ARRAY_SIZE(a->posted); i++)
 		__atomic_store_n(&a->posted[i], 0, __ATOMIC_RELAXED);
-	WRITE_ONCE(a->posted_nmi, 0);
 	vlapic_clear(vp);
 	if (init) {
 		irq_fwd_reset(vp);

@@ -18,7 +18,10 @@ struct vp;
 /* Frequency of the APIC timer before the divider when the machine's crystal is not trusted. */
 #define VLAPIC_TIMER_HZ 1000000000ull
 
-#define SIPI_PENDING BIT32(8) /* vlapic.sipi */
+/* vlapic.signals: what arrives beside vectors, in one word, so that its order is kept. */
+#define SIGNAL_SIPI BIT32(8) /* bits 7:0 are its vector */
+#define SIGNAL_INIT BIT32(9) /* comes before the others */
+#define SIGNAL_NMI  BIT32(10)
 
 struct vlapic {
 	u8 *page;     /* 4 KiB, zeroed; registers at their xAPIC offsets */
@@ -28,8 +31,7 @@ struct vlapic {
 	u64 posted[4];
 	u32 posted_any;
 
-	u32 posted_nmi; /* remote: an NMI IPI waits */
-	u32 sipi;       /* remote: SIPI_PENDING | vector, the last SIPI since the last INIT */
+	u32 signals; /* remote: SIGNAL_* */
 
 	/*
 	 * Caches that keep the hot path short; the page is the truth. With virtual-interrupt
@@ -119,14 +121,14 @@ void vlapic_set_irr(struct vp *vp, u8 vector, bool level);
 /* vlapic_post_irq() - the same from any CPU: edge; kicks a remote target. */
 void vlapic_post_irq(struct vp *target, u8 vector);
 void vlapic_post_nmi(struct vp *target);
-void vlapic_post_init(struct vp *target); /* VP_WORK_INIT; forgets a SIPI sent before */
-void vlapic_post_sipi(struct vp *target, u8 vector);
+void vlapic_post_init(struct vp *target);            /* forgets the signals before it */
+void vlapic_post_sipi(struct vp *target, u8 vector); /* no effect behind another SIPI */
 
 /* vlapic_fold_posted() - VP_WORK_POSTED: take over what other CPUs posted. */
 void vlapic_fold_posted(struct vp *vp);
 
-/* vlapic_take_sipi() - vector of the SIPI that waits, -1: none. The VP waits for SIPI. */
-s32 vlapic_take_sipi(struct vp *vp);
+/* vlapic_take_signals() - VP_WORK_SIGNAL: SIGNAL_* since the last call. */
+u32 vlapic_take_signals(struct vp *vp);
 
 /**
  * vlapic_pending_vector() - highest vector that the processor priority lets through now, -1: none.

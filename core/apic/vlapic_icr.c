@@ -66,10 +66,7 @@ static void deliver(struct vp *vp, struct vp *target, const struct ipi *m)
 		vlapic_post_init(target);
 		break;
 	case APIC_MODE_STARTUP:
-		/* The first one counts, also while the target has not got round to it. What a
-		 * running VP leaves there, the next INIT clears. */
-		if (!(READ_ONCE(target->apic.sipi) & SIPI_PENDING))
-			vlapic_post_sipi(target, m->vector);
+		vlapic_post_sipi(target, m->vector);
 		break;
 	default: /* a field from the guest: SMI (dropped: SMM is not the guest's) and reserved */
 		break;

@@ -179,28 +179,30 @@ static void test_nmi_init_and_sipi(void)
 {
 	set_up('x');
 	vlapic_write_icr(VP, 1ull << 56 | APIC_MODE_NMI << 8);
-	EXPECT_TRUE(at.vp[1].work & VP_WORK_POSTED);
-	vlapic_fold_posted(&at.vp[1]);
-	EXPECT_TRUE(at.vp[1].event.nmi_pending);
+	EXPECT_TRUE(at.vp[1].work & VP_WORK_SIGNAL);
+	EXPECT_EQ(SIGNAL_NMI, vlapic_take_signals(&at.vp[1]));
 	vlapic_write_icr(VP, 0ull << 56 | APIC_MODE_NMI << 8); /* to itself */
 	EXPECT_TRUE(VP->event.nmi_pending);
 
 	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_INIT << 8 | APIC_ICR_ASSERT | APIC_ICR_LEVEL);
-	EXPECT_TRUE(at.vp[2].work & VP_WORK_INIT);
+	EXPECT_TRUE(at.vp[2].work & VP_WORK_SIGNAL);
 	EXPECT_TRUE(fake.kicked[fake.kick_count - 1] == &at.vp[2]);
-	EXPECT_CALL(-1, vlapic_take_sipi(&at.vp[2]));
+	EXPECT_CALL(SIGNAL_INIT, vlapic_take_signals(&at.vp[2]));
 	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_STARTUP << 8 | 0x9a);
-	EXPECT_CALL(0x9a, vlapic_take_sipi(&at.vp[2]));
-	EXPECT_CALL(-1, vlapic_take_sipi(&at.vp[2]));
+	EXPECT_CALL(SIGNAL_SIPI | 0x9a, vlapic_take_signals(&at.vp[2]));
+	EXPECT_CALL(0, vlapic_take_signals(&at.vp[2]));
 	/* Of two the first one counts. */
 	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_STARTUP << 8 | 0x11);
 	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_STARTUP << 8 | 0x22);
-	EXPECT_CALL(0x11, vlapic_take_sipi(&at.vp[2]));
-	EXPECT_CALL(-1, vlapic_take_sipi(&at.vp[2]));
-	/* A SIPI that came before the INIT must not start the VP after it. */
+	EXPECT_CALL(SIGNAL_SIPI | 0x11, vlapic_take_signals(&at.vp[2]));
+	/* A SIPI or an NMI that came before the INIT must not act after it; what follows must. */
 	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_STARTUP << 8 | 0x9a);
+	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_NMI << 8);
 	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_INIT << 8 | APIC_ICR_ASSERT);
-	EXPECT_CALL(-1, vlapic_take_sipi(&at.vp[2]));
+	EXPECT_EQ(SIGNAL_INIT, READ_ONCE(at.vp[2].apic.signals));
+	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_STARTUP << 8 | 0x33);
+	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_NMI << 8);
+	EXPECT_CALL(SIGNAL_INIT | SIGNAL_SIPI | SIGNAL_NMI | 0x33, vlapic_take_signals(&at.vp[2]));
 }
 
 static void test_init_deassert_is_ignored(void)
@@ -209,7 +211,7 @@ static void test_init_deassert_is_ignored(void)
 	vlapic_write_icr(VP, (u64)ALL | APIC_MODE_INIT << 8 | APIC_ICR_LEVEL);
 	vlapic_write_icr(VP, 3ull << 56 | APIC_MODE_INIT << 8 | APIC_ICR_LEVEL);
 	for (u32 i = 0; i < VPS; i++)
-		EXPECT_EQ(0, at.vp[i].work & VP_WORK_INIT);
+		EXPECT_EQ(0, at.vp[i].work & VP_WORK_SIGNAL);
 }
 
 static void test_invalid_combinations_send_nothing(void)

@@ -116,6 +116,37 @@ static void test_work_for_another_vp_kicks_it(void)
 	EXPECT_TRUE(at.vp[1].work & VP_WORK_EVENT);
 }
 
+/* What comes behind an INIT is for the state after it, also when the VP sees all at once. */
+static void test_signals_act_in_their_order(void)
+{
+	struct vp *ap;
+
+	init();
+	EXPECT_EQ(ERR_NONE, cpuid_add_rows(&at.p, 0, cpuid_host_rows, cpuid_host_row_count));
+	EXPECT_EQ(ERR_NONE, cpuid_seal(&at.p));
+	ap = fake.cpu_vp = &at.vp[1];
+	ap->state = VP_RUNNING;
+	ap->work = 0;
+	vlapic_post_sipi(ap, 0x12); /* ignored: it runs */
+	(void)vp_prepare_entry(ap);
+	EXPECT_EQ(VP_RUNNING, ap->state);
+	EXPECT_EQ(0, ap->counters.c[COUNTER_SIPI]);
+	vlapic_post_nmi(ap); /* the INIT takes it away */
+	vlapic_post_init(ap);
+	(void)vp_prepare_entry(ap);
+	EXPECT_EQ(VP_WAIT_SIPI, ap->state);
+	EXPECT_FALSE(ap->event.nmi_pending);
+	vlapic_post_init(ap);
+	vlapic_post_sipi(ap, 0x34);
+	vlapic_post_sipi(ap, 0x56);
+	vlapic_post_nmi(ap);
+	(void)vp_prepare_entry(ap);
+	EXPECT_EQ(VP_RUNNING, ap->state);
+	EXPECT_EQ(0x3400, fake.vmcs[VMCS_GUEST_CS_SELECTOR]);
+	EXPECT_EQ(1, ap->counters.c[COUNTER_SIPI]);
+	EXPECT_EQ(INTR_INFO_VALID | 2u << 8 | 2, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO]);
+}
+
 static void test_register_numbers(void)
 {
 	init();
@@ -145,5 +176,5 @@ TEST_MAIN(TEST(test_near_deadline_is_programmed_exactly_at_every_entry),
 	  TEST(test_due_deadline_becomes_work_not_an_exit),
 	  TEST(test_prepare_entry_keeps_launch_and_clears_the_rest),
 	  TEST(test_prepare_entry_delivers_what_a_timer_raised),
-	  TEST(test_work_for_another_vp_kicks_it), TEST(test_register_numbers),
-	  TEST(test_failed_entry_names_the_error))
+	  TEST(test_work_for_another_vp_kicks_it), TEST(test_signals_act_in_their_order),
+	  TEST(test_register_numbers), TEST(test_failed_entry_names_the_error))
