@@ -118,7 +118,7 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 	ap->options = &b->options;
 	if (smp_start_cpu(&ap->pc, ap_main, b->tsc.tsc_hz) != ERR_NONE) {
 		log_warn("cpu %u: does not answer INIT-SIPI-SIPI: it is left out", apic_id);
-		p->vp_count--;
+		partition_drop_last_vp(p);
 		return;
 	}
 	offset = measure_tsc(ap, &error);
@@ -126,7 +126,7 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 		cpu_pause();
 	if (ap->left_out) {
 		log_warn("cpu %u: %s: it is left out", apic_id, ap->left_out);
-		p->vp_count--;
+		partition_drop_last_vp(p);
 		return;
 	}
 	log_info("cpu %u: VP %u, TSC offset %lld +-%llu ticks", apic_id, ap->vp->index, offset,

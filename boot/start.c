@@ -174,16 +174,14 @@ struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 
 	if (!vp || !apic_page)
 		no_pages();
-	vp->partition = p;
-	vp->index = p->vp_count;
 	vp->apic_id = apic_id;
+	partition_add_vp(p, vp);
 	vp->vpid = (u16)(vp->index + 1);
 	vp->deadline_tsc = TIMER_NEVER;
 	vp->msr_bitmap = page_alloc();
 	if (!vp->msr_bitmap)
 		no_pages();
 	memcpy(vp->msr_bitmap, p->msr_bitmap, 4096);
-	p->vp[p->vp_count++] = vp;
 	vlapic_init(vp, apic_page);
 	mtrr_init_from_host(&vp->mtrr, p->machine.phys_bits);
 	return vp;

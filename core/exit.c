@@ -33,8 +33,7 @@
  */
 /* clang-format off */
 static const struct exit_row core_rows[EXIT_REASON_COUNT] = {
-	[EXIT_REASON_EXCEPTION_NMI]      = ROW(exit_exception_nmi,
-					       NEEDS_INTR | NEEDS_QUAL | NEEDS_VECTOR, "exception-nmi"),
+	[EXIT_REASON_EXCEPTION_NMI]      = ROW(exit_exception_nmi, 0, "exception-nmi"),
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = ROW(exit_external_interrupt, 0, "ext-intr"),
 	[EXIT_REASON_TRIPLE_FAULT]       = ROW(exit_triple_fault, 0, "triple-fault"),
 	[EXIT_REASON_INIT]               = ROW(exit_init, 0, "init"),
@@ -192,14 +191,10 @@ static enum exit_action exit_hole(struct vp *vp, const struct exit_info *x)
 	return EXIT_STOP;
 }
 
-/* Rows that need more than the reason. */
-static enum exit_action dispatch_with_info(struct vp *vp, const struct exit_info *unused)
+const struct exit_info *exit_info_read(struct vp *vp, u32 needs)
 {
 	struct exit_info *x = &vp->exit;
-	u32 needs;
 
-	x->reason = (u32)hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
-	needs = table[x->reason].needs;
 	if (needs & NEEDS_QUAL)
 		x->qual = hw_vmread(VMCS_EXIT_QUALIFICATION);
 	if (needs & NEEDS_GPA)
@@ -214,7 +209,16 @@ static enum exit_action dispatch_with_info(struct vp *vp, const struct exit_info
 		x->insn_info = (u32)hw_vmread(VMCS_VMX_INSTRUCTION_INFO);
 	if (needs & NEEDS_VECTOR)
 		event_vectoring(vp);
-	return table[x->reason].fn(vp, x);
+	return x;
+}
+
+/* Rows that need more than the reason. */
+static enum exit_action dispatch_with_info(struct vp *vp, const struct exit_info *unused)
+{
+	u32 reason = (u32)hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+
+	vp->exit.reason = reason;
+	return table[reason].fn(vp, exit_info_read(vp, table[reason].needs));
 }
 
 /* Flags above the basic reason: only entry failures have one (bit 31) with the controls we set. */

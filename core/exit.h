@@ -61,6 +61,10 @@ void exit_table_init(void);
 void exit_table_add(const struct exit_module_row *row);
 const struct exit_row *exit_table_row(u32 reason); /* NULL beyond the table */
 
+/* exit_info_read() - the same snapshot for a row that asks for nothing, to keep its usual case
+ * short, and then needs it after all. exit_info.reason stays what it was. */
+const struct exit_info *exit_info_read(struct vp *vp, u32 needs);
+
 /**
  * exit_dispatch() - run the row of the exit that just happened. Called by vmenter.S, first.
  * Context: VP's CPU, after the exit, before any other VMCS write.

@@ -50,16 +50,11 @@ static void reflect(struct vp *vp, u32 info, u32 error)
 	}
 }
 
-enum exit_action exit_exception_nmi(struct vp *vp, const struct exit_info *x)
+static NOINLINE enum exit_action exit_exception(struct vp *vp)
 {
+	const struct exit_info *x = exit_info_read(vp, NEEDS_INTR | NEEDS_QUAL | NEEDS_VECTOR);
 	u8 vector = (u8)(x->intr_info & INTR_INFO_VECTOR);
 
-	if (FIELD_GET(INTR_INFO_TYPE, x->intr_info) == INTR_TYPE_NMI) {
-		hw_nmi_unblock();
-		vp_left_hlt(vp);
-		vp_nmi_received(vp);
-		return EXIT_RESUME;
-	}
 	/* SDM "Information for VM Exits Due to Vectored Events": an IRET faulted. */
 	if ((x->intr_info & INTR_INFO_NMI_UNBLOCKING_IRET) && vector != EXC_DF &&
 	    !(hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
@@ -70,6 +65,21 @@ enum exit_action exit_exception_nmi(struct vp *vp, const struct exit_info *x)
 	else if (vector != EXC_AC)
 		return EXIT_STOP; /* nothing else is intercepted */
 	reflect(vp, x->intr_info, x->intr_error);
+	return EXIT_RESUME;
+}
+
+/* Mostly kicks, whose length is that of an IPI between two VPs. */
+enum exit_action exit_exception_nmi(struct vp *vp, const struct exit_info *unused)
+{
+	u64 info = hw_vmread_hot(VMCS_VM_EXIT_INTR_INFO);
+
+	if (FIELD_GET(INTR_INFO_TYPE, info) != INTR_TYPE_NMI)
+		return exit_exception(vp);
+	hw_nmi_unblock();
+	if (unlikely(hw_vmread_hot(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		event_vectoring(vp);
+	vp_left_hlt(vp);
+	vp_nmi_received(vp);
 	return EXIT_RESUME;
 }
 

@@ -16,11 +16,32 @@ struct vp *partition_vp(struct partition *p, u32 index)
 
 struct vp *partition_vp_by_apic_id(struct partition *p, u32 apic_id)
 {
+	if (apic_id < APIC_IDS_DIRECT)
+		return p->vp_of_apic_id[apic_id];
 	for (u32 i = 0; i < p->vp_count; i++) {
 		if (p->vp[i]->apic_id == apic_id)
 			return p->vp[i];
 	}
 	return NULL;
+}
+
+void partition_add_vp(struct partition *p, struct vp *vp)
+{
+	ASSERT(p->vp_count < VP_MAX);
+	vp->partition = p;
+	vp->index = p->vp_count;
+	p->vp[p->vp_count++] = vp;
+	if (vp->apic_id < APIC_IDS_DIRECT)
+		p->vp_of_apic_id[vp->apic_id] = vp;
+}
+
+void partition_drop_last_vp(struct partition *p)
+{
+	struct vp *vp = p->vp[--p->vp_count];
+
+	p->vp[p->vp_count] = NULL;
+	if (vp->apic_id < APIC_IDS_DIRECT)
+		p->vp_of_apic_id[vp->apic_id] = NULL;
 }
 
 void partition_vp_init(struct vp *vp)

@@ -11,9 +11,10 @@
 #include "core/pio.h"
 #include "core/time/clock.h"
 
-#define VP_MAX         64
-#define CPUID_ROWS_MAX 128
-#define MSR_ROWS_MAX   256
+#define VP_MAX          64
+#define APIC_IDS_DIRECT 256u
+#define CPUID_ROWS_MAX  128
+#define MSR_ROWS_MAX    256
 
 struct cpuid_table;
 struct msr_table;
@@ -59,6 +60,7 @@ struct partition {
 	struct clock clock;
 	struct vp *vp[VP_MAX];
 	u32 vp_count;
+	struct vp *vp_of_apic_id[APIC_IDS_DIRECT]; /* for IPIs; larger IDs are searched */
 
 	struct machine machine;
 	struct config config;
@@ -96,6 +98,13 @@ extern struct partition the_partition;
 /* partition_vp() - NULL when @index is out of range: the only way to index VPs by guest numbers. */
 struct vp *partition_vp(struct partition *p, u32 index);
 struct vp *partition_vp_by_apic_id(struct partition *p, u32 apic_id);
+
+/* partition_add_vp() - @vp gets the next index. Boot CPU, before the guest runs; room is checked.
+ */
+void partition_add_vp(struct partition *p, struct vp *vp);
+
+/* partition_drop_last_vp() - its CPU turned out to be unusable. */
+void partition_drop_last_vp(struct partition *p);
 
 /* partition_vp_init() - tell the modules that @vp was reset by INIT: registrations are dropped. */
 void partition_vp_init(struct vp *vp);

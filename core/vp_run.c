@@ -78,14 +78,17 @@ bool vp_prepare_entry(struct vp *vp)
 {
 	u32 work = READ_ONCE(vp->work);
 
-	/* The two usual reasons: an interrupt for the guest, or its timer. */
-	if (unlikely(work & ~(u32)(VP_WORK_EVENT | VP_WORK_TIMER)))
+	/* The usual reasons: an interrupt for the guest, from another VP or from its timer. */
+	if (unlikely(work & ~(u32)(VP_WORK_EVENT | VP_WORK_TIMER | VP_WORK_POSTED)))
 		return prepare_any(vp);
 	if (work & VP_WORK_TIMER) {
 		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_TIMER, __ATOMIC_RELAXED);
 		timer_run(vp, hw_tsc());
 	}
-	(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_EVENT, __ATOMIC_ACQUIRE);
+	(void)__atomic_fetch_and(&vp->work, ~(u32)(VP_WORK_EVENT | VP_WORK_POSTED),
+				 __ATOMIC_ACQUIRE);
+	if (work & VP_WORK_POSTED)
+		vlapic_fold_posted(vp);
 	event_prepare_entry(vp);
 	vp_arm_timer(vp);
 	return false; /* more work meanwhile: the window of vmenter.S comes back */

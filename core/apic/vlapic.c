@@ -200,7 +200,8 @@ void vlapic_post_irq(struct vp *target, u8 vector)
 	struct vlapic *a = &target->apic;
 
 	(void)__atomic_fetch_or(&a->posted[vector >> 6], BIT64(vector & 63), __ATOMIC_RELAXED);
-	STORE_RELEASE(a->posted_any, 1); /* after the bit: who sees the flag sees the bit */
+	/* After the bit: who sees the word marked sees the bit. */
+	(void)__atomic_fetch_or(&a->posted_words, BIT32(vector >> 6), __ATOMIC_RELEASE);
 	vp_post_work(target, VP_WORK_POSTED);
 }
 
@@ -233,13 +234,14 @@ void vlapic_fold_posted(struct vp *vp)
 {
 	struct vlapic *a = &vp->apic;
 
-	if (__atomic_exchange_n(&a->posted_any, 0, __ATOMIC_ACQUIRE) == 0)
-		return;
-	for (u32 i = 0; i < ARRAY_SIZE(a->posted); i++) {
+	u32 words = __atomic_exchange_n(&a->posted_words, 0, __ATOMIC_ACQUIRE);
+
+	for (; words != 0; words &= words - 1) {
+		u32 i = (u32)__builtin_ctz(words);
 		u64 bits = __atomic_exchange_n(&a->posted[i], 0, __ATOMIC_ACQUIRE);
 
 		for (; bits != 0; bits &= bits - 1)
-			vlapic_set_irr(vp, (u8)(i * 64 + (u32)__builtin_ctzll(bits)), false);
+			(void)vlapic_request(vp, i * 64 + (u32)__builtin_ctzll(bits), false);
 	}
 }
 

@@ -29,7 +29,7 @@ struct vlapic {
 
 	/* Posted by other CPUs (remote, atomic); folded into IRR by vlapic_fold_posted(). */
 	u64 posted[4];
-	u32 posted_any;
+	u32 posted_words; /* bit i: posted[i] may have bits */
 
 	u32 signals; /* remote: SIGNAL_* */
 
@@ -124,7 +124,7 @@ void vlapic_post_nmi(struct vp *target);
 void vlapic_post_init(struct vp *target);            /* forgets the signals before it */
 void vlapic_post_sipi(struct vp *target, u8 vector); /* no effect behind another SIPI */
 
-/* vlapic_fold_posted() - VP_WORK_POSTED: take over what other CPUs posted. */
+/* vlapic_fold_posted() - VP_WORK_POSTED: take over what other CPUs posted. The caller delivers. */
 void vlapic_fold_posted(struct vp *vp);
 
 /* vlapic_take_signals() - VP_WORK_SIGNAL: SIGNAL_* since the last call. */

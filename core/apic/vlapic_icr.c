@@ -136,7 +136,7 @@ static bool has_vector(u32 mode)
 	return mode == APIC_MODE_FIXED || mode == APIC_MODE_LOWEST;
 }
 
-/* Everything but a fixed interrupt to the sender itself. */
+/* Everything but a plain fixed interrupt. */
 static NOINLINE void send_icr(struct vp *vp, u32 lo, u32 hi)
 {
 	bool x2apic = vlapic_is_x2apic(&vp->apic);
@@ -176,6 +176,18 @@ static NOINLINE void send_icr(struct vp *vp, u32 lo, u32 hi)
 	send(vp, &m, except);
 }
 
+/* x2APIC, physical destination: the VP with that ID if it has an enabled APIC. */
+static inline struct vp *plain_target(const struct vp *vp, u64 plain)
+{
+	u32 id = (u32)FIELD_GET(APIC_ICR_DEST_X2APIC, plain);
+	struct vp *target;
+
+	if ((u32)plain != 0 || id >= APIC_IDS_DIRECT || !vlapic_is_x2apic(&vp->apic))
+		return NULL;
+	target = vp->partition->vp_of_apic_id[id];
+	return target != NULL && vlapic_is_hw_enabled(&target->apic) ? target : NULL;
+}
+
 /* All but the fields that do not matter for a plain fixed interrupt. */
 #define ICR_PLAIN (~(APIC_ICR_VECTOR | APIC_ICR_ASSERT | (u64)APIC_ICR_LEVEL))
 #define ICR_SELF  FIELD_PREP(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF)
@@ -183,11 +195,16 @@ static NOINLINE void send_icr(struct vp *vp, u32 lo, u32 hi)
 static inline void dispatch_icr(struct vp *vp, u64 icr)
 {
 	u64 plain = icr & ICR_PLAIN;
+	struct vp *target;
 
-	if ((u8)icr >= VECTOR_MIN_APIC && (plain == vp->apic.self_icr || (u32)plain == ICR_SELF))
-		vlapic_set_irr_inline(vp, (u8)icr, false);
-	else
-		send_icr(vp, (u32)icr, (u32)(icr >> 32));
+	if (unlikely((u8)icr < VECTOR_MIN_APIC))
+		return send_icr(vp, (u32)icr, (u32)(icr >> 32));
+	if (plain == vp->apic.self_icr || (u32)plain == ICR_SELF)
+		return vlapic_set_irr_inline(vp, (u8)icr, false);
+	target = plain_target(vp, plain);
+	if (likely(target != NULL))
+		return vlapic_post_irq(target, (u8)icr);
+	send_icr(vp, (u32)icr, (u32)(icr >> 32));
 }
 
 /* Bit 12, "pending", reads 0 always: an IPI is sent when the write returns. */

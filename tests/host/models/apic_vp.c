@@ -30,17 +30,14 @@ void apic_test_init(u32 vps, bool vid)
 	fake_reset();
 	memset(&at, 0, sizeof(at));
 	set_up_machine(vid);
-	at.p.vp_count = vps;
 	for (u32 i = 0; i < vps; i++) {
 		struct vp *vp = &at.vp[i];
 
-		vp->partition = &at.p;
-		vp->index = i;
 		vp->state = VP_RUNNING;
 		vp->apic_id = i;
+		partition_add_vp(&at.p, vp);
 		vp->deadline_tsc = TIMER_NEVER;
 		vp->msr_bitmap = at.msr_bitmap;
-		at.p.vp[i] = vp;
 	}
 	fake.cpu_vp = &at.vp[0];
 	fake_msr_set(MSR_IA32_APIC_BASE, APIC_BASE_DEFAULT | APIC_BASE_EN | APIC_BASE_BSP);
