@@ -106,8 +106,8 @@ static struct ap *create_ap(u32 apic_id, u32 index)
 
 static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_id)
 {
+	u64 pages = page_free_count(), error;
 	struct ap *ap = create_ap(apic_id, p->vp_count);
-	u64 error;
 	s64 offset;
 
 	if (!ap) {
@@ -129,8 +129,8 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 		partition_drop_last_vp(p);
 		return;
 	}
-	log_info("cpu %u: VP %u, TSC offset %lld +-%llu ticks", apic_id, ap->vp->index, offset,
-		 error);
+	log_info("cpu %u: VP %u, TSC offset %lld +-%llu ticks, %llu KiB", apic_id, ap->vp->index,
+		 offset, error, (pages - page_free_count()) * (PAGE_SIZE / 1024));
 }
 
 /* A page below 1 MiB that real mode can reach and nobody but RAM has. */

@@ -8,7 +8,9 @@
 // an interrupt include the guest's handler; tests/run/bench.py subtracts the bare run where that is
 // asked for. All rows but xapic_* run in x2APIC mode.
 //
-// The ipi_* rows need a second CPU and print nothing without one. Time is the TSC, which is common
+// `smp=1` on the command line runs the rows that need more CPUs, and no other.
+//
+// The ipi_* rows need a second CPU. Time is the TSC, which is common
 // to all CPUs: one tick is one instruction on every CPU. The emulator runs its CPUs in turns, and
 // what a sample shows comes in steps of a turn (5 measured on packaged 2.7): good to that, so these
 // rows give the mean of samples that start anywhere.
@@ -17,6 +19,8 @@
 // handler answers with its own WRMSR: two sends, two deliveries, one EOI.
 // ipi_wake_hlt: from RDTSC before the WRMSR of CPU 0 to RDTSC in the handler of CPU 1, which has
 // halted for 100 us.
+// ept_change: WRMSR IA32_APIC_BASE on CPU 0, which moves a page in the EPT of all VPs, while all
+// other CPUs spin. What it takes longer with more CPUs is the INVEPT shoot-down.
 
 #include "core/lib/bits.h"
 #include "tests/guest/lib/apic.h"
@@ -354,18 +358,60 @@ static void ipi_run(const char *name, void (*handler)(void), bool halt, bool irq
 	report_mean(name, 0);
 }
 
-static void bench_ipi(void)
+#define APIC_ELSEWHERE 0xfed80000ull
+
+static void bench_ept_change(void)
 {
+	u64 home = rdmsr(MSR_IA32_APIC_BASE), away = (home & 0xfff) | APIC_ELSEWHERE;
+
+	ipi_quit = false;
+	for (u32 cpu = 1; cpu < smp_count(); cpu++)
+		smp_call(cpu, ipi_spin, false);
+	delay_us(1000);
+	for (u32 i = 0; i < SAMPLES; i++) {
+		u64 start = rdtsc();
+
+		wrmsr(MSR_IA32_APIC_BASE, i % 2 != 0 ? home : away);
+		samples[i] = (u32)(rdtsc() - start);
+	}
+	ipi_quit = true;
+	for (u32 cpu = 1; cpu < smp_count(); cpu++) {
+		if (!smp_wait(cpu))
+			tap_printf("# WRONG: CPU %d does not come back\n", (int)cpu);
+	}
+	report_mean("ept_change", 0);
+}
+
+static void bench_smp(void)
+{
+	if (smp_count() > 1 && !smp_start())
+		tap_printf("# WRONG: not all CPUs start\n");
+	bench_ept_change();
+	smp_stop();
+	apic_enter(APIC_X2APIC);
+	apic_quiesce();
 	if (smp_count() < 2)
 		return;
 	if (!smp_start()) {
-		tap_printf("# WRONG: CPU 1 does not start\n");
+		tap_printf("# WRONG: not all CPUs start\n");
 		return;
 	}
 	ipi_run("ipi_send", bench_irq, false, false);
 	ipi_run("ipi_round_trip", bench_irq_reply, false, true);
 	ipi_run("ipi_wake_hlt", bench_irq_tsc, true, true);
 	smp_stop();
+}
+
+static void bench_one(void)
+{
+	apic_timer(APIC_TIMER_TSC_DEADLINE, VEC, APIC_TDCR_BY_1);
+	far_deadline();
+	bench_exits();
+	bench_apic();
+	bench_device("irq_edge", 0, bench_irq);
+	bench_device("irq_level", IOAPIC_RTE_LEVEL, bench_irq_level);
+	bench_deadline("deadline_spin", false);
+	bench_deadline("deadline_hlt", true);
 }
 
 void guest_main(void);
@@ -376,21 +422,19 @@ void guest_main(void)
 	tap_init();
 	platform_init();
 	tap_printf("# %s, TSC %llu Hz\n", machine_is_kensho() ? "kensho" : "bare", tsc_hz());
-	if (apic_enter(APIC_XAPIC)) {
+	if (cmdline_number("smp", 0) != 0) {
+		apic_enter(APIC_XAPIC);
 		apic_quiesce();
-		bench_xapic();
+		bench_smp();
+	} else {
+		if (apic_enter(APIC_XAPIC)) {
+			apic_quiesce();
+			bench_xapic();
+		}
+		apic_enter(APIC_X2APIC);
+		apic_quiesce();
+		bench_one();
 	}
-	apic_enter(APIC_X2APIC);
-	apic_quiesce();
-	apic_timer(APIC_TIMER_TSC_DEADLINE, VEC, APIC_TDCR_BY_1);
-	far_deadline();
-	bench_exits();
-	bench_apic();
-	bench_device("irq_edge", 0, bench_irq);
-	bench_device("irq_level", IOAPIC_RTE_LEVEL, bench_irq_level);
-	bench_deadline("deadline_spin", false);
-	bench_deadline("deadline_hlt", true);
-	bench_ipi();
 	tap_printf("# done\n");
 	platform_poweroff();
 }

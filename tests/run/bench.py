@@ -2,15 +2,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make bench`: the numbers of bench_targets.tsv, on packaged Bochs 2.7 only.
 
-    tests/run/bench.py [micro] [linux] [trace] [size]        all without arguments
+    tests/run/bench.py [micro] [smp] [linux] [pinned] [trace] [size]     all without arguments
 
 micro  build/guest/bench.elf prints `bench NAME VALUE UNIT` lines; it runs under Kensho (once per
        setting in MICRO) and bare, for the rows that want the difference.
+smp    the same guest on 2 CPUs, for IPIs, and on 8 for the EPT shoot-down: what one takes longer
+       than with a single VP, divided by 7.
 linux  Debian's kernel from its entry to the first instruction of its init. Bochs' debugger stops
        at both places and reads two counters of the emulated CPU: `icount`, instructions that
        were executed (halted time does not count in it), and the time in ticks. The hypervisor's
        instructions are in icount, so the difference between a run under Kensho and a bare one is
        what Kensho adds. Nothing in the guest or the hypervisor takes part in the measurement.
+pinned tests/linux/pinned.S: a fixed amount of work on each of 4 CPUs, between two magic
+       breakpoints; the sum of all CPUs' icount.
 trace  the same boot, stopped in its middle: the debugger lists every instruction of TRACED exits,
        from VM exit to VM entry. VMREADs, VMWRITEs and MSR accesses are counted in that list.
 size   bytes to load, memory reserved.
@@ -43,10 +47,11 @@ TIMEOUT_S = 300
 
 # label: (Kensho's options or None = bare, the guest's command line)
 MICRO = {
-    "apicv=off": ("mitigations=off apicv=off", "x2apic=1"),
-    "apicv=auto": ("mitigations=off apicv=auto", "x2apic=1"),
-    "bare": (None, "x2apic=1"),
+    "apicv=off": ("mitigations=off apicv=off", ""),
+    "apicv=auto": ("mitigations=off apicv=auto", ""),
+    "bare": (None, ""),
 }
+PINNED_CPUS = 4
 TRACED, TRACE_AT = 200, 1_000_000_000
 JUDGED = ("apicv=off", "kensho")    # the settings the limits are about
 
@@ -83,28 +88,63 @@ def machine_for(name, boot, **settings):
 
 # --- micro --------------------------------------------------------------------------------------
 
-def micro():
-    """[(name, label, value, unit)]"""
-    out = []
+def guest_rows(label, name, hv, append, cpus=1):
+    """What bench.elf prints: [(name, label, value, unit)]"""
+    print(f"  bench   guest, {name}", flush=True)
     guest = results.ROOT / "build/guest/bench.elf"
+    machine = machine_for(f"guest-{name}", mkiso.Boot(
+        hv=hv, modules=[mkiso.Module(guest, "guest", append)]), cpus=cpus)
+    finish(machine)
+    text = (machine.dir / "com1.log").read_text(errors="replace")
+    log = (machine.dir / "com2.log").read_text(errors="replace")
+    wrong = re.findall(r"^# WRONG: (.*)", text, re.M)
+    if wrong:
+        raise RuntimeError(f"guest-{name}: {wrong[0]}")
+    rows = re.findall(r"^bench (\S+) (-?[\d.]+) (\S+)", text, re.M)
+    rows += [("per_cpu_kib", kib, "KiB") for kib in re.findall(r"cpu \d+: .* (\d+) KiB", log)[:1]]
+    return [(name, label, float(value), unit) for name, value, unit in rows]
+
+
+def micro():
+    out = []
     for label, (hv, append) in MICRO.items():
-        print(f"  bench   guest, {label}", flush=True)
-        machine = machine_for(f"micro-{label}", mkiso.Boot(
-            hv=hv, modules=[mkiso.Module(guest, "guest", append)]))
-        finish(machine)
-        text = (machine.dir / "com1.log").read_text(errors="replace")
-        rows = re.findall(r"^bench (\S+) (-?[\d.]+) (\S+)", text, re.M)
-        out += [(name, label, float(value), unit) for name, value, unit in rows]
+        out += guest_rows(label, label, hv, append)
+    return out
+
+
+def smp():
+    out, change = [], {}
+    for label in ("apicv=off", "apicv=auto"):
+        hv = f"mitigations=off {label} log=com2"
+        out += [row for row in guest_rows(label, f"2 CPUs, {label}", hv, "smp=1", 2)
+                if row[0] != "ept_change"]
+        for vps in (1, 8):
+            rows = guest_rows(label, f"8 CPUs, {vps} VPs, {label}", f"{hv} maxcpus={vps}",
+                              "smp=1", 8)
+            change[vps] = {name: value for name, _, value, _ in rows}["ept_change"]
+        out.append(("shootdown_7", label, change[8] - change[1], "instructions"))
+        out.append(("shootdown_per_vp", label, round((change[8] - change[1]) / 7, 1),
+                    "instructions"))
     return out
 
 
 # --- Linux --------------------------------------------------------------------------------------
 
-def mark_program():
-    path = RUNS / "mark"
+def linux_program(source="mark"):
+    """The program that is all of the guest's user space, built."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    path = RUNS / source
     subprocess.run(["gcc", "-nostdlib", "-static", "-no-pie", "-Wl,-z,noexecstack,--build-id=none",
-                    "-s", "tests/linux/mark.S", "-o", str(path)], cwd=results.ROOT, check=True)
+                    "-s", f"tests/linux/{source}.S", "-o", str(path)], cwd=results.ROOT,
+                   check=True)
     return path
+
+
+def linux_initrd(source="mark"):
+    program = linux_program(source)
+    initrd = RUNS / f"initrd-{source}"
+    initrd.write_bytes(mkinitrd.build({"mark": program}))
+    return initrd
 
 
 def hypervisor_entry():
@@ -153,9 +193,7 @@ def linux_run(name, hv, initrd, stops):
 
 
 def linux():
-    initrd = RUNS / "initrd"
-    RUNS.mkdir(parents=True, exist_ok=True)
-    initrd.write_bytes(mkinitrd.build({"mark": mark_program()}))
+    initrd = linux_initrd()
     exits, entry = linux_exits(initrd)
     bare = linux_run("bare", None, initrd, [ENTRIES])
     kensho = linux_run("kensho", LINUX_HV, initrd, [(hypervisor_entry(),), (entry,)])
@@ -192,6 +230,31 @@ def linux_exits(initrd):
     return out, int(entry[1], 16)
 
 
+# --- four CPUs, each with work of its own ---------------------------------------------------------
+
+def pinned_run(name, hv, initrd):
+    """Instructions that all CPUs executed between the two breakpoints of pinned.S."""
+    print(f"  bench   Linux, {PINNED_CPUS} CPUs, {name}", flush=True)
+    boot = mkiso.Boot(hv=hv, modules=[mkiso.Module(mkiso.LINUX, "kernel", LINUX_APPEND),
+                                      mkiso.Module(initrd, "initrd")])
+    read = "".join(f'show "cpu{i}.icount"\n' for i in range(PINNED_CPUS))
+    machine = machine_for(f"pinned-{name}", boot, cpus=PINNED_CPUS,
+                          debugger=f"c\n{read}c\n{read}c\n", extra="magic_break: enabled=1")
+    count = [int(n) for n in re.findall(r"icount = (\d+)", finish(machine, 2 * TIMEOUT_S))]
+    if len(count) != 2 * PINNED_CPUS:
+        raise RuntimeError(f"pinned-{name}: see {machine.dir}/emulator.out")
+    return sum(count[PINNED_CPUS:]) - sum(count[:PINNED_CPUS])
+
+
+def pinned():
+    initrd = linux_initrd("pinned")
+    bare = pinned_run("bare", None, initrd)
+    mine = pinned_run("kensho", LINUX_HV, initrd)
+    return [("linux_pinned", "bare", bare, "instructions"),
+            ("linux_pinned", "kensho", mine, "instructions"),
+            ("linux_pinned_added", "kensho", round((mine - bare) * 100 / bare, 3), "%")]
+
+
 # --- what an exit executes ----------------------------------------------------------------------
 
 def vmresume_address():
@@ -202,9 +265,7 @@ def vmresume_address():
 
 def trace():
     print(f"  bench   Linux, instructions of {TRACED} exits", flush=True)
-    initrd = RUNS / "initrd"
-    RUNS.mkdir(parents=True, exist_ok=True)
-    initrd.write_bytes(mkinitrd.build({"mark": mark_program()}))
+    initrd = linux_initrd()
     boot = mkiso.Boot(hv=LINUX_HV, modules=[mkiso.Module(mkiso.LINUX, "kernel", LINUX_APPEND),
                                             mkiso.Module(initrd, "initrd")])
     step = "c\ntrace on\nc\ntrace off\n"
@@ -300,9 +361,11 @@ def main(parts):
         sys.exit(f"bench: needs Debian's Bochs {VERSION} with its debugger, found "
                  f"{info[0] if info else 'none'}: numbers of other emulators do not compare")
     rows, failed, started = [], [], time.monotonic()
-    for part in parts or ("micro", "linux", "trace", "size"):
+    every = {"micro": micro, "smp": smp, "linux": linux, "pinned": pinned, "trace": trace,
+             "size": size}
+    for part in parts or every:
         try:
-            rows += {"micro": micro, "linux": linux, "trace": trace, "size": size}[part]()
+            rows += every[part]()
         except (RuntimeError, OSError) as err:
             failed.append(str(err))
             print(f"  bench   {part}: {err}", flush=True)
