@@ -64,11 +64,16 @@ static void emit(const char *prefix, const char *fmt, va_list ap, bool panicking
 	hw_console_write(line, n, panicking || consoles_taken);
 }
 
+/* Once the consoles are taken all other CPUs have stopped, one of them perhaps with the lock. */
 static void emit_locked(const char *prefix, const char *fmt, va_list ap)
 {
-	spin_lock(&log_lock);
+	bool alone = consoles_taken;
+
+	if (!alone)
+		spin_lock(&log_lock);
 	emit(prefix, fmt, ap, false);
-	spin_unlock(&log_lock);
+	if (!alone)
+		spin_unlock(&log_lock);
 }
 
 void log_info(const char *fmt, ...)
@@ -133,11 +138,15 @@ void log_guest(const char *fmt, ...)
 {
 	va_list ap;
 
-	va_start(ap, fmt);
+	bool may_log;
+
 	spin_lock(&log_lock);
-	if (guest_may_log(hw_tsc()))
-		emit("guest: ", fmt, ap, false);
+	may_log = guest_may_log(hw_tsc());
 	spin_unlock(&log_lock);
+	if (!may_log)
+		return;
+	va_start(ap, fmt);
+	emit_locked("guest: ", fmt, ap);
 	va_end(ap);
 }
 

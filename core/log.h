@@ -22,7 +22,8 @@ void log_guest(const char *fmt, ...) PRINTF(1, 2);
 /* log_panic() - unlocked, to every console. Panic path only. */
 void log_panic(const char *fmt, ...) PRINTF(1, 2);
 
-/* log_take_consoles() - the guest is gone for good: messages go to every console again. */
+/* log_take_consoles() - the guest is gone for good and all other CPUs have stopped: messages go to
+ * every console again, and need no lock. */
 void log_take_consoles(void);
 
 /* log_ring_read() - oldest first; returns bytes copied. Panic and monitor. */

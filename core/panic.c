@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The end of a hypervisor bug: one report on every console, then halt. Pure; no locks: whoever held
- * them may be the one who panics. A second panic, on any CPU or nested, says one line and halts.
+ * them may be the one who panics. A panic within a panic says one line and halts; one on another
+ * CPU says nothing.
  */
 #include "arch/x86/defs/vmcs.h"
 #include "core/counters.h"
 #include "core/hw.h"
 #include "core/log_internal.h"
-#include "core/partition.h"
+#include "core/stop_all.h"
 #include "core/vp.h"
 
 static u32 panics; /* reports begun */
@@ -52,6 +53,7 @@ static void report(const char *fmt, va_list ap)
 {
 	const struct vp *vp = hw_cpu_vp();
 
+	log_panic("%s", ""); /* another CPU may have been stopped within a line */
 	log_panic("---- hypervisor panic ----");
 	log_vpanic(fmt, ap);
 	hw_crash_dump();
@@ -60,6 +62,7 @@ static void report(const char *fmt, va_list ap)
 		dump_vmcs();
 		counters_dump_vp(vp, log_panic);
 	}
+	stop_all_report(log_panic);
 	log_panic("---- the machine is halted: reset it; please report the text above ----");
 }
 
@@ -67,12 +70,12 @@ void panic(const char *fmt, ...)
 {
 	va_list ap;
 
+	stop_all_others(); /* does not return when another CPU panics already */
 	va_start(ap, fmt);
 	if (__atomic_fetch_add(&panics, 1, __ATOMIC_RELAXED) == 0) {
-		partition_stop_others();
 		report(fmt, ap);
 	} else {
-		log_panic("panic during a panic, or on another CPU:");
+		log_panic("panic during a panic:");
 		log_vpanic(fmt, ap);
 	}
 	va_end(ap);

@@ -5,6 +5,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
 #include "core/log.h"
+#include "core/stop_all.h"
 #include "core/vp.h"
 
 struct partition the_partition;
@@ -50,31 +51,6 @@ void partition_vp_init(struct vp *vp)
 		vp->partition->vp_reset_hook(vp, true);
 }
 
-/* VP index + 1 of the CPU that stops all others; 0: none does. */
-static u32 stopper;
-
-void partition_stop_others(void)
-{
-	struct partition *p = &the_partition;
-	struct vp *self = hw_cpu_vp();
-	u32 none = 0;
-
-	if (!self || !__atomic_compare_exchange_n(&stopper, &none, self->index + 1, false,
-						  __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return;
-	for (u32 i = 0; i < p->vp_count; i++) {
-		if (p->vp[i] != self)
-			hw_kick(p->vp[i]);
-	}
-}
-
-bool partition_is_stopping(void)
-{
-	u32 who = LOAD_ACQUIRE(stopper);
-
-	return who != 0 && who != hw_cpu_vp()->index + 1;
-}
-
 static void report_guest_state(struct vp *vp)
 {
 	const struct gpr_regs *r = &vp->regs;
@@ -100,9 +76,10 @@ void partition_stop(struct vp *vp, const char *why)
 	struct partition *p = vp->partition;
 
 	p->stopping = true;
-	partition_stop_others();
+	stop_all_others();
 	log_take_consoles();
 	log_error("guest stopped: %s", why);
+	stop_all_report(log_info);
 	report_guest_state(vp);
 	counters_dump(p, why);
 	if (p->config.on_crash == ON_CRASH_REBOOT) {

@@ -109,15 +109,6 @@ void partition_drop_last_vp(struct partition *p);
 /* partition_vp_init() - tell the modules that @vp was reset by INIT: registrations are dropped. */
 void partition_vp_init(struct vp *vp);
 
-/*
- * partition_stop_others() - every other CPU halts at its next NMI, which is sent: in the guest, in
- * root, asleep or with interrupts off for ever. One report comes out unmixed. Panic and guest end.
- */
-void partition_stop_others(void);
-
-/* partition_is_stopping() - the calling CPU, in its NMI, must halt. */
-bool partition_is_stopping(void);
-
 /* partition_stop() - the guest ended or crashed: report, dump counters, then on_crash. */
 NORETURN void partition_stop(struct vp *vp, const char *why);
 

@@ -7,6 +7,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/stop_all.h"
 
 #define REG_RSP 4u
 
@@ -43,8 +44,8 @@ void vp_nmi_received(struct vp *vp)
 {
 	bool was_kick = __atomic_exchange_n(&vp->kicked, 0, __ATOMIC_ACQ_REL) != 0;
 
-	if (unlikely(partition_is_stopping()))
-		hw_halt();
+	if (unlikely(stop_all_wanted()))
+		stop_all_obey();
 	if (was_kick)
 		COUNT(vp, KICK_RECEIVED);
 	if (!was_kick || (hw_io_in(PORT_NMI_STATUS, 1) & NMI_STATUS_SOURCES))

@@ -4,6 +4,8 @@
 
 #include "arch/x86/defs/vmcs.h"
 #include "core/log_internal.h"
+#include "core/partition.h"
+#include "core/stop_all.h"
 #include "tests/host/fakes/rig.h"
 
 #define HZ 1000000000ull
@@ -13,6 +15,8 @@ static void init(void)
 	fake_reset();
 	log_reset();
 	panic_reset();
+	stop_all_reset();
+	the_partition.vp_count = 0;
 	the_partition.clock.tsc_hz = HZ;
 }
 
@@ -153,6 +157,65 @@ static void test_second_panic_is_one_short_text(void)
 	EXPECT_EQ(1, fake.crash_dumps);
 }
 
+/* Two CPUs: the other one takes its NMI while the first one waits for that. */
+static struct vp other;
+
+static void other_stops(void)
+{
+	fake.cpu_vp = &other;
+	EXPECT_TRUE(stop_all_wanted());
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(stop_all_obey()));
+	fake.cpu_vp = &vp;
+	EXPECT_FALSE(stop_all_wanted());
+}
+
+static void two_cpus(void)
+{
+	init();
+	memset(&vp, 0, sizeof(vp));
+	memset(&other, 0, sizeof(other));
+	fake.cpu_vp = &vp;
+	fake.tsc_step = 100;
+	partition_add_vp(&the_partition, &vp);
+	partition_add_vp(&the_partition, &other);
+}
+
+static void test_one_cpu_reports_the_other_is_silent(void)
+{
+	u32 first;
+
+	two_cpus();
+	stop_all_others(); /* the fake one never answers: given up */
+	EXPECT_EQ(1, fake.kick_count);
+	EXPECT_TRUE(fake.kicked[0] == &other);
+	other_stops();
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("first")));
+	EXPECT_EQ(1, fake.kick_count);
+	EXPECT_CONTAINS(fake.console, "stopped 1 of 1 other CPUs within ");
+	first = lines(fake.console);
+	fake.cpu_vp = &other;
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("second")));
+	EXPECT_EQ(first, lines(fake.console));
+}
+
+static void test_a_lost_cpu_does_not_hold_up_the_report(void)
+{
+	two_cpus();
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("alone")));
+	EXPECT_CONTAINS(fake.console, "stopped 0 of 1 other CPUs within 1000");
+}
+
+static void test_a_stopped_cpu_may_hold_the_lock(void)
+{
+	init();
+	fake.console_stops = true;
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(log_info("cut off")));
+	fake.console_stops = false;
+	log_take_consoles();
+	log_info("report"); /* would spin for ever */
+	EXPECT_CONTAINS(fake.console, "report");
+}
+
 static void test_fatal_is_one_line(void)
 {
 	init();
@@ -161,8 +224,10 @@ static void test_fatal_is_one_line(void)
 	EXPECT_EQ(fake.console_len, fake.console_panic_len);
 }
 
-TEST_MAIN(TEST(test_messages_reach_ring_and_console), TEST(test_ring_keeps_the_newest),
-	  TEST(test_long_line_is_cut_not_lost), TEST(test_guest_cannot_flood),
-	  TEST(test_guest_rate_without_clock), TEST(test_panic_reports_everything_everywhere),
-	  TEST(test_panic_without_vp_or_vmcs), TEST(test_second_panic_is_one_short_text),
-	  TEST(test_fatal_is_one_line))
+TEST_MAIN(TEST(test_one_cpu_reports_the_other_is_silent),
+	  TEST(test_a_lost_cpu_does_not_hold_up_the_report),
+	  TEST(test_a_stopped_cpu_may_hold_the_lock), TEST(test_messages_reach_ring_and_console),
+	  TEST(test_ring_keeps_the_newest), TEST(test_long_line_is_cut_not_lost),
+	  TEST(test_guest_cannot_flood), TEST(test_guest_rate_without_clock),
+	  TEST(test_panic_reports_everything_everywhere), TEST(test_panic_without_vp_or_vmcs),
+	  TEST(test_second_panic_is_one_short_text), TEST(test_fatal_is_one_line))

@@ -82,6 +82,7 @@ struct fake_hw {
 	char console[FAKE_CONSOLE]; /* NUL-terminated; stops when full */
 	size_t console_len;
 	size_t console_panic_len; /* how much of it came with panic set */
+	bool console_stops;       /* the CPU is stopped when it writes, like hw_halt() */
 
 	enum fake_end end;
 	bool end_caught; /* a FAKE_CATCH() is active */

@@ -332,6 +332,8 @@ void hw_console_write(const char *s, size_t len, bool panic)
 	fake.console[fake.console_len] = '\0';
 	if (panic)
 		fake.console_panic_len += len;
+	if (fake.console_stops)
+		fake_ends(FAKE_END_HALT, "hw_console_write");
 }
 
 void hw_crash_dump(void)
