@@ -63,5 +63,8 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page);
 void boot_start_cpus(const struct boot_state *b, struct partition *p);
 void boot_release_cpus(void);
 
+/* requests.c: dump what the log console or stats= ask for, from now on. VP 0, its CPU. */
+void boot_start_requests(struct vp *vp);
+
 /* entry.S: new stack-protector canary; for callers that never return. */
 void canary_seed(void);

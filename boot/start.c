@@ -35,6 +35,7 @@ static struct {
 	struct vmx_apicv apicv;
 	struct vp_ctls ctls;
 	u32 mitigations;
+	bool traced;
 } vmx;
 
 /* err_t of a boot step that can only fail by a hypervisor bug or a too small region. */
@@ -60,6 +61,7 @@ static void decide_mitigations(const struct options *o)
 		(f.d & CPUID7_EDX_ARCH_CAPABILITIES) &&
 		rdmsr_safe(MSR_IA32_ARCH_CAPABILITIES, &in.arch_capabilities) == ERR_NONE;
 	in.md_clear = (f.d & CPUID7_EDX_MD_CLEAR) != 0;
+	vmx.traced = o->trace == TRACE_MODE_EXITS;
 	vmx.mitigations = mitigation_decide(&in);
 	mitigation_apply(vmx.mitigations);
 	mitigation_describe(vmx.mitigations, text, sizeof(text));
@@ -182,6 +184,7 @@ struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 	if (!vp->msr_bitmap)
 		no_pages();
 	memcpy(vp->msr_bitmap, p->msr_bitmap, 4096);
+	vp->trace.record = page_alloc();
 	vlapic_init(vp, apic_page);
 	mtrr_init_from_host(&vp->mtrr, p->machine.phys_bits);
 	return vp;
@@ -221,23 +224,6 @@ static void decide_controls(struct vp *vp)
 	vmx.ctls = (struct vp_ctls){ c.pin, c.proc, c.proc2, c.exit, c.entry };
 }
 
-static void start_stats(struct vp *vp);
-
-static void stats_due(struct vp *vp, struct timer *t)
-{
-	vp_set_work(vp, VP_WORK_DUMP);
-	start_stats(vp);
-}
-
-static void start_stats(struct vp *vp)
-{
-	static struct timer timer = { .fn = stats_due };
-	const struct partition *p = vp->partition;
-
-	if (p->config.stats_seconds != 0)
-		timer_set(vp, &timer, hw_tsc() + p->config.stats_seconds * p->clock.tsc_hz);
-}
-
 const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 {
 	struct vmx_caps caps;
@@ -246,7 +232,7 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 	if (memcmp(&caps, &vmx.caps, sizeof(caps)) != 0)
 		return "its VMX capabilities differ from the boot CPU's";
 	vmx_on(&caps, vmxon_page);
-	vmcs_create(vp, vmcs_page, &caps, mitigation_host_rip(vmx.mitigations));
+	vmcs_create(vp, vmcs_page, &caps, mitigation_host_rip(vmx.mitigations, vmx.traced));
 	if (vp->index == 0)
 		decide_controls(vp);
 	vp_vmcs_fill(vp, &vmx.ctls);
@@ -280,7 +266,7 @@ void boot_start(struct boot_state *b)
 	boot_start_cpus(b, p);
 	boot_hide_cpus(b, p);
 	vp_vmcs_set_entry(vp, boot_load_guest());
-	start_stats(vp);
+	boot_start_requests(vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	boot_test_entry(&b->options);
 	console_handover();

@@ -51,6 +51,7 @@ static bool merge_with_queued(struct vp *vp, u8 vector)
 		return true;
 	case EXC_MERGE_DOUBLE_FAULT:
 		COUNT(vp, DOUBLE_FAULT);
+		TRACE(vp, DOUBLE_FAULT, first, hw_vmread(VMCS_GUEST_RIP), 0);
 		queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, EXC_DF, true), 0);
 		return false;
 	case EXC_MERGE_SHUTDOWN:
@@ -67,6 +68,7 @@ void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code)
 	bool real_mode = !(hw_vmread(VMCS_GUEST_CR0) & CR0_PE);
 
 	COUNT(vp, EXC_INJECTED);
+	TRACE(vp, EXCEPTION, vector, hw_vmread(VMCS_GUEST_RIP), code);
 	if (vp->event.triple_fault)
 		return;
 	if ((vp->event.info & INTR_INFO_VALID) && !merge_with_queued(vp, vector))
@@ -91,6 +93,7 @@ void event_vectoring(struct vp *vp)
 	if (!(info & INTR_INFO_VALID))
 		return;
 	COUNT(vp, EVENT_REINJECTED);
+	TRACE(vp, REINJECT, info, hw_vmread(VMCS_GUEST_RIP), 0);
 	queue(vp,
 	      info & (INTR_INFO_VALID | INTR_INFO_TYPE | INTR_INFO_VECTOR |
 		      INTR_INFO_ERROR_CODE_VALID),
@@ -213,6 +216,7 @@ static void deliver(struct vp *vp, u64 rflags, u64 blocking)
 	if (ev->nmi_pending && !(blocking & (INTERRUPT_SHADOW | GUEST_INTR_BLOCKED_BY_NMI))) {
 		ev->nmi_pending = false;
 		COUNT(vp, NMI_INJECTED);
+		TRACE(vp, NMI, 0, 0, 0);
 		inject(intr_info(INTR_TYPE_NMI, EXC_NMI, false));
 	} else if ((rflags & RFLAGS_IF) && !(blocking & INTERRUPT_SHADOW)) {
 		s32 vector = take_interrupt(vp);
@@ -233,6 +237,7 @@ static NOINLINE void prepare_any(struct vp *vp)
 
 	if (unlikely(ev->triple_fault)) {
 		COUNT(vp, TRIPLE_FAULT);
+		TRACE(vp, TRIPLE_FAULT, 0, hw_vmread(VMCS_GUEST_RIP), 0);
 		partition_stop(vp, "triple fault");
 	}
 	if (vp->partition->machine.tpr_shadow)

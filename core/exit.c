@@ -255,6 +255,7 @@ static NOINLINE void complete_rare(struct vp *vp, enum exit_action action)
 		break;
 	case EXIT_MSR_FAULT:
 		COUNT(vp, MSR_GP);
+		TRACE(vp, MSR_FAULT, vp->regs.rcx, hw_vmread(VMCS_GUEST_RIP), edx_eax(&vp->regs));
 		event_exception(vp, EXC_GP, true, 0);
 		break;
 	case EXIT_STOP:

@@ -104,6 +104,7 @@ enum exit_action exit_xsetbv(struct vp *vp, const struct exit_info *x)
 		return vp_fault_gp0(vp);
 
 	vp->xcr0 = val;
+	TRACE(vp, XCR0, 0, val, 0);
 	hw_xsetbv(val); /* validated; root mode has no XSAVE state of its own */
 	return EXIT_NEXT;
 }

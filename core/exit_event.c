@@ -125,6 +125,7 @@ enum exit_action exit_init(struct vp *vp, const struct exit_info *x)
 enum exit_action exit_triple_fault(struct vp *vp, const struct exit_info *x)
 {
 	COUNT(vp, TRIPLE_FAULT);
+	TRACE(vp, TRIPLE_FAULT, 0, hw_vmread(VMCS_GUEST_RIP), 0);
 	partition_stop(vp, "triple fault");
 }
 

@@ -62,6 +62,7 @@ static enum exit_action stop_with_report(struct vp *vp, const struct exit_info *
  */
 static enum exit_action fetch_violation(struct vp *vp, const struct exit_info *x)
 {
+	TRACE(vp, FETCH, is_in_region(vp->partition, x->gpa), x->gpa, 0);
 	if (is_in_region(vp->partition, x->gpa)) {
 		COUNT(vp, REGION_FETCH);
 	} else {
@@ -92,6 +93,7 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 	if (is_instruction_write(x->qual)) {
 		action = emul_execute(vp, x->gpa, &ones_mem, &handled);
 		if (handled) {
+			TRACE(vp, REGION_WRITE, true, x->gpa, 0);
 			if (in_region)
 				COUNT(vp, REGION_WRITE_DROPPED);
 			return action;
@@ -100,6 +102,7 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 	if (ept_map_scratch(vp->partition, gpa(x->gpa)) != ERR_NONE)
 		return stop_with_report(vp, x, "no memory for a scratch page (rule M1)");
 	COUNT(vp, REGION_WRITE_SCRATCH);
+	TRACE(vp, REGION_WRITE, false, x->gpa, 0);
 	restore_nmi_blocking(x->qual);
 	return EXIT_RESUME;
 }
@@ -125,6 +128,7 @@ enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 	struct partition *p = vp->partition;
 	err_t err = ept_map_lazy(p, gpa(x->gpa));
 
+	TRACE(vp, EPT_VIOLATION, 0, x->gpa, x->qual);
 	if (err == ERR_NONE) {
 		restore_nmi_blocking(x->qual);
 		return EXIT_RESUME;

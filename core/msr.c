@@ -140,6 +140,7 @@ static enum msr_result unknown_msr(struct vp *vp, u32 msr, const char *what)
 {
 	const struct config *c = &vp->partition->config;
 
+	TRACE(vp, MSR_UNKNOWN, msr, what[0] == 'w', 0);
 	if (!c->ignore_msrs) {
 		log_guest("vp%u: %s of unknown MSR 0x%x: #GP", vp->index, what, msr);
 		return MSR_GP;

@@ -187,6 +187,7 @@ static void apply(struct vp *vp)
 	spin_lock(&p->lock);
 	if (!states_equal(&applied, &vp->mtrr)) {
 		COUNT(vp, MTRR_REBUILD);
+		TRACE(vp, MTRR_REBUILD, 0, 0, 0);
 		if (ept_retype(p, &vp->mtrr) != ERR_NONE)
 			log_warn("out of pages for EPT: some memory types are not as the guest's "
 				 "MTRRs say");

@@ -26,6 +26,7 @@ enum apicv_mode { APICV_AUTO, APICV_ON, APICV_OFF };
 enum console_mode { CONSOLE_ALL, CONSOLE_COM1, CONSOLE_VGA, CONSOLE_NONE };
 enum log_target { LOG_NONE, LOG_COM2 };
 enum mitigations_mode { MITIGATIONS_AUTO, MITIGATIONS_OFF };
+enum trace_mode { TRACE_MODE_RARE, TRACE_MODE_EXITS };
 enum crash_mode { CRASH_REBOOT, CRASH_HALT };
 enum mwait_mode { MWAIT_HIDE, MWAIT_C1 };
 enum hlt_mode { HLT_EXIT, HLT_PASSTHROUGH };
@@ -34,7 +35,7 @@ enum hlt_mode { HLT_EXIT, HLT_PASSTHROUGH };
 
 /* Values after parsing; defaults from the rows. */
 struct options {
-	u32 help, apicv, console, log, mitigations, on_crash;
+	u32 help, apicv, console, log, mitigations, on_crash, trace;
 	u32 ignore_msrs, report_ignored_msrs;
 	u64 stats; /* seconds, 0 off */
 	u64 tsc_tolerance_ppm;

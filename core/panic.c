@@ -8,6 +8,7 @@
 #include "core/counters.h"
 #include "core/hw.h"
 #include "core/log_internal.h"
+#include "core/partition.h"
 #include "core/stop_all.h"
 #include "core/vp.h"
 
@@ -62,6 +63,7 @@ static void report(const char *fmt, va_list ap)
 		dump_vmcs();
 		counters_dump_vp(vp, log_panic);
 	}
+	trace_dump(&the_partition, TRACE_AT_END, log_panic);
 	stop_all_report(log_panic);
 	log_panic("---- the machine is halted: reset it; please report the text above ----");
 }

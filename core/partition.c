@@ -76,11 +76,13 @@ void partition_stop(struct vp *vp, const char *why)
 	struct partition *p = vp->partition;
 
 	p->stopping = true;
+	TRACE(vp, GUEST_END, 0, hw_vmread(VMCS_GUEST_RIP), 0);
 	stop_all_others();
 	log_take_consoles();
 	log_error("guest stopped: %s", why);
 	stop_all_report(log_info);
 	report_guest_state(vp);
+	trace_dump(p, TRACE_AT_END, log_info);
 	counters_dump(p, why);
 	if (p->config.on_crash == ON_CRASH_REBOOT) {
 		log_error("rebooting the machine (on_crash=reboot)");

@@ -32,6 +32,12 @@
 #define COM2_FIRST 0x2f8
 #define COM2_LAST  0x2ff
 
+static void a20_blocked(struct vp *vp, u16 port, u32 val)
+{
+	COUNT(vp, A20_BLOCKED);
+	TRACE(vp, A20_BLOCKED, port, val, 0);
+}
+
 static void port92_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
 	if (!write) {
@@ -39,7 +45,7 @@ static void port92_access(struct vp *vp, u16 port, u32 size, bool write, u32 *va
 		return;
 	}
 	if (!(*val & PORT92_A20))
-		COUNT(vp, A20_BLOCKED);
+		a20_blocked(vp, port, *val);
 	if (*val & PORT92_RESET)
 		partition_ending(vp, "the guest resets the machine by port 92h");
 	hw_io_out(port, size, *val | PORT92_A20);
@@ -49,7 +55,7 @@ static void port92_access(struct vp *vp, u16 port, u32 size, bool write, u32 *va
 static u32 kbc_output(struct vp *vp, u32 val)
 {
 	if (!(val & KBC_OUT_A20))
-		COUNT(vp, A20_BLOCKED);
+		a20_blocked(vp, KBC_DATA, val);
 	if (!(val & KBC_OUT_RESET))
 		partition_ending(vp, "the guest resets the machine by the keyboard controller");
 	return val | KBC_OUT_A20;
@@ -80,7 +86,7 @@ static void kbc_command_access(struct vp *vp, u16 port, u32 size, bool write, u3
 	}
 	pp->kbc_output_port_next = *val == KBC_WRITE_OUTPUT;
 	if (*val == KBC_A20_OFF) {
-		COUNT(vp, A20_BLOCKED);
+		a20_blocked(vp, port, *val);
 		return;
 	}
 	if (*val >= KBC_PULSE)
@@ -104,6 +110,7 @@ static void pm1_cnt_access(struct vp *vp, u16 port, u32 size, bool write, u32 *v
 	if (reg & PM1_SLP_EN) {
 		if ((s32)FIELD_GET(PM1_SLP_TYP, reg) == p->machine.s3_slp_typ) {
 			COUNT(vp, S3_REFUSED);
+			TRACE(vp, S3_REFUSED, port, *val, 0);
 			log_guest(
 				"S3 (suspend to RAM) refused: the hypervisor would not survive it");
 			return;

@@ -15,6 +15,7 @@
 #include "core/lib/types.h"
 #include "core/mtrr.h"
 #include "core/time/timer.h"
+#include "core/trace.h"
 
 struct emul_cache;
 struct partition;
@@ -89,6 +90,7 @@ struct vp {
 	struct halt_poll halt_poll;
 
 	struct vp_counters counters;
+	struct trace_ring trace;
 };
 
 /* gpr_read() - general register by its instruction encoding 0-15 (4 = RSP). 64 bits. */

@@ -67,6 +67,7 @@ void vp_startup(struct vp *vp, u8 vector)
 	hw_vmwrite(VMCS_GUEST_CS_BASE, (u64)vector << 12);
 	hw_vmwrite(VMCS_GUEST_RIP, 0);
 	COUNT(vp, SIPI);
+	TRACE(vp, SIPI, vector, 0, 0);
 }
 
 void vp_reset(struct vp *vp, bool init)
@@ -103,6 +104,7 @@ void vp_reset(struct vp *vp, bool init)
 	hw_invvpid(vp->vpid);
 	if (init) {
 		COUNT(vp, INIT);
+		TRACE(vp, INIT, 0, 0, 0);
 		partition_vp_init(vp);
 	}
 }

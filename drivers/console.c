@@ -27,6 +27,11 @@ bool console_open_log(void)
 	return con.use_com2;
 }
 
+s32 console_read_log(void)
+{
+	return con.use_com2 ? uart_read(&con.com2) : -1;
+}
+
 void console_move_screen(void *screen)
 {
 	vga_move(screen);

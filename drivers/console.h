@@ -14,6 +14,9 @@ void console_init(bool com1, bool vga, void *screen);
 /* console_open_log() - COM2 carries our text from here to the end. False: there is no COM2. */
 bool console_open_log(void);
 
+/* console_read_log() - a character typed on COM2 since console_open_log(), -1: none. */
+s32 console_read_log(void);
+
 /* console_move_screen() - the mapping of VGA_TEXT_PA changed. */
 void console_move_screen(void *screen);
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Serial port, output only, polled. Source: PC16550D data sheet, "Registers". */
+/* Serial port, polled. Source: PC16550D data sheet, "Registers". */
 #include "drivers/uart16550.h"
 
 #include "arch/x86/insn.h"
 #include "core/lib/bits.h"
 
 /* Register offsets; with LCR.DLAB the first two are the divisor. */
-#define UART_THR 0
+#define UART_RBR 0 /* read */
+#define UART_THR 0 /* write */
 #define UART_IER 1
 #define UART_IIR 2 /* read */
 #define UART_FCR 2 /* write */
@@ -21,6 +22,7 @@
 #define LCR_8N1       0x03
 #define LCR_DLAB      0x80
 #define MCR_DTR_RTS   0x03
+#define LSR_DATA      BIT32(0)
 #define LSR_THR_EMPTY BIT32(5)
 #define LSR_IDLE      BIT32(6)
 
@@ -74,6 +76,16 @@ void uart_write(struct uart *u, const char *s, size_t len)
 		if (!cr_done)
 			i++;
 	}
+}
+
+s32 uart_read(const struct uart *u)
+{
+	u8 lsr = u->live ? inb((u16)(u->port + UART_LSR)) : 0;
+
+	/* All ones: the port has gone, a USB adapter of the firmware for example. */
+	if (lsr == 0xff || (lsr & LSR_DATA) == 0)
+		return -1;
+	return inb((u16)(u->port + UART_RBR));
 }
 
 void uart_flush(struct uart *u)

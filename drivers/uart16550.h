@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Serial port, output only, polled, 115200 8n1. Context: any CPU, callers serialise. */
+/* Serial port, polled, 115200 8n1. Context: any CPU, callers serialise. */
 #pragma once
 
 #include "core/lib/types.h"
@@ -18,6 +18,9 @@ void uart_init(struct uart *u, u16 port);
 
 /* uart_write() - text; "\n" becomes "\r\n". Never waits for ever: a stuck port is given up. */
 void uart_write(struct uart *u, const char *s, size_t len);
+
+/* uart_read() - a byte that has arrived, -1: none. */
+s32 uart_read(const struct uart *u);
 
 /* uart_flush() - wait until the last bit has left. */
 void uart_flush(struct uart *u);

@@ -13,6 +13,7 @@
 
 extern u8 thunk_table[], vmenter_verw_resume[], vmenter_verw_launch[];
 extern const u8 vmenter_verw_selector[], vmx_exit_entry[], vmx_exit_entry_mitigated[];
+extern const u8 vmx_exit_entry_traced[];
 
 /* CR0.WP off for one copy: the only time the text is writable. Boot, one CPU, before the first
  * entry. */
@@ -63,7 +64,9 @@ void mitigation_apply(u32 sequences)
 	}
 }
 
-u64 mitigation_host_rip(u32 sequences)
+u64 mitigation_host_rip(u32 sequences, bool traced)
 {
+	if (traced)
+		return (u64)vmx_exit_entry_traced;
 	return (u64)(sequences & MITIGATION_RSB_FILL ? vmx_exit_entry_mitigated : vmx_exit_entry);
 }

@@ -143,12 +143,7 @@ vmx_first_exit_entry:
  * HOST_RIP where the CPU needs work before the first indirect branch or return (rule P4): refill the
  * return stack buffer. The guest's registers are saved first: the CALLs push.
  */
-	.globl	vmx_exit_entry_mitigated
-	.type	vmx_exit_entry_mitigated, @function
-vmx_exit_entry_mitigated:
-	SAVE_GUEST_REGS
-	mov	%rsp, %rbx
-	mov	VP_HOST_STACK(%rbx), %rsp
+.macro FILL_RETURN_STACK
 	.rept	32
 	call	1f
 	int3
@@ -156,7 +151,38 @@ vmx_exit_entry_mitigated:
 	.endr
 	add	$(32 * 8), %rsp
 	lfence
+.endm
+
+	.globl	vmx_exit_entry_mitigated
+	.type	vmx_exit_entry_mitigated, @function
+vmx_exit_entry_mitigated:
+	SAVE_GUEST_REGS
+	mov	%rsp, %rbx
+	mov	VP_HOST_STACK(%rbx), %rsp
+	FILL_RETURN_STACK
 	jmp	.Lexit
+
+/*
+ * HOST_RIP with trace=exits: the usual path between two records. A HOST_RIP of its own, because so
+ * the trace costs nothing when it is off.
+ */
+	.globl	vmx_exit_entry_traced
+	.type	vmx_exit_entry_traced, @function
+vmx_exit_entry_traced:
+	SAVE_GUEST_REGS
+	mov	%rsp, %rbx
+	mov	VP_HOST_STACK(%rbx), %rsp
+	FILL_RETURN_STACK
+	mov	%rbx, %rdi
+	call	trace_exit
+	mov	%rbx, %rdi
+	call	exit_dispatch
+	mov	%eax, %esi
+	mov	%rbx, %rdi
+	call	exit_complete
+	mov	%rbx, %rdi
+	call	trace_entry
+	jmp	vmenter_window_start
 
 	.section .rodata.vmenter, "a"
 	.globl	vmenter_verw_selector	/* VERW wants any readable data selector */

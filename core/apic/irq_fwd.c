@@ -23,6 +23,7 @@ static NOINLINE void irq_fwd_extint_put(struct vp *vp, u8 vector)
 
 	if (f->extint_tail - f->extint_head == EXTINT_FIFO) {
 		COUNT(vp, IRQ_EXTINT_LOST);
+		TRACE(vp, EXTINT_LOST, vector, 0, 0);
 		return;
 	}
 	f->extint[f->extint_tail++ % EXTINT_FIFO] = vector;

@@ -60,6 +60,7 @@ void vlapic_error(struct vp *vp, u32 esr_bit)
 	if ((a->esr_pending & esr_bit) != 0)
 		return; /* also ends the recursion of an error LVT with an illegal vector */
 	a->esr_pending |= esr_bit;
+	TRACE(vp, APIC_ERROR, esr_bit, 0, 0);
 	if ((lvt & APIC_LVT_MASKED) == 0)
 		vlapic_set_irr(vp, (u8)lvt, false);
 }

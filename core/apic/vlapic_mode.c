@@ -46,6 +46,7 @@ enum msr_result vlapic_write_base(struct vp *vp, u64 val)
 	if (val == old)
 		return MSR_OK;
 	a->base_msr = val;
+	TRACE(vp, APIC_BASE, 0, val, 0);
 
 	if (((old ^ val) & APIC_BASE_EN) != 0) {
 		/* Either way the registers start anew; nothing physical may stay held (I5). */

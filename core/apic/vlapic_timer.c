@@ -173,6 +173,7 @@ static void compute_period(struct vp *vp)
 	min_tsc = clock_ns_to_tsc(&vp->partition->clock,
 				  vp->partition->config.min_timer_period_us * 1000ull);
 	if (a->period_tsc < min_tsc) {
+		TRACE(vp, TIMER_RAISED, 0, a->period_tsc, min_tsc);
 		a->period_tsc = min_tsc;
 		COUNT(vp, TIMER_PERIOD_RAISED);
 	}

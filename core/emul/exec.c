@@ -367,6 +367,7 @@ static enum exit_action fetch_failed(struct vp *vp, const struct walk_fault *f, 
 	if (f->page_fault)
 		return vp_fault_page(vp, f->gva, f->code);
 	COUNT(vp, DECODE_FAILED);
+	TRACE(vp, DECODE_FAILED, 0, hw_vmread(VMCS_GUEST_RIP), f->gva);
 	return EXIT_RESUME;
 }
 

@@ -13,6 +13,7 @@ void ept_flush_local(struct vp *vp)
 
 	hw_invept(p->ept.eptp);
 	COUNT(vp, EPT_FLUSH);
+	TRACE(vp, EPT_FLUSH, wanted, 0, 0);
 	STORE_RELEASE(vp->flush_done, wanted);
 }
 

@@ -28,6 +28,7 @@ void guest_tsc_shift(struct vp *vp, u64 delta_tsc)
 	vp->tsc_adjust += delta_tsc;
 	p->clock.synced = offsets_are_equal(p);
 	spin_unlock(&p->lock);
+	TRACE(vp, TSC_OFFSET, 0, vp->tsc_offset, 0);
 	hw_vmwrite(VMCS_TSC_OFFSET, vp->tsc_offset);
 	vp_set_proc_ctl(vp, PROC_USE_TSC_OFFSETTING, true);
 	if (deadline != 0)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Dumps on request: a key on COM2 while log=com2 owns it, or every stats= seconds. Both are entries
+ * of VP 0's deadline queue.
+ *
+ * Context: VP 0's CPU, root. A dump at 115200 baud takes the VP's time; whoever asks knows.
+ */
+#include "boot/boot.h"
+#include "core/hw.h"
+#include "core/log.h"
+#include "core/partition.h"
+#include "core/vp.h"
+#include "drivers/console.h"
+
+#define KEYS_PER_SECOND 4 /* how often COM2 is looked at */
+
+static void arm(struct vp *vp, struct timer *t, u64 ticks)
+{
+	timer_set(vp, t, hw_tsc() + ticks);
+}
+
+static void stats_due(struct vp *vp, struct timer *t)
+{
+	vp_set_work(vp, VP_WORK_DUMP);
+	arm(vp, t, vp->partition->config.stats_seconds * vp->partition->clock.tsc_hz);
+}
+
+static void answer(const struct partition *p, char key)
+{
+	switch (key) {
+	case 'c':
+		counters_dump(p, "asked for on COM2");
+		break;
+	case 't':
+		log_info("trace: asked for on COM2");
+		trace_dump(p, TRACE_RECORDS * p->vp_count, log_info);
+		log_info("trace: end");
+		break;
+	case '\r':
+	case '\n':
+		break;
+	default:
+		log_info("COM2: c dumps the counters, t the trace rings");
+	}
+}
+
+static void keys_due(struct vp *vp, struct timer *t)
+{
+	s32 key = console_read_log();
+
+	if (key >= 0)
+		answer(vp->partition, (char)key);
+	arm(vp, t, vp->partition->clock.tsc_hz / KEYS_PER_SECOND);
+}
+
+void boot_start_requests(struct vp *vp)
+{
+	static struct timer stats = { .fn = stats_due }, keys = { .fn = keys_due };
+	const struct config *c = &vp->partition->config;
+
+	if (c->stats_seconds != 0)
+		arm(vp, &stats, c->stats_seconds * vp->partition->clock.tsc_hz);
+	if (c->log_com2)
+		arm(vp, &keys, vp->partition->clock.tsc_hz / KEYS_PER_SECOND);
+}

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A user at the log console: keys on COM2 dump counters and trace, and tools/trace.py decodes them."""
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+
+import results
+
+sys.path.insert(0, str(results.ROOT / "tools"))
+import emu  # noqa: E402
+import mkiso  # noqa: E402
+
+DIR = results.ROOT / "build/runs/trace-request"
+BOOT_S, ANSWER_S = 60, 60
+
+
+class Console:
+    def __init__(self):
+        self.fd, slave = pty.openpty()
+        self.name, self.seen = os.ttyname(slave), ""
+
+    def expect(self, pattern, seconds, start=0):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = re.compile(pattern, re.S).search(self.seen, start)
+            if found:
+                return found
+            if select.select([self.fd], [], [], 0.2)[0]:
+                self.seen += os.read(self.fd, 65536).decode("ascii", "replace").replace("\r", "")
+        raise AssertionError(f"COM2: no /{pattern}/ within {seconds} s")
+
+    def press(self, key, answer):
+        start = len(self.seen)
+        os.write(self.fd, key)
+        return self.expect(answer, ANSWER_S, start)[0]
+
+
+def dialogue(console):
+    console.expect("starting the guest", BOOT_S)
+    console.press(b"?", r"COM2: c dumps the counters, t the trace rings\n")
+    counters = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
+    assert re.search(r"^exit vp0 cpuid \d+$", counters, re.M), "no exit counter in the dump"
+    return console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
+
+
+def check_decoded(directory, log):
+    """What a user does with the log."""
+    (directory / "com2.log").write_text(log)
+    text = subprocess.run([str(results.ROOT / "tools/trace.py"), "--json", "trace.json", "com2.log"],
+                          cwd=directory, stdout=subprocess.PIPE, text=True, check=True).stdout
+    lines = text.splitlines()
+    assert len(lines) >= 128, f"{len(lines)} records: a ring of exits holds 128"
+    assert re.search(r"us vp0 EXIT reason=(wrmsr|cpuid|preempt-timer|hlt|ext-intr) rip=0x", text), \
+        "no exit of VP 0 by name"
+    times = [float(line.split()[0]) for line in lines]
+    assert times == sorted(times) and times[0] == 0, "records are not in order"
+    bars = [e for e in json.loads((directory / "trace.json").read_text())["traceEvents"]
+            if e["ph"] == "X"]
+    assert bars and all(0 < e["dur"] < 1e6 for e in bars), "no exit with a length"
+
+
+def main():
+    DIR.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    guest = mkiso.Module(results.ROOT / "build/guest/suite.elf", "guest", "test=timer,smp_run")
+    iso = mkiso.make_iso(DIR / "boot.iso",
+                         mkiso.Boot(hv="log=com2 trace=exits", modules=[guest]))
+    machine = emu.Machine(dir=DIR, iso=iso, cpus=2, com2=f"term:{console.name}")
+    emulator = emu.Emulator(emu.bochs_command(machine), DIR)
+    try:
+        dialogue(console)
+        check_decoded(DIR, console.seen)
+    except (AssertionError, subprocess.CalledProcessError) as err:
+        print(f"request.py: {err}\n{console.seen[-2000:]}")
+        return 1
+    finally:
+        emulator.kill()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
