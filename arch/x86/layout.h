@@ -21,7 +21,7 @@
 #define MMIO_BASE       UL64(0xffffffffc0000000)
 #define MMIO_BYTES      UL64(0x0000000000200000)
 
-#define MAIN_STACK_BYTES 0x4000
+#define MAIN_STACK_BYTES 0x3000
 #define IST_STACK_BYTES  0x2000
 #define MAIN_STACK_TOP   (0x1000 + MAIN_STACK_BYTES)    /* in struct cpu_stacks: guard page first */
 

@@ -96,12 +96,11 @@ def guest_rows(label, name, hv, append, cpus=1):
         hv=hv, modules=[mkiso.Module(guest, "guest", append)]), cpus=cpus)
     finish(machine)
     text = (machine.dir / "com1.log").read_text(errors="replace")
-    log = (machine.dir / "com2.log").read_text(errors="replace")
     wrong = re.findall(r"^# WRONG: (.*)", text, re.M)
     if wrong:
         raise RuntimeError(f"guest-{name}: {wrong[0]}")
     rows = re.findall(r"^bench (\S+) (-?[\d.]+) (\S+)", text, re.M)
-    rows += [("per_cpu_kib", kib, "KiB") for kib in re.findall(r"cpu \d+: .* (\d+) KiB", log)[:1]]
+    rows += [("per_cpu_kib", kib, "KiB") for kib in re.findall(r"cpu \d+: .* (\d+) KiB", text)[:1]]
     return [(name, label, float(value), unit) for name, value, unit in rows]
 
 
@@ -115,7 +114,7 @@ def micro():
 def smp():
     out, change = [], {}
     for label in ("apicv=off", "apicv=auto"):
-        hv = f"mitigations=off {label} log=com2"
+        hv = f"mitigations=off {label}"
         out += [row for row in guest_rows(label, f"2 CPUs, {label}", hv, "smp=1", 2)
                 if row[0] != "ept_change"]
         for vps in (1, 8):
