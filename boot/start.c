@@ -10,12 +10,14 @@
 #include "arch/x86/defs/vmx_msr.h"
 #include "arch/x86/hw_vmx.h"
 #include "arch/x86/insn.h"
+#include "arch/x86/ioapic.h"
 #include "arch/x86/mitigation.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx.h"
 #include "arch/x86/vmx_ctls.h"
 #include "boot/boot.h"
 #include "core/cpuid_xsave.h"
+#include "core/dev/testdev.h"
 #include "core/guest_cr.h"
 #include "core/lib/string.h"
 #include "core/load/load.h"
@@ -124,13 +126,23 @@ static void apply_options(const struct options *o, struct config *c)
 		.vector_hashing = o->vector_hashing != 0,
 		.mwait_c1 = o->mwait == MWAIT_C1,
 		.hlt_passthrough = o->hlt == HLT_PASSTHROUGH,
+		.testdev_poweroff = o->testdev_exit == TESTDEV_EXIT_POWEROFF,
 	};
 	if (c->mwait_c1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
 		fatal("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
 }
 
+static void add_test_devices(struct partition *p)
+{
+	ioapic_map();
+	must(testdev_add(p), "the test devices");
+	log_info("testdev=on: QEMU's test devices take ports E0-EB, F4-F7, 510-511, 2000-2017 and "
+		 "memory at %llx from the machine; the I/O APIC is virtual, with %u pins",
+		 TESTDEV_RAM, p->testdev->lines.ioapic.pins);
+}
+
 /* Every row of every table; then they are closed. */
-static void register_rows(struct partition *p)
+static void register_rows(const struct options *o, struct partition *p)
 {
 	must(cpuid_add_rows(p, 0, cpuid_host_rows, cpuid_host_row_count), "CPUID rows");
 	must(msr_add_rows(p, msr_arch_rows, msr_arch_row_count), "MSR rows");
@@ -145,6 +157,8 @@ static void register_rows(struct partition *p)
 	must(platform_ports_add(&p->pio, p->machine.pm1a_cnt, p->machine.pm1b_cnt,
 				p->config.log_com2),
 	     "owned ports");
+	if (o->testdev != 0)
+		add_test_devices(p);
 	p->io_bitmap = page_alloc_n(2, 1);
 	p->msr_bitmap = page_alloc();
 	if (!p->io_bitmap || !p->msr_bitmap)
@@ -166,7 +180,7 @@ static void create_partition(struct boot_state *b, struct partition *p, bool nes
 	must(clock_init(&p->clock, b->tsc.tsc_hz, b->wall_tsc, b->wall_s * 1000000000ull),
 	     "the clock");
 	p->machine.xcr0_supported = xsave_supported();
-	register_rows(p);
+	register_rows(&b->options, p);
 }
 
 struct vp *boot_create_vp(struct partition *p, u32 apic_id)
@@ -269,6 +283,8 @@ void boot_start(struct boot_state *b)
 	boot_start_requests(vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	boot_test_entry(&b->options);
+	if (p->testdev)
+		console_set_up_com1();
 	console_handover();
 	boot_release_cpus();
 	WRITE_ONCE(vp->entered, true);

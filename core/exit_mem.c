@@ -7,6 +7,7 @@
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vector.h"
 #include "core/counters.h"
+#include "core/dev/testdev.h"
 #include "core/emul/emul.h"
 #include "core/exit.h"
 #include "core/hw.h"
@@ -74,8 +75,8 @@ static enum exit_action fetch_violation(struct vp *vp, const struct exit_info *x
 	return vp_fault(vp, EXC_UD);
 }
 
-/* A write that no instruction at RIP explains: event delivery, or the CPU's own page walk. */
-static bool is_instruction_write(u64 qual)
+/* Not: what no instruction at RIP explains, event delivery, or the CPU's own page walk. */
+static bool is_instruction_access(u64 qual)
 {
 	return (qual & EPT_QUAL_GLA_VALID) && (qual & EPT_QUAL_GLA_IS_TRANSLATION) &&
 	       !(qual & EPT_QUAL_ASYNC) && !(hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID);
@@ -90,7 +91,7 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 
 	if (!in_region)
 		COUNT(vp, APIC_WINDOW);
-	if (is_instruction_write(x->qual)) {
+	if (is_instruction_access(x->qual)) {
 		action = emul_execute(vp, x->gpa, &ones_mem, &handled);
 		if (handled) {
 			TRACE(vp, REGION_WRITE, true, x->gpa, 0);
@@ -105,6 +106,31 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 	TRACE(vp, REGION_WRITE, false, x->gpa, 0);
 	restore_nmi_blocking(x->qual);
 	return EXIT_RESUME;
+}
+
+/* A page of a test device, which no EPT maps. */
+static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x)
+{
+	enum exit_action action;
+	bool handled = false;
+
+	if (!is_instruction_access(x->qual))
+		return stop_with_report(vp, x, "page table or event delivery in a test device");
+	action = emul_execute(vp, x->gpa, &testdev_mem, &handled);
+	if (handled)
+		return action;
+	log_guest("an instruction on the test device at 0x%llx is not emulated: #UD, rip 0x%llx",
+		  x->gpa, hw_vmread(VMCS_GUEST_RIP));
+	return vp_fault(vp, EXC_UD);
+}
+
+/* Another CPU's handler was faster: the access works now. */
+static bool is_mapped_meanwhile(struct partition *p, const struct exit_info *x)
+{
+	u64 wanted = x->qual & (EPT_QUAL_READ | EPT_QUAL_WRITE | EPT_QUAL_FETCH);
+
+	return p->vp_count > 1 && wanted != 0 &&
+	       (wanted & ~ept_walk(&p->ept, gpa(x->gpa)).perms) == 0;
 }
 
 /* Above the machine's physical addresses: the guest's own page tables have reserved bits set. */
@@ -129,7 +155,7 @@ enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 	err_t err = ept_map_lazy(p, gpa(x->gpa));
 
 	TRACE(vp, EPT_VIOLATION, 0, x->gpa, x->qual);
-	if (err == ERR_NONE) {
+	if (err == ERR_NONE || (err == ERR_BUSY && is_mapped_meanwhile(p, x))) {
 		restore_nmi_blocking(x->qual);
 		return EXIT_RESUME;
 	}
@@ -141,6 +167,8 @@ enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 		return fetch_violation(vp, x);
 	if ((x->qual & EPT_QUAL_WRITE) && ept_is_ones(p, gpa(x->gpa)))
 		return ones_violation(vp, x);
+	if (testdev_owns(p, x->gpa, 1))
+		return emulated_access(vp, x);
 	return stop_with_report(vp, x, "unexpected EPT violation");
 }
 

@@ -63,6 +63,10 @@ void hw_lapic_set_x2apic(bool on);
  */
 void hw_irq_window(void);
 
+/* --- Physical I/O APIC at FEC00000, by offset (defs/ioapic.h). Only with testdev=on. --- */
+u32 hw_ioapic_read(u32 offset);
+void hw_ioapic_write(u32 offset, u32 val);
+
 /* --- Cross-CPU --- */
 
 /* hw_kick() - NMI to the CPU that runs @vp (rule K2: only if no kick is on its way already). */

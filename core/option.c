@@ -359,13 +359,22 @@ void options_default(struct options *o)
 	}
 }
 
-static bool is_given(const struct options *o, const char *name)
+/* The row of @name if the command line has it; NULL: it has not. */
+static const struct option_row *given_row(const struct options *o, const char *name)
 {
 	for (u32 i = 0; i < option_row_count; i++) {
 		if (strcmp(option_rows[i].name, name) == 0)
-			return (o->given & BIT64(i)) != 0;
+			return (o->given & BIT64(i)) != 0 ? &option_rows[i] : NULL;
 	}
-	return false;
+	return NULL;
+}
+
+static bool is_default(struct options *o, const struct option_row *row)
+{
+	struct options dflt;
+
+	options_default(&dflt);
+	return memcmp(field(o, row->offset), field(&dflt, row->offset), row->size) == 0;
 }
 
 /* Dependencies between options: after the last word, because the order does not matter. */
@@ -373,10 +382,12 @@ static err_t rules_check(struct parse *p)
 {
 	for (u32 i = 0; i < option_rule_count; i++) {
 		const struct option_rule *rule = &option_rules[i];
+		const struct option_row *row = given_row(p->o, rule->option);
 		u32 val;
 
 		memcpy(&val, field(p->o, rule->offset), sizeof(val));
-		if (val != rule->value || !is_given(p->o, rule->option))
+		if (val != rule->value || row == NULL ||
+		    (rule->but_default && is_default(p->o, row)))
 			continue;
 		fmt_print(p->msg, p->msg_len, "option %s excludes %s: %s; remove one of them",
 			  rule->when, rule->option, rule->why);

@@ -30,6 +30,7 @@ enum trace_mode { TRACE_MODE_RARE, TRACE_MODE_EXITS };
 enum crash_mode { CRASH_REBOOT, CRASH_HALT };
 enum mwait_mode { MWAIT_HIDE, MWAIT_C1 };
 enum hlt_mode { HLT_EXIT, HLT_PASSTHROUGH };
+enum testdev_exit_mode { TESTDEV_EXIT_HALT, TESTDEV_EXIT_POWEROFF };
 
 #define OPTION_AUTO (~0ull) /* a UINT that was given as "-1" */
 
@@ -47,6 +48,7 @@ struct options {
 	u64 min_timer_period_us;
 	u64 lapic_timer_advance_ns; /* or OPTION_AUTO */
 	u32 vector_hashing, mwait, hlt;
+	u32 testdev, testdev_exit;
 	u64 given; /* bit i: the command line has the option of row i */
 };
 
@@ -56,6 +58,7 @@ struct option_rule {
 	const char *when;   /* the same as the user writes it */
 	const char *option; /* must not be given */
 	const char *why;
+	bool but_default; /* its default may be given */
 };
 
 extern const struct option_row option_rows[];

@@ -148,6 +148,17 @@ const struct option_row option_rows[] = {
 	  .dflt = "on",
 	  .help = "lowest-priority IPIs: the vector picks the target; off: the lowest TPR",
 	  FIELD(vector_hashing) },
+	{ .name = "testdev",
+	  .type = OPTION_BOOL,
+	  .dflt = "off",
+	  .help = "QEMU's test devices for conformance programs: docs/testdev.md",
+	  FIELD(testdev) },
+	{ .name = "testdev_exit",
+	  .type = OPTION_ENUM,
+	  .values = "halt|poweroff",
+	  .dflt = "halt",
+	  .help = "what a write to the exit port of testdev=on does, after the report",
+	  FIELD(testdev_exit) },
 	{ .name = "test_fault",
 	  .type = OPTION_ENUM,
 	  .values = "none|page_fault|write_text|exec_data|assert|stack|smash|ud|double_fault|entry|"
@@ -163,7 +174,7 @@ static_assert(ARRAY_SIZE(option_rows) <= 64, "struct options.given");
 #define NOT_WITH_HLT_PASSTHROUGH(name)                                                   \
 	{                                                                                \
 		offsetof(struct options, hlt), HLT_PASSTHROUGH, "hlt=passthrough", name, \
-			"a HLT that does not exit cannot be polled for"                  \
+			"a HLT that does not exit cannot be polled for", false           \
 	}
 
 const struct option_rule option_rules[] = {
@@ -171,6 +182,8 @@ const struct option_rule option_rules[] = {
 	NOT_WITH_HLT_PASSTHROUGH("halt_poll_ns_grow"),
 	NOT_WITH_HLT_PASSTHROUGH("halt_poll_ns_grow_start"),
 	NOT_WITH_HLT_PASSTHROUGH("halt_poll_ns_shrink"),
+	{ offsetof(struct options, testdev), 0, "testdev=off", "testdev_exit",
+	  "the exit port exists with testdev=on only", true },
 };
 
 const u32 option_rule_count = ARRAY_SIZE(option_rules);

@@ -17,6 +17,7 @@
 #define MSR_ROWS_MAX    256
 
 struct cpuid_table;
+struct testdev;
 struct msr_table;
 
 /* What boot decided about the machine; read-only for everyone after the first entry. */
@@ -53,6 +54,7 @@ struct config {
 	bool timer_advance_adapts; /* then timer_advance_ns does not matter */
 	bool vector_hashing;       /* lowest-priority IPIs */
 	bool mwait_c1;             /* MONITOR and MWAIT are the guest's, C1 only (rule T1) */
+	bool testdev_poweroff;     /* testdev_exit=poweroff */
 	bool hlt_passthrough;      /* HLT exits only while an interrupt window is open */
 };
 
@@ -79,8 +81,9 @@ struct partition {
 	struct cpuid_table *cpuid;
 	struct msr_table *msr;
 	struct pio_table pio;
-	u8 *io_bitmap;  /* 8 KiB: A, then B */
-	u8 *msr_bitmap; /* template; each VP has its own copy for x2APIC modes */
+	struct testdev *testdev; /* NULL: testdev=off */
+	u8 *io_bitmap;           /* 8 KiB: A, then B */
+	u8 *msr_bitmap;          /* template; each VP has its own copy for x2APIC modes */
 	u64 wall_clock_msr;
 
 	struct spinlock lock; /* LOCK: partition-wide MSR state, EPT changes */

@@ -46,5 +46,10 @@ void pio_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val);
 /* pio_bitmap_build() - I/O bitmaps A and B (8 KiB): 1 where a row exists. */
 void pio_bitmap_build(const struct pio_table *t, u8 bitmap[8192]);
 
+struct machine;
+
+/* platform_power_off() - ACPI soft-off. Returns when the machine has none, or takes its time. */
+void platform_power_off(const struct machine *m);
+
 /* platform_ports.c: port 92h, the keyboard controller, PM1 control, COM2 when it is the log's. */
 MUST_CHECK err_t platform_ports_add(struct pio_table *t, u16 pm1a_cnt, u16 pm1b_cnt, bool log_com2);

@@ -120,6 +120,25 @@ static void pm1_cnt_access(struct vp *vp, u16 port, u32 size, bool write, u32 *v
 	hw_io_out(port, size, *val);
 }
 
+static void enter_s5(u16 port, s32 slp_typ)
+{
+	u32 keep;
+
+	if (port == 0)
+		return;
+	keep = hw_io_in(port, 2) & ~(u32)(PM1_SLP_TYP | PM1_SLP_EN);
+	hw_io_out(port, 2, keep | (u32)FIELD_PREP(PM1_SLP_TYP, (u32)slp_typ) | PM1_SLP_EN);
+}
+
+void platform_power_off(const struct machine *m)
+{
+	if (m->s5_slp_typ < 0)
+		return;
+	enter_s5(m->pm1a_cnt, m->s5_slp_typ);
+	if (m->pm1b_cnt != m->pm1a_cnt)
+		enter_s5(m->pm1b_cnt, m->s5_slp_typ);
+}
+
 /* The log's UART looks absent: nothing answers. */
 static void com2_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {

@@ -3,6 +3,7 @@
  * others. */
 #include "core/vp.h"
 
+#include "core/apic/irq_msg.h"
 #include "core/hw.h"
 #include "core/log.h"
 #include "core/partition.h"
@@ -45,6 +46,16 @@ static void take_signals(struct vp *vp)
 		event_nmi(vp);
 }
 
+#define VP_WORK_RARE (VP_WORK_DUMP | VP_WORK_LINES)
+
+static NOINLINE void rare_work(struct vp *vp, u32 work)
+{
+	if (work & VP_WORK_DUMP)
+		counters_dump(vp->partition, "periodic");
+	if (work & VP_WORK_LINES)
+		irq_msg_fold(vp);
+}
+
 /* Any work, until none is left. */
 static NOINLINE bool prepare_any(struct vp *vp)
 {
@@ -61,8 +72,8 @@ static NOINLINE bool prepare_any(struct vp *vp)
 			vlapic_fold_posted(vp);
 		if (work & VP_WORK_TIMER)
 			timer_run(vp, hw_tsc());
-		if (work & VP_WORK_DUMP)
-			counters_dump(vp->partition, "periodic");
+		if (work & VP_WORK_RARE)
+			rare_work(vp, work);
 		/* What the above raised is delivered at once. */
 		work |= __atomic_fetch_and(&vp->work, ~(u32)VP_WORK_EVENT, __ATOMIC_ACQUIRE) &
 			VP_WORK_EVENT;

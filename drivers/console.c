@@ -37,6 +37,12 @@ void console_move_screen(void *screen)
 	vga_move(screen);
 }
 
+void console_set_up_com1(void)
+{
+	if (!con.use_com1)
+		uart_init(&con.com1, UART_COM1);
+}
+
 void console_handover(void)
 {
 	if (con.use_com1)

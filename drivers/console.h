@@ -20,6 +20,10 @@ s32 console_read_log(void);
 /* console_move_screen() - the mapping of VGA_TEXT_PA changed. */
 void console_move_screen(void *screen);
 
+/* console_set_up_com1() - for guests that never program it: 115200 8N1, also when we do not use it.
+ */
+void console_set_up_com1(void);
+
 /* console_handover() - the first guest instruction is next: COM1 and the screen are the guest's. */
 void console_handover(void);
 

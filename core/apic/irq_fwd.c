@@ -10,6 +10,7 @@
 #include "core/apic/irq_fwd.h"
 
 #include "arch/x86/defs/cr.h"
+#include "core/apic/irq_msg.h"
 #include "core/apic/vlapic_internal.h"
 #include "core/hw.h"
 
@@ -42,7 +43,7 @@ void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector)
 	u64 bit = BIT64(vector & 63);
 	u64 *word = &f->eoi_exit[vector >> 6];
 
-	if (((*word & bit) != 0) == irq_fwd_is_held(f, vector))
+	if (((*word & bit) != 0) == irq_fwd_wants_eoi(f, vector))
 		return;
 	*word ^= bit;
 	hw_vmwrite((enum vmcs_field)(VMCS_EOI_EXIT0 + 2 * (vector >> 6)), *word);
@@ -53,7 +54,7 @@ static NOINLINE void irq_fwd_hold(struct vp *vp, u8 vector)
 	struct irq_fwd *f = &vp->fwd;
 
 	f->held[vector >> 5] |= BIT32(vector & 31);
-	f->held_count++;
+	f->eoi_count++;
 	COUNT(vp, IRQ_LEVEL);
 	/*
 	 * A disabled virtual APIC drops it. Still held: finishing it now would only make the line
@@ -110,11 +111,13 @@ static s32 highest_held(const struct irq_fwd *f)
 	return -1;
 }
 
-void irq_fwd_eoi(struct vp *vp, u8 vector)
+/* Several vectors are held, or this one is that of a software line, too. */
+static NOINLINE void irq_fwd_eoi_many(struct vp *vp, u8 vector)
 {
 	struct irq_fwd *f = &vp->fwd;
 	s32 top;
 
+	irq_msg_eoi(vp, vector);
 	if (!irq_fwd_is_held(f, vector))
 		return;
 	f->done[vector >> 5] |= BIT32(vector & 31);
@@ -127,8 +130,22 @@ void irq_fwd_eoi(struct vp *vp, u8 vector)
 			break;
 		f->held[top >> 5] &= ~bit;
 		f->done[top >> 5] &= ~bit;
-		f->held_count--;
+		f->eoi_count--;
 		hw_lapic_eoi();
+	}
+}
+
+NOINLINE void irq_fwd_eoi(struct vp *vp, u8 vector)
+{
+	struct irq_fwd *f = &vp->fwd;
+
+	/* The only one: it is the highest in the physical ISR. */
+	if (likely(irq_fwd_is_held(f, vector)) && likely(f->eoi_count == 1)) {
+		f->held[vector >> 5] = 0;
+		f->eoi_count = 0;
+		hw_lapic_eoi();
+	} else if (f->eoi_count != 0) {
+		irq_fwd_eoi_many(vp, vector);
 	}
 }
 
@@ -155,7 +172,7 @@ void irq_fwd_drain(struct vp *vp)
 		hw_lapic_eoi();
 	for (u32 i = 0; i < ARRAY_SIZE(f->held); i++)
 		f->held[i] = f->done[i] = 0;
-	f->held_count = 0;
+	f->eoi_count = f->line_count;
 
 	if (phys_bitmap_any(APIC_IRR)) {
 		/* An 8259 must not be acknowledged just because the window is open. */

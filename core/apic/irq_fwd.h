@@ -16,7 +16,10 @@ struct vp;
 struct irq_fwd {
 	u32 held[8];            /* level vectors kept in the physical ISR */
 	u32 done[8];            /* held vectors whose virtual EOI has happened */
-	u32 held_count;         /* bits set in held */
+	u32 eoi_count;          /* bits set in held and line_level: EOIs that are not only ours */
+	u32 line_level[8];      /* level vectors from lines that exist in software: irq_msg.c */
+	u32 line_count;         /* bits set in it */
+	u64 posted_level[4];    /* remote: those that wait for VP_WORK_LINES */
 	u64 eoi_exit[4];        /* EOI-exit bitmap in the VMCS (virtual-interrupt delivery) */
 	bool draining;          /* rule I5: what arrives is finished at once */
 	bool phys_x2apic;       /* the physical LAPIC is in x2APIC mode: it stays there for ever */
@@ -61,4 +64,10 @@ void irq_fwd_set_x2apic(struct vp *vp);
 static inline bool irq_fwd_is_held(const struct irq_fwd *f, u8 vector)
 {
 	return (f->held[vector >> 5] & (1u << (vector & 31))) != 0;
+}
+
+/* irq_fwd_wants_eoi() - somebody outside the virtual APIC waits for the EOI of @vector. */
+static inline bool irq_fwd_wants_eoi(const struct irq_fwd *f, u8 vector)
+{
+	return ((f->held[vector >> 5] | f->line_level[vector >> 5]) & (1u << (vector & 31))) != 0;
 }

@@ -12,6 +12,7 @@
  */
 #include "core/apic/vlapic.h"
 
+#include "core/apic/irq_msg.h"
 #include "core/apic/vlapic_internal.h"
 #include "core/lib/string.h"
 #include "core/partition.h"
@@ -174,10 +175,11 @@ void vlapic_eoi(struct vp *vp)
 	else
 		eoi_many(a);
 	COUNT(vp, EOI);
-	if (unlikely(vp->fwd.held_count != 0))
-		irq_fwd_eoi(vp, (u8)vector);
 	if (unlikely(a->highest_irr >= 0))
 		vp_set_work(vp, VP_WORK_EVENT);
+	/* Last, so that nothing must be saved across the call. */
+	if (unlikely(vp->fwd.eoi_count != 0))
+		irq_fwd_eoi(vp, (u8)vector);
 }
 
 u32 vlapic_tpr_threshold(struct vp *vp)
@@ -287,6 +289,7 @@ void vlapic_clear(struct vp *vp)
 	a->timer_shift = apic_tdcr_shift(0);
 	a->esr_pending = 0;
 
+	irq_msg_forget(vp);
 	memset(a->page, 0, 4096);
 	vlapic_reg_set(a, APIC_VERSION, version);
 	vlapic_reg_set(a, APIC_DFR, APIC_DFR_FLAT);
@@ -331,6 +334,8 @@ void vlapic_reset(struct vp *vp, bool init)
 		a->base_msr = APIC_BASE_DEFAULT | APIC_BASE_EN | (a->base_msr & APIC_BASE_BSP);
 	for (u32 i = 0; i < ARRAY_SIZE(a->posted); i++)
 		__atomic_store_n(&a->posted[i], 0, __ATOMIC_RELAXED);
+	for (u32 i = 0; i < ARRAY_SIZE(vp->fwd.posted_level); i++)
+		__atomic_store_n(&vp->fwd.posted_level[i], 0, __ATOMIC_RELAXED);
 	vlapic_clear(vp);
 	if (init) {
 		irq_fwd_reset(vp);

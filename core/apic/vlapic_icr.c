@@ -1,50 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interprocessor interrupts: destination matching and delivery.
+ * Interprocessor interrupts.
  *
- * Context: sender's CPU, VMX root. Other VPs are reached by posting only; of their register pages
- * ID, LDR, DFR and TPR are read, whose races are those of the real bus.
- * Spec:    SDM Vol. 3A, "Issuing Interprocessor Interrupts", "Determining IPI Destination".
+ * Context: sender's CPU, VMX root. Other VPs are reached by posting only.
+ * Spec:    SDM Vol. 3A, "Issuing Interprocessor Interrupts".
  */
-#include "core/apic/vlapic_internal.h"
+#include "core/apic/ipi_internal.h"
 #include "core/event.h"
 #include "core/hw.h"
 #include "core/partition.h"
 
 #define ICR_MODE(lo)      ((u32)FIELD_GET(APIC_ICR_MODE, (lo)))
 #define ICR_SHORTHAND(lo) ((u32)FIELD_GET(APIC_ICR_SHORTHAND, (lo)))
-
-/* A message on the bus, seen by every APIC. */
-struct ipi {
-	u32 dest; /* 32 bits from x2APIC, 8 from xAPIC */
-	bool logical;
-	bool broadcast;
-	u8 mode;
-	u8 vector;
-};
-
-static bool matches_logical(const struct vlapic *target, u32 dest)
-{
-	u32 ldr = vlapic_reg(target, APIC_LDR);
-
-	if (vlapic_is_x2apic(target))
-		return ldr >> 16 == dest >> 16 && (ldr & dest & 0xffff) != 0;
-	ldr >>= 24;
-	if (FIELD_GET(APIC_DFR_MODEL, vlapic_reg(target, APIC_DFR)) == 0xf)
-		return (ldr & dest) != 0; /* flat */
-	return ldr >> 4 == dest >> 4 && (ldr & dest & 0xf) != 0;
-}
-
-static bool ipi_matches(const struct vp *target, const struct ipi *m)
-{
-	if (!vlapic_is_hw_enabled(&target->apic))
-		return false;
-	if (m->broadcast)
-		return true;
-	if (m->logical)
-		return matches_logical(&target->apic, m->dest);
-	return target->apic_id == m->dest;
-}
 
 static void deliver(struct vp *vp, struct vp *target, const struct ipi *m)
 {
@@ -73,54 +40,12 @@ static void deliver(struct vp *vp, struct vp *target, const struct ipi *m)
 	}
 }
 
-static bool is_candidate(const struct vp *target, const struct ipi *m, const struct vp *except)
-{
-	return target != except && ipi_matches(target, m) && vlapic_is_sw_enabled(&target->apic);
-}
-
-/* vector_hashing=on: the vector chooses among the matching ones, in VP order. */
-static struct vp *pick_by_vector(struct partition *p, const struct ipi *m, const struct vp *except)
-{
-	u32 count = 0, nr;
-
-	for (u32 i = 0; i < p->vp_count; i++)
-		count += is_candidate(p->vp[i], m, except);
-	if (count == 0)
-		return NULL;
-	nr = m->vector % count;
-	for (u32 i = 0; i < p->vp_count; i++)
-		if (is_candidate(p->vp[i], m, except) && nr-- == 0)
-			return p->vp[i];
-	return NULL; /* the last candidate was disabled between the passes */
-}
-
-/* Lowest priority: the least busy of the matching ones; the first among equals. */
-static struct vp *pick_lowest(struct partition *p, const struct ipi *m, const struct vp *except)
-{
-	struct vp *best = NULL;
-	u32 best_tpr = 0;
-
-	for (u32 i = 0; i < p->vp_count; i++) {
-		struct vp *target = p->vp[i];
-		u32 tpr = vlapic_reg(&target->apic, APIC_TPR) & 0xff;
-
-		if (!is_candidate(target, m, except))
-			continue;
-		if (best == NULL || tpr < best_tpr) {
-			best = target;
-			best_tpr = tpr;
-		}
-	}
-	return best;
-}
-
 static void send(struct vp *vp, const struct ipi *m, const struct vp *except)
 {
 	struct partition *p = vp->partition;
 
 	if (m->mode == APIC_MODE_LOWEST) {
-		struct vp *target = p->config.vector_hashing ? pick_by_vector(p, m, except)
-							     : pick_lowest(p, m, except);
+		struct vp *target = ipi_pick_lowest(p, m, except);
 
 		if (target != NULL)
 			deliver(vp, target, m);

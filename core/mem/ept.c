@@ -153,6 +153,13 @@ err_t ept_unmap(struct ept *e, gpa_t gpa, u64 len)
 	return ERR_NONE;
 }
 
+bool ept_is_built(const struct ept *e, gpa_t gpa)
+{
+	u64 entry = e->root[pt_index(gpa.v, EPT_LEVELS)];
+
+	return is_present(entry) && is_present(entry_table(entry)[pt_index(gpa.v, 3)]);
+}
+
 struct ept_leaf ept_walk(const struct ept *e, gpa_t gpa)
 {
 	const u64 *table = e->root;

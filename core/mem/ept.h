@@ -51,12 +51,19 @@ struct ept_leaf ept_walk(const struct ept *e, gpa_t gpa);
  */
 MUST_CHECK err_t ept_build_partition(struct partition *p);
 
-/* ept_map_lazy() - map the GiB around @gpa that nobody touched yet. ERR_RANGE: beyond the machine's
- * addresses; ERR_BUSY: it is mapped already. */
+/* ept_map_lazy() - map the GiB around @gpa that nobody touched yet, or a page that was dropped from
+ * it. ERR_RANGE: beyond the machine's addresses; ERR_BUSY: it is mapped already, or emulated. */
 MUST_CHECK err_t ept_map_lazy(struct partition *p, gpa_t gpa);
 
 /* ept_map_scratch() - rule M1: private, writable memory of 0xFF in place of one page. */
 MUST_CHECK err_t ept_map_scratch(struct partition *p, gpa_t gpa);
+
+/* ept_drop_page() - unmap the identity-mapped page around @gpa on every CPU; the next access faults
+ * and ept_map_lazy() maps it again. Other pages stay. The caller holds no lock. ERR_NOMEM. */
+MUST_CHECK err_t ept_drop_page(struct partition *p, gpa_t gpa);
+
+/* ept_is_built() - the GiB around @gpa has tables: what is not mapped in it is a hole. */
+bool ept_is_built(const struct ept *e, gpa_t gpa);
 
 /* ept_is_ones() - EPT shows all-ones at @gpa: the hypervisor region and the I8 window. */
 bool ept_is_ones(const struct partition *p, gpa_t gpa);

@@ -6,6 +6,7 @@
 #include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/paging.h"
+#include "core/dev/testdev.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/log.h"
@@ -20,7 +21,7 @@
 /* Private scratch pages; a guest that wants more shares one. Bounds what it takes from the heap. */
 #define SCRATCH_PAGES_MAX 16u
 
-enum gpa_class { GPA_MEMORY, GPA_DEVICE, GPA_ONES };
+enum gpa_class { GPA_MEMORY, GPA_DEVICE, GPA_ONES, GPA_EMULATED };
 
 struct gpa_extent {
 	u64 base, end;
@@ -36,28 +37,43 @@ static const struct gpa_extent fixed_extents[] = {
 	{ 0xff000000, 0x100000000, GPA_MEMORY }, /* firmware flash */
 };
 
+/* With testdev=on, above all others. */
+static const struct gpa_extent emulated_extents[] = {
+	{ IOAPIC_ADDR, IOAPIC_ADDR + PAGE_SIZE, GPA_EMULATED },
+	{ TESTDEV_RAM, TESTDEV_RAM + TESTDEV_RAM_BYTES, GPA_EMULATED },
+};
+
+struct search {
+	u64 at, limit; /* the next extent above @at begins at @limit */
+};
+
+/* The extent of @e that holds s->at, NULL: none. */
+static const struct gpa_extent *find_extent(struct search *s, const struct gpa_extent *e, u32 count)
+{
+	for (u32 i = 0; i < count; i++, e++) {
+		if (s->at >= e->base && s->at < e->end)
+			return e;
+		if (e->base > s->at)
+			s->limit = umin64(s->limit, e->base);
+	}
+	return NULL;
+}
+
 /* Nature of @at, and how far up it stays the same (@end). */
 static enum gpa_class class_at(const struct partition *p, u64 at, u64 *end)
 {
 	const struct gpa_extent region = { p->region_base.v, p->region_base.v + p->region_len,
 					   GPA_ONES };
-	u64 limit = ~0ull;
+	struct search s = { .at = at, .limit = ~0ull };
+	const struct gpa_extent *found = find_extent(&s, &region, 1);
 
-	if (at >= region.base && at < region.end) {
-		*end = region.end;
-		return GPA_ONES;
-	}
-	if (region.base > at)
-		limit = region.base;
-	for (u32 i = 0; i < ARRAY_SIZE(fixed_extents); i++) {
-		const struct gpa_extent *f = &fixed_extents[i];
-
-		if (at >= f->base && at < f->end) {
-			*end = umin64(limit, f->end);
-			return f->class;
-		}
-		if (f->base > at)
-			limit = umin64(limit, f->base);
+	if (found == NULL && p->testdev != NULL)
+		found = find_extent(&s, emulated_extents, ARRAY_SIZE(emulated_extents));
+	if (found == NULL)
+		found = find_extent(&s, fixed_extents, ARRAY_SIZE(fixed_extents));
+	if (found != NULL) {
+		*end = umin64(s.limit, found->end);
+		return found->class;
 	}
 	for (u32 i = 0; i < p->memory.count; i++) {
 		const struct e820_entry *e = &p->memory.e[i];
@@ -65,13 +81,13 @@ static enum gpa_class class_at(const struct partition *p, u64 at, u64 *end)
 		u64 top = ALIGN_UP(e->base + e->len, PAGE_SIZE);
 
 		if (at >= base && at < top) {
-			*end = umin64(limit, top);
+			*end = umin64(s.limit, top);
 			return GPA_MEMORY;
 		}
 		if (base > at)
-			limit = umin64(limit, base);
+			s.limit = umin64(s.limit, base);
 	}
-	*end = limit;
+	*end = s.limit;
 	return GPA_DEVICE;
 }
 
@@ -130,7 +146,9 @@ static err_t map_identity(const struct mapper *m, u64 at, u64 end, u64 perms)
 
 	for (; at < end; at += size) {
 		if (m->retype && ept_walk(e, gpa(at)).size == 0) {
-			size = PAGE_SIZE_1G - (at & (PAGE_SIZE_1G - 1)); /* not mapped yet */
+			/* Not mapped yet, or dropped. */
+			size = ept_is_built(e, gpa(at)) ? PAGE_SIZE : PAGE_SIZE_1G;
+			size -= at & (size - 1);
 			continue;
 		}
 		size = chunk_size(m, at, end, perms, &type);
@@ -156,10 +174,12 @@ static err_t map_range(const struct mapper *m, u64 at, u64 end)
 		enum gpa_class class = class_at(m->p, at, &next);
 
 		next = umin64(next, end);
-		if (class != GPA_ONES)
+		if (class == GPA_MEMORY || class == GPA_DEVICE)
 			TRY(map_identity(m, at, next, class_perms(class)));
-		else if (!m->retype)
+		else if (!m->retype && class == GPA_ONES)
 			TRY(map_ones(m->p, at, next));
+		else if (!m->retype)
+			TRY(ept_unmap(&m->p->ept, gpa(at), next - at));
 	}
 	return ERR_NONE;
 }
@@ -231,21 +251,47 @@ err_t ept_build_partition(struct partition *p)
 	return ERR_NONE;
 }
 
+static bool is_emulated(const struct partition *p, gpa_t at)
+{
+	u64 end;
+
+	return p->testdev != NULL && class_at(p, at.v, &end) == GPA_EMULATED;
+}
+
 err_t ept_map_lazy(struct partition *p, gpa_t at)
 {
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
-	u64 base = ALIGN_DOWN(at.v, PAGE_SIZE_1G);
 	err_t err = ERR_BUSY;
 
 	if (at.v >= address_limit(p))
 		return ERR_RANGE;
+	if (is_emulated(p, at))
+		return ERR_BUSY;
 	spin_lock(&p->ept.lock);
 	if (ept_walk(&p->ept, at).size == 0) {
-		p->ept.top = umax64(p->ept.top, base + PAGE_SIZE_1G);
-		err = map_range(&m, base, base + PAGE_SIZE_1G);
+		u64 size = ept_is_built(&p->ept, at) ? PAGE_SIZE : PAGE_SIZE_1G;
+		u64 base = ALIGN_DOWN(at.v, size);
+
+		p->ept.top = umax64(p->ept.top, base + size);
+		err = map_range(&m, base, base + size);
 	}
 	spin_unlock(&p->ept.lock);
 	return err; /* not-present entries are never cached: no INVEPT */
+}
+
+err_t ept_drop_page(struct partition *p, gpa_t at)
+{
+	gpa_t page = gpa(ALIGN_DOWN(at.v, PAGE_SIZE));
+	err_t err = ERR_NONE;
+	struct ept_leaf leaf;
+
+	spin_lock(&p->ept.lock);
+	leaf = ept_walk(&p->ept, page);
+	if (leaf.size != 0 && leaf.hpa.v == page.v)
+		err = ept_unmap(&p->ept, page, PAGE_SIZE);
+	spin_unlock(&p->ept.lock);
+	ept_flush(p);
+	return err;
 }
 
 bool ept_is_ones(const struct partition *p, gpa_t at)

@@ -97,6 +97,22 @@ static void test_hlt_passthrough_costs_halt_polling(void)
 	}
 }
 
+static void test_testdev_exit_needs_testdev(void)
+{
+	EXPECT_EQ(ERR_NONE, parse(""));
+	EXPECT_EQ(0, o.testdev);
+	EXPECT_EQ(ERR_NONE, parse("testdev_exit=poweroff testdev=on"));
+	EXPECT_EQ(1, o.testdev);
+	EXPECT_EQ(TESTDEV_EXIT_POWEROFF, o.testdev_exit);
+	EXPECT_EQ(ERR_NONE, parse("testdev"));
+	EXPECT_EQ(TESTDEV_EXIT_HALT, o.testdev_exit);
+	EXPECT_EQ(ERR_INVAL, parse("testdev_exit=poweroff"));
+	EXPECT_CONTAINS(msg, "testdev=off excludes testdev_exit: the exit port exists with "
+			     "testdev=on only");
+	EXPECT_EQ(ERR_INVAL, parse("testdev=on testdev_exit=reboot"));
+	EXPECT_CONTAINS(msg, "halt|poweroff");
+}
+
 static void test_all_types(void)
 {
 	EXPECT_EQ(
@@ -260,7 +276,8 @@ static void test_print_has_one_line_per_row(void)
 	EXPECT_NULL(last_line_bad);
 }
 
-TEST_MAIN(TEST(test_every_default_is_a_legal_value), TEST(test_defaults), TEST(test_all_types),
+TEST_MAIN(TEST(test_every_default_is_a_legal_value), TEST(test_defaults),
+	  TEST(test_testdev_exit_needs_testdev), TEST(test_all_types),
 	  TEST(test_idle_and_timer_options), TEST(test_hlt_passthrough_costs_halt_polling),
 	  TEST(test_booleans_as_kvm_writes_them), TEST(test_last_duplicate_wins),
 	  TEST(test_cpu_forms), TEST(test_a_typo_is_answered_with_the_name),

@@ -7,6 +7,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     linux:VARIANT        the same, damaged by one of VARIANTS; big-initrd: BIG_INITRD bytes
     linux-kexec          the same with Debian's kexec and what it is linked with in the initrd
     guest:PROGRAM        build/guest/PROGRAM.elf
+    guest64:PROGRAM      the same in an ELF64
     elf:VARIANT          a tiny multiboot ELF32 with a fault in its program headers
     junk                 a file that is no kernel at all
     none                 no module
@@ -176,6 +177,8 @@ def image(name, directory, append):
         return linux_vectors(directory, append)
     if kind == "guest":
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf", "guest", append)]
+    if kind == "guest64":
+        return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf64", "guest", append)]
     if kind == "elf":
         return [mkiso.Module(write(directory, "guest.elf", ELFS[arg]), "guest", append)]
     if kind == "junk":

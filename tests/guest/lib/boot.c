@@ -42,10 +42,22 @@ static void mmap_copy(const struct mb1_info *info)
 	}
 }
 
+#define COM1     0x3f8
+#define LCR_DLAB 0x80
+
+static void com1_copy(void)
+{
+	boot.com1_lcr = inb(COM1 + 3);
+	outb(COM1 + 3, boot.com1_lcr | LCR_DLAB);
+	boot.com1_divisor = (u16)(inb(COM1) | inb(COM1 + 1) << 8);
+	outb(COM1 + 3, boot.com1_lcr);
+}
+
 void boot_copy(void)
 {
 	const struct mb1_info *info = (const struct mb1_info *)(uintptr_t)mb_info_pa;
 
+	com1_copy();
 	boot.magic = mb_magic;
 	if (boot.magic != MB1_BOOT_MAGIC)
 		return;

@@ -16,6 +16,8 @@ struct boot_data {
 	u32 magic, flags;
 	u32 mem_lower, mem_upper; /* KiB */
 	char cmdline[512];
+	u8 com1_lcr; /* COM1 as it was handed over */
+	u16 com1_divisor;
 	u32 mmap_count;
 	struct boot_range mmap[BOOT_MMAP_MAX];
 };

@@ -131,6 +131,8 @@ static bool test_selected(const struct test *t)
 		return false;
 	if ((t->flags & T_SOLO) != 0)
 		return list_has(only, t->name, true);
+	if ((t->flags & T_NAMED) != 0)
+		return list_has(only, t->name, false);
 	return only == NULL || list_has(only, t->name, false);
 }
 

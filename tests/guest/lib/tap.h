@@ -16,6 +16,7 @@
 #define T_X2APIC (1u << 2) /* runs in x2APIC mode, after all others */
 #define T_BOCHS  (1u << 3) /* the bare emulator is known wrong here: @why says how */
 #define T_BARE   (1u << 4) /* only on the bare machine */
+#define T_NAMED  (1u << 5) /* runs only when `test=` names it or its group: it needs an option */
 
 struct test {
 	const char *name; /* group_property: `test=` selects by prefix */

@@ -65,6 +65,9 @@ struct fake_hw {
 	/* Answers the leaves without entry when set. */
 	void (*cpuid_fn)(u32 leaf, u32 subleaf, struct cpuid_regs *out);
 
+	u32 ioapic_select, ioapic[256]; /* registers behind the window: a plain memory */
+	u32 ioapic_eois, ioapic_eoi;    /* writes of the EOI register, the last of them */
+
 	struct vp *cpu_vp;
 	struct vp *kicked[FAKE_KICKS];
 	u32 kick_count;

@@ -161,6 +161,21 @@ __attribute__((weak)) void hw_irq_window(void)
 		fake.irq_window();
 }
 
+u32 hw_ioapic_read(u32 offset)
+{
+	return offset == 0x10 ? fake.ioapic[fake.ioapic_select & 0xff] : fake.ioapic_select;
+}
+
+void hw_ioapic_write(u32 offset, u32 val)
+{
+	if (offset == 0)
+		fake.ioapic_select = val;
+	else if (offset == 0x10)
+		fake.ioapic[fake.ioapic_select & 0xff] = val;
+	else if (offset == 0x40)
+		fake.ioapic_eoi = val, fake.ioapic_eois++;
+}
+
 void hw_kick(struct vp *vp)
 {
 	if (fake.kick_count < FAKE_KICKS)
