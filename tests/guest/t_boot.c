@@ -42,7 +42,7 @@ static void boot_map_disjoint(void)
 	}
 }
 
-static u8 zeros[65536];
+static u8 zeros[MIB(3)]; /* far more than the file has */
 
 static void boot_bss_is_zero(void)
 {

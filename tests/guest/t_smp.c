@@ -186,6 +186,26 @@ static void sipi_vectors(void)
 	}
 }
 
+/* One SIPI to all others, vector 0: no second one follows, and none is needed. */
+static void sipi_broadcast_once(void)
+{
+	u32 before[SMP_MAX];
+
+	if (!smp_begin())
+		return;
+	for (u32 i = 1; i < smp_count(); i++)
+		before[i] = smp_cpu[i].starts;
+	apic_icr(0, SHORT(APIC_SHORTHAND_OTHERS) | ASSERT |
+			    (u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_INIT));
+	delay_us(SETTLE_US);
+	page_prepare(0);
+	apic_icr(0, SHORT(APIC_SHORTHAND_OTHERS) | ASSERT |
+			    (u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_STARTUP));
+	for (u32 i = 1; i < smp_count(); i++)
+		EXPECT_TRUE(WAIT_FOR(smp_cpu[i].starts == before[i] + 1, 100000));
+	EXPECT_EQ(0, page_restore(0));
+}
+
 /* Two SIPIs in a row: the first one counts. */
 static void sipi_second(void)
 {
@@ -1118,6 +1138,9 @@ static void disabled_ap(void)
 #define BOTH(prefix, more)                                                                       \
 	{ .name = prefix "answer", .run = answer, .flags = more },                               \
 		{ .name = prefix "sipi_vectors", .run = sipi_vectors, .flags = more },           \
+		{ .name = prefix "sipi_broadcast_once",                                          \
+		  .run = sipi_broadcast_once,                                                    \
+		  .flags = more },                                                               \
 		{ .name = prefix "sipi_second", .run = sipi_second, .flags = more },             \
 		{ .name = prefix "sipi_running", .run = sipi_running, .flags = more },           \
 		{ .name = prefix "init_sipi_at_once", .run = init_sipi_at_once, .flags = more }, \
