@@ -137,7 +137,8 @@ static void add_test_devices(struct partition *p)
 	ioapic_map();
 	must(testdev_add(p), "the test devices");
 	log_info("testdev=on: QEMU's test devices take ports E0-EB, F4-F7, 510-511, 2000-2017 and "
-		 "memory at %llx from the machine; the I/O APIC is virtual, with %u pins",
+		 "memory at %llx from the machine, watch the 8259s, and make the I/O APIC virtual "
+		 "(%u pins)",
 		 TESTDEV_RAM, p->testdev->lines.ioapic.pins);
 }
 

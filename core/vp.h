@@ -44,7 +44,7 @@ enum vp_work {
 	VP_WORK_LAUNCH = 1u << 4, /* the VMCS is clear: VMLAUNCH instead of VMRESUME */
 	VP_WORK_DUMP = 1u << 7,   /* periodic counter dump is due */
 	VP_WORK_FLUSH = 1u << 8,  /* INVEPT: another CPU changed the EPT */
-	VP_WORK_LINES = 1u << 9,  /* level messages wait in irq_fwd.posted_level (remote) */
+	VP_WORK_LINES = 1u << 9,  /* software lines: irq_fwd.posted_level (remote), or the 8259 */
 };
 
 /* Running is not 0: the exit path compares with an immediate. */

@@ -4,6 +4,7 @@
 #include "core/vp.h"
 
 #include "core/apic/irq_msg.h"
+#include "core/dev/pic.h"
 #include "core/hw.h"
 #include "core/log.h"
 #include "core/partition.h"
@@ -52,8 +53,10 @@ static NOINLINE void rare_work(struct vp *vp, u32 work)
 {
 	if (work & VP_WORK_DUMP)
 		counters_dump(vp->partition, "periodic");
-	if (work & VP_WORK_LINES)
+	if (work & VP_WORK_LINES) {
 		irq_msg_fold(vp);
+		pic_deliver(vp);
+	}
 }
 
 /* Any work, until none is left. */

@@ -13,12 +13,12 @@
 #include "core/apic/irq_msg.h"
 #include "core/apic/vlapic_internal.h"
 #include "core/hw.h"
+#include "core/partition.h"
 
 /* Of a physical LVT entry that is written back. */
 #define LVT_READ_ONLY (APIC_LVT_PENDING | APIC_LVT_REMOTE_IRR)
 
-/* Direct injection, gated by IF and shadow only: the APIC has no part in it. */
-static NOINLINE void irq_fwd_extint_put(struct vp *vp, u8 vector)
+NOINLINE void irq_fwd_extint_put(struct vp *vp, u8 vector)
 {
 	struct irq_fwd *f = &vp->fwd;
 
@@ -240,6 +240,13 @@ s32 irq_fwd_extint_take(struct vp *vp)
 
 /* --- Rule I7 --- */
 
+/* The software half of the 8259 may have waited for this. */
+static void lint0_changed(struct vp *vp)
+{
+	if (vp->partition->testdev != NULL)
+		vp_set_work(vp, VP_WORK_LINES);
+}
+
 void irq_fwd_mirror(struct vp *vp, u32 reg)
 {
 	const struct vlapic *a = &vp->apic;
@@ -267,6 +274,8 @@ void irq_fwd_mirror(struct vp *vp, u32 reg)
 		return;
 	}
 	hw_lapic_write(reg, val);
+	if (reg == APIC_LVT_LINT0)
+		lint0_changed(vp);
 }
 
 void irq_fwd_set_x2apic(struct vp *vp)
@@ -286,6 +295,7 @@ void irq_fwd_mirror_all(struct vp *vp)
 		hw_lapic_write(APIC_SVR, APIC_SVR_RESET | APIC_SVR_ENABLE);
 		hw_lapic_write(APIC_LVT_LINT0, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_EXTINT));
 		hw_lapic_write(APIC_LVT_LINT1, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_NMI));
+		lint0_changed(vp);
 		return;
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(regs); i++)

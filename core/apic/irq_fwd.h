@@ -48,6 +48,10 @@ void irq_fwd_drain(struct vp *vp);
 /* irq_fwd_reset() - drain, and forget the ExtINT FIFO: INIT and our own start. */
 void irq_fwd_reset(struct vp *vp);
 
+/* irq_fwd_extint_put() - a vector that was acknowledged: direct injection, gated by IF and shadow
+ * only. */
+void irq_fwd_extint_put(struct vp *vp, u8 vector);
+
 /* irq_fwd_extint_pending()/irq_fwd_extint_take() - the FIFO; -1 when empty. */
 bool irq_fwd_extint_pending(const struct vp *vp);
 s32 irq_fwd_extint_take(struct vp *vp);

@@ -20,7 +20,8 @@
  *  - There are at least 24 pins; a machine that has more keeps them. Entries start as the machine
  *    has them.
  *
- * Lines 0-15 are ISA IRQs on a PC: IRQ 0 is pin 2 of the I/O APIC, the others are pins 1:1.
+ * Lines 0-15 are ISA IRQs on a PC: IRQ 0 is pin 2 of the I/O APIC, the others are pins 1:1, and all
+ * but 2 are inputs of the 8259s as well (pic.c).
  *
  * Context: VP's CPU; any CPU for the state, under its lock.
  */

@@ -7,6 +7,7 @@
 #include "core/dev/testdev.h"
 
 #include "arch/x86/defs/paging.h"
+#include "core/dev/pic.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/log.h"
@@ -144,8 +145,13 @@ static void lines_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val
 		return;
 	}
 	spin_lock(&d->lock);
-	for (u32 i = 0; i < size; i++)
-		lines_set(vp, &d->lines, port - PORT_LINES + i, (u8)(*val >> (8 * i)) != 0);
+	for (u32 i = 0; i < size; i++) {
+		u32 line = port - PORT_LINES + i;
+		bool asserted = (u8)(*val >> (8 * i)) != 0;
+
+		lines_set(vp, &d->lines, line, asserted);
+		pic_set_line(vp, &d->pic, line, asserted);
+	}
 	spin_unlock(&d->lock);
 }
 
@@ -179,6 +185,8 @@ err_t testdev_add(struct partition *p)
 	if (d->ram == NULL)
 		return ERR_NOMEM;
 	lines_init(&d->lines);
+	pic_init(&d->pic);
+	TRY(pic_add(&p->pio));
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
 		TRY(pio_add(&p->pio, &rows[i]));
 	p->testdev = d;

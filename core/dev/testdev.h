@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/dev/lines.h"
+#include "core/dev/vpic.h"
 #include "core/emul/emul.h"
 #include "core/lib/err.h"
 #include "core/lib/lock.h"
@@ -25,6 +26,7 @@ struct testdev {
 	u16 fw_select; /* fw_cfg: item and the next byte of it */
 	u32 fw_offset;
 	struct lines lines;
+	struct vpic pic;
 	u8 *ram; /* TESTDEV_RAM_BYTES */
 };
 

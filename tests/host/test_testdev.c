@@ -37,6 +37,7 @@ static void setup(bool on)
 		EXPECT_EQ(ERR_NONE, testdev_add(p));
 	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
 	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+	fake.io_count = 0;
 }
 
 static void out(u16 port, u32 size, u32 val)

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Software lines at the machine's 8259s. The chips stay the machine's: what the guest writes goes
+ * to them, and a second half (vpic.c) follows the same set-up for lines 0-15 of testdev=on. Its
+ * vectors enter the FIFO of acknowledged ExtINT vectors (rule I1), like those of the machine.
+ *
+ *  - Reads of IRR and ISR show both halves.
+ *  - A non-specific EOI ends the highest interrupt in service of both; if that is a software one,
+ *    the chip does not hear of it. Line 2 is the cascade, no input.
+ *  - The interrupt goes to the first VP whose LINT0 takes ExtINT, or whose APIC is off.
+ *
+ * Context: VP's CPU.
+ */
+#include "core/dev/pic.h"
+
+#include "arch/x86/defs/apic.h"
+#include "core/apic/irq_fwd.h"
+#include "core/dev/testdev.h"
+#include "core/hw.h"
+#include "core/lib/bits.h"
+#include "core/partition.h"
+#include "core/pio.h"
+#include "core/vp.h"
+
+#define PIC1          0x20
+#define PIC2          0xa0
+#define ELCR          0x4d0
+#define OCW3_READ_IRR 0x0a
+#define OCW3_READ_ISR 0x0b
+
+/* Where PC firmware puts them; only a guest that never initialises them sees it. */
+#define FIRMWARE_BASE1 0x08
+#define FIRMWARE_BASE2 0x70
+
+static const u16 command_port[2] = { PIC1, PIC2 };
+
+/* What the machine's chip has in service. Between ICWs it must not be asked. */
+static u8 hw_in_service(const struct vpic *v, u32 chip)
+{
+	const struct vpic_chip *c = &v->chip[chip];
+	u16 port = command_port[chip];
+	u32 isr;
+
+	if (c->step != 0)
+		return 0;
+	hw_io_out(port, 1, OCW3_READ_ISR);
+	isr = hw_io_in(port, 1);
+	if (!c->read_isr)
+		hw_io_out(port, 1, OCW3_READ_IRR);
+	return (u8)isr;
+}
+
+void pic_init(struct vpic *v)
+{
+	*v = (struct vpic){ 0 };
+	v->chip[0].base = FIRMWARE_BASE1;
+	v->chip[1].base = FIRMWARE_BASE2;
+	for (u32 i = 0; i < 2; i++) {
+		u32 elcr = hw_io_in((u16)(ELCR + i), 1);
+
+		v->chip[i].imr = (u8)hw_io_in((u16)(command_port[i] + 1), 1);
+		v->chip[i].elcr = elcr == 0xff ? 0 : (u8)elcr; /* not there */
+	}
+}
+
+static bool takes_extint(const struct vp *vp)
+{
+	u32 lint0;
+
+	if (!vlapic_is_hw_enabled(&vp->apic))
+		return true;
+	lint0 = vlapic_reg(&vp->apic, APIC_LVT_LINT0);
+	return !(lint0 & APIC_LVT_MASKED) && FIELD_GET(APIC_LVT_MODE, lint0) == APIC_MODE_EXTINT;
+}
+
+/* There may be something to acknowledge: on the CPU that INTR goes to. */
+static void raise(const struct partition *p, const struct vpic *v)
+{
+	if (!vpic_is_active(v))
+		return;
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (takes_extint(p->vp[i])) {
+			vp_post_work(p->vp[i], VP_WORK_LINES);
+			return;
+		}
+	}
+}
+
+void pic_set_line(struct vp *vp, struct vpic *v, u32 line, bool asserted)
+{
+	vpic_set_line(v, line, asserted);
+	raise(vp->partition, v);
+}
+
+void pic_deliver(struct vp *vp)
+{
+	struct testdev *d = vp->partition->testdev;
+	s32 vector = 0;
+
+	if (d == NULL || !takes_extint(vp))
+		return;
+	spin_lock(&d->lock);
+	/* Bounded: a level line with automatic EOI never stops asking. */
+	for (u32 n = 0; n < VPIC_LINES && vector >= 0 && vpic_is_active(&d->pic); n++) {
+		u8 isr[2] = { hw_in_service(&d->pic, 0), hw_in_service(&d->pic, 1) };
+
+		vector = vpic_acknowledge(&d->pic, isr);
+		if (vector >= 0)
+			irq_fwd_extint_put(vp, (u8)vector);
+	}
+	spin_unlock(&d->lock);
+}
+
+static void chip_write(struct vpic *v, u16 port, u8 val)
+{
+	u32 chip = port >= PIC2;
+
+	if (port & 1) {
+		vpic_write_data(v, chip, val);
+	} else {
+		u8 isr = vpic_is_active(v) ? hw_in_service(v, chip) : 0;
+
+		if (!vpic_write_command(v, chip, val, isr))
+			return;
+	}
+	hw_io_out(port, 1, val);
+}
+
+static u8 chip_read(const struct vpic *v, u16 port)
+{
+	u8 val = (u8)hw_io_in(port, 1);
+
+	return port & 1 ? val : val | vpic_read_command(v, port >= PIC2);
+}
+
+/* Byte by byte: the chips are 8 bits wide. */
+static void chip_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
+{
+	struct testdev *d = vp->partition->testdev;
+	u32 result = 0;
+
+	spin_lock(&d->lock);
+	for (u32 i = 0; i < size; i++) {
+		if (write)
+			chip_write(&d->pic, (u16)(port + i), (u8)(*val >> (8 * i)));
+		else
+			result |= (u32)chip_read(&d->pic, (u16)(port + i)) << (8 * i);
+	}
+	raise(vp->partition, &d->pic);
+	spin_unlock(&d->lock);
+	if (!write)
+		*val = result;
+}
+
+static void elcr_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
+{
+	struct testdev *d = vp->partition->testdev;
+
+	if (!write) {
+		*val = hw_io_in(port, size);
+		return;
+	}
+	spin_lock(&d->lock);
+	for (u32 i = 0; i < size; i++)
+		d->pic.chip[port - ELCR + i].elcr = (u8)(*val >> (8 * i));
+	spin_unlock(&d->lock);
+	hw_io_out(port, size, *val);
+}
+
+err_t pic_add(struct pio_table *t)
+{
+	static const struct pio_row rows[] = {
+		{ PIC1, PIC1 + 1, chip_access, "testdev-8259" },
+		{ PIC2, PIC2 + 1, chip_access, "testdev-8259-slave" },
+		{ ELCR, ELCR + 1, elcr_access, "testdev-elcr" },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
+		TRY(pio_add(t, &rows[i]));
+	return ERR_NONE;
+}
