@@ -163,9 +163,9 @@ void irq_msg_eoi(struct vp *vp, u8 vector)
 {
 	if (!is_marked(&vp->fwd, vector))
 		return;
-	/* Requested again already, by another pin of the same vector: that one wants its EOI. */
-	if (!is_requested(&vp->apic, vector))
-		set_mark(&vp->fwd, vector, false);
+	/* Also when another pin requested it again: this EOI frees all pins of the vector, and one
+	 * that is still asserted marks it anew. */
+	set_mark(&vp->fwd, vector, false);
 	if (!(vp->apic.svr & APIC_SVR_EOI_SUPPRESS))
 		testdev_eoi(vp, vector);
 }

@@ -386,6 +386,10 @@ static void test_reset_forgets_marks(void)
 	line(9, 0);
 	eoi(VP);
 	EXPECT_FALSE(remote_irr(9));
+	line(9, 1);
+	EXPECT_EQ(1, VP->fwd.eoi_count);
+	vlapic_reset(VP, false);
+	EXPECT_EQ(0, VP->fwd.eoi_count | VP->fwd.line_count);
 }
 
 static void test_two_pins_of_one_vector(void)

@@ -113,8 +113,8 @@ static void test_levels_repeat(void)
 {
 	setup(1);
 	v.chip[0].elcr = 0x20;
+	vpic_set_line(&v, 5, true);
 	for (u32 i = 0; i < 3; i++) {
-		vpic_set_line(&v, 5, true);
 		EXPECT_CALL(0x25, ack());
 		EXPECT_CALL(-1, ack());
 		command(0, 0x20, false);
