@@ -9,7 +9,6 @@
 #include "tests/guest/t_smp.h"
 
 #define ASSERT          APIC_ICR_ASSERT
-#define NMI             ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_NMI) | ASSERT)
 #define KVM_SYSTEM_TIME 0x4b564d01u
 #define TIMER_VEC       0x56
 
@@ -358,8 +357,6 @@ static void ring(void)
 
 static volatile u32 sent[SMP_MAX][SMP_MAX]; /* [to][from] */
 static volatile u32 seen[SMP_MAX][SMP_MAX];
-static volatile u32 nmi_sent[SMP_MAX], nmi_seen[SMP_MAX];
-static volatile u32 errors;
 
 static void flood_irq(struct trap_regs *regs)
 {
@@ -374,11 +371,9 @@ static void flood_begin(void)
 {
 	for (u32 i = 0; i < SMP_MAX; i++) {
 		trap_handle(FROM_VEC(i), flood_irq);
-		nmi_sent[i] = nmi_seen[i] = 0;
 		for (u32 j = 0; j < SMP_MAX; j++)
 			sent[i][j] = seen[i][j] = 0;
 	}
-	errors = 0;
 }
 
 static void send_to(u32 to)
@@ -402,12 +397,10 @@ static void flood(u64 unused)
 	smp_spin(1);
 }
 
-static void expect_all_seen(u32 except)
+static void expect_all_seen(void)
 {
 	for (u32 to = 0; to < smp_count(); to++) {
 		for (u32 from = 0; from < smp_count(); from++) {
-			if (to == except || from == except)
-				continue;
 			if (!WAIT_FOR(seen[to][from] == sent[to][from], 20000))
 				test_expect(false, "sent to << 8 | from", "seen", seen[to][from],
 					    (u64)sent[to][from] << 16 | to << 8 | from, __FILE__,
@@ -430,146 +423,17 @@ static void flood_all(void)
 	}
 	for (u32 i = 1; i < smp_count(); i++)
 		EXPECT_TRUE(WAIT_FOR(sent[0][i] == FLOOD_ROUNDS && smp_beat[i] != 0, 1000000));
-	expect_all_seen(SMP_MAX);
+	expect_all_seen();
 	cli();
 	EXPECT_TRUE(smp_end());
-}
-
-static void mixed_nmi(struct trap_regs *regs)
-{
-	nmi_seen[smp_self()]++;
-}
-
-static u32 random_next(u32 *state)
-{
-	*state = *state * 1664525 + 1013904223;
-	return *state >> 16;
-}
-
-/* The last CPU is the one that is restarted: nobody waits for it, no NMI goes there. */
-static u32 victim(void)
-{
-	return smp_count() - 1;
-}
-
-static void mixed_send(u32 to)
-{
-	u32 self = smp_self(), number;
-
-	send_to(to);
-	number = sent[to][self];
-	if (to != victim() && self != victim() &&
-	    !WAIT_FOR((s32)(seen[to][self] - number) >= 0, 200000))
-		errors++;
-}
-
-static void mixed_step(u32 *state)
-{
-	u32 to = random_next(state) % smp_count(), self = smp_self();
-
-	switch (random_next(state) % 6) {
-	case 0:
-	case 1:
-		if (to != self)
-			mixed_send(to);
-		break;
-	case 2:
-		if (to == self || to == victim())
-			break;
-		__atomic_add_fetch(&nmi_sent[to], 1, __ATOMIC_RELAXED);
-		cli();
-		apic_icr(smp_ids[to], NMI);
-		sti();
-		break;
-	case 3:
-		if (self != 0)
-			asm volatile("sti; hlt" : : : "memory"); /* the deadline ends it */
-		break;
-	case 4:
-		(void)cpuid(0);
-		break;
-	default:
-		for (u32 i = random_next(state) % 256; i != 0; i--)
-			cpu_relax();
-	}
-}
-
-static void mixed(u64 seed)
-{
-	u32 state = (u32)seed;
-
-	apic_timer(APIC_TIMER_TSC_DEADLINE, TIMER_VEC, APIC_TDCR_BY_1);
-	apic_deadline(rdtsc() + 1000);
-	sti();
-	while (!smp_quit) {
-		mixed_step(&state);
-		smp_beat[smp_self()]++;
-	}
-	cli();
-	apic_deadline(0);
-	sti_nop_cli();
-	apic_deadline(0);
-}
-
-static void drain_irqs(u64 unused)
-{
-	sti();
-	delay_us(500);
-	cli();
-}
-
-/* Everything at once for 60 ms of guest time. */
-static void storm(void)
-{
-	u64 end;
-	u32 state = 99, restarts = 0;
-
-	if (!smp_begin())
-		return;
-	flood_begin();
-	trap_handle(TIMER_VEC, deadline_irq);
-	trap_handle(EXC_NMI, mixed_nmi);
-	for (u32 i = 1; i < smp_count(); i++)
-		smp_call(i, mixed, i);
-	end = rdtsc() + us_to_tsc(60000);
-	while (rdtsc() < end) {
-		sti();
-		for (u32 i = 0; i < 20; i++)
-			mixed_step(&state);
-		cli();
-		if (!smp_restart(victim())) {
-			EXPECT_EQ(0, restarts + 1);
-			break;
-		}
-		restarts++;
-		smp_call(victim(), mixed, restarts);
-	}
-	smp_quit = true;
-	sti();
-	EXPECT_TRUE(smp_end());
-	for (u32 i = 1; i < smp_count(); i++)
-		smp_call(i, drain_irqs, 0);
-	EXPECT_TRUE(smp_end());
-	expect_all_seen(victim());
-	cli();
-	EXPECT_EQ(0, errors);
-	for (u32 i = 0; i < smp_count(); i++) {
-		EXPECT_LE(nmi_seen[i], nmi_sent[i]);
-		if (nmi_sent[i] != 0)
-			EXPECT_NE(0, nmi_seen[i]);
-		if (i != 0)
-			EXPECT_NE(0, smp_beat[i]);
-	}
-	tap_printf("# %u restarts\n", restarts);
 }
 
 #define BOTH(prefix, more)                                                       \
 	{ .name = prefix "timers", .run = timers, .flags = more },               \
 		{ .name = prefix "deadlines", .run = deadlines, .flags = more }, \
 		{ .name = prefix "ring", .run = ring, .flags = more },           \
-		{ .name = prefix "flood", .run = flood_all, .flags = more },     \
 	{                                                                        \
-		.name = prefix "storm", .run = storm, .flags = more              \
+		.name = prefix "flood", .run = flood_all, .flags = more          \
 	}
 
 static const struct test t_smp_run_tests[] = {
