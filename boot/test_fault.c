@@ -14,6 +14,7 @@
 #include "core/lib/compiler.h"
 #include "core/lib/string.h"
 #include "core/log.h"
+#include "core/partition.h"
 
 /* volatile throughout: the compiler must not see through the crime. */
 
@@ -107,6 +108,14 @@ void boot_test_entry(const struct options *o)
 
 void boot_test_cpu(const struct options *o, u32 index)
 {
+	static u32 here;
+
+	if (strcmp(o->test_fault, "cpus") == 0) { /* on all of them at once */
+		(void)__atomic_add_fetch(&here, 1, __ATOMIC_ACQ_REL);
+		while (LOAD_ACQUIRE(here) != the_partition.vp_count)
+			__builtin_ia32_pause();
+		fault_page();
+	}
 	if (o->test_fault[0] == 'c' && o->test_fault[3] == (char)('0' + index))
 		panic("test_fault=%s: this CPU stops, and with it all others", o->test_fault);
 }

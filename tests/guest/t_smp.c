@@ -1135,6 +1135,66 @@ static void disabled_ap(void)
 	check_all_reached(SMP_VEC);
 }
 
+/* --- the end of all CPUs at once: one per run, the runner judges the report --- */
+
+static void triple_fault(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} PACKED idt = { 0 };
+
+	asm volatile("lidt %0; ud2" : : "m"(idt));
+}
+
+static volatile u32 at_the_edge;
+
+static void crash_together(u64 unused)
+{
+	__atomic_add_fetch(&at_the_edge, 1, __ATOMIC_ACQ_REL);
+	while (LOAD_ACQUIRE(at_the_edge) != smp_count())
+		cpu_relax();
+	triple_fault();
+}
+
+static void crash_all(void)
+{
+	if (!smp_begin())
+		return;
+	for (u32 i = 1; i < smp_count(); i++)
+		smp_call(i, crash_together, 0);
+	tap_printf("# crashing\n");
+	crash_together(0);
+}
+
+/* Says again and again that it is alive; CPU 1 and 2 do, with either IF. */
+static void chatter(u64 interrupts)
+{
+	if (interrupts)
+		sti();
+	for (;;) {
+		smp_beat[smp_self()]++;
+		outb(0x3f8, '.');
+	}
+}
+
+/* The others run with IF = 0 and 1, sleep, and wait for a SIPI. */
+static void crash_one(void)
+{
+	if (!smp_begin())
+		return;
+	REQUIRE(smp_count() >= 5);
+	smp_call(3, halt_sti, 1);
+	smp_call(4, halt_sti, 0);
+	for (u32 i = 5; i < smp_count(); i++)
+		smp_send_init(i);
+	tap_printf("# crashing\n");
+	EXPECT_TRUE(call(1, chatter, 0));
+	EXPECT_TRUE(call(2, chatter, 1));
+	delay_us(SETTLE_US);
+	triple_fault();
+}
+
 #define BOTH(prefix, more)                                                                       \
 	{ .name = prefix "answer", .run = answer, .flags = more },                               \
 		{ .name = prefix "sipi_vectors", .run = sipi_vectors, .flags = more },           \
@@ -1186,5 +1246,7 @@ static const struct test t_smp_tests[] = {
 	{ .name = "smp_modes_all", .run = modes_all, .flags = T_KENSHO },
 	{ .name = "smp_disabled_ap", .run = disabled_ap, .flags = T_KENSHO },
 	BOTH("smp_x2_", T_X2APIC),
+	{ .name = "crash_smp_all", .run = crash_all, .flags = T_SOLO },
+	{ .name = "crash_smp_one", .run = crash_one, .flags = T_SOLO },
 };
 TEST_GROUP(t_smp);

@@ -126,3 +126,31 @@ def screenshot(run):
     path = run.dir / "screen.ppm"
     pixels = path.read_bytes()[64:] if path.exists() else b""
     return [] if len(set(pixels)) > 1 else ["the screenshot is missing or shows nothing"]
+
+
+# Every line that a panic or the end of a guest may print.
+REPORT = re.compile("|".join((
+    "---- .* ----", "error: .*", r"test_fault=\w+: .*", "#PF page fault: .*",
+    r"cpu \d+: cr0 [0-9a-f]{8} cr2 [0-9a-f]{16} cr3 [0-9a-f]+ cr4 [0-9a-f]{8} efer [0-9a-f]+",
+    r"( {0,2}r\w\w? {1,2}[0-9a-f]{16}| rfl [0-9a-f]{16}){1,4}",
+    r"vector \d+ error 0x[0-9a-f]+ cs 0x8 ss 0x10",
+    r"backtrace \(.*\):", "  [0-9a-f]{16}", r"guest registers of vp\d+ \(.*\):",
+    "VMCS, fields that are not zero:", "  [A-Z0-9_]+ +[0-9a-f]{16}",
+    "counters: .*", r"(exit|counter|gauge) vp\d+ \S+ \d+")))
+
+
+def one_report(run):
+    """Exactly one report, the same on both lines, no line of it mixed with another one."""
+    start = r"^(---- hypervisor panic ----|error: guest stopped: .*)$"
+    texts = {where: run.text(where).replace("\r", "") for where in ("com1", "com2")}
+    reports, bad = [], []
+    for where, text in texts.items():
+        found = list(re.finditer(start, text, re.M))
+        if len(found) != 1:
+            return [f"{where} has {len(found)} reports"]
+        reports.append(text[found[0].start():])
+    if reports[0] != reports[1]:
+        bad.append("the reports on COM1 and COM2 differ")
+    bad += [f"a line of the report: {line!r}" for line in reports[0].splitlines()
+            if not REPORT.fullmatch(line)]
+    return bad
