@@ -183,9 +183,11 @@ static bool states_equal(const struct mtrr_state *a, const struct mtrr_state *b)
 static void apply(struct vp *vp)
 {
 	struct partition *p = vp->partition;
+	bool differs;
 
 	spin_lock(&p->lock);
-	if (!states_equal(&applied, &vp->mtrr)) {
+	differs = !states_equal(&applied, &vp->mtrr);
+	if (differs) {
 		COUNT(vp, MTRR_REBUILD);
 		TRACE(vp, MTRR_REBUILD, 0, 0, 0);
 		if (ept_retype(p, &vp->mtrr) != ERR_NONE)
@@ -194,6 +196,8 @@ static void apply(struct vp *vp)
 		applied = vp->mtrr;
 	}
 	spin_unlock(&p->lock);
+	if (differs) /* waits for CPUs that may wait for the lock */
+		ept_flush(p);
 }
 
 void mtrr_cache_enabled(struct vp *vp)

@@ -68,8 +68,8 @@ bool ept_is_built(const struct ept *e, gpa_t gpa);
 /* ept_is_ones() - EPT shows all-ones at @gpa: the hypervisor region and the I8 window. */
 bool ept_is_ones(const struct partition *p, gpa_t gpa);
 
-/* ept_retype() - recompute memory types from @m over the existing map (rule M2); ends with INVEPT.
- * Pages that are not identity-mapped keep what they have. */
+/* ept_retype() - recompute memory types from @m over the existing map (rule M2). Pages that are not
+ * identity-mapped keep what they have. The caller calls ept_flush() when it holds no lock. */
 MUST_CHECK err_t ept_retype(struct partition *p, const struct mtrr_state *m);
 
 /**

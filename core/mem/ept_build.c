@@ -337,7 +337,6 @@ err_t ept_retype(struct partition *p, const struct mtrr_state *mtrr)
 	spin_lock(&p->ept.lock);
 	err = map_range(&m, 0, p->ept.top);
 	spin_unlock(&p->ept.lock);
-	ept_flush(p);
 	return err;
 }
 

@@ -6,6 +6,7 @@
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vmcs.h"
+#include "core/mem/ept.h"
 #include "tests/host/fakes/rig.h"
 
 #define PAGE 4096ull
@@ -224,7 +225,32 @@ static void test_only_a_difference_rebuilds(void)
 	EXPECT_EQ(2, rebuilds());
 }
 
+static void flush_when_kicked(struct vp *vp)
+{
+	EXPECT_EQ(g.p.lock.next, g.p.lock.owner); /* it may need the lock before it gets here */
+	EXPECT_EQ(g.p.ept.lock.next, g.p.ept.lock.owner);
+	ept_flush_local(vp);
+}
+
+/* Every CPU forgets the old types, and nobody waits for them with a lock that they may want. */
+static void test_a_difference_flushes_without_locks(void)
+{
+	fake_guest_init(&g, 4, NULL);
+	for (u32 i = 0; i < 3; i++)
+		g.vp[i].entered = true; /* the last one does not look for work yet */
+	fake.kick = flush_when_kicked;
+	fake.kick_count = fake.invepts = 0;
+	EXPECT_EQ(MSR_OK, set(MSR_IA32_MTRR_PHYSBASE0, 0x50000000 | MT_UC));
+	EXPECT_EQ(2, fake.kick_count);
+	EXPECT_EQ(3, fake.invepts);
+	for (u32 i = 0; i < 3; i++)
+		EXPECT_EQ(g.p.flush_wanted, g.vp[i].flush_done);
+	EXPECT_EQ(1, g.vp[1].counters.c[COUNTER_EPT_FLUSH]);
+	EXPECT_EQ(MSR_OK, set(MSR_IA32_MTRR_PHYSBASE0, 0x50000000 | MT_UC)); /* the same */
+	EXPECT_EQ(2, fake.kick_count);
+}
+
 TEST_MAIN(TEST(test_every_page_has_the_model_type), TEST(test_uniform_means_every_page_alike),
 	  TEST(test_edges_of_the_address_space), TEST(test_short_mask_is_one_block),
 	  TEST(test_starts_as_the_machine), TEST(test_writes_are_validated),
-	  TEST(test_only_a_difference_rebuilds))
+	  TEST(test_only_a_difference_rebuilds), TEST(test_a_difference_flushes_without_locks))

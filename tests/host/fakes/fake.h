@@ -71,6 +71,7 @@ struct fake_hw {
 	struct vp *cpu_vp;
 	struct vp *kicked[FAKE_KICKS];
 	u32 kick_count;
+	void (*kick)(struct vp *vp); /* called with each target */
 	u32 irq_windows;
 	u32 nmi_unblocks;
 	void (*irq_window)(void);

@@ -181,6 +181,8 @@ void hw_kick(struct vp *vp)
 	if (fake.kick_count < FAKE_KICKS)
 		fake.kicked[fake.kick_count] = vp;
 	fake.kick_count++;
+	if (fake.kick != NULL)
+		fake.kick(vp);
 }
 
 void hw_nmi_unblock(void)
