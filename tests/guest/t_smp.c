@@ -993,19 +993,24 @@ static void device_to_each(void)
 	EXPECT_TRUE(smp_end());
 }
 
-/* Periodic interrupts move from CPU to CPU while they come. */
+/* Periodic interrupts move from CPU to CPU while they come: by ID, then by logical destination. */
 static void device_moves(void)
 {
 	if (!ipi_begin())
 		return;
 	pit_periodic(1193);
 	sti();
-	for (u32 i = 0; i < 2 * smp_count(); i++) {
+	for (u32 i = 0; i < 4 * smp_count(); i++) {
 		u32 cpu = i % smp_count(), before;
+		bool logical = i >= 2 * smp_count();
 
-		ioapic_route(IOAPIC_PIN_PIT, SMP_VEC, smp_ids[cpu]);
+		if (logical && apic_mode() == APIC_X2APIC)
+			break;
+		if (logical)
+			ioapic_route(IOAPIC_PIN_PIT, SMP_VEC | BIT32(11), 1u << cpu);
+		else
+			ioapic_route(IOAPIC_PIN_PIT, SMP_VEC, smp_ids[cpu]);
 		delay_us(20);
-		before = hits_total();
 		smp_hits[cpu] = 0;
 		before = hits_total();
 		EXPECT_TRUE(WAIT_FOR(smp_hits[cpu] >= 5, 50000));

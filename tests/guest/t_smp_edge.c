@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Several CPUs, the rarer paths: EPT shoot-down in every state of the target, INIT to oneself, APIC
+// errors, clocks that differ, MWAIT, who gets a lowest-priority interrupt.
+
+#include "arch/x86/defs/vector.h"
+#include "core/lib/bits.h"
+#include "tests/guest/groups.h"
+#include "tests/guest/lib/apic.h"
+#include "tests/guest/lib/boot.h"
+#include "tests/guest/lib/platform.h"
+#include "tests/guest/t_smp.h"
+
+#define LOGICAL   APIC_ICR_LOGICAL
+#define ASSERT    APIC_ICR_ASSERT
+#define NMI       ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_NMI) | ASSERT)
+#define INIT      ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_INIT) | ASSERT)
+#define LOWEST    ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_LOWEST) | ASSERT)
+#define SETTLE_US 100
+
+static bool beats(u32 cpu)
+{
+	u32 before = smp_beat[cpu];
+
+	return WAIT_FOR(smp_beat[cpu] != before, 20000);
+}
+
+static bool call(u32 cpu, void (*fn)(u64), u64 arg)
+{
+	u32 before = smp_beat[cpu];
+
+	smp_call(cpu, fn, arg);
+	return WAIT_FOR(smp_beat[cpu] != before, 20000);
+}
+
+/* --- EPT changes: a page of the hypervisor's region becomes memory (rule M1) --- */
+
+static u64 region, region_len;
+static volatile u32 changed; /* bit n: CPU n sees the new page */
+static u32 next_page;
+
+/* From the end of the region, where t_region.c has pages 10 to 16 changed, too. */
+static volatile u16 *change_page(u32 n)
+{
+	return (volatile u16 *)(uintptr_t)(region + region_len - 4096ull * (n + 1));
+}
+
+/* A store that is not emulated: the page gets memory of its own. */
+static void change(volatile u16 *page)
+{
+	asm volatile("fnstcw (%0)" : : "r"(page) : "memory");
+}
+
+static void say_changed(void)
+{
+	__atomic_or_fetch(&changed, 1u << smp_self(), __ATOMIC_RELEASE);
+}
+
+enum state { ROOT, SPIN_CLI, SPIN_STI, HALT_STI, HALT_CLI, IN_NMI, WAIT_SIPI, STATES };
+
+static volatile u16 *watched;
+
+static void watch(bool exits)
+{
+	while (*watched == 0xffff && !smp_quit) {
+		smp_beat[smp_self()]++;
+		if (exits)
+			(void)cpuid(0);
+	}
+	say_changed();
+}
+
+static void nmi_watch(struct trap_regs *regs)
+{
+	if (*watched == 0xffff) /* else it only wakes a HLT */
+		watch(false);
+}
+
+static void hold(u64 state)
+{
+	(void)*watched; /* the old translation is cached */
+	smp_beat[smp_self()]++;
+	switch (state) {
+	case HALT_STI:
+		asm volatile("sti; hlt; cli" : : : "memory");
+		break;
+	case HALT_CLI:
+		asm volatile("hlt" : : : "memory");
+		break;
+	case SPIN_STI:
+		sti();
+		break;
+	case IN_NMI: /* the NMI of the caller */
+	case WAIT_SIPI:
+		while (!smp_quit)
+			cpu_relax();
+		return;
+	default:
+		break;
+	}
+	watch(state == ROOT);
+}
+
+static void shoot_down(u32 state)
+{
+	u32 others = (1u << smp_count()) - 2;
+
+	watched = change_page(next_page++);
+	changed = 0;
+	smp_quit = false;
+	EXPECT_EQ(0xffff, *watched);
+	for (u32 i = 1; i < smp_count(); i++)
+		EXPECT_TRUE(call(i, hold, state));
+	delay_us(SETTLE_US);
+	for (u32 i = 1; i < smp_count(); i++) {
+		u32 before = smp_beat[i];
+
+		if (state == IN_NMI) {
+			apic_icr(smp_ids[i], NMI);
+			EXPECT_TRUE(WAIT_FOR(smp_beat[i] != before, 20000));
+		}
+		if (state == WAIT_SIPI)
+			smp_send_init(i);
+	}
+	change(watched); /* returns when all have flushed */
+	EXPECT_NE(0xffff, *watched);
+	if (state == WAIT_SIPI) {
+		EXPECT_TRUE(smp_start());
+		for (u32 i = 1; i < smp_count(); i++)
+			EXPECT_TRUE(call(i, hold, SPIN_CLI));
+	} else if (state == HALT_STI || state == HALT_CLI) {
+		EXPECT_EQ(0, changed);
+		for (u32 i = 1; i < smp_count(); i++)
+			apic_icr(smp_ids[i], state == HALT_CLI ? NMI : SMP_VEC | ASSERT);
+	}
+	(void)WAIT_FOR(changed == others, 20000);
+	if (changed != others)
+		test_expect(false, "of state << 16 | CPUs", "saw the change", changed,
+			    (u64)state << 16 | others, __FILE__, __LINE__);
+	EXPECT_TRUE(smp_end());
+}
+
+static void ept_shoot_down(void)
+{
+	if (!smp_begin())
+		return;
+	REQUIRE(boot_hv_region(&region, &region_len));
+	trap_handle(EXC_NMI, nmi_watch);
+	next_page = 17;
+	for (u32 state = 0; state < STATES; state++)
+		shoot_down(state);
+}
+
+static volatile u32 mtrr_rounds[SMP_MAX];
+
+/* Another type for a MiB of device memory, and back: two changes of the EPT. */
+static void change_types(u64 rounds)
+{
+	u32 last = MSR_IA32_MTRR_PHYSBASE0 + 2 * (u32)((rdmsr(MSR_IA32_MTRRCAP) & 0xff) - 1);
+	u64 bits = (1ull << (cpuid(0x80000008).a & 0xff)) - BIT64(20);
+
+	wrmsr(last, 0xf0000000 | 1);
+	for (u32 i = 0; i < rounds; i++) {
+		wrmsr(last + 1, bits | BIT64(11));
+		wrmsr(last + 1, 0);
+		mtrr_rounds[smp_self()]++;
+	}
+	wrmsr(last, 0);
+}
+
+/* All CPUs change the EPT at once: each waits for all others, which wait for it. */
+static void ept_all_change(void)
+{
+	const u32 rounds = 20;
+
+	if (!smp_begin())
+		return;
+	for (u32 i = 0; i < smp_count(); i++)
+		mtrr_rounds[i] = 0;
+	for (u32 i = 1; i < smp_count(); i++)
+		smp_call(i, change_types, rounds);
+	change_types(rounds);
+	EXPECT_TRUE(smp_end());
+	for (u32 i = 0; i < smp_count(); i++)
+		EXPECT_EQ(rounds, mtrr_rounds[i]);
+}
+
+/* --- INIT --- */
+
+static void init_itself(u64 mode)
+{
+	smp_beat[smp_self()]++;
+	apic_icr(smp_ids[smp_self()], (u32)mode);
+	for (;;) {
+		smp_beat[smp_self()]++;
+		cpu_relax();
+	}
+}
+
+/* By its own ID the INIT comes; with the shorthand "self" it is no valid IPI. */
+static void init_self(void)
+{
+	u32 before;
+
+	if (!smp_begin())
+		return;
+	EXPECT_TRUE(
+		call(1, init_itself, INIT | FIELD_PREP(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF)));
+	delay_us(SETTLE_US);
+	EXPECT_TRUE(beats(1));
+	EXPECT_TRUE(smp_restart(1));
+	EXPECT_TRUE(call(1, init_itself, INIT));
+	delay_us(SETTLE_US);
+	before = smp_beat[1];
+	delay_us(300);
+	EXPECT_EQ(before, smp_beat[1]);
+	EXPECT_TRUE(smp_restart(1));
+	EXPECT_TRUE(smp_run(1, smp_spin, 0) || smp_end());
+}
+
+/* --- errors --- */
+
+static volatile u32 seen_esr, seen_error;
+
+static void error_irq(struct trap_regs *regs)
+{
+	seen_error++;
+	apic_eoi();
+}
+
+enum error { SEND_LOWEST, SEND_SELF, LVT_TIMER, NO_ERROR };
+
+static void make_error(u64 error)
+{
+	apic_write(APIC_ESR, 0);
+	apic_write(APIC_ESR, 0);
+	apic_write(APIC_LVT_ERROR, 0x5c);
+	switch (error) {
+	case SEND_LOWEST:
+		apic_icr(smp_ids[0], 3 | LOWEST);
+		break;
+	case SEND_SELF:
+		apic_icr(0, 3 | ASSERT | (u32)FIELD_PREP(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF));
+		break;
+	case LVT_TIMER:
+		apic_timer(APIC_TIMER_ONE_SHOT, 3, APIC_TDCR_BY_1);
+		apic_write(APIC_TMICT, 1);
+		delay_us(50);
+		break;
+	default:
+		apic_icr(smp_ids[0], SMP_VEC | ASSERT);
+	}
+	sti_nop_cli();
+	apic_write(APIC_ESR, 0);
+	seen_esr = apic_read(APIC_ESR);
+	apic_write(APIC_LVT_ERROR, APIC_LVT_MASKED);
+	apic_write(APIC_LVT_TIMER, APIC_LVT_MASKED);
+	apic_write(APIC_ESR, 0);
+}
+
+/* On another CPU than the first: its ESR, its error interrupt, nobody else's. */
+static void errors(void)
+{
+	static const u32 want[] = { APIC_ESR_SEND_ILLEGAL,
+				    APIC_ESR_SEND_ILLEGAL | APIC_ESR_RECEIVE_ILLEGAL,
+				    APIC_ESR_RECEIVE_ILLEGAL, 0 };
+
+	if (!smp_begin())
+		return;
+	trap_handle(0x5c, error_irq);
+	for (u32 i = 0; i < ARRAY_SIZE(want); i++) {
+		seen_error = 0;
+		seen_esr = ~0u;
+		EXPECT_TRUE(smp_run(1, make_error, i));
+		EXPECT_EQ(want[i], seen_esr);
+		EXPECT_EQ(want[i] != 0, seen_error);
+		apic_write(APIC_ESR, 0);
+		EXPECT_EQ(0, apic_read(APIC_ESR));
+	}
+	sti_nop_cli();
+	EXPECT_EQ(1, smp_hits[0]);
+}
+
+/* --- a disabled APIC forgets --- */
+
+static volatile u32 left_over;
+
+static void disable_pending(u64 unused)
+{
+	smp_beat[1]++;
+	left_over = !WAIT_FOR(apic_requested(SMP_VEC), 20000);
+	apic_enter(APIC_OFF);
+	apic_enter(APIC_XAPIC);
+	left_over += apic_requested(SMP_VEC) + apic_in_service(SMP_VEC);
+	left_over += apic_read(APIC_LVT_TIMER) != APIC_LVT_RESET;
+	apic_write(APIC_SVR, APIC_SVR_ENABLE | SPURIOUS_VECTOR);
+	sti_nop_cli();
+}
+
+static void off_with_pending(void)
+{
+	if (!smp_begin())
+		return;
+	for (u32 i = 1; i <= 5; i++) {
+		EXPECT_TRUE(call(1, disable_pending, 0));
+		apic_icr(smp_ids[1], SMP_VEC | ASSERT);
+		EXPECT_TRUE(smp_wait(1));
+		EXPECT_EQ(0, left_over);
+		EXPECT_EQ(0, smp_hits[1]);
+	}
+	EXPECT_TRUE(smp_start());
+	REQUIRE(smp_all(smp_spin, 1));
+	apic_icr(smp_ids[1], SMP_VEC | ASSERT);
+	EXPECT_TRUE(WAIT_FOR(smp_hits[1] == 1, 20000));
+	EXPECT_TRUE(smp_end());
+}
+
+/* --- clocks that differ (rule T2) --- */
+
+#define KVM_SYSTEM_TIME 0x4b564d01u
+#define FLAGS_AT        29
+
+static volatile u8 clock_pages[SMP_MAX][64] ALIGNED(4096);
+
+static void clock_on(u64 unused)
+{
+	wrmsr(KVM_SYSTEM_TIME, (u64)(uintptr_t)clock_pages[smp_self()] | 1);
+}
+
+static void clock_off(u64 unused)
+{
+	wrmsr(KVM_SYSTEM_TIME, 0);
+}
+
+static void add_adjust(u64 add)
+{
+	wrmsr(MSR_IA32_TSC_ADJUST, rdmsr(MSR_IA32_TSC_ADJUST) + add);
+}
+
+static void expect_stable(u32 stable)
+{
+	for (u32 i = 0; i < smp_count(); i++)
+		EXPECT_EQ(stable, clock_pages[i][FLAGS_AT] & 1);
+}
+
+static void clock_flags(void)
+{
+	if (!smp_begin())
+		return;
+	clock_on(0);
+	for (u32 i = 1; i < smp_count(); i++)
+		EXPECT_TRUE(smp_run(i, clock_on, 0));
+	expect_stable(1);
+	EXPECT_TRUE(smp_run(1, add_adjust, 1000000));
+	expect_stable(0);
+	EXPECT_TRUE(smp_run(1, add_adjust, -1000000ull));
+	expect_stable(1);
+	add_adjust(5000);
+	for (u32 i = 1; i < smp_count(); i++) {
+		expect_stable(0);
+		EXPECT_TRUE(smp_run(i, add_adjust, 5000));
+	}
+	expect_stable(1); /* all by the same amount */
+	add_adjust(-5000ull);
+	clock_off(0);
+	for (u32 i = 1; i < smp_count(); i++) {
+		EXPECT_TRUE(smp_run(i, add_adjust, -5000ull));
+		EXPECT_TRUE(smp_run(i, clock_off, 0));
+	}
+}
+
+/* --- MWAIT (mwait=c1) --- */
+
+static volatile u64 line[16] ALIGNED(128);
+static volatile u32 woken;
+
+static void wait_on_line(u64 interrupts)
+{
+	while (!smp_quit) {
+		u64 before = line[0];
+
+		/* INVLPG: Bochs 2.7 monitors another address when the TLB has this one. */
+		asm volatile("invlpg (%0)" : : "r"(line) : "memory");
+		asm volatile("monitor" : : "a"(line), "c"(0), "d"(0) : "memory");
+		smp_beat[smp_self()]++;
+		if (line[0] == before) {
+			if (interrupts)
+				asm volatile("sti; mwait; cli" : : "a"(0), "c"(0) : "memory");
+			else
+				asm volatile("mwait" : : "a"(0), "c"(0) : "memory");
+		}
+		woken++;
+	}
+}
+
+/* A store of another CPU ends it, an interrupt does, too; CPUID offers C1 and nothing deeper. */
+static void mwait(void)
+{
+	if ((cpuid(1).c & CPUID1_ECX_MONITOR) == 0) {
+		test_skip("MONITOR is hidden");
+		return;
+	}
+	if (!smp_begin())
+		return;
+	if (machine_is_kensho())
+		EXPECT_EQ(0, cpuid(5).d & ~0xf0u);
+	for (u64 interrupts = 0; interrupts < 2; interrupts++) {
+		smp_quit = false;
+		EXPECT_TRUE(call(1, wait_on_line, interrupts));
+		for (u32 i = 0; i < 50; i++) {
+			u32 before = woken;
+
+			delay_us(20);
+			if (interrupts != 0 && i % 2 != 0)
+				apic_icr(smp_ids[1], SMP_VEC | ASSERT);
+			else
+				line[0]++;
+			if (!WAIT_FOR(woken != before, 20000))
+				test_expect(false, "of IF << 8 | round", "no wake-up", woken,
+					    interrupts << 8 | i, __FILE__, __LINE__);
+		}
+		smp_quit = true;
+		line[0]++;
+		EXPECT_TRUE(smp_wait(1));
+	}
+	EXPECT_EQ(25, smp_hits[1]);
+}
+
+/* --- who gets it --- */
+
+static void raise_tpr(u64 tpr)
+{
+	apic_write(APIC_TPR, (u32)tpr);
+}
+
+/* vector_hashing=on: number (vector mod count) of the candidates by ID. `hashing=0`: lowest TPR. */
+static u32 policy(u32 mask, u32 vector, const u32 *tpr)
+{
+	u32 best = SMP_MAX, count = 0, nr;
+
+	for (u32 i = 0; i < smp_count(); i++)
+		count += mask >> i & 1;
+	nr = vector % count;
+	for (u32 i = 0; i < smp_count(); i++) {
+		u32 rank = 0; /* candidates with a lower ID */
+
+		if ((mask >> i & 1) == 0)
+			continue;
+		for (u32 j = 0; j < smp_count(); j++)
+			rank += (mask >> j & 1) != 0 && smp_ids[j] < smp_ids[i];
+		if (cmdline_number("hashing", 1) != 0) {
+			if (rank == nr)
+				return i;
+		} else if (best == SMP_MAX || tpr[i] < tpr[best] ||
+			   (tpr[i] == tpr[best] && smp_ids[i] < smp_ids[best])) {
+			best = i;
+		}
+	}
+	return best;
+}
+
+static void lowest_policy(void)
+{
+	u32 tpr[SMP_MAX], all;
+
+	if (!smp_begin())
+		return;
+	all = (1u << smp_count()) - 1;
+	for (u32 i = 0; i < smp_count(); i++) {
+		tpr[i] = i * 3 % 4 << 4;
+		if (i == 0)
+			raise_tpr(tpr[i]);
+		else
+			EXPECT_TRUE(smp_run(i, raise_tpr, tpr[i]));
+	}
+	if (apic_mode() == APIC_XAPIC)
+		apic_write(APIC_LDR, 1u << 24);
+	REQUIRE(smp_all(smp_spin, 1));
+	for (u32 v = 0x50; v < 0x58; v++)
+		trap_handle(v, smp_irq);
+	sti();
+	for (u32 mask = 1; mask <= all; mask += smp_count() > 4 ? 13 : 1) {
+		for (u32 v = 0x50; v < 0x58; v++) {
+			u32 to = policy(mask, v, tpr), before = smp_hits[to], dest = mask;
+
+			if (apic_mode() == APIC_X2APIC) {
+				dest = 0;
+				for (u32 i = 0; i < smp_count(); i++)
+					dest |= (mask >> i & 1) != 0 ? x2apic_ldr(smp_ids[i]) : 0;
+			}
+			apic_icr(dest, v | LOWEST | LOGICAL);
+			if (!WAIT_FOR(smp_hits[to] == before + 1, 5000))
+				test_expect(false, "of mask << 8 | vector", "not sent to CPU", to,
+					    mask << 8 | v, __FILE__, __LINE__);
+		}
+	}
+	cli();
+	EXPECT_TRUE(smp_end());
+}
+
+static const struct test t_smp_edge_tests[] = {
+	{ .name = "smp_ept_shoot_down", .run = ept_shoot_down, .flags = T_KENSHO },
+	{ .name = "smp_ept_all_change", .run = ept_all_change, .flags = T_KENSHO },
+	{ .name = "smp_init_self", .run = init_self, .flags = T_KENSHO },
+	{ .name = "smp_errors", .run = errors, .flags = T_KENSHO },
+	{ .name = "smp_off_with_pending", .run = off_with_pending, .flags = T_KENSHO },
+	{ .name = "smp_clock_flags", .run = clock_flags, .flags = T_KENSHO },
+	{ .name = "smp_mwait", .run = mwait },
+	{ .name = "smp_lowest_policy", .run = lowest_policy, .flags = T_KENSHO },
+	{ .name = "smp_x2_init_self", .run = init_self, .flags = T_KENSHO | T_X2APIC },
+	{ .name = "smp_x2_errors", .run = errors, .flags = T_KENSHO | T_X2APIC },
+	{ .name = "smp_x2_lowest_policy", .run = lowest_policy, .flags = T_KENSHO | T_X2APIC },
+};
+TEST_GROUP(t_smp_edge);
