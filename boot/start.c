@@ -128,6 +128,8 @@ static void apply_options(const struct options *o, struct config *c)
 		.hlt_passthrough = o->hlt == HLT_PASSTHROUGH,
 		.testdev_poweroff = o->testdev_exit == TESTDEV_EXIT_POWEROFF,
 	};
+	if (c->hlt_passthrough) /* it costs polling, also for the HLTs that exit all the same */
+		c->halt_poll.max_ns = 0;
 	if (c->mwait_c1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
 		fatal("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
 }

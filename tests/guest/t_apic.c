@@ -601,6 +601,37 @@ static void apic_x2_no_mmio(void)
 	EXPECT_EQ(0, apic_read(APIC_TPR));
 }
 
+static u32 hot_count;
+
+static void hot_irq(struct trap_regs *regs)
+{
+	hot_count++;
+	apic_eoi();
+}
+
+/*
+ * TPR and EOI a thousand times: the runner looks at the exits by reason, which are none with
+ * apicv=on. Solo, for other tests would add theirs.
+ */
+static void apic_tpr_eoi(void)
+{
+	trap_handle(0x55, hot_irq);
+	hot_count = 0;
+	sti();
+	for (u32 i = 0; i < 1000; i++) {
+		apic_write(APIC_TPR, 0x20);
+		if (apic_read(APIC_TPR) != 0x20)
+			EXPECT_EQ(0x20, apic_read(APIC_TPR));
+		apic_write(APIC_TPR, 0);
+		if (i % 100 == 0)
+			apic_self_ipi(0x55); /* its EOI is one of the thousand */
+		else
+			apic_eoi();
+	}
+	cli();
+	EXPECT_EQ(10, hot_count);
+}
+
 #define BOTH(prefix, more)                                                                         \
 	{ .name = prefix "id_version", .run = apic_id_version, .flags = more },                    \
 		{ .name = prefix "tpr_ppr", .run = apic_tpr_ppr, .flags = more },                  \
@@ -649,5 +680,7 @@ static const struct test t_apic_tests[] = {
 	{ .name = "apic_x2_ldr", .run = apic_x2_ldr, .flags = T_X2APIC },
 	{ .name = "apic_x2_self_ipi", .run = apic_x2_self_ipi, .flags = T_X2APIC },
 	{ .name = "apic_x2_no_mmio", .run = apic_x2_no_mmio, .flags = T_X2APIC },
+	{ .name = "apic_tpr_eoi", .run = apic_tpr_eoi, .flags = T_SOLO },
+	{ .name = "apic_x2_tpr_eoi", .run = apic_tpr_eoi, .flags = T_SOLO | T_X2APIC },
 };
 TEST_GROUP(t_apic);

@@ -128,6 +128,15 @@ def screenshot(run):
     return [] if len(set(pixels)) > 1 else ["the screenshot is missing or shows nothing"]
 
 
+def apicv_exits(run):
+    """TPR writes and EOIs, a thousand of each in both modes, exit or do not as apicv= says."""
+    seen = counters(run.text("com2"), "exit")
+    count = sum(seen.get(reason, 0) for reason in (
+        "apic-access", "apic-write", "virt-eoi", "tpr-threshold", "wrmsr"))
+    low, high = (0, 200) if "apicv=on" in run.row["hv"] else (6000, 9000)
+    return [] if low <= count <= high else [f"{count} exits for TPR and EOI, want {low} to {high}"]
+
+
 # Every line that a panic or the end of a guest may print.
 REPORT = re.compile("|".join((
     "---- .* ----", "error: .*", r"test_fault=\w+: .*", "#PF page fault: .*",
