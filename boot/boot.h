@@ -7,6 +7,8 @@
 #include "core/option.h"
 #include "core/time/clock.h"
 
+struct vmx_caps;
+
 /* Filled in from top to bottom; static storage of main.c. */
 struct boot_state {
 	struct boot_info info; /* early.c: copy, the loader's own is dead afterwards */
@@ -41,6 +43,9 @@ void boot_test_entry(const struct options *o);
 
 /* test_fault=cpuN: a panic of VP @index while the others run the guest. */
 void boot_test_cpu(const struct options *o, u32 index);
+
+/* test_fault=caps1: the CPU with APIC ID 1 gets other capabilities than it has. */
+void boot_test_caps(u32 apic_id, struct vmx_caps *caps);
 
 /* start.c: VMX, the partition, VP 0, its first instruction. */
 NORETURN void boot_start(struct boot_state *b);

@@ -244,10 +244,13 @@ static void decide_controls(struct vp *vp)
 const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 {
 	struct vmx_caps caps;
+	const char *difference;
 
 	vmx_read_caps(&caps);
-	if (memcmp(&caps, &vmx.caps, sizeof(caps)) != 0)
-		return "its VMX capabilities differ from the boot CPU's";
+	boot_test_caps(vp->apic_id, &caps);
+	difference = vmx_caps_difference(&caps, &vmx.caps);
+	if (difference)
+		return difference;
 	vmx_on(&caps, vmxon_page);
 	vmcs_create(vp, vmcs_page, &caps, mitigation_host_rip(vmx.mitigations, vmx.traced));
 	if (vp->index == 0)

@@ -8,6 +8,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/vmx_caps.h"
 #include "boot/boot.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
@@ -88,8 +89,11 @@ static const struct {
 	{ "ud", fault_ud },           { "double_fault", fault_double },
 };
 
+static bool caps_differ; /* test_fault=caps1 */
+
 void boot_test_fault(const struct options *o)
 {
+	caps_differ = strcmp(o->test_fault, "caps1") == 0;
 	for (u32 i = 0; i < ARRAY_SIZE(faults); i++) {
 		if (strcmp(o->test_fault, faults[i].name) == 0) {
 			log_info("test_fault: %s", o->test_fault);
@@ -104,6 +108,12 @@ void boot_test_entry(const struct options *o)
 		log_info("test_fault: %s", o->test_fault);
 		hw_vmwrite(VMCS_GUEST_CR0, CR0_PG | CR0_NE); /* paging without protection */
 	}
+}
+
+void boot_test_caps(u32 apic_id, struct vmx_caps *caps)
+{
+	if (caps_differ && apic_id == 1)
+		caps->misc ^= 1; /* the rate of the preemption timer */
 }
 
 void boot_test_cpu(const struct options *o, u32 index)

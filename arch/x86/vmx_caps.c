@@ -194,3 +194,37 @@ err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len)
 	}
 	return ERR_NONE;
 }
+
+const char *vmx_caps_difference(const struct vmx_caps *c, const struct vmx_caps *boot)
+{
+#define REG(field, name)                                                                     \
+	{                                                                                    \
+		offsetof(struct vmx_caps, field), "its " name " differs from the boot CPU's" \
+	}
+	static const struct {
+		size_t offset;
+		const char *text;
+	} regs[] = {
+		REG(basic, "IA32_VMX_BASIC"),
+		REG(misc, "IA32_VMX_MISC"),
+		REG(ept_vpid, "IA32_VMX_EPT_VPID_CAP"),
+		REG(pin, "IA32_VMX_TRUE_PINBASED_CTLS"),
+		REG(proc, "IA32_VMX_TRUE_PROCBASED_CTLS"),
+		REG(proc2, "IA32_VMX_PROCBASED_CTLS2"),
+		REG(exit, "IA32_VMX_TRUE_EXIT_CTLS"),
+		REG(entry, "IA32_VMX_TRUE_ENTRY_CTLS"),
+		REG(cr0_fixed0, "IA32_VMX_CR0_FIXED0"),
+		REG(cr0_fixed1, "IA32_VMX_CR0_FIXED1"),
+		REG(cr4_fixed0, "IA32_VMX_CR4_FIXED0"),
+		REG(cr4_fixed1, "IA32_VMX_CR4_FIXED1"),
+	};
+#undef REG
+	static_assert(ARRAY_SIZE(regs) * sizeof(u64) == sizeof(struct vmx_caps), "all of them");
+
+	for (u32 i = 0; i < ARRAY_SIZE(regs); i++) {
+		if (memcmp((const u8 *)c + regs[i].offset, (const u8 *)boot + regs[i].offset,
+			   sizeof(u64)) != 0)
+			return regs[i].text;
+	}
+	return NULL;
+}

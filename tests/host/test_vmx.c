@@ -109,6 +109,30 @@ static void test_missing_names(void)
 	EXPECT_CONTAINS(why, "INS and OUTS");
 }
 
+/* A CPU that is not like the boot CPU is left out, with the register that differs. */
+static void test_each_difference_is_named(void)
+{
+	struct vmx_caps boot = generous(), c = boot;
+	const char *last = "";
+
+	EXPECT_TRUE(vmx_caps_difference(&c, &boot) == NULL);
+	for (size_t i = 0; i < sizeof(c) / sizeof(u64); i++) {
+		const char *text;
+		u64 val;
+
+		memcpy(&val, (u8 *)&c + 8 * i, 8);
+		val ^= BIT64(test_rng() % 64);
+		memcpy((u8 *)&c + 8 * i, &val, 8);
+		text = vmx_caps_difference(&c, &boot);
+		EXPECT_TRUE(text != NULL && strcmp(text, last) != 0);
+		EXPECT_CONTAINS(text, "its IA32_VMX_");
+		last = text;
+		c = boot;
+	}
+	c.misc ^= 1;
+	EXPECT_CONTAINS(vmx_caps_difference(&c, &boot), "IA32_VMX_MISC");
+}
+
 /* SDM App. A.3: the value respects must-be-1 and may-be-1, and has all that must be on. */
 static void test_adjusted_controls_respect_the_capability(void)
 {
@@ -205,6 +229,6 @@ static void test_mitigation_table(void)
 
 TEST_MAIN(TEST(test_cpu_refusals_name_cause_and_remedy),
 	  TEST(test_each_required_capability_is_named), TEST(test_missing_names),
-	  TEST(test_adjusted_controls_respect_the_capability),
+	  TEST(test_each_difference_is_named), TEST(test_adjusted_controls_respect_the_capability),
 	  TEST(test_controls_follow_guest_features), TEST(test_apicv_decisions),
 	  TEST(test_mitigation_table))
