@@ -4,6 +4,7 @@
 
 #include "arch/x86/defs/cr.h"
 #include "tests/host/fakes/fake.h"
+#include "tests/host/fakes/rig.h"
 
 static struct vp *vp;
 
@@ -147,6 +148,31 @@ static void test_signals_act_in_their_order(void)
 	EXPECT_EQ(INTR_INFO_VALID | 2u << 8 | 2, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO]);
 }
 
+/*
+ * Rule P2. Operating systems send two SIPIs and the second one finds the VP running: it must not
+ * start the VP after an INIT that comes much later.
+ */
+static void test_physical_init_forgets_an_old_sipi(void)
+{
+	static struct fake_guest g;
+	static u8 bitmap[4096];
+	struct vp *ap = &g.vp[1];
+
+	fake_guest_init(&g, 2, NULL);
+	ap->msr_bitmap = bitmap;
+	fake.cpu_vp = ap;
+	vlapic_post_sipi(ap, 0x12);
+	(void)vp_prepare_entry(ap);
+	EXPECT_EQ(VP_RUNNING, ap->state);
+	EXPECT_EQ(EXIT_RESUME, exit_init(ap, &ap->exit));
+	(void)vp_prepare_entry(ap);
+	EXPECT_EQ(VP_WAIT_SIPI, ap->state);
+	vlapic_post_sipi(ap, 0x34); /* but a new one does */
+	(void)vp_prepare_entry(ap);
+	EXPECT_EQ(VP_RUNNING, ap->state);
+	EXPECT_EQ(0x3400, fake.vmcs[VMCS_GUEST_CS_SELECTOR]);
+}
+
 static void test_register_numbers(void)
 {
 	init();
@@ -177,4 +203,5 @@ TEST_MAIN(TEST(test_near_deadline_is_programmed_exactly_at_every_entry),
 	  TEST(test_prepare_entry_keeps_launch_and_clears_the_rest),
 	  TEST(test_prepare_entry_delivers_what_a_timer_raised),
 	  TEST(test_work_for_another_vp_kicks_it), TEST(test_signals_act_in_their_order),
-	  TEST(test_register_numbers), TEST(test_failed_entry_names_the_error))
+	  TEST(test_physical_init_forgets_an_old_sipi), TEST(test_register_numbers),
+	  TEST(test_failed_entry_names_the_error))
