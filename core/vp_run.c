@@ -99,7 +99,8 @@ bool vp_prepare_entry(struct vp *vp)
 		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_TIMER, __ATOMIC_RELAXED);
 		timer_run(vp, hw_tsc());
 	}
-	(void)__atomic_fetch_and(&vp->work, ~(u32)(VP_WORK_EVENT | VP_WORK_POSTED),
+	/* Of what other CPUs may set only what was seen is cleared. */
+	(void)__atomic_fetch_and(&vp->work, ~(VP_WORK_EVENT | (work & VP_WORK_POSTED)),
 				 __ATOMIC_ACQUIRE);
 	if (work & VP_WORK_POSTED)
 		vlapic_fold_posted(vp);

@@ -105,6 +105,27 @@ static void test_prepare_entry_delivers_what_a_timer_raised(void)
 	EXPECT_EQ(INTR_INFO_VALID | 0x60, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO]);
 }
 
+static void post_meanwhile(struct vp *v, struct timer *t)
+{
+	fake.cpu_vp = &at.vp[1];
+	vlapic_post_irq(v, 0x61);
+	fake.cpu_vp = v;
+}
+
+/* Posted after the work was looked at: it stays, or is taken, but is not forgotten. */
+static void test_a_vector_posted_meanwhile_is_not_lost(void)
+{
+	struct timer t = { .fn = post_meanwhile };
+
+	init();
+	timer_set(vp, &t, fake.tsc);
+	vp->work = VP_WORK_TIMER;
+	EXPECT_FALSE(vp_prepare_entry(vp));
+	if (vp->work & VP_WORK_POSTED)
+		EXPECT_FALSE(vp_prepare_entry(vp));
+	EXPECT_EQ(INTR_INFO_VALID | 0x61, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO]);
+}
+
 static void test_work_for_another_vp_kicks_it(void)
 {
 	init();
@@ -202,6 +223,6 @@ TEST_MAIN(TEST(test_near_deadline_is_programmed_exactly_at_every_entry),
 	  TEST(test_due_deadline_becomes_work_not_an_exit),
 	  TEST(test_prepare_entry_keeps_launch_and_clears_the_rest),
 	  TEST(test_prepare_entry_delivers_what_a_timer_raised),
-	  TEST(test_work_for_another_vp_kicks_it), TEST(test_signals_act_in_their_order),
-	  TEST(test_physical_init_forgets_an_old_sipi), TEST(test_register_numbers),
-	  TEST(test_failed_entry_names_the_error))
+	  TEST(test_a_vector_posted_meanwhile_is_not_lost), TEST(test_work_for_another_vp_kicks_it),
+	  TEST(test_signals_act_in_their_order), TEST(test_physical_init_forgets_an_old_sipi),
+	  TEST(test_register_numbers), TEST(test_failed_entry_names_the_error))

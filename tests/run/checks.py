@@ -145,6 +145,8 @@ REPORT = re.compile("|".join((
     r"vector \d+ error 0x[0-9a-f]+ cs 0x8 ss 0x10",
     r"backtrace \(.*\):", "  [0-9a-f]{16}", r"guest registers of vp\d+ \(.*\):",
     "VMCS, fields that are not zero:", "  [A-Z0-9_]+ +[0-9a-f]{16}",
+    r"stopped \d+ of \d+ other CPUs within \d+ ticks",
+    r"trace vp\d+ \d+ [A-Z0-9_]+ [0-9a-f]+ [0-9a-f]+ [0-9a-f]+",
     "counters: .*", r"(exit|counter|gauge) vp\d+ \S+ \d+")))
 
 
