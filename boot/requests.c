@@ -9,6 +9,7 @@
 #include "core/hw.h"
 #include "core/log.h"
 #include "core/partition.h"
+#include "core/remote_call.h"
 #include "core/vp.h"
 #include "drivers/console.h"
 
@@ -25,11 +26,32 @@ static void stats_due(struct vp *vp, struct timer *t)
 	arm(vp, t, vp->partition->config.stats_seconds * vp->partition->clock.tsc_hz);
 }
 
+static void report_vp(struct vp *vp, void *arg)
+{
+	static const char *const state[] = { "halted", "running", "waiting for SIPI", "shut down" };
+
+	log_info("vp%u: %s", vp->index, state[vp->state]);
+	partition_report_vp(vp, log_info);
+}
+
+static void report_all(const struct partition *p)
+{
+	log_info("registers: asked for on COM2");
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (!remote_call(p->vp[i], report_vp, NULL))
+			log_info("vp%u: its CPU does not answer", i);
+	}
+	log_info("registers: end");
+}
+
 static void answer(const struct partition *p, char key)
 {
 	switch (key) {
 	case 'c':
 		counters_dump(p, "asked for on COM2");
+		break;
+	case 'r':
+		report_all(p);
 		break;
 	case 't':
 		log_info("trace: asked for on COM2");
@@ -40,7 +62,8 @@ static void answer(const struct partition *p, char key)
 	case '\n':
 		break;
 	default:
-		log_info("COM2: c dumps the counters, t the trace rings");
+		log_info("COM2: c dumps the counters, r the registers of all VPs, t the trace "
+			 "rings");
 	}
 }
 

@@ -69,8 +69,8 @@ void hw_ioapic_write(u32 offset, u32 val);
 
 /* --- Cross-CPU --- */
 
-/* hw_kick() - NMI to the CPU that runs @vp (rule K2: only if no kick is on its way already). */
-void hw_kick(struct vp *vp);
+/* hw_kick() - NMI to the CPU that runs @vp. False: one is on its way already (rule K2). */
+bool hw_kick(struct vp *vp);
 
 /* hw_nmi_unblock() - rule K2: an IRET, after which this CPU accepts NMIs again. */
 void hw_nmi_unblock(void);

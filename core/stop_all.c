@@ -44,7 +44,7 @@ void stop_all_others(void)
 	}
 	for (u32 i = 0; i < p->vp_count; i++) {
 		if (p->vp[i] != self)
-			hw_kick(p->vp[i]);
+			(void)hw_kick(p->vp[i]);
 	}
 	wait_stopped(p, start_tsc);
 }

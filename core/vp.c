@@ -31,10 +31,11 @@ static_assert(offsetof(struct gpr_regs, r15) == 14 * 8, "15 registers, RSP is no
 
 void vp_post_work(struct vp *vp, u32 work)
 {
+	struct vp *self = hw_cpu_vp();
+
 	(void)__atomic_fetch_or(&vp->work, work, __ATOMIC_RELEASE);
-	if (vp == hw_cpu_vp())
-		return;
-	hw_kick(vp);
+	if (vp != self && hw_kick(vp) && self != NULL)
+		COUNT(self, KICK_SENT);
 }
 
 #define PORT_NMI_STATUS    0x61

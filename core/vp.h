@@ -14,6 +14,7 @@
 #include "core/hw.h"
 #include "core/lib/types.h"
 #include "core/mtrr.h"
+#include "core/remote_call.h"
 #include "core/time/timer.h"
 #include "core/trace.h"
 
@@ -43,6 +44,7 @@ enum vp_work {
 	VP_WORK_SIGNAL = 1u << 3, /* INIT, SIPI or NMI wait in vlapic.signals (remote) */
 	VP_WORK_LAUNCH = 1u << 4, /* the VMCS is clear: VMLAUNCH instead of VMRESUME */
 	VP_WORK_DUMP = 1u << 7,   /* periodic counter dump is due */
+	VP_WORK_CALL = 1u << 6,   /* another CPU wants a function to run here */
 	VP_WORK_FLUSH = 1u << 8,  /* INVEPT: another CPU changed the EPT */
 	VP_WORK_LINES = 1u << 9,  /* software lines: irq_fwd.posted_level (remote), or the 8259 */
 };
@@ -92,6 +94,7 @@ struct vp {
 
 	struct vp_counters counters;
 	struct trace_ring trace;
+	struct remote_call remote;
 };
 
 /* gpr_read() - general register by its instruction encoding 0-15 (4 = RSP). 64 bits. */

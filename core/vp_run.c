@@ -47,10 +47,12 @@ static void take_signals(struct vp *vp)
 		event_nmi(vp);
 }
 
-#define VP_WORK_RARE (VP_WORK_DUMP | VP_WORK_LINES)
+#define VP_WORK_RARE (VP_WORK_DUMP | VP_WORK_LINES | VP_WORK_CALL)
 
 static NOINLINE void rare_work(struct vp *vp, u32 work)
 {
+	if (work & VP_WORK_CALL)
+		remote_call_serve(vp);
 	if (work & VP_WORK_DUMP)
 		counters_dump(vp->partition, "periodic");
 	if (work & VP_WORK_LINES) {

@@ -24,11 +24,12 @@ struct vp *hw_cpu_vp(void)
 }
 
 /* Rule K2: one NMI on its way is enough; the receiver consumes the flag. */
-void hw_kick(struct vp *vp)
+bool hw_kick(struct vp *vp)
 {
-	if (__atomic_exchange_n(&vp->kicked, 1, __ATOMIC_SEQ_CST) == 0)
-		lapic_send(vp->apic_id,
-			   (u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_NMI) | APIC_ICR_ASSERT);
+	if (__atomic_exchange_n(&vp->kicked, 1, __ATOMIC_SEQ_CST) != 0)
+		return false;
+	lapic_send(vp->apic_id, (u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_NMI) | APIC_ICR_ASSERT);
+	return true;
 }
 
 err_t hw_rdmsr_safe(u32 msr, u64 *val)

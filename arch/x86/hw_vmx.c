@@ -110,10 +110,13 @@ void hw_nmi_unblock(void)
 		     : "cc", "memory");
 }
 
-void host_nmi(void)
+void host_nmi(bool restarted)
 {
 	struct vp *vp = this_cpu()->vp;
 
-	if (vp)
-		vp_nmi_received(vp);
+	if (!vp)
+		return;
+	if (restarted)
+		COUNT(vp, WINDOW_RESTART);
+	vp_nmi_received(vp);
 }

@@ -87,7 +87,7 @@ isr_common:
  *
  *   does      an interrupted RIP in [vmenter_window_start, vmenter_window_end) becomes
  *             vmenter_abort: the entry path starts over and sees the work that the NMI announces;
- *             then host_nmi()
+ *             then host_nmi(whether that was so)
  *   stack     NMI stack; five words from the CPU and nine saved registers: aligned to 16
  *   needs     the interrupted code in the window keeps nothing that vmenter_abort cannot rebuild
  */
@@ -106,11 +106,13 @@ isr_nmi:
 	push	%r9
 	push	%r10
 	mov	FRAME_RIP(%rsp), %rax
+	xor	%edi, %edi
 	cmp	$vmenter_window_start, %rax
 	jb	.Loutside
 	cmp	$vmenter_window_end, %rax
 	jae	.Loutside
 	movq	$vmenter_abort, FRAME_RIP(%rsp)
+	inc	%edi			/* an entry starts over */
 .Loutside:
 	push	%r11
 	cld

@@ -33,6 +33,6 @@ void host_interrupt(u32 vector);
  * Context: NMI stack, NMIs blocked. Must not fault, not even through rdmsr_safe(): the IRET of a
  * fault would unblock NMIs, and a second one would destroy this stack.
  */
-void host_nmi(void);
+void host_nmi(bool restarted);
 
 static_assert(sizeof(struct exc_frame) == 22 * 8, "layout known to isr.S");

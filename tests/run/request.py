@@ -44,9 +44,13 @@ class Console:
 
 def dialogue(console):
     console.expect("starting the guest", BOOT_S)
-    console.press(b"?", r"COM2: c dumps the counters, t the trace rings\n")
+    console.press(b"?", r"COM2: c dumps the counters, r the registers of all VPs, t the trace rings\n")
     counters = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
     assert re.search(r"^exit vp0 cpuid \d+$", counters, re.M), "no exit counter in the dump"
+    registers = console.press(b"r", r"registers: asked for on COM2\n.*registers: end\n")
+    for vp in (0, 1):
+        assert re.search(rf"^vp{vp}: (running|halted|waiting for SIPI)\nVP {vp}: RIP \w+:\w+ RSP",
+                         registers, re.M), f"no registers of VP {vp}"
     return console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
 
 

@@ -176,13 +176,14 @@ void hw_ioapic_write(u32 offset, u32 val)
 		fake.ioapic_eoi = val, fake.ioapic_eois++;
 }
 
-void hw_kick(struct vp *vp)
+bool hw_kick(struct vp *vp)
 {
 	if (fake.kick_count < FAKE_KICKS)
 		fake.kicked[fake.kick_count] = vp;
 	fake.kick_count++;
 	if (fake.kick != NULL)
 		fake.kick(vp);
+	return true;
 }
 
 void hw_nmi_unblock(void)
