@@ -238,7 +238,11 @@ $(B)/host/libpure.a: $(PURE_HOST)
 
 $(HOST_BINS): $(B)/host/%: $(B)/host/tests/host/%.o $(B)/host/libpure.a
 	$(call say,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(SAN) $(COVERAGE) $< $(B)/host/libpure.a -lcmocka -lm -o $@
+	$(Q)$(HOSTCC) $(SAN) $(COVERAGE) $< $(B)/host/libpure.a -lcmocka -lm $(EXTRA_LIBS) -o $@
+
+# Without the package the test says so itself.
+$(B)/host/test_decode_zydis: EXTRA_LIBS = $(shell echo '#include <Zydis/Zydis.h>' | \
+	$(HOSTCC) -E - >/dev/null 2>&1 && echo -lZydis -lZycore)
 
 # --- fuzzers: the same pure files under clang's libFuzzer -----------------------------------------
 

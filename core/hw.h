@@ -88,6 +88,15 @@ void hw_write_dr(u32 nr, u64 val);
 void hw_write_cr2(u64 val);
 void hw_wbinvd(void);
 
+/*
+ * hw_vector_read(), hw_vector_write() - XMM or YMM register 0-15: the guest's, the hypervisor has
+ * none. Only while the guest could use it itself (CR0.EM and TS, CR4, XCR0).
+ * @wide: all 32 bytes, the write clears what the register has above them (VEX). Else 16 bytes, the
+ *        rest of the register and of @val is left alone.
+ */
+void hw_vector_read(u32 nr, bool wide, u64 val[4]);
+void hw_vector_write(u32 nr, bool wide, const u64 val[4]);
+
 /* --- Memory --- */
 
 /**

@@ -146,6 +146,11 @@ static void enable_features(void)
 	struct cpuid_regs id = cpuid(1, 0);
 	u64 cr4 = read_cr4() | CR4_PGE;
 
+	/* hw_vector_*() move the guest's registers; nothing else here uses them. */
+	write_cr0(read_cr0() & ~(CR0_EM | CR0_TS));
+	if ((id.d & CPUID1_EDX_FXSR) != 0)
+		cr4 |= CR4_OSFXSR;
+
 	if ((id.d & CPUID1_EDX_MCE) != 0)
 		cr4 |= CR4_MCE;
 	if ((id.c & CPUID1_ECX_XSAVE) != 0)

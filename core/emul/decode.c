@@ -26,6 +26,11 @@ struct decoder {
 	bool opsize_prefix, addrsize_prefix;
 	u8 seg_override;
 	u8 opcode;
+	/* vector moves */
+	const struct vec_row *vec; /* NULL: none */
+	bool vex;
+	u8 vex_l;
+	u8 vvvv; /* register; 0 when VEX says none */
 };
 
 static inline MUST_CHECK err_t next_byte(struct decoder *d, u8 *out)
@@ -71,9 +76,77 @@ static void apply_prefix(struct decoder *d, struct insn *in, u8 prefix)
 	}
 }
 
+/* Opcode of a vector move, behind @map and with prefix @pp. */
+static MUST_CHECK err_t decode_vector(struct decoder *d, u32 map, enum vec_prefix pp)
+{
+	const struct vec_row *row = vec_row_find(map, d->opcode, pp);
+
+	if (row == NULL)
+		return ERR_INVAL;
+	if (d->vex) {
+		/* A register that the form has no use for must be given as none. */
+		bool merges = row->half != VEC_WHOLE && !(row->attr & INSN_MEM_DST);
+
+		if ((row->flags & VEC_NO_VEX) || (!merges && d->vvvv != 0) ||
+		    ((row->flags & VEC_NO_L) && d->vex_l != 0))
+			return ERR_INVAL;
+	}
+	d->vec = row;
+	d->attr = row->attr | INSN_MODRM;
+	return ERR_NONE;
+}
+
+/* SDM Vol. 2A, "The VEX Prefix". Outside 64-bit mode C4 and C5 are LES and LDS of a memory operand.
+ */
+static MUST_CHECK err_t decode_vex(struct decoder *d, const struct insn *in)
+{
+	u32 map = 1;
+	u8 first, last;
+
+	TRY(next_byte(d, &first));
+	if (d->mode != EMUL_64 && first < 0xc0)
+		return ERR_INVAL;
+	if (d->rex != 0 || d->opsize_prefix || in->rep || in->repne || in->lock)
+		return ERR_INVAL; /* #UD */
+	d->rex = REX | ((first & 0x80) ? 0 : REX_R);
+	last = first;
+	if (d->opcode == 0xc4) {
+		TRY(next_byte(d, &last));
+		map = first & 0x1f;
+		d->rex |= ((first & 0x40) ? 0 : REX_X) | ((first & 0x20) ? 0 : REX_B) |
+			  ((last & 0x80) ? REX_W : 0);
+	}
+	d->vvvv = ~(last >> 3) & 0xf;
+	if (d->mode != EMUL_64) { /* eight registers: the other bits are ignored */
+		d->rex = 0;
+	}
+	d->vex = true;
+	d->vex_l = last >> 2 & 1;
+	TRY(next_byte(d, &d->opcode));
+	return decode_vector(d, map, last & 3);
+}
+
+/* Not in the tables of general instructions. */
+static MUST_CHECK err_t decode_other(struct decoder *d, const struct insn *in, u32 map)
+{
+	enum vec_prefix pp = d->opsize_prefix ? PP_66 : PP_NONE;
+
+	if (in->rep || in->repne) /* the last of F2 and F3 counts, and both before 66 */
+		pp = in->rep ? PP_F3 : PP_F2;
+	if (map == 0)
+		return (d->opcode & 0xfe) == 0xc4 ? decode_vex(d, in) : ERR_INVAL;
+	if (d->opcode == 0x38) {
+		map = 2;
+		TRY(next_byte(d, &d->opcode));
+	}
+	return decode_vector(d, map, pp);
+}
+
 /* Prefixes and opcode; leaves the opcode's attributes in d->attr. */
 static MUST_CHECK err_t decode_opcode(struct decoder *d, struct insn *in)
 {
+	u32 map = 0;
+
 	for (;;) {
 		TRY(next_byte(d, &d->opcode));
 		d->attr = insn_one_byte[d->opcode];
@@ -87,12 +160,15 @@ static MUST_CHECK err_t decode_opcode(struct decoder *d, struct insn *in)
 		apply_prefix(d, in, d->opcode);
 	}
 	if (d->opcode == 0x0f) {
+		map = 1;
 		TRY(next_byte(d, &d->opcode));
 		d->attr = insn_two_byte[d->opcode];
 	}
+	if (d->attr == 0)
+		return decode_other(d, in, map);
 	if (d->attr & (d->mode == EMUL_64 ? INSN_NO64 : INSN_ONLY64))
 		return ERR_INVAL;
-	return d->attr == 0 ? ERR_INVAL : ERR_NONE;
+	return ERR_NONE;
 }
 
 static void decode_sizes(const struct decoder *d, struct insn *in)
@@ -214,7 +290,7 @@ static MUST_CHECK err_t decode_modrm(struct decoder *d, struct insn *in)
 /* Operands that no ModRM byte names: strings, moffs, the stack. */
 static MUST_CHECK err_t decode_implicit(struct decoder *d, struct insn *in)
 {
-	u64 disp;
+	u64 disp = 0;
 
 	decode_sizes(d, in);
 	if (d->attr & INSN_MOFFS) {
@@ -253,6 +329,23 @@ static MUST_CHECK err_t decode_imm(struct decoder *d, struct insn *in)
 	return next_signed(d, size, &in->imm);
 }
 
+static void vector_sizes(const struct decoder *d, struct insn *in)
+{
+	const struct vec_row *row = d->vec;
+
+	in->opsize = row->bytes;
+	if ((row->flags & VEC_W) && (d->rex & REX_W))
+		in->opsize *= 2;
+	if ((row->flags & VEC_ANY_L) && d->vex_l != 0)
+		in->opsize *= 2;
+	in->regsize = in->opsize;
+	if (!(row->flags & VEC_NO_VEX)) {
+		in->regsize = d->vex ? 32 : 16;
+		in->half = row->half;
+		in->vec_src = d->vex ? d->vvvv & (d->mode == EMUL_64 ? 15 : 7) : in->reg;
+	}
+}
+
 err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct insn *out)
 {
 	struct decoder d = {
@@ -269,6 +362,8 @@ err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct insn *out)
 		TRY(decode_modrm(&d, &in));
 	else
 		TRY(decode_implicit(&d, &in));
+	if (unlikely(d.vec != NULL))
+		vector_sizes(&d, &in);
 	TRY(decode_imm(&d, &in));
 	if (in.lock && !(d.attr & INSN_LOCK))
 		return ERR_INVAL; /* #UD */

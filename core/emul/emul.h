@@ -40,13 +40,17 @@ enum emul_op {
 	EMUL_BTC,
 	EMUL_PUSH, /* mem_dst: of a register or immediate; else of the memory operand */
 	EMUL_POP,  /* mem_dst: to the memory operand; else to a register */
+	EMUL_VMOV, /* vector register <-> mem; SSE, and VEX with 128 or 256 bits */
 };
+
+enum vec_half { VEC_WHOLE, VEC_LOW, VEC_HIGH };
 
 struct insn {
 	enum emul_op op;
 	u8 len;         /* bytes, 1..15 */
-	u8 opsize;      /* bytes: 1, 2, 4, 8 of the memory access */
-	u8 regsize;     /* bytes of the register operand (MOVZX/MOVSX differ from opsize) */
+	u8 opsize;      /* bytes: 1, 2, 4, 8 of the memory access; VMOV: 4, 8, 16, 32 */
+	u8 regsize;     /* bytes of the register operand (MOVZX/MOVSX differ from opsize); of VMOV
+			 * what a load replaces: 16, or 32 and all above it (VEX) */
 	u8 addrsize;    /* bytes: 2, 4, 8 */
 	u8 reg;         /* register operand, 0-15 */
 	bool high_byte; /* register operand is AH..BH */
@@ -58,6 +62,9 @@ struct insn {
 	s8 base, index; /* register numbers, -1 none */
 	bool rip_relative;
 	u8 scale; /* shift 0-3 */
+	/* VMOV */
+	u8 half;    /* enum vec_half: the 8 bytes of the register that move */
+	u8 vec_src; /* MOVLPS and friends: a load takes the other half from this register */
 	s64 disp;
 };
 

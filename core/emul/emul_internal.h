@@ -41,6 +41,28 @@ extern const u32 insn_one_byte[256];
 extern const u32 insn_two_byte[256]; /* after 0F */
 extern const u32 insn_groups[GRP_COUNT][8];
 
+/* Mandatory prefixes, numbered as in VEX.pp. */
+enum vec_prefix { PP_NONE, PP_66, PP_F3, PP_F2 };
+
+/* Rows of the vector moves; a bit of @flags for what the encoding allows. */
+#define VEC_ANY_L  BIT32(0) /* VEX.L doubles @bytes */
+#define VEC_NO_L   BIT32(1) /* VEX.L must be 0; neither: it is ignored */
+#define VEC_W      BIT32(2) /* REX.W, VEX.W double @bytes */
+#define VEC_NO_VEX BIT32(3)
+
+struct vec_row {
+	u8 map; /* 1: 0F, 2: 0F 38 */
+	u8 opcode;
+	u8 prefixes; /* bit per enum vec_prefix */
+	u8 bytes;    /* of memory */
+	u8 half;     /* enum vec_half */
+	u8 flags;
+	u32 attr; /* INSN_OP and INSN_MEM_DST */
+};
+
+/* vec_row_find() - NULL: not in the subset. */
+const struct vec_row *vec_row_find(u32 map, u8 opcode, enum vec_prefix pp);
+
 /* Register numbers in instructions. */
 enum insn_gpr { GPR_AX, GPR_CX, GPR_DX, GPR_BX, GPR_SP, GPR_BP, GPR_SI, GPR_DI };
 

@@ -134,6 +134,24 @@ static enum exit_action exec_mov(const struct exec *x)
 	return EXIT_NEXT_DECODED;
 }
 
+static enum exit_action exec_vmov(const struct exec *x)
+{
+	u64 buf[4] = { 0 };
+	struct operand op;
+
+	if (vec_fault(x->vp, x->in) != ERR_NONE)
+		return EXIT_RESUME;
+	TRY_RESOLVE(x, resolve_main(x, x->in->mem_dst, &op));
+	if (x->in->mem_dst) {
+		vec_get(x->in, buf);
+		operand_store_wide(x->vp, x->mem, &op, (const u8 *)buf);
+	} else {
+		operand_load_wide(x->vp, x->mem, &op, (u8 *)buf);
+		vec_set(x->in, buf);
+	}
+	return EXIT_NEXT_DECODED;
+}
+
 /* ADD..CMP, TEST */
 static enum exit_action exec_binary(const struct exec *x)
 {
@@ -356,6 +374,8 @@ static enum exit_action exec_slow(const struct exec *x)
 		return exec_push(x);
 	case EMUL_POP:
 		return exec_pop(x);
+	case EMUL_VMOV:
+		return exec_vmov(x);
 	}
 	UNREACHABLE();
 }

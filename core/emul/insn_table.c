@@ -100,4 +100,45 @@ const u32 insn_groups[GRP_COUNT][8] = {
 	[GRP_11] = { OP(MOV) },
 };
 
+#define BOTH (BIT32(PP_NONE) | BIT32(PP_66))
+#define ST   INSN_MEM_DST
+
+static const struct vec_row vec_rows[] = {
+	/* map, opcode, prefixes, bytes, half, flags, attr */
+	{ 1, 0x10, BOTH, 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) },                  /* MOVUPS, MOVUPD */
+	{ 1, 0x11, BOTH, 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) | ST },
+	{ 1, 0x10, BIT32(PP_F3), 4, VEC_WHOLE, 0, OP(VMOV) },                   /* MOVSS */
+	{ 1, 0x11, BIT32(PP_F3), 4, VEC_WHOLE, 0, OP(VMOV) | ST },
+	{ 1, 0x10, BIT32(PP_F2), 8, VEC_WHOLE, 0, OP(VMOV) },                   /* MOVSD */
+	{ 1, 0x11, BIT32(PP_F2), 8, VEC_WHOLE, 0, OP(VMOV) | ST },
+	{ 1, 0x12, BOTH, 8, VEC_LOW, VEC_NO_L, OP(VMOV) },                      /* MOVLPS, MOVLPD */
+	{ 1, 0x13, BOTH, 8, VEC_LOW, VEC_NO_L, OP(VMOV) | ST },
+	{ 1, 0x16, BOTH, 8, VEC_HIGH, VEC_NO_L, OP(VMOV) },                     /* MOVHPS, MOVHPD */
+	{ 1, 0x17, BOTH, 8, VEC_HIGH, VEC_NO_L, OP(VMOV) | ST },
+	{ 1, 0x28, BOTH, 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) },                  /* MOVAPS, MOVAPD */
+	{ 1, 0x29, BOTH, 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) | ST },
+	{ 1, 0x2b, BOTH, 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) | ST },             /* MOVNTPS, MOVNTPD */
+	{ 1, 0x6e, BIT32(PP_66), 4, VEC_WHOLE, VEC_NO_L | VEC_W, OP(VMOV) },    /* MOVD, MOVQ */
+	{ 1, 0x7e, BIT32(PP_66), 4, VEC_WHOLE, VEC_NO_L | VEC_W, OP(VMOV) | ST },
+	{ 1, 0x6f, BIT32(PP_66) | BIT32(PP_F3), 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) }, /* MOVDQA, -U */
+	{ 1, 0x7f, BIT32(PP_66) | BIT32(PP_F3), 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) | ST },
+	{ 1, 0x7e, BIT32(PP_F3), 8, VEC_WHOLE, VEC_NO_L, OP(VMOV) },            /* MOVQ */
+	{ 1, 0xd6, BIT32(PP_66), 8, VEC_WHOLE, VEC_NO_L, OP(VMOV) | ST },
+	{ 1, 0xc3, BIT32(PP_NONE), 4, VEC_WHOLE, VEC_W | VEC_NO_VEX, OP(MOV) | ST }, /* MOVNTI */
+	{ 1, 0xe7, BIT32(PP_66), 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) | ST },     /* MOVNTDQ */
+	{ 1, 0xf0, BIT32(PP_F2), 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) },          /* LDDQU */
+	{ 2, 0x2a, BIT32(PP_66), 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) },          /* MOVNTDQA */
+};
+
 /* clang-format on */
+
+const struct vec_row *vec_row_find(u32 map, u8 opcode, enum vec_prefix pp)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(vec_rows); i++) {
+		const struct vec_row *r = &vec_rows[i];
+
+		if (r->opcode == opcode && r->map == map && (r->prefixes & BIT32(pp)))
+			return r;
+	}
+	return NULL;
+}

@@ -128,13 +128,10 @@ static u32 access_size(u32 left)
 	return left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
-u64 operand_load(struct vp *vp, const struct emul_mem *mem, const struct operand *op)
+void operand_load_wide(struct vp *vp, const struct emul_mem *mem, const struct operand *op, u8 *buf)
 {
-	u64 val = 0;
-	u32 done = 0;
-
 	for (u32 i = 0; i < 2; i++) {
-		for (u32 at = 0, n; at < op->len[i] && done < 8; at += n, done += n) {
+		for (u32 at = 0, n; at < op->len[i]; at += n, buf += n) {
 			u64 part = ~0ull;
 
 			n = access_size(op->len[i] - at);
@@ -145,27 +142,41 @@ u64 operand_load(struct vp *vp, const struct emul_mem *mem, const struct operand
 			else if (op->place[i] == PLACE_RAM)
 				/* Fails only if the map changed since: all-ones. */
 				(void)!gpa_read(vp->partition, gpa(op->gpa[i].v + at), &part, n);
-			val |= (part & size_mask(n)) << (8 * done);
+			for (u32 b = 0; b < n; b++)
+				buf[b] = (u8)(part >> 8 * b);
 		}
 	}
+}
+
+void operand_store_wide(struct vp *vp, const struct emul_mem *mem, const struct operand *op,
+			const u8 *buf)
+{
+	for (u32 i = 0; i < 2; i++) {
+		for (u32 at = 0, n; at < op->len[i]; at += n, buf += n) {
+			u64 part = 0;
+
+			n = access_size(op->len[i] - at);
+			for (u32 b = 0; b < n; b++)
+				part |= (u64)buf[b] << 8 * b;
+			if (op->place[i] == PLACE_EMULATED)
+				mem->write(vp, op->gpa[i].v + at, n, part);
+			else if (op->place[i] == PLACE_TESTDEV)
+				testdev_mem.write(vp, op->gpa[i].v + at, n, part);
+			else if (op->place[i] == PLACE_RAM)
+				(void)!gpa_write(vp->partition, gpa(op->gpa[i].v + at), &part, n);
+		}
+	}
+}
+
+u64 operand_load(struct vp *vp, const struct emul_mem *mem, const struct operand *op)
+{
+	u64 val = 0;
+
+	operand_load_wide(vp, mem, op, (u8 *)&val);
 	return val;
 }
 
 void operand_store(struct vp *vp, const struct emul_mem *mem, const struct operand *op, u64 val)
 {
-	u32 done = 0;
-
-	for (u32 i = 0; i < 2; i++) {
-		for (u32 at = 0, n; at < op->len[i] && done < 8; at += n, done += n) {
-			u64 part = val >> (8 * done);
-
-			n = access_size(op->len[i] - at);
-			if (op->place[i] == PLACE_EMULATED)
-				mem->write(vp, op->gpa[i].v + at, n, part & size_mask(n));
-			else if (op->place[i] == PLACE_TESTDEV)
-				testdev_mem.write(vp, op->gpa[i].v + at, n, part & size_mask(n));
-			else if (op->place[i] == PLACE_RAM)
-				(void)!gpa_write(vp->partition, gpa(op->gpa[i].v + at), &part, n);
-		}
-	}
+	operand_store_wide(vp, mem, op, (const u8 *)&val);
 }

@@ -34,5 +34,20 @@ u32 operand_cpl_access(const struct vp *vp);
 enum resolve operand_resolve(struct vp *vp, u64 page, u64 linear, u32 size, bool write,
 			     struct operand *op);
 
+/* operand_load(), operand_store() - operands of at most 8 bytes; _wide: of at most 32. */
 u64 operand_load(struct vp *vp, const struct emul_mem *mem, const struct operand *op);
 void operand_store(struct vp *vp, const struct emul_mem *mem, const struct operand *op, u64 val);
+void operand_load_wide(struct vp *vp, const struct emul_mem *mem, const struct operand *op,
+		       u8 *buf);
+void operand_store_wide(struct vp *vp, const struct emul_mem *mem, const struct operand *op,
+			const u8 *buf);
+
+/*
+ * Vector moves, vector.c. vec_fault() - the guest's vector state is off: #UD or #NM is queued. The
+ * CPU raises it before the access, so the bytes changed since then.
+ */
+MUST_CHECK err_t vec_fault(struct vp *vp, const struct insn *in);
+
+/* vec_get() - the bytes that a store writes; vec_set() - load of @buf, its tail past opsize 0. */
+void vec_get(const struct insn *in, u64 buf[4]);
+void vec_set(const struct insn *in, const u64 buf[4]);

@@ -88,7 +88,7 @@ static void expect_scratch(u64 at, u64 qual)
 static void test_region_undecodable_write_gets_scratch(void)
 {
 	setup();
-	CODE(0x0f, 0x29, 0x03); /* movaps [rbx], xmm0 */
+	CODE(0xd9, 0x3b); /* fnstcw [rbx] */
 	expect_scratch(REGION_BASE + 0x40, WRITE);
 }
 

@@ -81,6 +81,7 @@ struct fake_hw {
 	u16 invvpid_vpid;
 	u32 invvpids;
 	u64 xcr0, cr2, dr[8];
+	u64 vector[16][4]; /* hw_vector_*() */
 	u32 xsetbvs, wbinvds, crash_dumps;
 
 	char console[FAKE_CONSOLE]; /* NUL-terminated; stops when full */

@@ -15,6 +15,20 @@ void fake_reset(void)
 	fake.tsc = 1000000;
 }
 
+void hw_vector_read(u32 nr, bool wide, u64 val[4])
+{
+	if (nr >= 16)
+		abort();
+	memcpy(val, fake.vector[nr], wide ? 32 : 16);
+}
+
+void hw_vector_write(u32 nr, bool wide, const u64 val[4])
+{
+	if (nr >= 16)
+		abort();
+	memcpy(fake.vector[nr], val, wide ? 32 : 16);
+}
+
 void fake_ram(u8 *mem, u64 base, u64 size)
 {
 	fake.ram = mem;
