@@ -34,6 +34,7 @@ KERNEL_SRC := $(BOOT_SRC) $(ARCH_SRC) $(DRV_SRC) $(HV_SRC) $(CORE_SRC) $(LIB_SRC
 FAKES      := $(wildcard tests/host/fakes/*.c)
 MODELS     := $(wildcard tests/host/models/*.c)
 HOST_TESTS := $(wildcard tests/host/test_*.c)
+HOST_TOOLS := $(wildcard tests/host/tools/*.c)
 FUZZERS    := $(wildcard tests/fuzz/*.c)
 
 # Files whose symbols gcc calls behind our back (memcpy): link-time optimisation drops them.
@@ -214,9 +215,10 @@ FORCE:
 
 PURE_HOST := $(PURE:%.c=$(B)/host/%.o) $(FAKES:%.c=$(B)/host/%.o) $(MODELS:%.c=$(B)/host/%.o)
 HOST_BINS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%)
+HOST_TOOL_BINS := $(HOST_TOOLS:tests/host/%.c=$(B)/host/%)
 
 .PHONY: host-tests pure-objects
-host-tests: $(HOST_BINS)
+host-tests: $(HOST_BINS) $(HOST_TOOL_BINS)
 pure-objects: $(PURE:%.c=$(B)/kernel/%.o)
 
 $(B)/host/%.o: %.c $(B)/flags-host
@@ -236,8 +238,9 @@ $(B)/host/libpure.a: $(PURE_HOST)
 	@rm -f $@
 	$(Q)ar rcs $@ $(PURE_HOST)
 
-$(HOST_BINS): $(B)/host/%: $(B)/host/tests/host/%.o $(B)/host/libpure.a
+$(HOST_BINS) $(HOST_TOOL_BINS): $(B)/host/%: $(B)/host/tests/host/%.o $(B)/host/libpure.a
 	$(call say,HOSTLD,$@)
+	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(SAN) $(COVERAGE) $< $(B)/host/libpure.a -lcmocka -lm $(EXTRA_LIBS) -o $@
 
 # Without the package the test says so itself.

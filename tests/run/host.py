@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Run the host tests: every build/host/test_* binary, cmocka's TAP output into results.
+"""Run the host tests: every build/host/test_* binary, cmocka's TAP output into results; then the
+models in Python, which compare what a program of tests/host/tools prints.
 
     tests/run/host.py [REGEX]
 """
@@ -12,6 +13,9 @@ import subprocess
 import sys
 
 import results
+
+sys.path.insert(0, str(results.ROOT / "tests/host/models"))
+import mtrr_model  # noqa: E402
 
 TIMEOUT_S = 120
 ENV = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP",
@@ -55,6 +59,19 @@ def parse(name, text, status):
     return out
 
 
+def run_models(pattern):
+    """Number of failures."""
+    failed = 0
+    for name, model, program in (("mtrr_model", mtrr_model, "ept_types"),):
+        if not re.search(pattern, f"host:{name}"):
+            continue
+        path = results.ROOT / "build/host/tools" / program
+        bad, line = model.run(path) if path.exists() else ([f"{program} did not build"], "")
+        failed += bool(bad)
+        results.record(f"host:{name}", "fail" if bad else "pass", "\n".join(bad[:20]) or line)
+    return failed
+
+
 def tail(text):
     return "\n".join(text.splitlines()[-40:])
 
@@ -69,6 +86,7 @@ def main(pattern=""):
             for row in rows:
                 results.record(*row, quiet=True)
             print(f"  host    {name}: {len(rows) - len(bad)} of {len(rows)}", flush=True)
+    failed += run_models(pattern)
     return 1 if failed else 0
 
 
