@@ -106,7 +106,7 @@ build = +$(Q)$(MAKE) -j$$(nproc) $(1)
 # KERNEL, INITRD, APPEND and HV reach the tools through the environment: make exports them.
 FUZZ_SECONDS ?= 60
 
-.PHONY: all run test check bench iso lint tidy format fuzz clean help
+.PHONY: all run test check nightly bench iso lint tidy format fuzz clean help
 all: ## build the hypervisor (build/kensho.elf)
 	$(call setup,build)
 	$(call build,$(B)/kensho.elf)
@@ -123,6 +123,10 @@ test: ## everything CI runs: lint, clang-tidy, host tests, fuzz 10 s, guest runs
 check: ## lint and host tests: under a minute
 	$(call setup,check)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py check
+
+nightly: ## what CI runs once a day: fuzz 60 s and 10^7 inputs, more guest runs
+	$(call setup,test)
+	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py nightly
 
 bench: ## measure on packaged Bochs 2.7, print beside the targets
 	$(call setup,bench)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From the RSDP to the tables. Boot time, pure. Bounded: a root table is walked at most
- * ACPI_TABLES_MAX entries deep and tables do not nest, so address loops cannot loop here.
+ * From the RSDP to the tables. Boot time, pure. Bounded: a root table has at most ACPI_TABLES_MAX
+ * entries that count, tables do not nest, and all bytes that are looked at count against one
+ * budget: entries that all name the same large table cannot make us read it again and again.
  */
 #include "core/acpi/tables.h"
 #include "core/lib/bits.h"
@@ -14,6 +15,7 @@
 #define RSDP_XSDT        24u
 #define ACPI_TABLES_MAX  512u
 #define ACPI_TABLE_BYTES MIB(16) /* longer is a lie, or nothing that we need */
+#define ACPI_TOTAL_BYTES MIB(32) /* of all tables; real machines have a tenth */
 #define HPET_BASE        44u     /* address in the Generic Address Structure at 40 */
 #define HPET_TABLE_LEN   56u
 
@@ -22,6 +24,7 @@ struct acpi_walk {
 	void *ctx;
 	struct acpi_info *out;
 	struct fadt_links links;
+	u64 budget; /* bytes of tables that may still be read */
 };
 
 u8 acpi_checksum(const u8 *data, u64 len)
@@ -33,7 +36,7 @@ u8 acpi_checksum(const u8 *data, u64 len)
 	return sum;
 }
 
-/* A whole table, its checksum verified. NULL: unreadable, implausible or damaged. */
+/* A whole table, its checksum verified. NULL: unreadable, implausible, damaged, or too much. */
 static const u8 *table_map(struct acpi_walk *w, u64 pa, u32 *len)
 {
 	const u8 *t = pa != 0 ? w->map(w->ctx, pa, ACPI_HEADER_LEN) : NULL;
@@ -42,8 +45,9 @@ static const u8 *table_map(struct acpi_walk *w, u64 pa, u32 *len)
 	if (t == NULL)
 		return NULL;
 	n = get_u32(t + ACPI_LENGTH_OFF);
-	if (n < ACPI_HEADER_LEN || n > ACPI_TABLE_BYTES)
+	if (n < ACPI_HEADER_LEN || n > ACPI_TABLE_BYTES || n > w->budget)
 		return NULL;
+	w->budget -= n;
 	t = w->map(w->ctx, pa, n);
 	if (t == NULL)
 		return NULL;
@@ -134,7 +138,7 @@ static err_t root_find(struct acpi_walk *w, const u8 *rsdp, u32 rsdp_len, const 
 err_t acpi_parse(const u8 *rsdp, u32 rsdp_len, acpi_map_fn map, void *ctx, struct acpi_info *out,
 		 const char **why)
 {
-	struct acpi_walk w = { .map = map, .ctx = ctx, .out = out };
+	struct acpi_walk w = { .map = map, .ctx = ctx, .out = out, .budget = ACPI_TOTAL_BYTES };
 	const u8 *dsdt;
 	u32 len;
 

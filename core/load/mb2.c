@@ -18,12 +18,14 @@
 #define MB2_TAG_ACPI_NEW   15u
 #define MB2_TAG_HEADER_LEN 8u
 #define MB2_MMAP_ENTRY_MIN 24u
+#define MB2_MMAP_MAX       4096u /* entries before they are joined: bounds the sorting */
 
 struct mb2_walk {
 	struct boot_info *bi;
 	const char *why;
 	bool has_mmap;
 	bool has_meminfo;
+	u64 mmap_entries;
 	u32 mem_lower_kib, mem_upper_kib;
 };
 
@@ -125,6 +127,9 @@ static err_t mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 		return fail(w, ERR_INVAL, "multiboot2: memory map entry size is not valid");
 	if ((len - 16) % size != 0)
 		return fail(w, ERR_INVAL, "multiboot2: memory map ends inside an entry");
+	w->mmap_entries += (len - 16) / size;
+	if (w->mmap_entries > MB2_MMAP_MAX)
+		return fail(w, ERR_NOMEM, "memory map has more than 4096 entries");
 	for (u64 at = 16; at < len; at += size) {
 		const u8 *e = tag + at;
 

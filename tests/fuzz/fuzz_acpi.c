@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Fuzzer: physical memory with ACPI tables in it, the RSDP at its start. Checksums are repaired as
- * tables are mapped: behind them is where the bugs would be.
+ * tables are mapped, for behind them is where the bugs would be; the first byte of the OEM ID
+ * leaves those of the RSDP ('1'), of the tables ('2') or all ('3') as they are.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 struct memory {
 	u8 *bytes;
 	size_t len;
+	bool raw_tables;
 };
 
 static void repair(u8 *p, u64 len, u32 at)
@@ -26,7 +28,7 @@ static const void *map(void *ctx, u64 pa, u64 len)
 
 	if (pa > m->len || len > m->len - pa)
 		return NULL;
-	if (len > ACPI_HEADER_LEN)
+	if (len > ACPI_HEADER_LEN && !m->raw_tables)
 		repair(m->bytes + pa, len, ACPI_CHECKSUM_OFF);
 	return m->bytes + pa;
 }
@@ -42,10 +44,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	(void)aml_find_sleep_type(m.bytes, len, '5');
 	if (len >= sizeof(rsdp)) {
 		memcpy(rsdp, data, sizeof(rsdp));
-		memcpy(rsdp, "RSD PTR ", 8);
-		repair(rsdp, 20, 8);
-		repair(rsdp, 36, 32);
-		if (acpi_parse(rsdp, sizeof(rsdp), map, &m, &info, &why) != ERR_NONE) {
+		m.raw_tables = data[9] == '2' || data[9] == '3';
+		if (data[9] != '1' && data[9] != '3') {
+			memcpy(rsdp, "RSD PTR ", 8);
+			repair(rsdp, 20, 8);
+			repair(rsdp, 36, 32);
+		}
+		if (acpi_parse(rsdp, data[8] % 2 ? 36 : 20, map, &m, &info, &why) != ERR_NONE) {
 			if (why == NULL)
 				abort();
 		} else {

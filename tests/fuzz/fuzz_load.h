@@ -28,6 +28,13 @@ static inline void fuzz_machine(void)
 	fuzz_check(e820_reserve(&fuzz_map, MIB(60), MIB(2), E820_RESERVED) == ERR_NONE);
 }
 
+/* A copy that breaks a cycle: @later reads exactly what it put aside. */
+static inline bool fuzz_is_staged(const struct load_copy *c, const struct load_copy *later)
+{
+	return c->blob == NULL && c->src != ~0ull && c->zero_len == 0 && later->src == c->dst &&
+	       later->len == c->len;
+}
+
 /* Every step writes RAM only, and no step destroys what a later one reads. */
 static inline void fuzz_check_plan(void)
 {
@@ -41,7 +48,8 @@ static inline void fuzz_check_plan(void)
 		for (u32 j = i + 1; j < p->count; j++) {
 			const struct load_copy *later = &p->copy[j];
 
-			if (later->blob != NULL || later->src == ~0ull || later->len == 0)
+			if (later->blob != NULL || later->src == ~0ull || later->len == 0 ||
+			    fuzz_is_staged(c, later))
 				continue;
 			fuzz_check(later->src >= c->dst + len || c->dst >= later->src + later->len);
 		}

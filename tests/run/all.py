@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""`make test` and `make check`: every stage in order, then one line that counts.
+"""`make test`, `make check`, `make nightly`: every stage in order, then one line that counts.
 
 ONLY=REGEX runs only what matches, and then does not ask whether every mapped test ran.
 """
@@ -22,7 +22,9 @@ import tidy  # noqa: E402
 
 MAKE = os.environ.get("MAKE", "make").split()
 BUILDS = {"check": ["build/kensho.elf", "pure-objects", "host-tests"],
-          "test": ["build/kensho.elf", "pure-objects", "host-tests", "fuzzers", "guests"]}
+          "test": ["build/kensho.elf", "pure-objects", "host-tests", "fuzzers", "guests"],
+          "nightly": ["build/kensho.elf", "host-tests", "fuzzers", "guests"]}
+NIGHTLY_FUZZ = ["--seconds", "60", "--least", "10000000"]
 
 
 def stage(name):
@@ -37,11 +39,22 @@ def build(targets):
                        "see the messages above" if status else "", quiet=True)
 
 
+def nightly(only):
+    """What takes too long for every change; `make test` does not do it, nor this its stages."""
+    stage("fuzz")
+    fuzz.main([*NIGHTLY_FUZZ, only])
+    stage("guest runs")
+    run.main(["--when", "nightly", only])
+    return results.summary()
+
+
 def main(kind):
     only = os.environ.get("ONLY", "")
     os.chdir(results.ROOT)
     results.start()
     build(BUILDS[kind])
+    if kind == "nightly":
+        return nightly(only)
     stage("lint")
     lint.main(only)
     if kind == "test":

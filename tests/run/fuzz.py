@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Run every libFuzzer binary for a while, from the saved corpus in tests/fuzz/corpus/NAME.
 
-    tests/run/fuzz.py [--seconds N] [REGEX]
+    tests/run/fuzz.py [--seconds N] [--least RUNS] [REGEX]
 
+Prints runs and runs per second of each, then the sum; --least makes fewer runs in all a failure.
 New inputs go to build/fuzz/corpus/NAME; a crash is kept in build/fuzz/crash-NAME-*.
 """
 
@@ -23,7 +24,7 @@ BUILD = results.ROOT / "build/fuzz"
 def run_target(name, seconds):
     binary = BUILD / "bin" / name
     if not binary.exists():
-        return f"fuzz:{name}", "fail", "did not build"
+        return f"fuzz:{name}", "fail", "did not build", 0
     grown, saved = BUILD / "corpus" / name, TARGETS / "corpus" / name
     grown.mkdir(parents=True, exist_ok=True)
     dictionary = TARGETS / f"{name}.dict"
@@ -36,22 +37,33 @@ def run_target(name, seconds):
                           stderr=subprocess.STDOUT, errors="replace", cwd=results.ROOT,
                           timeout=seconds * 10 + 60)
     if done.returncode:
-        return f"fuzz:{name}", "fail", "\n".join(done.stdout.splitlines()[-40:])
-    runs = re.search(r"stat::number_of_executed_units: (\d+)", done.stdout)
-    return f"fuzz:{name}", "pass", f"{runs[1] if runs else '?'} inputs"
+        return f"fuzz:{name}", "fail", "\n".join(done.stdout.splitlines()[-40:]), 0
+    stats = dict(re.findall(r"stat::(\w+): +(\d+)", done.stdout))
+    runs = int(stats.get("number_of_executed_units", 0))
+    if runs == 0:
+        return f"fuzz:{name}", "fail", "no statistics\n" + done.stdout[-2000:], 0
+    return (f"fuzz:{name}", "pass", f"{runs} inputs, {stats.get('average_exec_per_sec')} per second",
+            runs)
 
 
 def main(argv):
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--least", type=int, default=0)
     parser.add_argument("pattern", nargs="?", default="")
     args = parser.parse_args(argv)
     names = sorted(p.stem for p in TARGETS.glob("*.c") if re.search(args.pattern, "fuzz:" + p.stem))
-    bad = 0
+    bad, total = 0, 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for row in pool.map(lambda n: run_target(n, args.seconds), names):
             bad += row[1] == "fail"
-            results.record(*row)
+            total += row[3]
+            results.record(*row[:3])
+    if names and not args.pattern:
+        short = total < args.least
+        results.record("fuzz:total", "fail" if bad or short else "pass",
+                       f"{total} inputs, {bad} crashes" + (f", want {args.least}" * short))
+        bad += short
     return 1 if bad else 0
 
 
