@@ -116,7 +116,7 @@ run: ## boot a Linux guest to a shell here (KERNEL= INITRD= APPEND= HV=)
 	$(call build,$(B)/kensho.elf)
 	$(Q)$(PYTHON) tools/run.py
 
-test: ## everything CI runs: lint, clang-tidy, host tests, fuzz 10 s, guest runs
+test: ## everything CI runs: lint, analysers, host tests, fuzz 10 s, guest runs
 	$(call setup,test)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py test
 
@@ -143,7 +143,7 @@ lint: ## layers, W^X, sizes, format, headers, cppcheck
 	$(call build,$(B)/kensho.elf pure-objects)
 	$(Q)$(PYTHON) tests/lint/lint.py
 
-tidy: ## clang-tidy on every C file, cached per file
+tidy: ## clang-tidy, gcc -fanalyzer, clang --analyze, cached per file
 	$(call setup,test)
 	$(call build,$(B)/asm_offsets.h)
 	$(Q)$(PYTHON) tests/lint/tidy.py

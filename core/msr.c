@@ -108,9 +108,17 @@ const struct msr_row *msr_lookup(const struct partition *p, u32 msr)
 
 /* --- Rows without a function: the flags decide. --- */
 
+/* The index sent @msr here, so it has a row. */
+static const struct msr_row *indexed_row(const struct vp *vp, u32 msr)
+{
+	const struct msr_table *t = vp->partition->msr;
+
+	return t->row[msr_slot_of(t, msr)->row - 1];
+}
+
 static enum msr_result flags_read(struct vp *vp, u32 msr, u64 *val)
 {
-	const struct msr_row *row = msr_lookup(vp->partition, msr);
+	const struct msr_row *row = indexed_row(vp, msr);
 	u64 host;
 
 	if (row->flags & MSR_CONST) {
@@ -126,7 +134,7 @@ static enum msr_result flags_read(struct vp *vp, u32 msr, u64 *val)
 
 static enum msr_result flags_write(struct vp *vp, u32 msr, u64 val)
 {
-	const struct msr_row *row = msr_lookup(vp->partition, msr);
+	const struct msr_row *row = indexed_row(vp, msr);
 
 	if (row->flags & MSR_WRITE_IGNORED)
 		return MSR_OK;

@@ -58,7 +58,7 @@ def main(kind):
     stage("lint")
     lint.main(only)
     if kind == "test":
-        stage("clang-tidy")
+        stage("analysers")
         tidy.main(only)
     stage("host tests")
     host.main(only)
