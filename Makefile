@@ -106,7 +106,7 @@ build = +$(Q)$(MAKE) -j$$(nproc) $(1)
 # KERNEL, INITRD, APPEND and HV reach the tools through the environment: make exports them.
 FUZZ_SECONDS ?= 60
 
-.PHONY: all run test check nightly bench iso lint tidy format fuzz clean help
+.PHONY: all run test check nightly bench iso lint tidy format coverage fuzz clean help
 all: ## build the hypervisor (build/kensho.elf)
 	$(call setup,build)
 	$(call build,$(B)/kensho.elf)
@@ -151,6 +151,10 @@ tidy: ## clang-tidy, gcc -fanalyzer, clang --analyze, cached per file
 format: ## clang-format every C file in place
 	$(call setup,check)
 	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+coverage: ## lines of core and hv that the host tests run
+	$(call setup,check)
+	$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/coverage.py -v
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (60)
 	$(call setup,test)

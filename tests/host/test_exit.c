@@ -308,6 +308,56 @@ static void test_entry_failure_names_the_check(void)
 	EXPECT_CONTAINS(fake.console, "CR0.PG is 1 with CR0.PE 0");
 }
 
+/* Exits that only let something else run. */
+static void test_windows_and_timer_resume(void)
+{
+	static const u32 reasons[] = { EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW,
+				       EXIT_REASON_PREEMPTION_TIMER, EXIT_REASON_NOTIFY };
+
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		init();
+		take_exit(reasons[i]);
+		EXPECT_EQ(0x1000, fake.vmcs[VMCS_GUEST_RIP]);
+		EXPECT_EQ(0, vp->event.info);
+		EXPECT_EQ(reasons[i] == EXIT_REASON_NMI_WINDOW, (vp->work & VP_WORK_EVENT) != 0);
+	}
+}
+
+/* A vector that waited for the window is injected at its exit. */
+static void test_interrupt_window_injects(void)
+{
+	init();
+	vlapic_set_irr(vp, 0x41, false);
+	take_exit(EXIT_REASON_INTERRUPT_WINDOW);
+	EXPECT_EQ(INTR_INFO_VALID | 0x41, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO]);
+}
+
+static void test_physical_init_is_a_virtual_one(void)
+{
+	init();
+	take_exit(EXIT_REASON_INIT);
+	EXPECT_NE(0, vp->work & VP_WORK_SIGNAL);
+}
+
+static void test_lost_guests_stop(void)
+{
+	expect_stop(EXIT_REASON_TRIPLE_FAULT);
+	EXPECT_EQ(1, vp->counters.c[COUNTER_TRIPLE_FAULT]);
+	EXPECT_CONTAINS(fake.console, "triple fault");
+	expect_stop(EXIT_REASON_TASK_SWITCH);
+	EXPECT_CONTAINS(fake.console, "CALL to TSS selector 0x0");
+	init();
+	fake.vmcs[VMCS_EXIT_QUALIFICATION] = NOTIFY_QUAL_CONTEXT_INVALID;
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(take_exit(EXIT_REASON_NOTIFY)));
+	init();
+	fake.vmcs[VMCS_VM_EXIT_INTR_INFO] =
+		INTR_INFO_VALID | INTR_TYPE_HARD_EXCEPTION << 8 | EXC_PF;
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(take_exit(EXIT_REASON_EXCEPTION_NMI)));
+	init();
+	at.p.config.on_crash = ON_CRASH_REBOOT;
+	EXPECT_EQ(FAKE_END_REBOOT, FAKE_CATCH(take_exit(EXIT_REASON_TRIPLE_FAULT)));
+}
+
 static void test_module_rows_replace_defaults_only(void)
 {
 	static const struct exit_module_row row = {
@@ -339,4 +389,6 @@ TEST_MAIN(TEST(test_every_basic_reason_has_a_row), TEST(test_hole_and_stop_rows_
 	  TEST(test_reflected_int1_keeps_its_type), TEST(test_reflected_ac_keeps_its_error_code),
 	  TEST(test_fault_in_iret_restores_nmi_blocking),
 	  TEST(test_nmi_is_a_kick_or_the_guests_or_both), TEST(test_entry_failure_names_the_check),
+	  TEST(test_windows_and_timer_resume), TEST(test_interrupt_window_injects),
+	  TEST(test_physical_init_is_a_virtual_one), TEST(test_lost_guests_stop),
 	  TEST(test_module_rows_replace_defaults_only))

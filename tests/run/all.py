@@ -6,11 +6,13 @@ ONLY=REGEX runs only what matches, and then does not ask whether every mapped te
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
 
 import check_map
+import coverage
 import fuzz
 import host
 import results
@@ -63,6 +65,9 @@ def main(kind):
     stage("host tests")
     host.main(only)
     if kind == "test":
+        if re.search(only, "host:coverage"):
+            stage("coverage")
+            coverage.main()
         stage("fuzz")
         fuzz.main(["--seconds", os.environ.get("FUZZ_SECONDS", "10"), only])
         stage("guest runs")
