@@ -124,7 +124,7 @@ check: ## lint and host tests: under a minute
 	$(call setup,check)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py check
 
-nightly: ## what CI runs once a day: fuzz 60 s and 10^7 inputs, more guest runs
+nightly: ## once a day: fuzz 60 s and 10^7 inputs, mutations, more guest runs
 	$(call setup,test)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py nightly
 

@@ -91,21 +91,21 @@ static void test_edge_is_finished_at_once(void)
 	EXPECT_FALSE(any_held());
 }
 
-static void test_nested_levels_retire_in_hardware_order(void)
+static void nest_levels(u8 low, u8 high)
 {
 	apic_test_init(1, false);
-	model_rte(0, 0x42, true, false);
-	model_rte(1, 0x85, true, false);
+	model_rte(0, low, true, false);
+	model_rte(1, high, true, false);
 	model_line(0, true);
 	EXPECT_TRUE(model_exit(false));
-	vlapic_accept(VP, 0x42);
-	model_line(1, true); /* while the guest runs the handler of 0x42 with IF = 0 */
+	vlapic_accept(VP, low);
+	model_line(1, true); /* while the guest runs the handler of @low with IF = 0 */
 	EXPECT_TRUE(model_exit(false));
 	model_line(0, false);
-	guest_eoi(); /* of 0x42: but 0x85 is the highest in the physical ISR */
+	guest_eoi(); /* of @low: but @high is the highest in the physical ISR */
 	EXPECT_EQ(0, irqhw.eois);
-	EXPECT_EQ(0x85, vlapic_pending_vector(VP));
-	vlapic_accept(VP, 0x85);
+	EXPECT_EQ(high, vlapic_pending_vector(VP));
+	vlapic_accept(VP, high);
 	model_line(1, false);
 	guest_eoi();
 	EXPECT_EQ(2, irqhw.eois); /* both, in order */
@@ -113,6 +113,12 @@ static void test_nested_levels_retire_in_hardware_order(void)
 	EXPECT_FALSE(any_held());
 	EXPECT_FALSE(irqhw.pin[0].remote_irr);
 	EXPECT_FALSE(irqhw.pin[1].remote_irr);
+}
+
+static void test_nested_levels_retire_in_hardware_order(void)
+{
+	nest_levels(0x42, 0x85);
+	nest_levels(0x42, 0x55); /* in one word of the registers */
 }
 
 static void test_level_comes_again_iff_the_line_is_up(void)

@@ -15,6 +15,7 @@ import check_map
 import coverage
 import fuzz
 import host
+import mutate
 import results
 import run
 
@@ -45,6 +46,8 @@ def nightly(only):
     """What takes too long for every change; `make test` does not do it, nor this its stages."""
     stage("fuzz")
     fuzz.main([*NIGHTLY_FUZZ, only])
+    stage("mutations")
+    mutate.main(only)
     stage("guest runs")
     run.main(["--when", "nightly", only])
     return results.summary()
