@@ -11,30 +11,17 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/guest_cr.h"
 #include "core/hw.h"
-#include "core/mem/gpa.h"
 #include "core/partition.h"
 #include "core/vp.h"
-
-#define PDPTE_P        BIT64(0)
-#define PDPTE_RESERVED (GENMASK64(2, 1) | GENMASK64(8, 5))
 
 /* PAE paging keeps its four PDPTEs in registers; SDM "PDPTE Registers". False: #GP. */
 static bool load_pdptes(struct vp *vp)
 {
-	u64 reserved = PDPTE_RESERVED | ~(BIT64(vp->partition->machine.phys_bits) - 1);
 	u64 pdpte[4];
 
-	if (gpa_read_any(vp->partition, gpa(hw_vmread(VMCS_GUEST_CR3) & 0xffffffe0), pdpte,
-			 sizeof(pdpte)) != ERR_NONE)
+	if (guest_read_pdptes(vp, hw_vmread(VMCS_GUEST_CR3), pdpte) != ERR_NONE)
 		return false;
-	for (u32 i = 0; i < 4; i++) {
-		if ((pdpte[i] & PDPTE_P) && (pdpte[i] & reserved))
-			return false;
-	}
-	hw_vmwrite(VMCS_GUEST_PDPTE0, pdpte[0]);
-	hw_vmwrite(VMCS_GUEST_PDPTE1, pdpte[1]);
-	hw_vmwrite(VMCS_GUEST_PDPTE2, pdpte[2]);
-	hw_vmwrite(VMCS_GUEST_PDPTE3, pdpte[3]);
+	guest_set_pdptes(pdpte);
 	return true;
 }
 

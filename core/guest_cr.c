@@ -3,8 +3,10 @@
 #include "core/guest_cr.h"
 
 #include "arch/x86/defs/cpuid.h"
+#include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
+#include "core/mem/gpa.h"
 #include "core/partition.h"
 #include "core/vp.h"
 
@@ -72,4 +74,24 @@ u64 guest_cr4_allowed(const struct vp *vp)
 			allowed |= cr4_features[i].cr4;
 	}
 	return allowed;
+}
+
+err_t guest_read_pdptes(const struct vp *vp, u64 cr3, u64 pdpte[4])
+{
+	u64 reserved = PDPTE_PAE_RSVD | ~(BIT64(vp->partition->machine.phys_bits) - 1);
+
+	TRY(gpa_read_any(vp->partition, gpa(cr3 & CR3_PAE_ADDR), pdpte, 4 * sizeof(*pdpte)));
+	for (u32 i = 0; i < 4; i++) {
+		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
+			return ERR_INVAL;
+	}
+	return ERR_NONE;
+}
+
+void guest_set_pdptes(const u64 pdpte[4])
+{
+	hw_vmwrite(VMCS_GUEST_PDPTE0, pdpte[0]);
+	hw_vmwrite(VMCS_GUEST_PDPTE1, pdpte[1]);
+	hw_vmwrite(VMCS_GUEST_PDPTE2, pdpte[2]);
+	hw_vmwrite(VMCS_GUEST_PDPTE3, pdpte[3]);
 }

@@ -15,12 +15,6 @@
 #include "core/partition.h"
 #include "core/vp.h"
 
-/* The VMCS numbers segment fields in instruction order, two apart. */
-static enum vmcs_field seg_field(enum vmcs_field es, u32 seg)
-{
-	return (enum vmcs_field)(es + 2 * seg);
-}
-
 static err_t fault_segment(struct vp *vp, u32 seg)
 {
 	(void)vp_fault_code(vp, seg == SEG_SS ? EXC_SS : EXC_GP, 0);
@@ -40,7 +34,7 @@ static bool is_inside_limit(u32 ar, u32 limit, u64 offset, u32 len)
 
 err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *linear)
 {
-	u64 base = hw_vmread(seg_field(VMCS_GUEST_ES_BASE, seg));
+	u64 base = hw_vmread(vmcs_segment_field(VMCS_GUEST_ES_BASE, seg));
 	bool real = !(hw_vmread(VMCS_GUEST_CR0) & CR0_PE);
 	u32 ar;
 
@@ -53,14 +47,15 @@ err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *
 		*linear = at;
 		return ERR_NONE;
 	}
-	ar = (u32)hw_vmread(seg_field(VMCS_GUEST_ES_AR, seg));
+	ar = (u32)hw_vmread(vmcs_segment_field(VMCS_GUEST_ES_AR, seg));
 	if (ar & AR_UNUSABLE)
 		return fault_segment(vp, seg);
 	if (!real && (ar & AR_TYPE_CODE) && (write || !(ar & AR_TYPE_READABLE)))
 		return fault_segment(vp, seg);
 	if (!real && write && !(ar & AR_TYPE_WRITABLE))
 		return fault_segment(vp, seg);
-	if (!is_inside_limit(ar, (u32)hw_vmread(seg_field(VMCS_GUEST_ES_LIMIT, seg)), offset, len))
+	if (!is_inside_limit(ar, (u32)hw_vmread(vmcs_segment_field(VMCS_GUEST_ES_LIMIT, seg)),
+			     offset, len))
 		return fault_segment(vp, seg);
 	*linear = (u32)(base + offset);
 	return ERR_NONE;

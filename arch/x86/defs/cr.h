@@ -22,6 +22,7 @@
 #define CR3_PCD         BIT64(4)
 #define CR3_PCID        GENMASK64(11, 0)        /* with CR4.PCIDE */
 #define CR3_ADDR        GENMASK64(51, 12)
+#define CR3_PAE_ADDR    UL64(0xffffffe0)        /* PAE paging: 32 bytes of PDPTEs */
 #define CR3_LAM_U57     BIT64(61)
 #define CR3_LAM_U48     BIT64(62)
 #define CR3_NO_FLUSH    BIT64(63)               /* MOV to CR3 only; never stored */
@@ -81,6 +82,7 @@
 #define RFLAGS_VIF      BIT64(19)
 #define RFLAGS_VIP      BIT64(20)
 #define RFLAGS_ID       BIT64(21)
+#define RFLAGS_DEFINED  UL64(0x3f7fd5)          /* every flag above but FIXED */
 
 /* Also the component numbers of the XSAVE area; XSS_ bits live in IA32_XSS instead. */
 #define XCR0_X87        BIT64(0)
@@ -127,6 +129,7 @@
 #define DR7_L3          BIT64(6)
 #define DR7_G3          BIT64(7)
 #define DR7_ENABLES     GENMASK64(7, 0)
+#define DR7_LOCAL       (DR7_L0 | DR7_L1 | DR7_L2 | DR7_L3 | DR7_LE)
 #define DR7_LE          BIT64(8)
 #define DR7_GE          BIT64(9)
 #define DR7_FIXED       BIT64(10)               /* always 1 */
