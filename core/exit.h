@@ -100,7 +100,6 @@ enum exit_action exit_triple_fault(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_init(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_preemption_timer(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_entry_failure(struct vp *vp, const struct exit_info *x);
-enum exit_action exit_task_switch(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_notify(struct vp *vp, const struct exit_info *x);
 /* msr.c */
 enum exit_action exit_rdmsr(struct vp *vp, const struct exit_info *x);
@@ -108,6 +107,8 @@ enum exit_action exit_wrmsr(struct vp *vp, const struct exit_info *x);
 /* exit_mem.c */
 enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_ept_misconfig(struct vp *vp, const struct exit_info *x);
+/* task/switch.c */
+enum exit_action exit_task_switch(struct vp *vp, const struct exit_info *x);
 /* exit_io.c */
 enum exit_action exit_io(struct vp *vp, const struct exit_info *x);
 /* exit_apic.c */

@@ -129,17 +129,6 @@ enum exit_action exit_triple_fault(struct vp *vp, const struct exit_info *x)
 	partition_stop(vp, "triple fault");
 }
 
-enum exit_action exit_task_switch(struct vp *vp, const struct exit_info *x)
-{
-	static const char *const source[] = { "CALL", "IRET", "JMP", "task gate" };
-	struct task_switch t = task_switch_decode(x->qual);
-
-	log_error("the guest switches tasks in hardware (%s to TSS selector 0x%x): not emulated in "
-		  "this version; 64-bit guests never do this",
-		  source[t.source], t.selector);
-	return EXIT_STOP;
-}
-
 /* Rule M3: the guest stayed without an interrupt window for too long; let others work, go on. */
 enum exit_action exit_notify(struct vp *vp, const struct exit_info *x)
 {

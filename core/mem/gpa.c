@@ -114,6 +114,16 @@ err_t gpa_write_any(const struct partition *p, gpa_t gpa, const void *buf, u64 l
 	return ERR_NONE;
 }
 
+err_t gpa_swap8(const struct partition *p, gpa_t gpa, u8 old, u8 val)
+{
+	if (!is_firmware_or_ram(p, gpa.v, 1))
+		return ERR_FAULT;
+	return __atomic_compare_exchange_n((u8 *)hw_phys_to_virt(hpa(gpa.v)), &old, val, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+		       ? ERR_NONE
+		       : ERR_BUSY;
+}
+
 err_t gpa_fetch16(const struct partition *p, gpa_t gpa, u64 out[2], const u8 **ram)
 {
 	*ram = gpa_ram_ptr(p, gpa.v, 16);

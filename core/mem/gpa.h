@@ -42,6 +42,10 @@ MUST_CHECK err_t gpa_write32(const struct partition *p, gpa_t gpa, u32 val);
 MUST_CHECK err_t gpa_write64(const struct partition *p, gpa_t gpa, u64 val);
 MUST_CHECK err_t gpa_read32(const struct partition *p, gpa_t gpa, u32 *val);
 
+/* gpa_swap8() - one locked compare-and-exchange of a byte that the CPU may write. ERR_BUSY: it was
+ * not @old. */
+MUST_CHECK err_t gpa_swap8(const struct partition *p, gpa_t gpa, u8 old, u8 val);
+
 /* --- Guest-linear addresses: core/mem/walk.c --- */
 
 #define WALK_READ                0u

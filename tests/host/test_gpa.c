@@ -144,7 +144,19 @@ static void test_gpa_read_any_sees_what_the_cpu_sees(void)
 	EXPECT_NULL(ram); /* nothing there may be cached */
 }
 
+static void test_gpa_swap8_changes_what_is_still_there(void)
+{
+	setup();
+	paged_ram[0x1001] = 0x89;
+	EXPECT_EQ(ERR_NONE, gpa_swap8(&the_partition, gpa(0x1001), 0x89, 0x8b));
+	EXPECT_EQ(0x8b, paged_ram[0x1001]);
+	EXPECT_EQ(ERR_BUSY, gpa_swap8(&the_partition, gpa(0x1001), 0x89, 0x8b));
+	EXPECT_EQ(0x8b, paged_ram[0x1001]);
+	EXPECT_EQ(ERR_FAULT, gpa_swap8(&the_partition, gpa(0xfee00000), 0xff, 0));
+}
+
 TEST_MAIN(TEST(test_gpa_is_ram_agrees_with_the_map),
 	  TEST(test_gpa_read_and_write_are_all_or_nothing),
 	  TEST(test_gpa_atomic_accesses_want_alignment),
-	  TEST(test_gpa_read_any_sees_what_the_cpu_sees))
+	  TEST(test_gpa_read_any_sees_what_the_cpu_sees),
+	  TEST(test_gpa_swap8_changes_what_is_still_there))

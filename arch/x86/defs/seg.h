@@ -71,6 +71,30 @@
 #define TSS64_BYTES      0x68
 #define TSS64_LIMIT      0x67
 
+/*
+ * 32- and 16-bit TSS: SDM Vol. 3A, "Task-State Segment (TSS)", "16-Bit Task-State Segment (TSS)".
+ * The general registers lie in the order of their numbers, the selectors as ES CS SS DS (FS GS).
+ */
+#define TSS32_CR3        0x1c
+#define TSS32_EIP        0x20
+#define TSS32_EFLAGS     0x24
+#define TSS32_EAX        0x28
+#define TSS32_ES         0x48
+#define TSS32_LDT        0x60
+#define TSS32_TRAP       0x64                    /* bit 0: T flag */
+#define TSS32_IOMAP_BASE 0x66
+#define TSS32_BYTES      0x68
+#define TSS16_IP         0x0e
+#define TSS16_FLAGS      0x10
+#define TSS16_AX         0x12
+#define TSS16_ES         0x22
+#define TSS16_LDT        0x2a
+#define TSS16_BYTES      0x2c
+#define TSS_LINK         0x00                    /* selector of the previous task */
+
+#define DESC_TYPE_BYTE   5                       /* of the descriptor: type, S, DPL and P */
+#define DESC_TYPE_TSS_IS_BUSY 0x2                /* in the type of either TSS */
+
 /* clang-format on */
 
 #ifndef __ASSEMBLER__

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * LDTR and the segment registers of a new task: a table of checks in the SDM's order. VP's CPU,
+ * with its VMCS current.
+ *
+ * Spec: SDM Vol. 3A, "Task Switching", table "Exception Conditions Checked During a Task Switch".
+ *
+ * SPEC-GAP: step 5 wants the descriptors to be paged in before the commit point. They are read
+ * here, behind it and through the new task's page tables, so that a #PF comes in the context of the
+ * new task: it must be handled there anyway when CR3 changed.
+ */
+#include "core/task/task_internal.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/seg.h"
+#include "arch/x86/defs/vector.h"
+#include "arch/x86/defs/vmcs.h"
+#include "core/hw.h"
+#include "core/vp.h"
+
+#define AR_FROM_DESC 0xf0ffu /* of bits 55:40 */
+#define AR_FLAT_CODE (AR_G | AR_DB | AR_P | AR_S | 0xbu)
+#define AR_V86       (AR_P | AR_S | AR_DPL | 0x3u)
+#define CPL_USER     3u
+
+struct segment {
+	u16 selector;
+	bool found; /* the selector is not null and inside its table */
+	u64 desc;
+	u32 at; /* linear address of the descriptor */
+};
+
+struct loading {
+	const struct task_switching *t;
+	struct segment seg[SEG_LDTR + 1];
+	u32 cpl;
+};
+
+static u32 rpl(const struct segment *s)
+{
+	return s->selector & SEL_RPL;
+}
+
+static u32 dpl(const struct segment *s)
+{
+	return (u32)FIELD_GET(DESC_DPL, s->desc);
+}
+
+static u32 type(const struct segment *s)
+{
+	return (u32)FIELD_GET(DESC_TYPE, s->desc);
+}
+
+static bool is_null(const struct segment *s)
+{
+	return !(s->selector & (SEL_INDEX | SEL_TI));
+}
+
+static bool is_present(const struct segment *s)
+{
+	return (s->desc & DESC_P) != 0;
+}
+
+static bool is_code(const struct segment *s)
+{
+	return s->found && (s->desc & DESC_S) && (type(s) & AR_TYPE_CODE);
+}
+
+static bool is_conforming(const struct segment *s)
+{
+	return is_code(s) && (type(s) & AR_TYPE_CONFORMING);
+}
+
+/* --- The checks. Each returns true when the segment passes. --- */
+
+static bool ldt_is_valid(const struct loading *l, const struct segment *s)
+{
+	return is_null(s) || (s->found && !(s->desc & DESC_S) && type(s) == DESC_TYPE_LDT);
+}
+
+static bool ldt_is_present(const struct loading *l, const struct segment *s)
+{
+	return is_null(s) || is_present(s);
+}
+
+/* What is no code segment fails at cs_is_valid(), later. */
+static bool cs_privilege_fits(const struct loading *l, const struct segment *s)
+{
+	if (!is_code(s))
+		return true;
+	return is_conforming(s) ? dpl(s) <= rpl(s) : dpl(s) == rpl(s);
+}
+
+static bool cs_is_valid(const struct loading *l, const struct segment *s)
+{
+	return is_code(s);
+}
+
+static bool ss_is_valid(const struct loading *l, const struct segment *s)
+{
+	return s->found && (s->desc & DESC_S) && !(type(s) & AR_TYPE_CODE) &&
+	       (type(s) & AR_TYPE_WRITABLE);
+}
+
+static bool dpl_is_cpl(const struct loading *l, const struct segment *s)
+{
+	return dpl(s) == l->cpl;
+}
+
+static bool dpl_is_rpl(const struct loading *l, const struct segment *s)
+{
+	return dpl(s) == rpl(s);
+}
+
+static bool segment_is_present(const struct loading *l, const struct segment *s)
+{
+	return is_present(s);
+}
+
+static bool data_is_valid(const struct loading *l, const struct segment *s)
+{
+	return s->found && (s->desc & DESC_S);
+}
+
+static bool data_is_readable(const struct loading *l, const struct segment *s)
+{
+	return !is_code(s) || (type(s) & AR_TYPE_READABLE);
+}
+
+static bool data_privilege_allows(const struct loading *l, const struct segment *s)
+{
+	return is_conforming(s) || (dpl(s) >= l->cpl && dpl(s) >= rpl(s));
+}
+
+struct check {
+	bool (*passes)(const struct loading *l, const struct segment *s);
+	u8 seg;
+	u8 vector;
+};
+
+/* clang-format off */
+static const struct check checks[] = {
+	{ ldt_is_valid,       SEG_LDTR, EXC_TS },
+	{ cs_privilege_fits,  SEG_CS,   EXC_TS },
+	{ ss_is_valid,        SEG_SS,   EXC_TS },
+	{ segment_is_present, SEG_SS,   EXC_SS },
+	{ dpl_is_cpl,         SEG_SS,   EXC_TS },
+	{ ldt_is_present,     SEG_LDTR, EXC_TS },
+	{ cs_is_valid,        SEG_CS,   EXC_TS },
+	{ segment_is_present, SEG_CS,   EXC_NP },
+	{ dpl_is_rpl,         SEG_SS,   EXC_TS },
+};
+
+/* For each of DS, ES, FS and GS that is not null. */
+static const struct check data_checks[] = {
+	{ data_is_valid,         0, EXC_TS },
+	{ data_is_readable,      0, EXC_TS },
+	{ segment_is_present,    0, EXC_NP },
+	{ data_privilege_allows, 0, EXC_TS },
+};
+/* clang-format on */
+
+/* The first check of @seg that fails; NULL: none does. */
+static const struct check *first_failure(const struct loading *l, u32 seg)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+		if (checks[i].seg == seg && !checks[i].passes(l, &l->seg[seg]))
+			return &checks[i];
+	}
+	return NULL;
+}
+
+/* --- Registers --- */
+
+static void write_segment(u32 seg, u64 base, u32 limit, u32 ar)
+{
+	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_BASE, seg), base);
+	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_LIMIT, seg), limit);
+	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_AR, seg), ar);
+}
+
+void task_segment_write(u32 seg, u16 selector, u64 desc, u32 type)
+{
+	u32 ar = (u32)(desc >> 8 * DESC_TYPE_BYTE) & AR_FROM_DESC;
+
+	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_SELECTOR, seg), selector);
+	write_segment(seg, desc_base(desc), desc_limit(desc), (ar & ~AR_TYPE) | type);
+}
+
+/* What stands for CS before its checks: it cannot be absent, and its RPL is the CPL. */
+static void write_cs_place(const struct loading *l, u32 cpl)
+{
+	u32 selector = (l->seg[SEG_CS].selector & ~(u32)SEL_RPL) | cpl;
+
+	hw_vmwrite(VMCS_GUEST_CS_SELECTOR, selector);
+	write_segment(SEG_CS, 0, ~0u, AR_FLAT_CODE | (u32)FIELD_PREP(AR_DPL, cpl));
+}
+
+/*
+ * Selectors without descriptors, as a fault finds them that comes before a register is loaded.
+ *
+ * SPEC-GAP: which CPL a fault finds before SS is loaded is not defined. 3: a handler behind an
+ * interrupt gate then runs on a stack from the new TSS instead of one that does not exist.
+ */
+static void write_selectors(const struct loading *l)
+{
+	for (u32 i = 0; i <= SEG_LDTR; i++) {
+		hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_SELECTOR, i), l->seg[i].selector);
+		write_segment(i, 0, 0, AR_UNUSABLE);
+	}
+	write_segment(SEG_SS, 0, 0, AR_UNUSABLE | (u32)FIELD_PREP(AR_DPL, CPL_USER));
+	write_cs_place(l, CPL_USER);
+}
+
+/* A virtual-8086 task has selectors only. */
+static void write_v86(const struct loading *l)
+{
+	hw_vmwrite(VMCS_GUEST_CS_SELECTOR, l->seg[SEG_CS].selector);
+	for (u32 i = SEG_ES; i <= SEG_GS; i++)
+		write_segment(i, (u64)l->seg[i].selector << 4, 0xffff, AR_V86);
+}
+
+/* The checks of a segment passed: mark the descriptor accessed, fill the register. */
+static err_t load(const struct loading *l, u32 seg)
+{
+	const struct segment *s = &l->seg[seg];
+
+	/* ERR_BUSY: another CPU wrote the descriptor; what was checked is loaded. */
+	if (!(type(s) & AR_TYPE_ACCESSED) &&
+	    task_set_type(l->t, s->at, s->desc, type(s) | AR_TYPE_ACCESSED) == ERR_FAULT)
+		return ERR_FAULT;
+	task_segment_write(seg, s->selector, s->desc, type(s) | AR_TYPE_ACCESSED);
+	return ERR_NONE;
+}
+
+static err_t load_ldt(const struct loading *l)
+{
+	const struct segment *s = &l->seg[SEG_LDTR];
+
+	if (!is_null(s) && first_failure(l, SEG_LDTR) == NULL)
+		task_segment_write(SEG_LDTR, s->selector, s->desc, DESC_TYPE_LDT);
+	return ERR_NONE;
+}
+
+/* With SS the CPL is what the task says; until CS is loaded its place has the same. */
+static err_t load_ss(const struct loading *l)
+{
+	if (first_failure(l, SEG_SS) != NULL)
+		return ERR_NONE;
+	TRY(load(l, SEG_SS));
+	write_cs_place(l, l->cpl);
+	return ERR_NONE;
+}
+
+/* --- Descriptors --- */
+
+static err_t fetch(struct loading *l, u32 seg)
+{
+	struct segment *s = &l->seg[seg];
+	const struct segment *ldt = &l->seg[SEG_LDTR];
+	u64 base = hw_vmread(VMCS_GUEST_GDTR_BASE);
+	u64 limit = hw_vmread(VMCS_GUEST_GDTR_LIMIT);
+
+	if (is_null(s))
+		return ERR_NONE;
+	if (s->selector & SEL_TI) {
+		if (seg == SEG_LDTR || !ldt->found || !ldt_is_valid(l, ldt))
+			return ERR_NONE;
+		base = desc_base(ldt->desc);
+		limit = desc_limit(ldt->desc);
+	}
+	if ((u64)(s->selector & SEL_INDEX) + sizeof(s->desc) - 1 > limit)
+		return ERR_NONE;
+	s->at = (u32)(base + (s->selector & SEL_INDEX));
+	TRY(task_read(l->t, s->at, &s->desc, sizeof(s->desc)));
+	s->found = true;
+	return ERR_NONE;
+}
+
+static err_t load_data(struct loading *l, u32 seg)
+{
+	const struct segment *s = &l->seg[seg];
+
+	TRY(fetch(l, seg));
+	if (is_null(s))
+		return ERR_NONE;
+	for (size_t i = 0; i < ARRAY_SIZE(data_checks); i++) {
+		if (!data_checks[i].passes(l, s))
+			return task_fault(l->t, data_checks[i].vector, s->selector);
+	}
+	return load(l, seg);
+}
+
+/* LDTR, SS and CS in the table's order. After a failure the others are loaded if they can be. */
+static err_t load_execution(struct loading *l)
+{
+	const struct segment *s;
+
+	TRY(fetch(l, SEG_CS));
+	TRY(fetch(l, SEG_SS));
+	TRY(load_ldt(l));
+	TRY(load_ss(l));
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
+		s = &l->seg[checks[i].seg];
+		if (!checks[i].passes(l, s))
+			return task_fault(l->t, checks[i].vector, s->selector);
+	}
+	return load(l, SEG_CS);
+}
+
+err_t task_load_segments(const struct task_switching *t)
+{
+	static const u8 data[] = { SEG_DS, SEG_ES, SEG_FS, SEG_GS };
+	struct loading l = { .t = t };
+	const struct segment *ldt = &l.seg[SEG_LDTR];
+
+	for (u32 i = 0; i <= SEG_LDTR; i++)
+		l.seg[i].selector = t->image.selector[i];
+	l.cpl = rpl(&l.seg[SEG_CS]);
+	write_selectors(&l);
+	if (t->image.eflags & RFLAGS_VM)
+		write_v86(&l);
+	TRY(fetch(&l, SEG_LDTR));
+	if (t->image.eflags & RFLAGS_VM) {
+		TRY(load_ldt(&l));
+		return first_failure(&l, SEG_LDTR) == NULL ? ERR_NONE
+							   : task_fault(t, EXC_TS, ldt->selector);
+	}
+	TRY(load_execution(&l));
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
+		TRY(load_data(&l, data[i]));
+	return ERR_NONE;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Task switches: VMX non-root operation has none, each is an exit. VP's CPU, with its VMCS current.
+ *
+ * The steps are those of the SDM. Up to the commit point nothing of the guest changes and a fault
+ * belongs to the old task; behind it the new task is there, and a fault belongs to it. The CPU made
+ * the privilege checks and those of the new TSS descriptor before the exit; the latter are repeated
+ * because the descriptor is read again.
+ *
+ * RIP is not retired here but replaced, like every other register: the old task's TSS gets the
+ * address behind the instruction. A single-step trap of the old task's TF is not taken.
+ *
+ * Spec: SDM Vol. 3A, "Task Switching", "Task Linking"; SDM Vol. 3C, "Treatment of Task Switches".
+ */
+#include "core/task/task_internal.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/seg.h"
+#include "arch/x86/defs/vector.h"
+#include "arch/x86/defs/vmcs.h"
+#include "core/exit.h"
+#include "core/guest_cr.h"
+#include "core/hw.h"
+#include "core/lib/bytes.h"
+#include "core/log.h"
+#include "core/mem/gpa.h"
+#include "core/vp.h"
+
+static u64 event_type(const struct task_switching *t)
+{
+	return FIELD_GET(INTR_INFO_TYPE, t->event);
+}
+
+/* CALL and events: the new task gets a link to the old one, which stays busy. */
+static bool nests(const struct task_switching *t)
+{
+	return t->source == TASK_SWITCH_CALL || t->source == TASK_SWITCH_IDT_GATE;
+}
+
+static u32 gdt_slot(u32 selector)
+{
+	return (u32)hw_vmread(VMCS_GUEST_GDTR_BASE) + (selector & SEL_INDEX);
+}
+
+static bool is_in_gdt(u32 selector)
+{
+	return !(selector & SEL_TI) &&
+	       (selector & SEL_INDEX) + 7 <= hw_vmread(VMCS_GUEST_GDTR_LIMIT);
+}
+
+/* Steps 1 to 4. IRET wants a busy TSS and reports with #TS. */
+static err_t find_new_task(struct task_switching *t)
+{
+	bool returns = t->source == TASK_SWITCH_IRET;
+	u8 vector = returns ? EXC_TS : EXC_GP;
+	u32 type;
+
+	if (!is_in_gdt(t->selector))
+		return task_fault(t, vector, t->selector);
+	TRY(task_read(t, gdt_slot(t->selector), &t->desc, sizeof(t->desc)));
+	type = (u32)FIELD_GET(DESC_TYPE, t->desc);
+	if ((t->desc & DESC_S) || (type & ~0x8u) != (returns ? 3 : 1))
+		return task_fault(t, vector, t->selector);
+	if (!(t->desc & DESC_P))
+		return task_fault(t, EXC_NP, t->selector);
+	t->layout = (type & 0x8) ? &tss32 : &tss16;
+	if (desc_limit(t->desc) < t->layout->bytes - 1u)
+		return task_fault(t, EXC_TS, t->selector);
+	return ERR_NONE;
+}
+
+/* The old task's TSS has room for what is saved, and the GDT still has its descriptor. */
+static err_t find_old_task(struct task_switching *t)
+{
+	u32 selector = (u32)hw_vmread(VMCS_GUEST_TR_SELECTOR);
+
+	t->old_layout =
+		(hw_vmread(VMCS_GUEST_TR_AR) & AR_TYPE) == AR_TYPE_TSS_BUSY ? &tss32 : &tss16;
+	if (hw_vmread(VMCS_GUEST_TR_LIMIT) < t->old_layout->saved_end - 1u ||
+	    (!nests(t) && !is_in_gdt(selector)))
+		return task_fault(t, EXC_TS, selector);
+	return ERR_NONE;
+}
+
+/* Step 5: everything that will be read and written before the commit point is there. */
+static err_t check_pages(const struct task_switching *t)
+{
+	const struct tss_layout *old = t->old_layout;
+	u32 tr = (u32)hw_vmread(VMCS_GUEST_TR_SELECTOR);
+	u32 tr_base = (u32)hw_vmread(VMCS_GUEST_TR_BASE);
+	u32 base = (u32)desc_base(t->desc);
+
+	TRY(task_check(t, tr_base + old->ip, WALK_WRITE, old->saved_end - old->ip));
+	TRY(task_check(t, base, WALK_READ, t->layout->bytes));
+	if (nests(t))
+		TRY(task_check(t, base + TSS_LINK, WALK_WRITE, sizeof(u16)));
+	else
+		TRY(task_check(t, gdt_slot(tr) + DESC_TYPE_BYTE, WALK_WRITE, 1));
+	if (t->source != TASK_SWITCH_IRET)
+		TRY(task_check(t, gdt_slot(t->selector) + DESC_TYPE_BYTE, WALK_WRITE, 1));
+	return ERR_NONE;
+}
+
+/*
+ * The page tables of the new task: only a 32-bit TSS names some.
+ * SPEC-GAP: what invalid PDPTEs raise in a task switch is not defined. #GP(0) as from MOV to CR3,
+ * before anything changed: the SDM wants such errors handled in the prior environment.
+ * SPEC-GAP: without paging CR3 is left alone.
+ */
+static err_t check_cr3(struct task_switching *t)
+{
+	u32 cr3;
+
+	if (t->layout->width != 4 || !(hw_vmread(VMCS_GUEST_CR0) & CR0_PG))
+		return ERR_NONE;
+	TRY(task_read(t, (u32)desc_base(t->desc) + TSS32_CR3, &cr3, sizeof(cr3)));
+	t->loads_cr3 = cr3 != hw_vmread(VMCS_GUEST_CR3);
+	t->loads_pdptes = t->loads_cr3 && (hw_vmread(VMCS_GUEST_CR4) & CR4_PAE);
+	if (t->loads_pdptes && guest_read_pdptes(t->vp, cr3, t->pdpte) != ERR_NONE)
+		return task_fault(t, EXC_GP, 0);
+	return ERR_NONE;
+}
+
+/* Steps 6 and 10. ERR_BUSY: another CPU took the task meanwhile, so everything starts anew. */
+static err_t mark_busy(const struct task_switching *t)
+{
+	u32 tr = (u32)hw_vmread(VMCS_GUEST_TR_SELECTOR);
+	u32 type = (u32)FIELD_GET(DESC_TYPE, t->desc);
+	u64 old;
+
+	if (t->source != TASK_SWITCH_IRET)
+		TRY(task_set_type(t, gdt_slot(t->selector), t->desc, type | DESC_TYPE_TSS_IS_BUSY));
+	if (nests(t))
+		return ERR_NONE;
+	TRY(task_read(t, gdt_slot(tr), &old, sizeof(old)));
+	type = (u32)FIELD_GET(DESC_TYPE, old) & ~(u32)DESC_TYPE_TSS_IS_BUSY;
+	return task_set_type(t, gdt_slot(tr), old, type) == ERR_FAULT ? ERR_FAULT : ERR_NONE;
+}
+
+/* SDM "Instruction-Breakpoint Exception Condition": saved with RF set are the faults, but #DB. */
+static bool is_fault(u8 vector)
+{
+	return vector != EXC_DB && vector != EXC_BP && vector != EXC_OF && vector != EXC_DF &&
+	       vector != EXC_MC;
+}
+
+/* What RIP and RFLAGS the old task goes on with. */
+static void resume_state(const struct task_switching *t, u32 *eip, u32 *eflags)
+{
+	u32 len = t->vp->event.len; /* of the instruction that is the event; else 0 */
+
+	*eflags = (u32)hw_vmread(VMCS_GUEST_RFLAGS);
+	if (t->source != TASK_SWITCH_IDT_GATE) {
+		len = (u32)hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH);
+		*eflags &= ~(u32)RFLAGS_RF;
+	} else if (event_type(t) == INTR_TYPE_HARD_EXCEPTION &&
+		   is_fault((u8)(t->event & INTR_INFO_VECTOR))) {
+		*eflags |= RFLAGS_RF;
+	}
+	if (t->source == TASK_SWITCH_IRET)
+		*eflags &= ~(u32)RFLAGS_NT; /* step 7 */
+	*eip = (u32)hw_vmread(VMCS_GUEST_RIP) + len;
+}
+
+/* Step 8, and the link. What lies between the fields stays as it is. */
+static err_t save_old_task(const struct task_switching *t)
+{
+	const struct tss_layout *l = t->old_layout;
+	u32 base = (u32)hw_vmread(VMCS_GUEST_TR_BASE);
+	u16 tr = (u16)hw_vmread(VMCS_GUEST_TR_SELECTOR);
+	u8 tss[TSS_BYTES_MAX];
+	u32 eip, eflags;
+
+	resume_state(t, &eip, &eflags);
+	TRY(task_read(t, base + l->ip, tss + l->ip, l->saved_end - l->ip));
+	task_image_put(t->vp, l, tss, eip, eflags);
+	TRY(task_write(t, base + l->ip, tss + l->ip, l->saved_end - l->ip));
+	return nests(t) ? task_write(t, (u32)desc_base(t->desc) + TSS_LINK, &tr, sizeof(tr))
+			: ERR_NONE;
+}
+
+/* The event has been delivered as far as it can be lost; an exception still merges with faults. */
+static void accept_event(const struct task_switching *t)
+{
+	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~INTERRUPT_SHADOW;
+
+	if (t->event != 0 && event_type(t) == INTR_TYPE_NMI)
+		blocking |= GUEST_INTR_BLOCKED_BY_NMI;
+	hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
+	if (event_type(t) == INTR_TYPE_NMI || event_type(t) == INTR_TYPE_EXTERNAL ||
+	    event_type(t) == INTR_TYPE_SOFT_INT)
+		t->vp->event.info = 0;
+}
+
+/* Steps 9, 11 and 12: from here on the guest is the new task. */
+static void commit(struct task_switching *t)
+{
+	struct task_image *in = &t->image;
+	u32 type = (u32)FIELD_GET(DESC_TYPE, t->desc);
+
+	accept_event(t);
+	if (nests(t))
+		in->eflags |= RFLAGS_NT;
+	task_segment_write(SEG_TR, t->selector, t->desc, type | DESC_TYPE_TSS_IS_BUSY);
+	hw_vmwrite(VMCS_GUEST_CR0, hw_vmread(VMCS_GUEST_CR0) | CR0_TS);
+	/* SPEC-GAP: the SDM names L0-L3 only; LE enables what they select and goes with them. */
+	hw_vmwrite(VMCS_GUEST_DR7, hw_vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);
+	hw_vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
+	if (t->loads_cr3) {
+		hw_vmwrite(VMCS_GUEST_CR3, in->cr3);
+		hw_invvpid(t->vp->vpid);
+	}
+	if (t->loads_pdptes)
+		guest_set_pdptes(t->pdpte);
+	hw_vmwrite(VMCS_GUEST_RFLAGS, (in->eflags & RFLAGS_DEFINED) | RFLAGS_FIXED);
+	hw_vmwrite(VMCS_GUEST_RIP, in->eip);
+	for (u32 i = 0; i < ARRAY_SIZE(in->gpr); i++)
+		gpr_write(t->vp, i, in->gpr[i]);
+}
+
+/* SDM "Task-Switch Exception Condition": a trap in the new task, before its first instruction. */
+static void trap(const struct task_switching *t)
+{
+	hw_write_dr(6, hw_read_dr(6) | DR6_BT);
+	hw_vmwrite(VMCS_GUEST_DR7, hw_vmread(VMCS_GUEST_DR7) & ~DR7_GD);
+	hw_vmwrite(VMCS_GUEST_DEBUGCTL,
+		   hw_vmread(VMCS_GUEST_DEBUGCTL) & ~(u64)(DEBUGCTL_LBR | DEBUGCTL_BTF));
+	(void)vp_fault(t->vp, EXC_DB);
+}
+
+/* Step 13 and what INT and CALL add. */
+static err_t start_new_task(const struct task_switching *t)
+{
+	TRY(task_load_segments(t));
+	if (t->event & INTR_INFO_ERROR_CODE_VALID)
+		TRY(task_push(t, t->event_error));
+	if (t->image.eip > hw_vmread(VMCS_GUEST_CS_LIMIT))
+		return task_fault(t, EXC_GP, 0);
+	t->vp->event.info = 0;
+	if (t->image.trap)
+		trap(t);
+	return ERR_NONE;
+}
+
+static err_t switch_tasks(struct task_switching *t)
+{
+	u8 tss[TSS_BYTES_MAX];
+
+	TRY(find_new_task(t));
+	TRY(find_old_task(t));
+	TRY(check_pages(t));
+	TRY(check_cr3(t));
+	TRY(mark_busy(t));
+	TRY(save_old_task(t));
+	TRY(task_read(t, (u32)desc_base(t->desc), tss, t->layout->bytes));
+	task_image_get(t->layout, tss, &t->image);
+	commit(t);
+	return start_new_task(t);
+}
+
+/* NEEDS_VECTOR queued the event, if one met a task gate: it stays until it was delivered. */
+static void describe_event(struct task_switching *t)
+{
+	if (t->source != TASK_SWITCH_IDT_GATE)
+		return;
+	t->event = (u32)hw_vmread(VMCS_IDT_VECTORING_INFO);
+	t->event_error = (u32)hw_vmread(VMCS_IDT_VECTORING_ERROR_CODE);
+	/* SDM Vol. 2, "INT n/INTO/INT3/INT1": EXT is 0 for software interrupts and exceptions. */
+	if (event_type(t) != INTR_TYPE_SOFT_INT && event_type(t) != INTR_TYPE_SOFT_EXCEPTION)
+		t->ext = ERROR_CODE_EXT;
+}
+
+enum exit_action exit_task_switch(struct vp *vp, const struct exit_info *x)
+{
+	struct task_switch how = task_switch_decode(x->qual);
+	struct task_switching t = { .vp = vp, .source = how.source, .selector = how.selector };
+
+	if (hw_vmread(VMCS_GUEST_EFER) & EFER_LMA)
+		return EXIT_STOP; /* IA-32e mode has no task switches: #GP before any exit */
+	describe_event(&t);
+	/* SDM "Non-Maskable Interrupt (NMI)": IRET unblocks NMIs even when it faults. */
+	if (t.source == TASK_SWITCH_IRET)
+		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
+								~(u64)GUEST_INTR_BLOCKED_BY_NMI);
+	(void)!switch_tasks(&t); /* its faults are queued; ERR_BUSY: the guest tries again */
+	return EXIT_RESUME;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between the parts of the task switch. core/task only; VP's CPU, with its VMCS current. */
+#pragma once
+
+#include "arch/x86/defs/exit.h"
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+struct vp;
+
+/* Segment numbers as in instructions and VMCS fields. */
+enum task_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
+
+/* What a TSS holds of its task, 16-bit fields widened. */
+struct task_image {
+	u32 cr3; /* 32-bit TSS */
+	u32 eip, eflags;
+	u32 gpr[8];
+	u16 selector[SEG_LDTR + 1];
+	bool trap; /* T flag */
+};
+
+/* Where a TSS keeps it; `width` is the size of a register and the distance between selectors. */
+struct tss_layout {
+	u8 width, ip, flags, gpr, es, segs, ldt;
+	u8 saved_end; /* [ip, saved_end) is what a switch away from the task writes */
+	u8 bytes;     /* smallest TSS */
+};
+
+#define TSS_BYTES_MAX 0x68
+
+extern const struct tss_layout tss16, tss32;
+
+/* One switch on its way. */
+struct task_switching {
+	struct vp *vp;
+	enum task_switch_source source;
+	u32 event; /* IDT-vectoring information of the event that met a task gate, else 0 */
+	u32 event_error;
+	u32 ext; /* ERROR_CODE_EXT in the error codes of faults during delivery of @event, or 0 */
+	u16 selector; /* of the new TSS */
+	u64 desc;
+	const struct tss_layout *layout, *old_layout;
+	bool loads_cr3, loads_pdptes;
+	u64 pdpte[4];
+	struct task_image image;
+};
+
+/* --- memory.c: guest memory as the CPU accesses it for a task switch --- */
+
+/* task_fault() - queue a fault that names a selector (or 0). Returns ERR_FAULT. */
+err_t task_fault(const struct task_switching *t, u8 vector, u32 code);
+
+/*
+ * task_check(), task_read(), task_write() - supervisor accesses to descriptor tables and TSSs.
+ * ERR_FAULT: a #PF is queued. task_check(): would an access of the kind WALK_* succeed?
+ */
+MUST_CHECK err_t task_check(const struct task_switching *t, u32 linear, u32 access, u32 len);
+MUST_CHECK err_t task_read(const struct task_switching *t, u32 linear, void *buf, u32 len);
+MUST_CHECK err_t task_write(const struct task_switching *t, u32 linear, const void *buf, u32 len);
+
+/* task_push() - the error code of the event, on the stack of the new task. */
+MUST_CHECK err_t task_push(const struct task_switching *t, u32 val);
+
+/* task_set_type() - locked change of the type in the descriptor at @linear, in which @desc was
+ * found. ERR_BUSY: it changed since. ERR_FAULT: a #PF is queued. */
+MUST_CHECK err_t task_set_type(const struct task_switching *t, u32 linear, u64 desc, u32 type);
+
+/* --- image.c --- */
+
+/* task_image_put() - the running task's registers into its TSS at @tss. */
+void task_image_put(const struct vp *vp, const struct tss_layout *l, u8 *tss, u32 eip, u32 eflags);
+void task_image_get(const struct tss_layout *l, const u8 *tss, struct task_image *out);
+
+/* --- load.c --- */
+
+/* task_load_segments() - steps 12 and 13 for LDTR and the segment registers of t->image: selectors
+ * first, then each descriptor as its checks pass. ERR_FAULT: the fault is queued, in the context of
+ * the new task. */
+MUST_CHECK err_t task_load_segments(const struct task_switching *t);
+
+/* task_segment_write() - selector and descriptor into the VMCS; @type replaces the one of @desc. */
+void task_segment_write(u32 seg, u16 selector, u64 desc, u32 type);
