@@ -23,8 +23,31 @@ GUEST_BENCH_SRC := tests/guest/bench.c
 guest_obj = $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(1))
 GUEST_OBJ := $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_SUITE_SRC) $(GUEST_BENCH_SRC))
 
+# The 32-bit program of the task tests, one flat image inside the suite.
+PM32_FLAGS := $(GUEST_CFLAGS) -m32 -march=i686 -fno-tree-loop-distribute-patterns -fno-jump-tables \
+	-fno-builtin
+PM32_OBJ   := $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(wildcard tests/guest/pm32/*.[cS]))
+
 .PHONY: guests
 guests: $(B)/guest/suite.elf $(B)/guest/bench.elf
+
+$(B)/guest/obj/pm32/%.c.o: tests/guest/pm32/%.c tests/guest/guest.mk
+	@printf '  %-7s %s\n' GUESTCC $<
+	@mkdir -p $(@D)
+	@$(CC) $(PM32_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/guest/obj/pm32/%.S.o: tests/guest/pm32/%.S tests/guest/guest.mk
+	@printf '  %-7s %s\n' GUESTAS $<
+	@mkdir -p $(@D)
+	@$(CC) -m32 -g -D__ASSEMBLY__ -fno-pic -fno-pie -I. -MMD -MP -c $< -o $@
+
+$(B)/guest/pm32.bin: $(PM32_OBJ) tests/guest/pm32/pm32.ld
+	@printf '  %-7s %s\n' GUESTLD $@
+	@$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack \
+		-Wl,-T,tests/guest/pm32/pm32.ld $(PM32_OBJ) -o $(@:.bin=.elf)
+	@$(OBJCOPY) -O binary $(@:.bin=.elf) $@
+
+$(B)/guest/obj/lib/pm32_blob.S.o: $(B)/guest/pm32.bin
 
 $(B)/guest/obj/%.c.o: tests/guest/%.c tests/guest/guest.mk
 	@printf '  %-7s %s\n' GUESTCC $<
@@ -34,7 +57,7 @@ $(B)/guest/obj/%.c.o: tests/guest/%.c tests/guest/guest.mk
 $(B)/guest/obj/%.S.o: tests/guest/%.S tests/guest/guest.mk
 	@printf '  %-7s %s\n' GUESTAS $<
 	@mkdir -p $(@D)
-	@$(CC) -m64 -g -D__ASSEMBLY__ -fno-pic -fno-pie -I. -MMD -MP -c $< -o $@
+	@$(CC) -m64 -g -D__ASSEMBLY__ -fno-pic -fno-pie -I. -Wa,-I$(B)/guest -MMD -MP -c $< -o $@
 
 $(B)/guest/suite.elf64: $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_SUITE_SRC))
 $(B)/guest/bench.elf64: $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_BENCH_SRC))
@@ -47,4 +70,4 @@ $(B)/guest/%.elf64: tests/guest/guest.ld
 $(B)/guest/suite.elf $(B)/guest/bench.elf: %.elf: %.elf64
 	@$(OBJCOPY) -O elf32-i386 -S $< $@
 
--include $(GUEST_OBJ:.o=.d)
+-include $(GUEST_OBJ:.o=.d) $(PM32_OBJ:.o=.d)

@@ -77,6 +77,12 @@ void cpu_init(void)
 	win_pd[0] = (u64)(uintptr_t)win_pt | G_PTE_P | G_PTE_W | G_PTE_U;
 }
 
+void cpu_reload_tr(void)
+{
+	gdt[G_TSS >> 3] = desc_system_low((u64)(uintptr_t)&tss, TSS64_LIMIT, DESC_TYPE_TSS_AVAIL);
+	asm volatile("ltr %w0" : : "r"(G_TSS) : "memory");
+}
+
 void cpu_init_ap(u32 cpu)
 {
 	const struct desc_ptr ptr = { .limit = sizeof(gdt) - 1, .base = (u64)(uintptr_t)gdt };

@@ -27,6 +27,8 @@ struct jump {
 typedef void (*trap_handler)(struct trap_regs *regs);
 
 void cpu_init(void);
+/* cpu_reload_tr() - CPU 0 had another TR in 32-bit mode. */
+void cpu_reload_tr(void);
 void cpu_init_ap(u32 cpu); /* tables and TR of another CPU; trap_of(), try_*() are CPU 0's only */
 
 /* cpu_reset_handlers() - forget handlers, logs and catch points: before every test. */

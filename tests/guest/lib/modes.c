@@ -25,15 +25,25 @@ void modes_init(void)
 	memcpy((void *)(uintptr_t)LOW_BASE, low_start, (size_t)(low_end - low_start));
 }
 
-void mode_run(u32 kind, const u8 *label)
+static void run(u32 kind, u32 target)
 {
 	struct mailbox *mail = mode_mail();
 	struct desc_ptr idt;
 
 	memset(mail->out, 0, sizeof(mail->out));
 	mail->kind = kind;
-	mail->target = mode_low(label) - (kind == MODE_REAL ? LOW_BASE : 0);
+	mail->target = target;
 	asm volatile("sidt %0" : "=m"(idt));
 	mode_switch();
 	asm volatile("lidt %0" : : "m"(idt));
+}
+
+void mode_run(u32 kind, const u8 *label)
+{
+	run(kind, mode_low(label) - (kind == MODE_REAL ? LOW_BASE : 0));
+}
+
+void mode_run_at(u32 entry)
+{
+	run(MODE_PM32, entry);
 }

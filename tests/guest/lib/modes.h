@@ -31,5 +31,8 @@ void modes_init(void);
 /* mode_run() - execute @label in mode @kind with mail()->in as input; results in mail()->out. */
 void mode_run(u32 kind, const u8 *label);
 
+/* mode_run_at() - execute 32-bit code at @entry, without paging, with what mail()->in holds. */
+void mode_run_at(u32 entry);
+
 /* mode_low() - address of a blob label where it runs. */
 u32 mode_low(const u8 *label);

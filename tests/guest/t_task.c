@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Hardware task switches: the 64-bit side of tests/guest/pm32, which has the tests.
+
+#include "core/lib/bits.h"
+#include "tests/guest/groups.h"
+#include "tests/guest/lib/cpu.h"
+#include "tests/guest/lib/modes.h"
+#include "tests/guest/lib/str.h"
+#include "tests/guest/pm32/pm32.h"
+
+extern u8 pm32_blob[], pm32_blob_end[];
+
+static void pm32_run(u32 test, u32 paging)
+{
+	struct mailbox *mail = mode_mail();
+	size_t size = (size_t)(pm32_blob_end - pm32_blob);
+
+	REQUIRE(PM_BASE + size <= PM_TABLES);
+	memset(mail, 0, sizeof(*mail));
+	memcpy((void *)(uintptr_t)PM_BASE, pm32_blob, size);
+	mail->in[PM_IN_TEST] = test;
+	mail->in[PM_IN_PAGING] = paging;
+	mode_run_at(PM_BASE);
+	cpu_reload_tr();
+	EXPECT_EQ(PM_DONE, mail->out[PM_OUT_DONE]);
+	if (mail->out[PM_OUT_LINE] != 0)
+		test_expect(false, "want", (const char *)(uintptr_t)mail->out[PM_OUT_EXPR],
+			    mail->out[PM_OUT_GOT], mail->out[PM_OUT_WANT],
+			    (const char *)(uintptr_t)mail->out[PM_OUT_FILE],
+			    (int)mail->out[PM_OUT_LINE]);
+}
+
+#define MODE_FN(test, suffix, paging)             \
+	static void task_##test##_##suffix(void)  \
+	{                                         \
+		pm32_run(PM_TEST_##test, paging); \
+	}
+#define X(test, row_flags, row_why)        \
+	MODE_FN(test, flat, PM_PAGING_OFF) \
+	MODE_FN(test, p32, PM_PAGING_32)   \
+	MODE_FN(test, pae, PM_PAGING_PAE)
+PM_TESTS(X)
+#undef X
+#define X(test, row_flags, row_why)      \
+	MODE_FN(test, p32, PM_PAGING_32) \
+	MODE_FN(test, pae, PM_PAGING_PAE)
+PM_PAGING_TESTS(X)
+#undef X
+
+#define ROW(test, suffix, row_flags, row_why)                                     \
+	{                                                                         \
+		.name = "task_" #test "_" #suffix, .run = task_##test##_##suffix, \
+		.flags = row_flags, .why = row_why                                \
+	}
+static const struct test t_task_tests[] = {
+#define X(test, row_flags, row_why)                                              \
+	ROW(test, flat, row_flags, row_why), ROW(test, p32, row_flags, row_why), \
+		ROW(test, pae, row_flags, row_why),
+	PM_TESTS(X)
+#undef X
+#define X(test, row_flags, row_why) \
+	ROW(test, p32, row_flags, row_why), ROW(test, pae, row_flags, row_why),
+		PM_PAGING_TESTS(X)
+#undef X
+};
+TEST_GROUP(t_task);
