@@ -325,6 +325,10 @@ static void test_new_tss_is_checked_first(void)
 	setup();
 	fake.vmcs[VMCS_GUEST_TR_LIMIT] = TSS32_ES + 5 * 4;
 	expect_untouched(&by_call, EXC_TS, S_OLD);
+	setup(); /* GS is the last that is saved */
+	fake.vmcs[VMCS_GUEST_TR_LIMIT] = TSS32_ES + 5 * 4 + 1;
+	switch_task(&by_call);
+	EXPECT_EQ(-1, paged_exception());
 }
 
 static void test_faults_merge_with_the_event(void)
@@ -497,6 +501,7 @@ static void ss_rpl(void)
 
 static void ds_invalid(void)
 {
+	*slot(S_BEYOND) = DESC_FLAT_DATA; /* good, but the GDT ends before it */
 	sel(3, S_BEYOND);
 }
 
@@ -591,6 +596,13 @@ static void test_user_and_v86_tasks(void)
 	EXPECT_EQ(-1, paged_exception());
 	EXPECT_EQ(3, vp_cpl(vp));
 	setup();
+	for (u32 i = 0; i < 6; i++)
+		sel(i, i == 1 ? S_UCODE : S_UDATA);
+	sel(3, S_DATA); /* DPL 0 under CPL 3 */
+	switch_task(&by_call);
+	EXPECT_EQ(EXC_TS, paged_exception());
+	EXPECT_EQ(S_DATA, paged_error());
+	setup();
 	put_u32(tss(NEW_TSS) + TSS32_EFLAGS, RFLAGS_FIXED | RFLAGS_VM);
 	for (u32 i = 0; i < 6; i++)
 		sel(i, (u16)(0x2000 + i));
@@ -600,6 +612,19 @@ static void test_user_and_v86_tasks(void)
 	EXPECT_EQ(0x2001, fake.vmcs[VMCS_GUEST_CS_SELECTOR]);
 	EXPECT_EQ(0xf3, fake.vmcs[VMCS_GUEST_GS_AR]);
 	EXPECT_EQ(0xffff, fake.vmcs[VMCS_GUEST_SS_LIMIT]);
+}
+
+static void test_ldt_is_loaded_before_its_segments(void)
+{
+	setup();
+	put_u16(tss(NEW_TSS) + TSS32_LDT, S_LDT);
+	sel(2, 0xc);
+	sel(3, 0xc);
+	switch_task(&by_call);
+	EXPECT_EQ(-1, paged_exception());
+	EXPECT_EQ(LDT, fake.vmcs[VMCS_GUEST_LDTR_BASE]);
+	EXPECT_EQ(AR_P | AR_TYPE_LDT, fake.vmcs[VMCS_GUEST_LDTR_AR]);
+	EXPECT_EQ(0xffffffff, fake.vmcs[VMCS_GUEST_DS_LIMIT]);
 }
 
 static void test_t_flag_traps_with_bt(void)
@@ -688,6 +713,13 @@ static void test_tables_are_accessed_as_supervisor(void)
 	fake.vmcs[VMCS_GUEST_RFLAGS] |= RFLAGS_AC;
 	put_u64(paged_ram + 0x32000, PTE_P | PTE_W | PTE_U | PTE_PS);
 	expect_untouched(&by_call, EXC_PF, PFEC_P);
+	pae(0); /* only the new TSS lies in a user page */
+	fake.vmcs[VMCS_GUEST_CR4] |= CR4_SMAP;
+	fake.vmcs[VMCS_GUEST_RFLAGS] |= RFLAGS_AC;
+	put_u64(paged_ram + 0x32008, PTE_P | PTE_W | PTE_U | PTE_PS);
+	*slot(S_NEW) = desc(0x200000 + NEW_TSS, TSS32_BYTES - 1, 0x89, 0);
+	expect_untouched(&by_call, EXC_PF, PFEC_P);
+	EXPECT_EQ(0x200000 + NEW_TSS, fake.cr2);
 }
 
 static void test_ia32e_mode_has_no_task_switch(void)
@@ -794,7 +826,8 @@ TEST_MAIN(TEST(test_busy_nt_link_and_ts), TEST(test_registers_travel_between_the
 	  TEST(test_faults_merge_with_the_event), TEST(test_nmi_is_taken_at_the_commit_point),
 	  TEST(test_iret_unblocks_nmis), TEST(test_saved_eip_and_rf_follow_the_event),
 	  TEST(test_error_code_is_pushed_in_the_tss_width), TEST(test_conditions_in_the_sdm_order),
-	  TEST(test_user_and_v86_tasks), TEST(test_t_flag_traps_with_bt),
-	  TEST(test_pae_pdptes_follow_cr3), TEST(test_page_faults_come_before_any_change),
+	  TEST(test_user_and_v86_tasks), TEST(test_ldt_is_loaded_before_its_segments),
+	  TEST(test_t_flag_traps_with_bt), TEST(test_pae_pdptes_follow_cr3),
+	  TEST(test_page_faults_come_before_any_change),
 	  TEST(test_tables_are_accessed_as_supervisor), TEST(test_ia32e_mode_has_no_task_switch),
 	  TEST(test_random_tasks_leave_a_state_the_cpu_accepts))
