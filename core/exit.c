@@ -155,14 +155,33 @@ const struct exit_row *exit_table_row(u32 reason)
 	return reason < EXIT_REASON_COUNT && table[reason].fn ? &table[reason] : NULL;
 }
 
-/* RF ends with the instruction, TF becomes a pending #DB. */
-static void retire_flags(u64 rflags)
+/* TF becomes a pending #DB. */
+static void trap_step(u64 rflags)
 {
-	if (rflags & RFLAGS_RF)
-		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
 	if ((rflags & RFLAGS_TF) && !(hw_vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		hw_vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
 			   hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | PENDING_DBG_BS);
+}
+
+static void end_shadow(void)
+{
+	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (blocking & INTERRUPT_SHADOW)
+		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPT_SHADOW);
+}
+
+/*
+ * Between two iterations events are taken as between two instructions, with RF set in what they
+ * save: SDM Vol. 3B "Instruction-Breakpoint Exception Condition".
+ */
+static void end_iteration(void)
+{
+	u64 rflags = hw_vmread(VMCS_GUEST_RFLAGS);
+
+	end_shadow();
+	trap_step(rflags);
+	hw_vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF);
 }
 
 /* Any retirement. The one place, with its fast copy in exit_complete(), that ends an instruction.
@@ -171,14 +190,15 @@ static void exit_retire(struct vp *vp, u64 len)
 {
 	u64 rip = hw_vmread(VMCS_GUEST_RIP);
 	u64 next = rip + len;
-	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	u64 rflags = hw_vmread(VMCS_GUEST_RFLAGS);
 
 	if (((rip ^ next) >> 32) && !vp_is_long64(vp))
 		next = (u32)next; /* EIP wraps at 4 GiB */
 	hw_vmwrite(VMCS_GUEST_RIP, next);
-	if (blocking & INTERRUPT_SHADOW)
-		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPT_SHADOW);
-	retire_flags(hw_vmread(VMCS_GUEST_RFLAGS));
+	end_shadow();
+	if (rflags & RFLAGS_RF) /* it ends with the instruction */
+		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	trap_step(rflags);
 }
 
 /* An exit reason without a row: a hypervisor bug, or a CPU that does what the SDM does not say. */
@@ -252,6 +272,9 @@ static NOINLINE void complete_rare(struct vp *vp, enum exit_action action)
 		break;
 	case EXIT_NEXT_DECODED:
 		exit_retire(vp, vp->insn_len);
+		break;
+	case EXIT_ITERATION:
+		end_iteration();
 		break;
 	case EXIT_MSR_FAULT:
 		COUNT(vp, MSR_GP);

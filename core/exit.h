@@ -17,6 +17,7 @@ enum exit_action {
 	EXIT_NEXT,         /* emulated: retire it (RIP, RF, blocking, TF) */
 	EXIT_NEXT_DECODED, /* the same, length from the decoder in vp->insn_len */
 	EXIT_MSR_FAULT,    /* RDMSR or WRMSR that did not happen: #GP(0) */
+	EXIT_ITERATION,    /* one of several of a repeated string instruction: RIP stays, RF, TF */
 	EXIT_STOP,         /* stop the partition with a report */
 };
 

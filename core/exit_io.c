@@ -160,7 +160,7 @@ static enum exit_action exit_io_string(struct vp *vp, const struct io_access *io
 	if (!io->rep)
 		return EXIT_NEXT;
 	reg_add(vp, GPR_CX, s.addr_mask, ~0ull);
-	return (gpr_read(vp, GPR_CX) & s.addr_mask) == 0 ? EXIT_NEXT : EXIT_RESUME;
+	return (gpr_read(vp, GPR_CX) & s.addr_mask) == 0 ? EXIT_NEXT : EXIT_ITERATION;
 }
 
 enum exit_action exit_io(struct vp *vp, const struct exit_info *x)

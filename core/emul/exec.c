@@ -240,7 +240,7 @@ static void addr_reg_add(const struct exec *x, u32 nr, u64 delta)
 	gpr_merge(x->vp, nr, x->in->addrsize, gpr_read(x->vp, nr) + delta);
 }
 
-/* After one iteration: step SI and DI, count down; restart until the count is used up. */
+/* After one iteration: step SI and DI, count down; again until the count is used up. */
 static enum exit_action string_done(const struct exec *x, bool si, bool di)
 {
 	const struct insn *in = x->in;
@@ -255,7 +255,7 @@ static enum exit_action string_done(const struct exec *x, bool si, bool di)
 		return EXIT_NEXT_DECODED;
 	addr_reg_add(x, GPR_CX, ~0ull);
 	return (gpr_read(x->vp, GPR_CX) & size_mask(in->addrsize)) == 0 ? EXIT_NEXT_DECODED
-									: EXIT_RESUME;
+									: EXIT_ITERATION;
 }
 
 static enum exit_action exec_stos_lods(const struct exec *x)

@@ -374,7 +374,7 @@ static u32 emulate_string(void)
 		action = emulate(reported_gpa(at));
 		iterations++;
 		EXPECT_LE(iterations, 100);
-	} while (action == EXIT_RESUME && paged_exception() < 0);
+	} while (action == EXIT_ITERATION && paged_exception() < 0);
 	EXPECT_EQ(EXIT_NEXT_DECODED, action);
 	return iterations;
 }
@@ -686,7 +686,7 @@ static void test_exec_16_and_32_bit(void)
 	paged_vp.regs.rdi = 0xabcd0000ffff;
 	paged_vp.regs.rcx = 0x5555000000000002;
 	CODE(0xf3, 0xaa); /* rep stosb */
-	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA + 0x10));
+	EXPECT_EQ(EXIT_ITERATION, emulate(PAGE_GPA + 0x10));
 	EXPECT_EQ(0xabcd00000000, paged_vp.regs.rdi);
 	EXPECT_EQ(0x5555000000000001, paged_vp.regs.rcx);
 }

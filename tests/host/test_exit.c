@@ -121,6 +121,22 @@ static void test_retire_traps_on_tf_unless_branch_stepping(void)
 	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS]);
 }
 
+/* SDM Vol. 3B "Single-Step Exception Condition": REP traps after each iteration. */
+static void test_iteration_traps_and_keeps_rip(void)
+{
+	init();
+	fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] =
+		GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_NMI;
+	exit_complete(vp, EXIT_ITERATION);
+	EXPECT_EQ(0x1000, fake.vmcs[VMCS_GUEST_RIP]);
+	EXPECT_EQ(GUEST_INTR_BLOCKED_BY_NMI, fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY]);
+	EXPECT_TRUE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS]);
+	fake.vmcs[VMCS_GUEST_RFLAGS] |= RFLAGS_TF;
+	exit_complete(vp, EXIT_ITERATION);
+	EXPECT_EQ(PENDING_DBG_BS, fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS]);
+}
+
 static void test_eip_wraps_outside_64_bit_mode(void)
 {
 	init();
@@ -380,7 +396,7 @@ TEST_MAIN(TEST(test_every_basic_reason_has_a_row), TEST(test_hole_and_stop_rows_
 	  TEST(test_hidden_instructions_fault), TEST(test_retire_moves_rip_by_the_length),
 	  TEST(test_retire_ends_shadow_and_rf),
 	  TEST(test_retire_traps_on_tf_unless_branch_stepping),
-	  TEST(test_eip_wraps_outside_64_bit_mode),
+	  TEST(test_iteration_traps_and_keeps_rip), TEST(test_eip_wraps_outside_64_bit_mode),
 	  TEST(test_xsetbv_accepts_exactly_the_legal_values),
 	  TEST(test_xsetbv_refuses_other_registers_and_high_bits), TEST(test_hlt_retires_and_halts),
 	  TEST(test_hlt_with_a_pending_interrupt_takes_it),

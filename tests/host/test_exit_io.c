@@ -97,7 +97,7 @@ static void string_run(u32 size, bool in, bool down)
 	paged_vp.regs.rcx = 7;
 	paged_vp.regs.rsi = start;
 	paged_vp.regs.rdi = start;
-	while (io(size, IO_QUAL_STRING | IO_QUAL_REP | (in ? IO_QUAL_IN : 0)) == EXIT_RESUME)
+	while (io(size, IO_QUAL_STRING | IO_QUAL_REP | (in ? IO_QUAL_IN : 0)) == EXIT_ITERATION)
 		EXPECT_LE(++n, 7);
 	EXPECT_EQ(6, n); /* the seventh ends the instruction */
 	EXPECT_EQ(0, paged_vp.regs.rcx);
@@ -165,7 +165,7 @@ static void test_string_io_16_bit_registers_wrap(void)
 	fake.vmcs[VMCS_GUEST_ES_BASE] = GPA;
 	paged_vp.regs.rdi = 0xabcdffff;
 	paged_vp.regs.rcx = 0x12340002;
-	EXPECT_EQ(EXIT_RESUME, io(1, IO_QUAL_STRING | IO_QUAL_REP | IO_QUAL_IN));
+	EXPECT_EQ(EXIT_ITERATION, io(1, IO_QUAL_STRING | IO_QUAL_REP | IO_QUAL_IN));
 	EXPECT_EQ(0x81, paged_ram[GPA + 0xffff]);
 	EXPECT_EQ(0xabcd0000, paged_vp.regs.rdi);
 	EXPECT_EQ(0x12340001, paged_vp.regs.rcx);
