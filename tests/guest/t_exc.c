@@ -5,6 +5,8 @@
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
+#include "tests/guest/lib/apic.h"
+#include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 
 static u64 frame[512] ALIGNED(4096);
@@ -280,6 +282,57 @@ static void exc_breakpoint_on_emulated(void)
 	EXPECT_EQ(DR6_B1, db.dr6[1] & (DR6_B0_B3 | DR6_BS));
 }
 
+/*
+ * Breakpoints on an instruction and on the one behind it: one #DB each. Were RF lost while the
+ * first is emulated, it would hit again; were it kept, the second would not.
+ */
+#define RF_OVER(text, a, c, d)                                                                     \
+	({                                                                                         \
+		u64 a_ = (a), c_ = (c), d_ = (d), at_, next_;                                      \
+		asm volatile("lea 775f(%%rip), %0; lea 776f(%%rip), %1" : "=r"(at_), "=r"(next_)); \
+		db_start(at_, DR7_RW_EXECUTE, 0);                                                  \
+		write_dr1(next_);                                                                  \
+		write_dr7(read_dr7() | DR7_L1);                                                    \
+		asm volatile("775: " text "\n776: nop"                                             \
+			     : "+a"(a_), "+c"(c_), "+d"(d_)                                        \
+			     :                                                                     \
+			     : "rbx", "memory", "cc");                                             \
+		write_dr7(0x400);                                                                  \
+		if (db.count != 2 || db.rip[0] != at_ || db.rip[1] != next_)                       \
+			test_expect(false, "#DB wanted twice over", text, db.count, 2, __FILE__,   \
+				    __LINE__);                                                     \
+	})
+
+static void exc_resume_flag(void)
+{
+	u64 base = rdmsr(MSR_IA32_APIC_BASE), cr0 = read_cr0();
+
+	write_cr4(read_cr4() | CR4_OSXSAVE);
+	RF_OVER("nop", 0, 0, 0);
+	RF_OVER("cpuid", 0, 0, 0);
+	RF_OVER("rdmsr", 0, MSR_IA32_APIC_BASE, 0);
+	RF_OVER("wrmsr", base, MSR_IA32_APIC_BASE, base >> 32);
+	RF_OVER("inb %%dx, %%al", 0, 0, 0x92);
+	RF_OVER("mov %%rax, %%cr0", cr0 | CR0_CD, 0, 0);
+	RF_OVER("mov %%rax, %%cr0", cr0, 0, 0);
+	RF_OVER("wbinvd", 0, 0, 0);
+	RF_OVER("xsetbv", 1, 0, 0);
+	RF_OVER("movl (%%rcx), %%eax", 0, APIC_BASE_DEFAULT + APIC_VERSION, 0);
+	RF_OVER("movl %%eax, (%%rcx)", 0, APIC_BASE_DEFAULT + APIC_LDR, 0);
+}
+
+static void exc_resume_flag_region(void)
+{
+	u64 at, len;
+
+	REQUIRE(boot_hv_region(&at, &len));
+	RF_OVER("movl %%eax, (%%rcx)", 0, at, 0);
+	RF_OVER("xchg %%eax, (%%rcx)", 0, at, 0);
+	RF_OVER("lock cmpxchg %%edx, (%%rcx)", 0, at, 0);
+	RF_OVER("fnstcw (%%rcx)", 0, at + len - 4096 * 18, 0);
+	RF_OVER("vmcall", 0x4b1d, 0, 0);
+}
+
 static void exc_breakpoint_data(void)
 {
 	u64 next;
@@ -337,6 +390,8 @@ static const struct test t_exc_tests[] = {
 	{ .name = "exc_alignment_check", .run = exc_alignment_check },
 	{ .name = "exc_breakpoint_exec", .run = exc_breakpoint_exec },
 	{ .name = "exc_breakpoint_on_emulated", .run = exc_breakpoint_on_emulated },
+	{ .name = "exc_resume_flag", .run = exc_resume_flag },
+	{ .name = "exc_resume_flag_region", .run = exc_resume_flag_region, .flags = T_KENSHO },
 	{ .name = "exc_breakpoint_data", .run = exc_breakpoint_data },
 	{ .name = "exc_icebp", .run = exc_icebp },
 	{ .name = "exc_iret_fault", .run = exc_iret_fault },

@@ -5,6 +5,7 @@
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
+#include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/platform.h"
 
@@ -52,6 +53,17 @@ static void shadow_sti_mmio(void)
 {
 	SHADOW("sti\n\t", "movl (%%rcx), %%eax", 0, APIC_BASE_DEFAULT + APIC_VERSION, 0);
 	SHADOW("sti\n\t", "movl %%eax, (%%rcx)", 0, APIC_BASE_DEFAULT + APIC_LDR, 0);
+}
+
+static void shadow_sti_region(void)
+{
+	u64 at, len;
+
+	REQUIRE(boot_hv_region(&at, &len));
+	SHADOW("sti\n\t", "movl %%eax, (%%rcx)", 0, at, 0);
+	SHADOW("sti\n\t", "xchg %%eax, (%%rcx)", 0, at, 0);
+	SHADOW("sti\n\t", "fnstcw (%%rcx)", 0, at + len - 4096 * 19, 0);
+	SHADOW("mov %%ss, %%esi; sti; mov %%esi, %%ss\n\t", "movl %%eax, (%%rcx)", 0, at, 0);
 }
 
 static void shadow_sti_hlt(void)
@@ -149,6 +161,7 @@ static void shadow_tpr(void)
 static const struct test t_shadow_tests[] = {
 	{ .name = "shadow_sti", .run = shadow_sti },
 	{ .name = "shadow_sti_mmio", .run = shadow_sti_mmio },
+	{ .name = "shadow_sti_region", .run = shadow_sti_region, .flags = T_KENSHO },
 	{ .name = "shadow_sti_hlt", .run = shadow_sti_hlt },
 	{ .name = "shadow_mov_ss", .run = shadow_mov_ss },
 	{ .name = "shadow_popf", .run = shadow_popf },

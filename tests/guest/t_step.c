@@ -6,6 +6,7 @@
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
+#include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/platform.h"
 
@@ -117,6 +118,90 @@ static void step_vmcall(void)
 {
 	STEP("vmcall", 0x4b1d, 0, 0);
 	EXPECT_EQ(NO_FAULT, trap_vector());
+}
+
+/* Writes that the hypervisor decodes and drops, and one that it does not know (rule M1). */
+static void step_region(void)
+{
+	u64 at, len;
+
+	REQUIRE(boot_hv_region(&at, &len));
+	STEP("movb %%al, (%%rcx)", 0, at, 0);
+	STEP("movw %%ax, (%%rcx)", 0, at + 2, 0);
+	STEP("movl %%eax, (%%rcx)", 0, at + 4, 0);
+	STEP("movq %%rax, (%%rcx)", 0, at + 8, 0);
+	STEP("movl $5, (%%rcx)", 0, at, 0);
+	STEP("addl %%eax, (%%rcx)", 1, at, 0);
+	STEP("orb $1, (%%rcx)", 1, at, 0);
+	STEP("sbbl %%eax, (%%rcx)", 1, at, 0);
+	STEP("notl (%%rcx)", 1, at, 0);
+	STEP("negl (%%rcx)", 1, at, 0);
+	STEP("lock incl (%%rcx)", 1, at, 0);
+	STEP("xchg %%eax, (%%rcx)", 1, at, 0);
+	STEP("lock cmpxchg %%edx, (%%rcx)", 1, at, 2);
+	STEP("lock xadd %%eax, (%%rcx)", 1, at, 2);
+	STEP("lock btsl $3, (%%rcx)", 1, at, 2);
+	STEP("btcl %%eax, (%%rcx)", 4, at, 2);
+	STEP("fnstcw (%%rcx)", 0, at + len - 4096 * 17, 0);
+	STEP("fnstcw (%%rcx)", 0, at + len - 4096 * 17, 0);
+}
+
+/* REP STOS into the region: a trap after each iteration, and one for the whole. */
+static void step_rep_region(void)
+{
+	u64 region, len, at, cx = 3, di;
+
+	REQUIRE(boot_hv_region(&region, &len));
+	di = region + 16;
+	step_start(4);
+	asm volatile("lea 1f(%%rip), %0\n\t"
+		     "pushf; orq $0x100, (%%rsp); popf\n"
+		     "1: rep stosl\n\t"
+		     "nop; nop; nop"
+		     : "=&r"(at), "+c"(cx), "+D"(di)
+		     : "a"(0)
+		     : "memory", "cc");
+	EXPECT_EQ(4, step_count);
+	EXPECT_EQ(at, step_rip[0]);
+	EXPECT_EQ(2, step_cx[0]);
+	EXPECT_EQ(at, step_rip[1]);
+	EXPECT_EQ(1, step_cx[1]);
+	EXPECT_EQ(at + 2, step_rip[2]);
+	EXPECT_EQ(0, step_cx[2]);
+	EXPECT_EQ(region + 28, di);
+}
+
+/* The trap ends HLT at once, with nothing else to wake it. */
+static void step_hlt(void)
+{
+	STEP("hlt", 0, 0, 0);
+}
+
+/* An instruction that is refused: the fault instead of the trap, with TF in what it saves. */
+#define STEP_FAULT(want, text)                                                                   \
+	({                                                                                       \
+		u64 at_;                                                                         \
+		step_start(1);                                                                   \
+		trap_clear();                                                                    \
+		asm volatile(TRY_BEGIN "lea 1f(%%rip), %0\n\t"                                   \
+				       "pushf; orq $0x100, (%%rsp); popf\n"                      \
+				       "1: " text TRY_END                                        \
+			     : "=&r"(at_)                                                        \
+			     : "c"(~0u), "a"(0), "d"(0)                                          \
+			     : "memory", "cc");                                                  \
+		write_rflags(read_rflags() & ~RFLAGS_TF);                                        \
+		EXPECT_EQ(want, trap_vector());                                                  \
+		EXPECT_EQ(at_, trap_last()->rip);                                                \
+		EXPECT_EQ(RFLAGS_TF | RFLAGS_RF, trap_last()->rflags & (RFLAGS_TF | RFLAGS_RF)); \
+	})
+
+static void step_faults(void)
+{
+	STEP_FAULT(EXC_GP, "rdpmc");
+	STEP_FAULT(EXC_GP, "wrmsr");
+	STEP_FAULT(EXC_UD, "vmxoff");
+	STEP_FAULT(EXC_UD, "getsec");
+	STEP_FAULT(EXC_UD, "ud2");
 }
 
 /* A repeated string instruction traps after each iteration, owned port or not. */
@@ -235,6 +320,13 @@ static const struct test t_step_tests[] = {
 	{ .name = "step_mmio", .run = step_mmio },
 	{ .name = "step_vmcall", .run = step_vmcall, .flags = T_KENSHO },
 	{ .name = "step_rep", .run = step_rep },
+	{ .name = "step_region", .run = step_region, .flags = T_KENSHO },
+	{ .name = "step_rep_region", .run = step_rep_region, .flags = T_KENSHO },
+	{ .name = "step_hlt",
+	  .run = step_hlt,
+	  .flags = T_BOCHS,
+	  .why = "the bare emulator sleeps in HLT with its single-step trap pending" },
+	{ .name = "step_faults", .run = step_faults, .flags = T_KENSHO },
 	{ .name = "step_fault", .run = step_fault },
 	{ .name = "step_mov_ss", .run = step_mov_ss },
 	{ .name = "step_mov_ss_breakpoint", .run = step_mov_ss_breakpoint },

@@ -169,6 +169,25 @@ static void test_nmi_blocking_comes_back_after_iret(void)
 	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY]);
 }
 
+/* RF set, no single step that has not happened; what MOV SS holds back stays. */
+static void test_restart_keeps_debug_state(void)
+{
+	for (u32 shadow = 0; shadow < 2; shadow++) {
+		setup();
+		CODE(0x48, 0xcf);
+		fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS] = PENDING_DBG_BS;
+		fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = shadow ? GUEST_INTR_BLOCKED_BY_MOV_SS : 0;
+		EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE, WRITE));
+		EXPECT_TRUE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+		EXPECT_EQ(shadow ? PENDING_DBG_BS : 0,
+			  fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS]);
+	}
+	setup(); /* during delivery RFLAGS is what the event saves */
+	fake.vmcs[VMCS_IDT_VECTORING_INFO] = INTR_INFO_VALID;
+	EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE, WRITE));
+	EXPECT_FALSE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+}
+
 static void test_fetches_are_undefined_opcodes(void)
 {
 	setup();
@@ -227,7 +246,8 @@ TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_
 	  TEST(test_region_undecodable_write_gets_scratch),
 	  TEST(test_region_writes_of_the_cpu_itself_get_scratch),
 	  TEST(test_region_operands_may_be_several), TEST(test_region_write_into_a_scratch_page),
-	  TEST(test_nmi_blocking_comes_back_after_iret), TEST(test_fetches_are_undefined_opcodes),
-	  TEST(test_apic_window_drops_writes), TEST(test_64_bit_bars_appear_on_first_use),
+	  TEST(test_nmi_blocking_comes_back_after_iret), TEST(test_restart_keeps_debug_state),
+	  TEST(test_fetches_are_undefined_opcodes), TEST(test_apic_window_drops_writes),
+	  TEST(test_64_bit_bars_appear_on_first_use),
 	  TEST(test_beyond_the_machine_is_a_reserved_bit),
 	  TEST(test_everything_else_stops_with_a_report))

@@ -308,8 +308,8 @@ static void test_operands_across_emulated_pages(void)
 static void test_what_cannot_be_emulated(void)
 {
 	setup(true);
-	CODE(0x0f, 0x29, 0x03); /* movaps [rbx], xmm0 */
-	EXPECT_EQ(EXIT_RESUME, violation(RAM, WRITE));
+	CODE(0x0f, 0x58, 0x03); /* addps xmm0, [rbx] */
+	EXPECT_EQ(EXIT_RESUME, violation(RAM, READ));
 	EXPECT_EQ(EXC_UD, paged_exception());
 	EXPECT_CONTAINS(fake.console, "0xff000000 is not emulated");
 	setup(true);

@@ -261,6 +261,12 @@ void cpu_set_gate(u8 vector, void (*entry)(void))
 	idt[vector] = idt_gate_make((u64)(uintptr_t)entry, G_CODE64, 0);
 }
 
+void cpu_set_gate_on(u8 vector, void (*entry)(void), u8 ist, u64 stack_top)
+{
+	tss.ist[ist - 1] = stack_top;
+	idt[vector] = idt_gate_make((u64)(uintptr_t)entry, G_CODE64, ist);
+}
+
 void *map_page(u32 index, u64 pa, u64 flags)
 {
 	u8 *va = (u8 *)(uintptr_t)(TEST_VA + index * 4096ull);

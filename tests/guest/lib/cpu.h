@@ -67,6 +67,9 @@ void cpu_gate_present(u8 vector, bool present);
 /* cpu_set_gate() - deliver @vector straight to @entry, which ends with IRETQ. */
 void cpu_set_gate(u8 vector, void (*entry)(void));
 
+/* cpu_set_gate_on() - the same on interrupt stack @ist at @stack_top. */
+void cpu_set_gate_on(u8 vector, void (*entry)(void), u8 ist, u64 stack_top);
+
 /* map_page() - map 4 KiB of the test window (TEST_VA..) to @pa with page-table flags @flags. */
 #define TEST_VA    0x8000000000ull /* 512 GiB: the second PML4 entry */
 #define TEST_PAGES 512u
