@@ -361,6 +361,24 @@ static void exc_icebp(void)
 	EXPECT_EQ(0, db.dr6[0] & (DR6_B0_B3 | DR6_BS));
 }
 
+/*
+ * The frame of #DB hits a data breakpoint: #DB again, for ever. Never returns; what counts is that
+ * the hypervisor goes on (rule M3).
+ */
+static void exc_db_loop(void)
+{
+	static u8 loop_stack[4096] ALIGNED(16);
+	u64 top = (u64)(uintptr_t)loop_stack + sizeof(loop_stack);
+
+	cpu_set_ist(EXC_DB, 4, top);
+	write_dr0(top - 8);
+	write_dr7(DR7_FIXED | DR7_L0 | DR7_G0 | FIELD_PREP(DR7_RW0, DR7_RW_WRITE) |
+		  FIELD_PREP(DR7_LEN0, DR7_LEN_8));
+	tap_printf("# looping\n");
+	*(volatile u64 *)(uintptr_t)(top - 8) = 1;
+	test_fail("the loop ended", __FILE__, __LINE__);
+}
+
 static void iret_noncanonical(u64 unused)
 {
 	asm volatile("mov %%ss, %%eax; push %%rax; push %%rsp; pushf; mov %%cs, %%eax; push %%rax;"
@@ -393,6 +411,7 @@ static const struct test t_exc_tests[] = {
 	{ .name = "exc_resume_flag", .run = exc_resume_flag },
 	{ .name = "exc_resume_flag_region", .run = exc_resume_flag_region, .flags = T_KENSHO },
 	{ .name = "exc_breakpoint_data", .run = exc_breakpoint_data },
+	{ .name = "exc_db_loop", .run = exc_db_loop, .flags = T_SOLO },
 	{ .name = "exc_icebp", .run = exc_icebp },
 	{ .name = "exc_iret_fault", .run = exc_iret_fault },
 };

@@ -3,6 +3,7 @@
 
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
+#include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/modes.h"
 #include "tests/guest/lib/str.h"
@@ -14,12 +15,15 @@ static void pm32_run(u32 test, u32 paging)
 {
 	struct mailbox *mail = mode_mail();
 	size_t size = (size_t)(pm32_blob_end - pm32_blob);
+	u64 region, len;
 
 	REQUIRE(PM_BASE + size <= PM_TABLES);
 	memset(mail, 0, sizeof(*mail));
 	memcpy((void *)(uintptr_t)PM_BASE, pm32_blob, size);
 	mail->in[PM_IN_TEST] = test;
 	mail->in[PM_IN_PAGING] = paging;
+	if (boot_hv_region(&region, &len))
+		mail->in[PM_IN_REGION] = (u32)(region + len - 4096 * 30);
 	mode_run_at(PM_BASE);
 	cpu_reload_tr();
 	EXPECT_EQ(PM_DONE, mail->out[PM_OUT_DONE]);
@@ -46,6 +50,9 @@ PM_TESTS(X)
 	MODE_FN(test, pae, PM_PAGING_PAE)
 PM_PAGING_TESTS(X)
 #undef X
+#define X(test, row_flags, row_why) MODE_FN(test, flat, PM_PAGING_OFF)
+PM_FLAT_TESTS(X)
+#undef X
 
 #define ROW(test, suffix, row_flags, row_why)                                     \
 	{                                                                         \
@@ -61,6 +68,9 @@ static const struct test t_task_tests[] = {
 #define X(test, row_flags, row_why) \
 	ROW(test, p32, row_flags, row_why), ROW(test, pae, row_flags, row_why),
 		PM_PAGING_TESTS(X)
+#undef X
+#define X(test, row_flags, row_why) ROW(test, flat, row_flags, row_why),
+			PM_FLAT_TESTS(X)
 #undef X
 };
 TEST_GROUP(t_task);

@@ -245,6 +245,22 @@ task16_nest:
 	record	seen16, %ds
 	iret
 
+/* A task whose stack keeps nothing: record with DS, then on a stack of main's. */
+	.globl region_task
+region_task:
+	mov	%esp, %ds:seen+16
+	str	%eax
+	mov	%eax, %ds:seen+64
+	mov	$stack16_top, %esp
+	cld
+	call	task_body
+
+/* CPL 3: a misaligned push. */
+	.globl misaligned_task
+misaligned_task:
+	push	%eax
+	jmp	misaligned_task
+
 /* CPL 3: enter the handler through a task gate, then end through an interrupt gate. */
 	.globl user_task
 user_task:

@@ -35,7 +35,7 @@ void trap_c(struct frame *f);
 
 static const pm_test_fn tests[] = {
 #define X(name, flags, why) [PM_TEST_##name] = test_##name,
-	PM_TESTS(X) PM_PAGING_TESTS(X)
+	PM_TESTS(X) PM_PAGING_TESTS(X) PM_FLAT_TESTS(X)
 #undef X
 };
 
@@ -255,6 +255,17 @@ u32 try_far(void (*op)(void), u32 selector)
 	far_ptr[1] = selector;
 	op_selector = selector;
 	return try_op(op);
+}
+
+/* With paging the region has a page of the first 2 MiB in front of it. */
+u32 region_page(void)
+{
+	static u8 window[4096] ALIGNED(4096);
+
+	if (paging == PM_PAGING_OFF)
+		return mail->in[PM_IN_REGION];
+	page_set((u32)(uintptr_t)window, mail->in[PM_IN_REGION], PAGE_RW | 4, false);
+	return (u32)(uintptr_t)window;
 }
 
 /* --- paging: the first 2 MiB by 4-KiB pages, the APIC's page, in two copies --- */

@@ -60,6 +60,9 @@ extern u64 gdt[512], idt[256], ldt[8];
 extern u8 stack[6][1024]; /* of A 1, B 2, H 3, A16 4; 5: CPL 0 of all */
 extern u32 paging;        /* PM_PAGING_* */
 
+/* region_page() - a page of the hypervisor's region as main's page tables show it. */
+u32 region_page(void);
+
 /* What a task found in its registers when it began; index: its TSS. */
 struct regs {
 	u32 gpr[8], eflags;
@@ -115,8 +118,8 @@ NORETURN void task_leave(void);
 void far_jmp(u32 selector);
 void far_call(u32 selector);
 
-extern u8 task_entry[], task16_entry[], task16_nest[], user_task[], user_io_task[], v86_task[],
-	v86_int30_next[], v86_end[];
+extern u8 task_entry[], task16_entry[], task16_nest[], user_task[], user_io_task[], region_task[],
+	misaligned_task[], v86_task[], v86_int30_next[], v86_end[];
 extern struct regs seen16;
 
 void page_set(u32 linear, u32 frame, u32 flags, bool second); /* second: of cr3_second() */
@@ -175,4 +178,5 @@ typedef void (*pm_test_fn)(void);
 #define X(name, flags, why) void test_##name(void);
 PM_TESTS(X)
 PM_PAGING_TESTS(X)
+PM_FLAT_TESTS(X)
 #undef X

@@ -12,6 +12,7 @@
 /* mail->in */
 #define PM_IN_TEST   0
 #define PM_IN_PAGING 1
+#define PM_IN_REGION 2 /* a page of the hypervisor's region, 0: none */
 
 #define PM_PAGING_OFF 0
 #define PM_PAGING_32  1
@@ -71,6 +72,9 @@
 	X(mov_ss_shadow, 0, "")         \
 	X(user, 0, "")                  \
 	X(io_bitmap, 0, "")             \
+	X(region_old_tss, T_KENSHO, "") \
+	X(region_gdt, T_KENSHO, "")     \
+	X(region_stack, T_KENSHO, "")   \
 	X(v86, 0, "")
 
 /* The same, for tests that need page tables. */
@@ -85,10 +89,13 @@
 	X(pf_descriptor, 0, "")  \
 	X(pf_push, 0, "")
 
+/* And for what would lose its page tables, or needs none. */
+#define PM_FLAT_TESTS(X) X(region_new_tss, T_KENSHO, "") X(ac_loop, T_SOLO, "")
+
 #ifndef __ASSEMBLER__
 enum pm_test {
 #define X(name, flags, why) PM_TEST_##name,
-	PM_TESTS(X) PM_PAGING_TESTS(X)
+	PM_TESTS(X) PM_PAGING_TESTS(X) PM_FLAT_TESTS(X)
 #undef X
 		PM_TEST_COUNT
 };
