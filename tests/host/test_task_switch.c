@@ -223,7 +223,9 @@ static void test_registers_travel_between_the_tss_and_the_cpu(void)
 {
 	setup();
 	memset(tss(OLD_TSS), 0xee, TSS32_BYTES);
+	fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS] = PENDING_DBG_BS; /* the old task's TF */
 	switch_task(&by_call);
+	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS]);
 	EXPECT_EQ(OLD_EIP + LEN, get_u32(tss(OLD_TSS) + TSS32_EIP));
 	EXPECT_EQ(RFLAGS_FIXED | RFLAGS_NT | RFLAGS_ZF, get_u32(tss(OLD_TSS) + TSS32_EFLAGS));
 	for (u32 i = 0; i < 8; i++) {
