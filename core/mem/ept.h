@@ -55,7 +55,8 @@ MUST_CHECK err_t ept_build_partition(struct partition *p);
  * it. ERR_RANGE: beyond the machine's addresses; ERR_BUSY: it is mapped already, or emulated. */
 MUST_CHECK err_t ept_map_lazy(struct partition *p, gpa_t gpa);
 
-/* ept_map_scratch() - rule M1: private, writable memory of 0xFF in place of one page. */
+/* ept_map_scratch() - rule M1: private, writable memory of 0xFF in place of one page; nothing when
+ * it has some. */
 MUST_CHECK err_t ept_map_scratch(struct partition *p, gpa_t gpa);
 
 /* ept_drop_page() - unmap the identity-mapped page around @gpa on every CPU; the next access faults

@@ -321,6 +321,12 @@ err_t ept_map_scratch(struct partition *p, gpa_t at)
 	err_t err;
 
 	spin_lock(&p->ept.lock);
+	if ((ept_walk(&p->ept, page).perms & EPT_W) != 0) {
+		/* Another VP was first, and may have stored already. No flush: the violation has
+		 * dropped what this CPU had cached of the page. */
+		spin_unlock(&p->ept.lock);
+		return ERR_NONE;
+	}
 	err = scratch_alloc(p, &scratch);
 	if (err == ERR_NONE)
 		err = ept_map(&p->ept, page, scratch, PAGE_SIZE, EPT_R | EPT_W, MT_WB);

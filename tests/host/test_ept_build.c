@@ -241,8 +241,27 @@ static void test_scratch_pages_are_private_and_bounded(void)
 	EXPECT_LE(before - page_free_count(), 20);
 }
 
+/* Two VPs write to a page at the same time: the second keeps what the first has stored. */
+static void test_scratch_page_stays_when_mapped_again(void)
+{
+	hpa_t first;
+	u64 before;
+
+	build();
+	EXPECT_EQ(ERR_NONE, ept_map_scratch(p, gpa(REGION_BASE + 0x234)));
+	first = ept_walk(&p->ept, gpa(REGION_BASE)).hpa;
+	*(u8 *)hw_phys_to_virt(first) = 0x5a;
+	before = page_free_count();
+	EXPECT_EQ(ERR_NONE, ept_map_scratch(p, gpa(REGION_BASE + 0x567)));
+	EXPECT_EQ(first.v, ept_walk(&p->ept, gpa(REGION_BASE)).hpa.v);
+	EXPECT_EQ(0x5a, *(const u8 *)hw_phys_to_virt(first));
+	EXPECT_EQ(before, page_free_count());
+	EXPECT_EQ(1, p->scratch_count);
+}
+
 TEST_MAIN(TEST(test_build_every_page_below_4g), TEST(test_build_refuses_an_unreserved_region),
 	  TEST(test_lazy_map_reaches_every_address), TEST(test_retype_follows_the_mtrrs),
 	  TEST(test_retype_leaves_overlays_alone), TEST(test_apic_page_follows_its_base),
 	  TEST(test_apic_page_noted_before_the_build),
-	  TEST(test_scratch_pages_are_private_and_bounded))
+	  TEST(test_scratch_pages_are_private_and_bounded),
+	  TEST(test_scratch_page_stays_when_mapped_again))
