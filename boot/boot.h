@@ -8,6 +8,7 @@
 #include "core/time/clock.h"
 
 struct vmx_caps;
+struct vmx_cpu;
 
 /* Filled in from top to bottom; static storage of main.c. */
 struct boot_state {
@@ -36,7 +37,7 @@ void boot_platform(struct boot_state *b);
 void boot_relocate(struct boot_state *b);
 
 /* test_fault.c: option test_fault: break deliberately. Returns when the name is not for boot. */
-void boot_test_fault(const struct options *o);
+void boot_test_fault(struct boot_state *b);
 
 /* test_fault=entry: spoil the guest state just before the first entry. */
 void boot_test_entry(const struct options *o);
@@ -46,6 +47,13 @@ void boot_test_cpu(const struct options *o, u32 index);
 
 /* test_fault=caps1: the CPU with APIC ID 1 gets other capabilities than it has. */
 void boot_test_caps(u32 apic_id, struct vmx_caps *caps);
+
+/* test_fault=vmxoff1: the firmware has locked VMX off on the CPU with APIC ID 1. */
+void boot_test_vmx_cpu(u32 apic_id, struct vmx_cpu *cpu);
+
+/* test_fault=lost1: the CPU whose APIC ID is the number of the step of its start, 1 or 2, takes 1.5
+ * seconds for it. */
+void boot_test_lost(u32 apic_id, u32 step, u64 tsc_hz);
 
 /* start.c: VMX, the partition, VP 0, its first instruction. */
 NORETURN void boot_start(struct boot_state *b);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The other CPUs: each gets a block, stacks and a VP, is started once, enters VMX and is parked
- * with its VP waiting for the guest's SIPI.
+ * with its VP waiting for the guest's SIPI. One that does not answer in time is given up: its pages
+ * stay its own, and it halts when it notices.
  *
  * Context: boot CPU; ap_main() and what it calls: the AP, while the boot CPU waits for it.
  */
@@ -19,26 +20,49 @@
 
 #define TSC_ROUNDS 16
 
+/* Either side moves on from AP_COMING, once: the AP when it has joined, the boot CPU when it has
+ * waited long enough. */
+enum ap_state { AP_COMING, AP_SETTLED, AP_GIVEN_UP };
+
 /* One CPU on its way; written by one side, read by the other, with release and acquire. */
 struct ap {
 	struct percpu pc; /* first: the AP gets its address */
 	struct vp *vp;
 	void *vmxon_page, *vmcs_page;
 	const struct options *options;
+	u64 tsc_hz;           /* also the ticks that a step may take */
 	const char *left_out; /* why, NULL: it has joined */
-	bool ready;
-	u32 ping, pong; /* TSC comparison */
+	u32 state;            /* enum ap_state */
+	u32 ping, pong;       /* TSC comparison */
 	u64 tsc;
 };
 
 static bool released;
 
+/* False: the other side was first. */
+static bool settle(struct ap *ap, enum ap_state state)
+{
+	u32 coming = AP_COMING;
+
+	return __atomic_compare_exchange_n(&ap->state, &coming, state, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
+static NORETURN void end_late(const struct ap *ap)
+{
+	log_warn("cpu %u: answers after it was left out: it halts", ap->pc.apic_id);
+	hw_halt();
+}
+
 /* The AP's half of measure_tsc(). */
 static void answer_tsc(struct ap *ap)
 {
 	for (u32 round = 1; round <= TSC_ROUNDS; round++) {
-		while (LOAD_ACQUIRE(ap->ping) != round)
+		while (LOAD_ACQUIRE(ap->ping) != round) {
+			if (LOAD_ACQUIRE(ap->state) == AP_GIVEN_UP)
+				end_late(ap);
 			cpu_pause();
+		}
 		ap->tsc = rdtsc();
 		STORE_RELEASE(ap->pong, round);
 	}
@@ -50,12 +74,15 @@ static NORETURN void ap_main(struct percpu *pc)
 
 	percpu_load(pc, pc->stacks, pc->cpu);
 	smp_arrived(pc);
+	boot_test_lost(pc->apic_id, 1, ap->tsc_hz);
 	answer_tsc(ap);
 	if (lapic_init() != ERR_NONE)
 		ap->left_out = "its local APIC is disabled";
 	else
 		ap->left_out = boot_adopt_cpu(ap->vp, ap->vmxon_page, ap->vmcs_page);
-	STORE_RELEASE(ap->ready, true);
+	boot_test_lost(pc->apic_id, 2, ap->tsc_hz);
+	if (!settle(ap, AP_SETTLED))
+		end_late(ap);
 	if (ap->left_out)
 		hw_halt();
 	while (!LOAD_ACQUIRE(released))
@@ -65,25 +92,39 @@ static NORETURN void ap_main(struct percpu *pc)
 	vmx_run(ap->vp);
 }
 
-/* TSC of the AP minus ours, from the exchange that took least; *error: half of that exchange. */
-static s64 measure_tsc(struct ap *ap, u64 *error)
+/* Wait until *@at is @want. False: the AP took too long and is given up. */
+static bool wait_for(struct ap *ap, const u32 *at, u32 want)
 {
-	s64 offset = 0;
+	u64 start = rdtsc();
 
+	while (LOAD_ACQUIRE(*at) != want) {
+		if (rdtsc() - start > ap->tsc_hz && settle(ap, AP_GIVEN_UP))
+			return false;
+		cpu_pause();
+	}
+	return true;
+}
+
+/*
+ * TSC of the AP minus ours, from the exchange that took least; *error: half of that exchange.
+ * False: the AP does not answer.
+ */
+static bool measure_tsc(struct ap *ap, s64 *offset, u64 *error)
+{
 	*error = ~0ull;
 	for (u32 round = 1; round <= TSC_ROUNDS; round++) {
 		u64 start = rdtsc(), end;
 
 		STORE_RELEASE(ap->ping, round);
-		while (LOAD_ACQUIRE(ap->pong) != round)
-			cpu_pause();
+		if (!wait_for(ap, &ap->pong, round))
+			return false;
 		end = rdtsc();
 		if ((end - start) / 2 < *error) {
 			*error = (end - start) / 2;
-			offset = (s64)(ap->tsc - (start + *error));
+			*offset = (s64)(ap->tsc - (start + *error));
 		}
 	}
-	return offset;
+	return true;
 }
 
 static struct ap *create_ap(u32 apic_id, u32 index)
@@ -104,28 +145,44 @@ static struct ap *create_ap(u32 apic_id, u32 index)
 	return ap;
 }
 
+/* NULL: it has joined; else why it is left out. */
+static const char *bring_up(struct ap *ap, s64 *offset, u64 *error)
+{
+	if (smp_start_cpu(&ap->pc, ap_main, ap->tsc_hz) != ERR_NONE) {
+		(void)settle(ap, AP_GIVEN_UP);
+		return "does not answer INIT-SIPI-SIPI";
+	}
+	if (!measure_tsc(ap, offset, error))
+		return "does not answer within a second of its start";
+	if (!wait_for(ap, &ap->state, AP_SETTLED))
+		return "has not entered VMX within a second";
+	return ap->left_out;
+}
+
 static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_id)
 {
-	u64 pages = page_free_count(), error;
-	struct ap *ap = create_ap(apic_id, p->vp_count);
-	s64 offset;
+	u64 pages = page_free_count(), error = 0;
+	struct ap *ap;
+	const char *left_out;
+	s64 offset = 0;
 
+	if (!lapic_reaches(apic_id)) {
+		log_warn("cpu %u: xAPIC mode cannot address it (switch the firmware to x2APIC): it "
+			 "is left out",
+			 apic_id);
+		return;
+	}
+	ap = create_ap(apic_id, p->vp_count);
 	if (!ap) {
 		log_warn("cpu %u: no memory for it: it is left out", apic_id);
 		return;
 	}
 	ap->vp = boot_create_vp(p, apic_id);
 	ap->options = &b->options;
-	if (smp_start_cpu(&ap->pc, ap_main, b->tsc.tsc_hz) != ERR_NONE) {
-		log_warn("cpu %u: does not answer INIT-SIPI-SIPI: it is left out", apic_id);
-		partition_drop_last_vp(p);
-		return;
-	}
-	offset = measure_tsc(ap, &error);
-	while (!LOAD_ACQUIRE(ap->ready))
-		cpu_pause();
-	if (ap->left_out) {
-		log_warn("cpu %u: %s: it is left out", apic_id, ap->left_out);
+	ap->tsc_hz = b->tsc.tsc_hz;
+	left_out = bring_up(ap, &offset, &error);
+	if (left_out) {
+		log_warn("cpu %u: %s: it is left out", apic_id, left_out);
 		partition_drop_last_vp(p);
 		return;
 	}

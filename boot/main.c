@@ -24,7 +24,7 @@ void boot_main(u32 mb2_pa)
 	canary_seed(); /* the old one can be read in the dead image */
 
 	boot_platform(&boot);
-	boot_test_fault(&boot.options);
+	boot_test_fault(&boot);
 
 	boot_start(&boot);
 }

@@ -244,14 +244,21 @@ static void decide_controls(struct vp *vp)
 const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 {
 	struct vmx_caps caps;
-	const char *difference;
+	struct vmx_cpu cpu;
+	const char *why;
 
+	vmx_read_cpu(&cpu);
+	boot_test_vmx_cpu(vp->apic_id, &cpu);
+	why = vmx_left_out(&cpu);
+	if (why)
+		return why;
 	vmx_read_caps(&caps);
 	boot_test_caps(vp->apic_id, &caps);
-	difference = vmx_caps_difference(&caps, &vmx.caps);
-	if (difference)
-		return difference;
-	vmx_on(&caps, vmxon_page);
+	why = vmx_caps_difference(&caps, &vmx.caps);
+	if (!why)
+		why = vmx_on(&cpu, &caps, vmxon_page);
+	if (why)
+		return why;
 	vmcs_create(vp, vmcs_page, &caps, mitigation_host_rip(vmx.mitigations, vmx.traced));
 	if (vp->index == 0)
 		decide_controls(vp);
@@ -267,6 +274,7 @@ void boot_start(struct boot_state *b)
 {
 	struct partition *p = &the_partition;
 	void *vmxon_page, *vmcs_page;
+	const char *why;
 	struct vp *vp;
 	bool nested;
 
@@ -282,7 +290,9 @@ void boot_start(struct boot_state *b)
 	vmcs_page = page_alloc();
 	if (!vmxon_page || !vmcs_page)
 		no_pages();
-	(void)boot_adopt_cpu(vp, vmxon_page, vmcs_page);
+	why = boot_adopt_cpu(vp, vmxon_page, vmcs_page);
+	if (why)
+		fatal("the boot CPU cannot enter VMX: %s", why);
 	boot_start_cpus(b, p);
 	boot_hide_cpus(b, p);
 	vp_vmcs_set_entry(vp, boot_load_guest());

@@ -5,6 +5,7 @@
  * Context: boot, after the move.
  */
 #include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vmcs.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/percpu.h"
@@ -89,11 +90,29 @@ static const struct {
 	{ "ud", fault_ud },           { "double_fault", fault_double },
 };
 
-static bool caps_differ; /* test_fault=caps1 */
+/* What test_fault= does to other CPUs while they are brought up. */
+static bool caps_differ;   /* caps1 */
+static bool vmx_is_locked; /* vmxoff1 */
+static bool cpus_are_lost; /* lost1 */
 
-void boot_test_fault(const struct options *o)
+/* far1: the MADT gives the CPU an ID whose low byte is right. */
+static void move_cpu(struct acpi_info *acpi)
 {
+	for (u32 i = 0; i < acpi->cpu_count; i++) {
+		if (acpi->cpu[i].apic_id == 1)
+			acpi->cpu[i].apic_id = 0x101;
+	}
+}
+
+void boot_test_fault(struct boot_state *b)
+{
+	const struct options *o = &b->options;
+
 	caps_differ = strcmp(o->test_fault, "caps1") == 0;
+	vmx_is_locked = strcmp(o->test_fault, "vmxoff1") == 0;
+	cpus_are_lost = strcmp(o->test_fault, "lost1") == 0;
+	if (strcmp(o->test_fault, "far1") == 0)
+		move_cpu(&b->acpi);
 	for (u32 i = 0; i < ARRAY_SIZE(faults); i++) {
 		if (strcmp(o->test_fault, faults[i].name) == 0) {
 			log_info("test_fault: %s", o->test_fault);
@@ -114,6 +133,20 @@ void boot_test_caps(u32 apic_id, struct vmx_caps *caps)
 {
 	if (caps_differ && apic_id == 1)
 		caps->misc ^= 1; /* the rate of the preemption timer */
+}
+
+void boot_test_vmx_cpu(u32 apic_id, struct vmx_cpu *cpu)
+{
+	if (vmx_is_locked && apic_id == 1)
+		cpu->feature_control = FEATURE_CONTROL_LOCK;
+}
+
+void boot_test_lost(u32 apic_id, u32 step, u64 tsc_hz)
+{
+	u64 start = hw_tsc();
+
+	while (cpus_are_lost && apic_id == step && hw_tsc() - start < tsc_hz / 2 * 3)
+		__builtin_ia32_pause();
 }
 
 void boot_test_cpu(const struct options *o, u32 index)

@@ -162,7 +162,7 @@ const struct option_row option_rows[] = {
 	{ .name = "test_fault",
 	  .type = OPTION_ENUM,
 	  .values = "none|page_fault|write_text|exec_data|assert|stack|smash|ud|double_fault|entry|"
-		    "cpu0|cpu1|cpu2|cpu3|cpus|caps1",
+		    "cpu0|cpu1|cpu2|cpu3|cpus|caps1|vmxoff1|far1|lost1",
 	  .dflt = "none",
 	  .help = "hypervisor development: break deliberately in this way",
 	  FIELD(test_fault) },

@@ -86,6 +86,11 @@ err_t lapic_init(void)
 	return ERR_NONE;
 }
 
+bool lapic_reaches(u32 apic_id)
+{
+	return this_cpu()->x2apic || apic_id < APIC_BROADCAST_XAPIC;
+}
+
 void lapic_send(u32 dest, u32 icr_low)
 {
 	if (this_cpu()->x2apic) {

@@ -8,5 +8,9 @@
 /* lapic_init() - map the registers, note the mode. ERR_NODEV: the firmware disabled the APIC. */
 MUST_CHECK err_t lapic_init(void);
 
-/* lapic_send() - one IPI: @icr_low (APIC_ICR_*) to the CPU with APIC ID @dest. */
+/* lapic_reaches() - an IPI of this CPU can name @apic_id alone: xAPIC mode has 8 bits, of which 255
+ * means all. */
+bool lapic_reaches(u32 apic_id);
+
+/* lapic_send() - one IPI: @icr_low (APIC_ICR_*) to the CPU with APIC ID @dest, which it reaches. */
 void lapic_send(u32 dest, u32 icr_low);

@@ -102,7 +102,12 @@ err_t smp_start_cpu(struct percpu *pc, smp_entry entry, u64 tsc_hz)
 	if (wait_alive(pc, tsc_hz / 5000))
 		return ERR_NONE;
 	lapic_send(pc->apic_id, sipi);
-	return wait_alive(pc, tsc_hz) ? ERR_NONE : ERR_NODEV;
+	if (wait_alive(pc, tsc_hz))
+		return ERR_NONE;
+	/* Back to waiting for a SIPI, which never comes: the trampoline will not be there. */
+	lapic_send(pc->apic_id, (u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_INIT) | APIC_ICR_ASSERT);
+	wait(tsc_hz / 100);
+	return ERR_NODEV;
 }
 
 void smp_arrived(struct percpu *pc)

@@ -20,8 +20,8 @@ void smp_begin(u64 page_pa, u64 (*pages)[PAGE_SIZE / 8]);
 
 /**
  * smp_start_cpu() - INIT-SIPI-SIPI to the CPU with @apic_id, once for ever.
- * @pc: its block; stacks and apic_id set. @timeout_tsc: how long to wait for it.
- * ERR_NODEV: it did not come up; it must not be tried again.
+ * @pc: its block; stacks and apic_id set. It has one second.
+ * ERR_NODEV: it did not come up; it was stopped by another INIT and must not be tried again.
  */
 MUST_CHECK err_t smp_start_cpu(struct percpu *pc, smp_entry entry, u64 tsc_hz);
 

@@ -11,7 +11,7 @@
 #include "core/lib/string.h"
 #include "core/log.h"
 
-static void read_cpu(struct vmx_cpu *cpu)
+void vmx_read_cpu(struct vmx_cpu *cpu)
 {
 	struct cpuid_regs v = cpuid(0, 0), f = cpuid(1, 0);
 	u32 family = (u32)FIELD_GET(CPUID1_EAX_FAMILY, f.a);
@@ -62,7 +62,7 @@ void vmx_probe(struct vmx_caps *caps, bool *nested)
 	struct vmx_cpu cpu;
 	char why[320];
 
-	read_cpu(&cpu);
+	vmx_read_cpu(&cpu);
 	if (vmx_check_cpu(&cpu, why, sizeof(why)) != ERR_NONE)
 		fatal("%s", why);
 	vmx_read_caps(caps);
@@ -74,18 +74,19 @@ void vmx_probe(struct vmx_caps *caps, bool *nested)
 		 caps->ept_vpid, cpu.has_hypervisor ? ", nested" : "");
 }
 
-void vmx_on(const struct vmx_caps *caps, void *region)
+const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *caps, void *region)
 {
-	u64 feature_control = rdmsr(MSR_IA32_FEATURE_CONTROL);
+	u64 feature_control = vmx_feature_control(cpu->feature_control);
 
-	/* Unlocked means that the firmware left the choice to us. */
-	if (!(feature_control & FEATURE_CONTROL_LOCK))
-		wrmsr(MSR_IA32_FEATURE_CONTROL,
-		      feature_control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX);
+	if (feature_control != cpu->feature_control &&
+	    wrmsr_safe(MSR_IA32_FEATURE_CONTROL, feature_control) != ERR_NONE)
+		return "its IA32_FEATURE_CONTROL is unlocked and cannot be written (enable VMX in "
+		       "the firmware setup)";
 	write_cr0((read_cr0() | caps->cr0_fixed0) & caps->cr0_fixed1);
 	write_cr4((read_cr4() | caps->cr4_fixed0 | CR4_VMXE) & caps->cr4_fixed1);
 	*(u32 *)region = (u32)(caps->basic & VMX_BASIC_REVISION);
-	if (!vmxon(hw_virt_to_phys(region).v))
-		fatal("VMXON failed although every requirement is met: the firmware or the outer "
-		      "hypervisor keeps VMX for itself; look for a VMX setting there");
+	if (!vmxon_safe(hw_virt_to_phys(region).v))
+		return "VMXON fails although every requirement is met (the firmware or the outer "
+		       "hypervisor keeps VMX for itself: look for a VMX setting there)";
+	return NULL;
 }

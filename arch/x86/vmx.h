@@ -16,9 +16,16 @@ void vmx_probe(struct vmx_caps *caps, bool *nested);
 /* vmx_read_caps() - capabilities of this CPU; it has VMX. */
 void vmx_read_caps(struct vmx_caps *caps);
 
-/* vmx_on() - enter VMX root operation on this CPU; @region: a zeroed page, owned for ever. fatal()
- * when the CPU refuses. */
-void vmx_on(const struct vmx_caps *caps, void *region);
+/* vmx_read_cpu() - what the calling CPU says of itself; any CPU. */
+void vmx_read_cpu(struct vmx_cpu *cpu);
+
+/**
+ * vmx_on() - enter VMX root operation on this CPU. An unlocked IA32_FEATURE_CONTROL is locked with
+ * VMX on.
+ * @cpu, @caps: read on this CPU and checked. @region: a zeroed page, owned for ever.
+ * Returns NULL, or why the CPU refuses: a clause.
+ */
+MUST_CHECK const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *caps, void *region);
 
 /**
  * vmcs_create() - make @page (zeroed, owned for ever) the VMCS of @vp, current on this CPU, with

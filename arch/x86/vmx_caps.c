@@ -148,6 +148,35 @@ bool vmx_timer_is_broken(u32 family, u32 model, u32 stepping)
 	return false;
 }
 
+static bool is_locked_off(u64 feature_control)
+{
+	return (feature_control & FEATURE_CONTROL_LOCK) != 0 &&
+	       (feature_control & FEATURE_CONTROL_VMX_OUTSIDE_SMX) == 0;
+}
+
+/* Unlocked means that the firmware left the choice to us. */
+u64 vmx_feature_control(u64 val)
+{
+	if ((val & FEATURE_CONTROL_LOCK) != 0)
+		return val;
+	return val | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX;
+}
+
+const char *vmx_left_out(const struct vmx_cpu *cpu)
+{
+	if (!cpu->has_vmx)
+		return "it has no VMX, unlike the boot CPU (enable it for all CPUs in the "
+		       "firmware setup)";
+	if (cpu->feature_control_faults)
+		return "its IA32_FEATURE_CONTROL cannot be read";
+	if (is_locked_off(cpu->feature_control))
+		return "VMX is locked off in its IA32_FEATURE_CONTROL, unlike the boot CPU's "
+		       "(update the firmware, or power-cycle)";
+	if (vmx_timer_is_broken(cpu->family, cpu->model, cpu->stepping))
+		return "its VMX-preemption timer runs at the wrong rate (erratum)";
+	return NULL;
+}
+
 err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len)
 {
 	const char *nested =
@@ -176,8 +205,7 @@ err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len)
 		fmt_print(why, why_len, "IA32_FEATURE_CONTROL cannot be read%s", nested);
 		return ERR_NODEV;
 	}
-	if ((cpu->feature_control & FEATURE_CONTROL_LOCK) &&
-	    !(cpu->feature_control & FEATURE_CONTROL_VMX_OUTSIDE_SMX)) {
+	if (is_locked_off(cpu->feature_control)) {
 		fmt_print(why, why_len,
 			  "VMX is locked off in IA32_FEATURE_CONTROL (0x%llx): enable \"Intel "
 			  "Virtualization Technology\" in the firmware setup and power-cycle%s",

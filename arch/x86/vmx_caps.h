@@ -28,6 +28,16 @@ struct vmx_cpu {
  */
 MUST_CHECK err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len);
 
+/**
+ * vmx_left_out() - why another CPU than the boot CPU cannot join: a clause with the remedy; NULL:
+ * nothing is against it.
+ */
+const char *vmx_left_out(const struct vmx_cpu *cpu);
+
+/* vmx_feature_control() - IA32_FEATURE_CONTROL as it must be: locked with VMX on where it was open.
+ */
+u64 vmx_feature_control(u64 val);
+
 /* vmx_check_caps() - every capability that design.md requires; the first that is missing is named.
  */
 MUST_CHECK err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len);

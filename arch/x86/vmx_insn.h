@@ -7,6 +7,7 @@
 
 #include "arch/x86/defs/vmcs.h"
 #include "arch/x86/defs/vmx_msr.h"
+#include "arch/x86/insn.h"
 #include "core/lib/compiler.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
@@ -57,13 +58,17 @@ static inline void vmwrite_unchecked(enum vmcs_field field, u64 val)
 		     : "cc", "memory");
 }
 
-/* The three below take the physical address of a VMCS or VMXON region. False: VMfail. */
-static inline bool vmxon(u64 pa)
+/* The three below take the physical address of a VMCS or VMXON region. False: VMfail, or #GP. */
+static inline bool vmxon_safe(u64 pa)
 {
-	bool ok;
-
-	asm volatile("vmxon %[pa]" : "=@cca"(ok) : [pa] "m"(pa) : "memory");
-	return ok;
+	asm goto volatile("1: vmxon %[pa]" EXTABLE(fail) "\n\tjna %l[fail]"
+			  :
+			  : [pa] "m"(pa)
+			  : "memory", "cc"
+			  : fail);
+	return true;
+fail:
+	return false;
 }
 
 static inline bool vmclear(u64 pa)

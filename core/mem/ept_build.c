@@ -379,7 +379,8 @@ void apic_page_remap(struct vp *vp)
 
 	err_t err;
 
-	if (new == old)
+	/* A CPU that was given up while it came: its index is another's now. */
+	if (new == old || partition_vp(p, vp->index) != vp)
 		return;
 	spin_lock(&p->ept.lock);
 	p->apic_page_gpa[vp->index] = new;

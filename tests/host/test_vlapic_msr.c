@@ -208,6 +208,16 @@ static void test_page_follows_base_and_mode(void)
 	vlapic_write(VP, APIC_SVR, 0x3ff);
 }
 
+/* A CPU that was given up while it came: its index is another VP's by now. */
+static void test_page_of_a_dropped_vp_is_not_noted(void)
+{
+	apic_test_init(2, false);
+	partition_drop_last_vp(&at.p);
+	at.p.apic_page_gpa[1] = 0x12345001;
+	apic_page_remap(&at.vp[1]);
+	EXPECT_EQ(0x12345001, at.p.apic_page_gpa[1]);
+}
+
 static void test_x2apic_keeps_state_and_disable_loses_it(void)
 {
 	apic_test_init(1, false);
@@ -296,5 +306,6 @@ TEST_MAIN(TEST(test_x2apic_access_map), TEST(test_x2apic_msrs_fault_in_other_mod
 	  TEST(test_reserved_bits_fault), TEST(test_icr_is_64_bits_wide), TEST(test_self_ipi),
 	  TEST(test_x2apic_id_and_ldr), TEST(test_base_transitions), TEST(test_base_reserved_bits),
 	  TEST(test_bsp_bit_is_not_software_s), TEST(test_page_follows_base_and_mode),
-	  TEST(test_x2apic_keeps_state_and_disable_loses_it), TEST(test_accesses_that_fault_exit),
+	  TEST(test_x2apic_keeps_state_and_disable_loses_it),
+	  TEST(test_page_of_a_dropped_vp_is_not_noted), TEST(test_accesses_that_fault_exit),
 	  TEST(test_cpu_delivers_only_for_an_enabled_apic))

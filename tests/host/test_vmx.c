@@ -227,8 +227,47 @@ static void test_mitigation_table(void)
 	EXPECT_STREQ("none", text);
 }
 
+static void expect_left_out(const struct vmx_cpu *cpu, const char *word)
+{
+	const char *why = vmx_left_out(cpu);
+
+	EXPECT_TRUE(why != NULL);
+	EXPECT_CONTAINS(why, word);
+}
+
+static void test_another_cpu_is_left_out_by_name(void)
+{
+	struct vmx_cpu cpu = good_cpu();
+
+	EXPECT_TRUE(vmx_left_out(&cpu) == NULL);
+	cpu.feature_control = 0; /* unlocked */
+	EXPECT_TRUE(vmx_left_out(&cpu) == NULL);
+	cpu.feature_control = FEATURE_CONTROL_LOCK;
+	expect_left_out(&cpu, "locked off");
+	cpu.feature_control_faults = true;
+	expect_left_out(&cpu, "cannot be read");
+	cpu.has_vmx = false;
+	expect_left_out(&cpu, "no VMX");
+	cpu = good_cpu();
+	cpu.model = 0x1a;
+	cpu.stepping = 4;
+	expect_left_out(&cpu, "wrong rate");
+}
+
+static void test_feature_control_is_locked_with_vmx_on(void)
+{
+	const u64 on = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX;
+	const u64 sgx = 1ull << 18;
+
+	EXPECT_EQ(on, vmx_feature_control(0));
+	EXPECT_EQ(on | sgx, vmx_feature_control(sgx));
+	EXPECT_EQ(on, vmx_feature_control(on)); /* locked: writing it would fault */
+	EXPECT_EQ(FEATURE_CONTROL_LOCK, vmx_feature_control(FEATURE_CONTROL_LOCK));
+}
+
 TEST_MAIN(TEST(test_cpu_refusals_name_cause_and_remedy),
 	  TEST(test_each_required_capability_is_named), TEST(test_missing_names),
 	  TEST(test_each_difference_is_named), TEST(test_adjusted_controls_respect_the_capability),
 	  TEST(test_controls_follow_guest_features), TEST(test_apicv_decisions),
-	  TEST(test_mitigation_table))
+	  TEST(test_mitigation_table), TEST(test_another_cpu_is_left_out_by_name),
+	  TEST(test_feature_control_is_locked_with_vmx_on))
