@@ -126,6 +126,26 @@ static void timer_periodic_tiny(void)
 	EXPECT_EQ(1, irq_log_count);
 }
 
+/* Option min_timer_period_us: the period is that long, not shorter and not much longer. */
+static void timer_period_limit(void)
+{
+	u32 limit_us = (u32)cmdline_number("min_period_us", 0);
+	u64 start;
+
+	if (limit_us == 0) {
+		test_skip("min_period_us= is not given");
+		return;
+	}
+	apic_timer(APIC_TIMER_PERIODIC, VEC, APIC_TDCR_BY_1);
+	apic_write(APIC_TMICT, 100);
+	EXPECT_TRUE(wait_irqs(1));
+	start = rdtsc();
+	EXPECT_TRUE(wait_irqs(11));
+	EXPECT_GE(rdtsc() - start, us_to_tsc(limit_us * 10) * 9 / 10);
+	EXPECT_LE(rdtsc() - start, us_to_tsc(limit_us * 10) * 11 / 10);
+	apic_write(APIC_TMICT, 0);
+}
+
 static void timer_masked(void)
 {
 	apic_timer(APIC_TIMER_ONE_SHOT, VEC, APIC_TDCR_BY_1);
@@ -354,6 +374,7 @@ static void timer_sweep_stos(void)
 		{ .name = prefix "dividers", .run = timer_dividers, .flags = more },               \
 		{ .name = prefix "periodic", .run = timer_periodic, .flags = more },               \
 		{ .name = prefix "periodic_tiny", .run = timer_periodic_tiny, .flags = more },     \
+		{ .name = prefix "period_limit", .run = timer_period_limit, .flags = more },       \
 		{ .name = prefix "masked", .run = timer_masked, .flags = more },                   \
 		{ .name = prefix "restart", .run = timer_restart, .flags = more },                 \
 		{ .name = prefix "deadline", .run = timer_deadline, .flags = more },               \
