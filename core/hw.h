@@ -54,8 +54,12 @@ u64 hw_lapic_isr_tmr(u32 word);
 /* hw_lapic_eoi() - EOI of the highest vector in the physical ISR. */
 void hw_lapic_eoi(void);
 
-/* hw_lapic_set_x2apic() - mirror the guest's APIC mode (rule I7). EN is never cleared. */
-void hw_lapic_set_x2apic(bool on);
+/**
+ * hw_lapic_set_x2apic() - mirror the guest's APIC mode (rule I7); returns the mode that it is in
+ * now. Back to xAPIC mode leads through EN = 0: all registers are reset, IPIs that arrive meanwhile
+ * are lost, and it fails where the firmware has locked x2APIC mode. Not on Bochs.
+ */
+bool hw_lapic_set_x2apic(bool on);
 
 /**
  * hw_irq_window() - let this CPU take physical interrupts for one instruction: sti; pause; cli.

@@ -53,6 +53,23 @@ void vp_nmi_received(struct vp *vp)
 		event_nmi(vp);
 }
 
+/*
+ * Who finds the mark set sends no NMI (rule K2). Found set: one is on its way, and clears it. Work
+ * that is posted meanwhile is visible after the exchange.
+ */
+void vp_hold_kicks(struct vp *vp)
+{
+	while (__atomic_exchange_n(&vp->kicked, 1, __ATOMIC_SEQ_CST) != 0)
+		__builtin_ia32_pause();
+}
+
+void vp_release_kicks(struct vp *vp)
+{
+	(void)__atomic_exchange_n(&vp->kicked, 0, __ATOMIC_SEQ_CST);
+	if (unlikely(stop_all_wanted()))
+		stop_all_obey();
+}
+
 void vp_restore_if(struct vp *vp)
 {
 	if (!vp->event.if_aside)

@@ -124,6 +124,13 @@ static inline void set_edx_eax(struct gpr_regs *r, u64 val)
 /* vp_post_work() - ask @vp for work before its next entry. Any CPU; kicks when it is remote. */
 void vp_post_work(struct vp *vp, u32 work);
 
+/**
+ * vp_hold_kicks()/vp_release_kicks() - no kick reaches or leaves for this CPU between them, so none
+ * is lost while it cannot take NMIs. Short; before its next entry the VP looks for work anyway.
+ */
+void vp_hold_kicks(struct vp *vp);
+void vp_release_kicks(struct vp *vp);
+
 /* vp_set_work() - the same, for the VP of the calling CPU: no kick. */
 static inline void vp_set_work(struct vp *vp, u32 work)
 {

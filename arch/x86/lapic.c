@@ -56,18 +56,25 @@ void hw_lapic_eoi(void)
 	hw_lapic_write(APIC_EOI, 0);
 }
 
-/*
- * Back from x2APIC to xAPIC leads through EN = 0, and an emulated LAPIC can never be enabled again:
- * the physical APIC stays in x2APIC mode then, which changes nothing that the guest can see.
- */
-void hw_lapic_set_x2apic(bool on)
+/* SDM Vol. 3A, "x2APIC State Transitions". Interrupts are off: nobody uses the APIC meanwhile. */
+bool hw_lapic_set_x2apic(bool on)
 {
 	struct percpu *pc = this_cpu();
+	u64 base = rdmsr(MSR_IA32_APIC_BASE);
 
-	if (!on || pc->x2apic)
-		return;
-	wrmsr(MSR_IA32_APIC_BASE, rdmsr(MSR_IA32_APIC_BASE) | APIC_BASE_EXTD);
-	pc->x2apic = true;
+	if (on == pc->x2apic)
+		return on;
+	if (on) {
+		wrmsr(MSR_IA32_APIC_BASE, base | APIC_BASE_EXTD);
+	} else {
+		/* #GP: locked, IA32_XAPIC_DISABLE_STATUS bit 0. */
+		if (wrmsr_safe(MSR_IA32_APIC_BASE, base & ~(APIC_BASE_EN | APIC_BASE_EXTD)) !=
+		    ERR_NONE)
+			return true;
+		wrmsr(MSR_IA32_APIC_BASE, (base & ~APIC_BASE_EXTD) | APIC_BASE_EN);
+	}
+	pc->x2apic = on;
+	return on;
 }
 
 err_t lapic_init(void)

@@ -280,8 +280,33 @@ void irq_fwd_mirror(struct vp *vp, u32 reg)
 
 void irq_fwd_set_x2apic(struct vp *vp)
 {
-	vp->fwd.phys_x2apic = true;
-	hw_lapic_set_x2apic(true);
+	vp->fwd.phys_x2apic = hw_lapic_set_x2apic(true);
+}
+
+/* Bochs can never enable an APIC again; kicks of a CPU in xAPIC mode name 8 bits. */
+static bool may_leave_x2apic(const struct partition *p)
+{
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (p->vp[i]->apic_id >= APIC_BROADCAST_XAPIC)
+			return false;
+	}
+	return !p->machine.is_bochs;
+}
+
+/*
+ * A vector that is accepted but not finished would be gone, and its line's Remote IRR would stay
+ * set: the APIC takes nothing more (SVR), then gives back what it has (I5). Nor may a kick be on
+ * its way.
+ */
+void irq_fwd_set_xapic(struct vp *vp)
+{
+	if (!vp->fwd.phys_x2apic || !may_leave_x2apic(vp->partition))
+		return;
+	hw_lapic_write(APIC_SVR, APIC_SVR_RESET);
+	irq_fwd_drain(vp);
+	vp_hold_kicks(vp);
+	vp->fwd.phys_x2apic = hw_lapic_set_x2apic(false);
+	vp_release_kicks(vp);
 }
 
 void irq_fwd_mirror_all(struct vp *vp)

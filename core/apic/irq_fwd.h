@@ -22,7 +22,7 @@ struct irq_fwd {
 	u64 posted_level[4];    /* remote: those that wait for VP_WORK_LINES */
 	u64 eoi_exit[4];        /* EOI-exit bitmap in the VMCS (virtual-interrupt delivery) */
 	bool draining;          /* rule I5: what arrives is finished at once */
-	bool phys_x2apic;       /* the physical LAPIC is in x2APIC mode: it stays there for ever */
+	bool phys_x2apic;       /* mode of the physical LAPIC */
 	u8 extint[EXTINT_FIFO]; /* vectors acknowledged from the 8259, in order */
 	u32 extint_head, extint_tail;
 };
@@ -62,8 +62,15 @@ void irq_fwd_mirror(struct vp *vp, u32 reg);
 /* irq_fwd_mirror_all() - all of them; a globally disabled APIC becomes virtual wire. */
 void irq_fwd_mirror_all(struct vp *vp);
 
-/* irq_fwd_set_x2apic() - the physical LAPIC follows the guest's into x2APIC mode, never back. */
+/* irq_fwd_set_x2apic() - the physical LAPIC follows the guest's into x2APIC mode. */
 void irq_fwd_set_x2apic(struct vp *vp);
+
+/**
+ * irq_fwd_set_xapic() - and back, where that can be done: device interrupts with xAPIC logical
+ * destinations would find nobody. The guest's APIC was disabled and is enabled now; everything is
+ * reset then, irq_fwd_mirror_all() follows.
+ */
+void irq_fwd_set_xapic(struct vp *vp);
 
 static inline bool irq_fwd_is_held(const struct irq_fwd *f, u8 vector)
 {

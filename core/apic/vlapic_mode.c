@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * IA32_APIC_BASE: transitions between disabled, xAPIC and x2APIC mode. The physical LAPIC follows
- * into x2APIC mode and is never disabled, so it stays there (rules I7, I8).
+ * but for "disabled": virtual wire then (rules I7, I8).
  *
  * Context: VP's own CPU, VMX root, its VMCS current.
  * Spec:    SDM Vol. 3A, "Local APIC Status and Location", "x2APIC State Transitions".
@@ -52,6 +52,8 @@ enum msr_result vlapic_write_base(struct vp *vp, u64 val)
 		/* Either way the registers start anew; nothing physical may stay held (I5). */
 		vlapic_clear(vp);
 		irq_fwd_drain(vp);
+		if ((val & APIC_BASE_EN) != 0)
+			irq_fwd_set_xapic(vp);
 		irq_fwd_mirror_all(vp);
 		vp_set_work(vp, VP_WORK_EVENT);
 	} else if (((old ^ val) & APIC_BASE_EXTD) != 0) {

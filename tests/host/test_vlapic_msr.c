@@ -201,11 +201,72 @@ static void test_page_follows_base_and_mode(void)
 	EXPECT_EQ(0, at.p.apic_page_gpa[0]);
 	apic_test_mode(VP, 'x');
 	EXPECT_EQ(APIC_BASE_DEFAULT | 1, at.p.apic_page_gpa[0]);
-	/* The physical one stays: xAPIC-only registers must not reach it (the model checks). */
+}
+
+static void into_x2apic_and_back(void)
+{
+	apic_test_mode(VP, '2');
 	EXPECT_TRUE(irqhw.x2apic);
+	apic_test_mode(VP, '0');
+	EXPECT_TRUE(irqhw.x2apic);
+	apic_test_mode(VP, 'x');
+	vlapic_write(VP, APIC_SVR, 0x1ff);
 	vlapic_write(VP, APIC_LDR, 1u << 24);
 	vlapic_write(VP, APIC_DFR, APIC_DFR_CLUSTER);
-	vlapic_write(VP, APIC_SVR, 0x3ff);
+	vlapic_write(VP, APIC_LVT_LINT0, APIC_MODE_EXTINT << 8);
+}
+
+/* I7: a device's xAPIC logical destination must find the physical APIC. The model judges how. */
+static void test_physical_apic_follows_back_to_xapic(void)
+{
+	apic_test_init(1, false);
+	model_rte(0, 0x42, true, false);
+	into_x2apic_and_back();
+	EXPECT_FALSE(irqhw.x2apic);
+	EXPECT_FALSE(VP->fwd.phys_x2apic);
+	EXPECT_EQ(1u << 24, irqhw.reg[APIC_LDR >> 4]);
+	EXPECT_EQ(APIC_DFR_CLUSTER, irqhw.reg[APIC_DFR >> 4]);
+	EXPECT_EQ(0x1ff, irqhw.reg[APIC_SVR >> 4]);
+	EXPECT_EQ(APIC_MODE_EXTINT << 8, irqhw.reg[APIC_LVT_LINT0 >> 4]);
+	EXPECT_EQ(APIC_LVT_MASKED, irqhw.reg[APIC_LVT_TIMER >> 4]);
+	EXPECT_EQ(0, VP->kicked);
+}
+
+/* A line that comes while the guest's APIC is off: held on, given back, and not lost after. */
+static void test_back_to_xapic_gives_a_level_vector_back(void)
+{
+	apic_test_init(1, false);
+	model_rte(0, 0x42, true, false);
+	apic_test_mode(VP, '2');
+	vlapic_write(VP, APIC_SVR, 0x1ff);
+	apic_test_mode(VP, '0');
+	model_line(0, true);
+	EXPECT_TRUE(model_exit(false)); /* accepted by the virtual wire, held */
+	apic_test_mode(VP, 'x');
+	EXPECT_FALSE(irqhw.x2apic);
+	EXPECT_FALSE(irqhw.pin[0].remote_irr);
+	EXPECT_EQ(-1, vlapic_pending_vector(VP));
+	vlapic_write(VP, APIC_SVR, 0x1ff); /* the line is still up */
+	EXPECT_TRUE(model_exit(false));
+	EXPECT_EQ(0x42, vlapic_pending_vector(VP));
+}
+
+/* xAPIC-only registers must not reach it then: the model checks. */
+static void test_physical_apic_stays_in_x2apic(void)
+{
+	apic_test_init(1, false);
+	at.p.machine.is_bochs = true;
+	into_x2apic_and_back();
+	EXPECT_TRUE(irqhw.x2apic);
+	apic_test_init(1, false);
+	irqhw.x2apic_locked = true;
+	into_x2apic_and_back();
+	EXPECT_TRUE(irqhw.x2apic);
+	EXPECT_TRUE(VP->fwd.phys_x2apic);
+	apic_test_init(2, false);
+	at.vp[1].apic_id = 255; /* no kick could reach it from xAPIC mode */
+	into_x2apic_and_back();
+	EXPECT_TRUE(irqhw.x2apic);
 }
 
 /* A CPU that was given up while it came: its index is another VP's by now. */
@@ -306,6 +367,9 @@ TEST_MAIN(TEST(test_x2apic_access_map), TEST(test_x2apic_msrs_fault_in_other_mod
 	  TEST(test_reserved_bits_fault), TEST(test_icr_is_64_bits_wide), TEST(test_self_ipi),
 	  TEST(test_x2apic_id_and_ldr), TEST(test_base_transitions), TEST(test_base_reserved_bits),
 	  TEST(test_bsp_bit_is_not_software_s), TEST(test_page_follows_base_and_mode),
+	  TEST(test_physical_apic_follows_back_to_xapic),
+	  TEST(test_back_to_xapic_gives_a_level_vector_back),
+	  TEST(test_physical_apic_stays_in_x2apic),
 	  TEST(test_x2apic_keeps_state_and_disable_loses_it),
 	  TEST(test_page_of_a_dropped_vp_is_not_noted), TEST(test_accesses_that_fault_exit),
 	  TEST(test_cpu_delivers_only_for_an_enabled_apic))

@@ -163,9 +163,9 @@ __attribute__((weak)) void hw_lapic_eoi(void)
 {
 }
 
-__attribute__((weak)) void hw_lapic_set_x2apic(bool on)
+__attribute__((weak)) bool hw_lapic_set_x2apic(bool on)
 {
-	(void)on;
+	return on;
 }
 
 __attribute__((weak)) void hw_irq_window(void)

@@ -5,6 +5,7 @@
 #include "arch/x86/defs/apic.h"
 #include "core/apic/irq_fwd.h"
 #include "core/hw.h"
+#include "core/partition.h"
 #include "core/vp.h"
 #include "tests/host/harness.h"
 
@@ -32,18 +33,24 @@ s32 model_highest(const u32 *bitmap)
 	return -1;
 }
 
-void apic_model_reset(struct vp *vp)
+static void reset_registers(void)
 {
-	memset(&irqhw, 0, sizeof(irqhw));
-	irqhw.vp = vp;
-	irqhw.unfinished_edge = -1;
-	irqhw.pic_base = 0x30;
+	memset(irqhw.reg, 0, sizeof(irqhw.reg));
 	irqhw.reg[APIC_SVR >> 4] = APIC_SVR_RESET;
 	irqhw.reg[APIC_VERSION >> 4] = 0x14 | 6 << 16 | APIC_VERSION_EOI_SUPPRESS;
 	irqhw.reg[APIC_DFR >> 4] = APIC_DFR_FLAT;
 	for (u32 reg = APIC_LVT_TIMER; reg <= APIC_LVT_ERROR; reg += APIC_REG_STRIDE)
 		irqhw.reg[reg >> 4] = APIC_LVT_MASKED;
 	irqhw.reg[APIC_LVT_CMCI >> 4] = APIC_LVT_MASKED;
+}
+
+void apic_model_reset(struct vp *vp)
+{
+	memset(&irqhw, 0, sizeof(irqhw));
+	irqhw.vp = vp;
+	irqhw.unfinished_edge = -1;
+	irqhw.pic_base = 0x30;
+	reset_registers();
 	for (u32 i = 0; i < MODEL_PINS; i++)
 		irqhw.pin[i].masked = true;
 }
@@ -268,9 +275,35 @@ void hw_lapic_eoi(void)
 		model_ioapic_eoi((u8)vector);
 }
 
-void hw_lapic_set_x2apic(bool on)
+/* Of some VP: several share the model. */
+static bool kicks_are_held(const struct partition *p)
 {
-	irqhw.x2apic |= on; /* back leads through EN = 0: never */
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (p->vp[i]->kicked != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Back leads through EN = 0, which resets everything. What it still had would be lost. */
+bool hw_lapic_set_x2apic(bool on)
+{
+	if (on || !irqhw.x2apic || irqhw.x2apic_locked) {
+		irqhw.x2apic |= on;
+		return irqhw.x2apic;
+	}
+	if (irqhw.vp->partition->machine.is_bochs)
+		model_fail("Bochs cannot enable its APIC again", -1);
+	if (sw_enabled())
+		model_fail("disabled while it may accept interrupts", -1);
+	if (model_highest(irqhw.irr) >= 0 || model_highest(irqhw.isr) >= 0)
+		model_fail("disabled with a vector in it", model_highest(irqhw.irr));
+	if (!kicks_are_held(irqhw.vp->partition))
+		model_fail("disabled while kicks may come", -1);
+	irqhw.x2apic = false;
+	memset(irqhw.tmr, 0, sizeof(irqhw.tmr));
+	reset_registers();
+	return false;
 }
 
 void hw_irq_window(void)

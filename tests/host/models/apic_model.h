@@ -29,8 +29,9 @@ struct apic_model {
 	u32 irr[8], isr[8], tmr[8];
 	u32 reg[0x40]; /* the other registers, by offset >> 4 */
 	bool x2apic;
-	bool window;   /* inside hw_irq_window() */
-	bool pin_mode; /* LINT0 delivers although masked (Bochs) */
+	bool x2apic_locked; /* by the firmware */
+	bool window;        /* inside hw_irq_window() */
+	bool pin_mode;      /* LINT0 delivers although masked (Bochs) */
 
 	/* I/O APIC, 8259 */
 	struct model_pin pin[MODEL_PINS];
