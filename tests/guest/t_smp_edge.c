@@ -314,6 +314,111 @@ static void off_with_pending(void)
 	EXPECT_TRUE(smp_end());
 }
 
+/* --- a kernel that starts another one: kexec --- */
+
+#define OLD_LEVEL 0x62
+#define NEW_LEVEL 0x55 /* of a lower class: the old one in service would keep it waiting */
+
+static volatile u32 old_level, new_level;
+
+/* As a driver that is cut off in its handler: no EOI, the line stays up. */
+static void level_cut_off(struct trap_regs *regs)
+{
+	old_level++;
+}
+
+static void level_served(struct trap_regs *regs)
+{
+	com1_irq_drop();
+	new_level++;
+	apic_eoi();
+}
+
+static void wait_cut_off(u64 unused)
+{
+	smp_beat[1]++;
+	sti();
+	(void)WAIT_FOR(old_level != 0, 20000);
+	cli();
+	for (;;)
+		smp_beat[1]++;
+}
+
+/* The old kernel's last steps: other CPUs stopped, the I/O APIC and its own APIC off. */
+static void old_kernel_ends(bool globally)
+{
+	smp_send_init(1);
+	delay_us(SETTLE_US);
+	ioapic_route(IOAPIC_PIN_COM1, IOAPIC_RTE_MASKED | IOAPIC_RTE_LEVEL | OLD_LEVEL, 0);
+	ioapic_route(IOAPIC_PIN_COM1, IOAPIC_RTE_MASKED, 0);
+	apic_write(APIC_LVT_TIMER, APIC_LVT_MASKED);
+	apic_write(APIC_LVT_LINT0, APIC_LVT_MASKED);
+	apic_write(APIC_SVR, SPURIOUS_VECTOR);
+	if (globally)
+		apic_enter(APIC_OFF);
+}
+
+/* The new one's first: its APIC on, what is in service finished, the other CPU started. */
+static void new_kernel_starts(enum apic_mode mode)
+{
+	(void)apic_enter(mode);
+	apic_write(APIC_SVR, APIC_SVR_ENABLE | SPURIOUS_VECTOR);
+	if (mode == APIC_XAPIC)
+		apic_write(APIC_LDR, BIT32(24));
+	for (u32 i = 0; i < 8 && apic_in_service(OLD_LEVEL); i++)
+		apic_eoi();
+	EXPECT_TRUE(!apic_in_service(OLD_LEVEL));
+	EXPECT_TRUE(smp_restart(1));
+	EXPECT_EQ(0, smp_cpu[1].found.isr | smp_cpu[1].found.irr);
+}
+
+static void kexec_round(u32 holder, bool globally)
+{
+	enum apic_mode mode = apic_mode();
+
+	old_level = 0;
+	trap_handle(OLD_LEVEL, level_cut_off);
+	if (holder == 1)
+		EXPECT_TRUE(call(1, wait_cut_off, 0));
+	ioapic_route(IOAPIC_PIN_COM1, OLD_LEVEL | IOAPIC_RTE_LEVEL, smp_ids[holder]);
+	com1_irq_raise();
+	if (holder == 0)
+		sti();
+	EXPECT_TRUE(WAIT_FOR(old_level == 1, 20000));
+	cli();
+	EXPECT_EQ(holder == 0, apic_in_service(OLD_LEVEL));
+
+	old_kernel_ends(globally);
+	new_kernel_starts(mode);
+	trap_handle(NEW_LEVEL, level_served);
+	for (u32 cpu = 0; cpu < 2; cpu++) {
+		new_level = 0;
+		if (cpu == 1)
+			EXPECT_TRUE(call(1, smp_spin, 1));
+		/* the first of them finds the line as the old kernel left it: up */
+		ioapic_route(IOAPIC_PIN_COM1, NEW_LEVEL | IOAPIC_RTE_LEVEL, smp_ids[cpu]);
+		if (cpu == 1)
+			com1_irq_raise();
+		sti();
+		EXPECT_TRUE(WAIT_FOR(new_level == 1, 20000));
+		cli();
+		com1_irq_drop();
+	}
+	EXPECT_TRUE(smp_end());
+	smp_quit = false;
+}
+
+/* A level vector that the old kernel never finished: the new kernel gets its interrupts. */
+static void kexec_level(void)
+{
+	if (!smp_begin())
+		return;
+	for (u32 holder = 0; holder < 2; holder++) {
+		for (u32 globally = 0; globally < 2; globally++)
+			kexec_round(holder, globally != 0);
+	}
+}
+
 /* --- clocks that differ (rule T2) --- */
 
 #define KVM_SYSTEM_TIME 0x4b564d01u
@@ -503,11 +608,13 @@ static const struct test t_smp_edge_tests[] = {
 	{ .name = "smp_init_self", .run = init_self, .flags = T_KENSHO },
 	{ .name = "smp_errors", .run = errors, .flags = T_KENSHO },
 	{ .name = "smp_off_with_pending", .run = off_with_pending, .flags = T_KENSHO },
+	{ .name = "smp_kexec_level", .run = kexec_level, .flags = T_KENSHO },
 	{ .name = "smp_clock_flags", .run = clock_flags, .flags = T_KENSHO },
 	{ .name = "smp_mwait", .run = mwait },
 	{ .name = "smp_lowest_policy", .run = lowest_policy, .flags = T_KENSHO },
 	{ .name = "smp_x2_init_self", .run = init_self, .flags = T_KENSHO | T_X2APIC },
 	{ .name = "smp_x2_errors", .run = errors, .flags = T_KENSHO | T_X2APIC },
+	{ .name = "smp_x2_kexec_level", .run = kexec_level, .flags = T_KENSHO | T_X2APIC },
 	{ .name = "smp_x2_lowest_policy", .run = lowest_policy, .flags = T_KENSHO | T_X2APIC },
 };
 TEST_GROUP(t_smp_edge);

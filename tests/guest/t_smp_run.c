@@ -150,6 +150,15 @@ static void kvmclock(void)
 	clock_everywhere(0);
 }
 
+/* A TSC that moves, and back: every page that is registered is written twice. */
+static void rewrite_clocks(void)
+{
+	u64 adjust = rdmsr(MSR_IA32_TSC_ADJUST);
+
+	wrmsr(MSR_IA32_TSC_ADJUST, adjust + 1000);
+	wrmsr(MSR_IA32_TSC_ADJUST, adjust);
+}
+
 /* INIT drops the registration of its CPU: the page is memory again. */
 static void kvmclock_init(void)
 {
@@ -161,9 +170,55 @@ static void kvmclock_init(void)
 	REQUIRE(smp_restart(1));
 	pv->version = 0x5a5a5a5a;
 	pv->mul = 0;
+	rewrite_clocks();
 	EXPECT_TRUE(smp_run(1, clock_page, 0));
 	EXPECT_EQ(0x5a5a5a5a, pv->version);
 	EXPECT_EQ(0, pv->mul);
+}
+
+static volatile struct pvclock new_pages[SMP_MAX] ALIGNED(4096);
+
+static void new_clock_page(u64 on)
+{
+	wrmsr(KVM_SYSTEM_TIME, on ? (u64)(uintptr_t)&new_pages[smp_self()] | 1 : 0);
+}
+
+/*
+ * As by kexec: the old kernel takes its own registration back and stops the others by INIT, the new
+ * one registers pages of its own. What it has in the place of the old pages is never written.
+ */
+static void kvmclock_kexec(void)
+{
+	volatile u8 *old = (volatile u8 *)pages;
+	u32 changed = 0;
+
+	if (!smp_begin())
+		return;
+	clock_everywhere(1);
+	rewrite_clocks();
+	EXPECT_NE(0, pages[0].version);
+	clock_page(0);
+	smp_stop();
+	for (u32 i = 0; i < sizeof(pages); i++)
+		old[i] = 0xa5;
+	REQUIRE(smp_start());
+	rewrite_clocks();
+	new_clock_page(1);
+	for (u32 i = 1; i < smp_count(); i++)
+		EXPECT_TRUE(smp_run(i, new_clock_page, 1));
+	for (u32 i = 0; i < smp_count(); i++) {
+		u32 version = new_pages[i].version;
+
+		rewrite_clocks();
+		EXPECT_NE(version, new_pages[i].version); /* it does write */
+		EXPECT_NE(0, new_pages[i].mul);
+	}
+	for (u32 i = 0; i < sizeof(pages); i++)
+		changed += old[i] != 0xa5;
+	EXPECT_EQ(0, changed);
+	new_clock_page(0);
+	for (u32 i = 1; i < smp_count(); i++)
+		EXPECT_TRUE(smp_run(i, new_clock_page, 0));
 }
 
 /* --- timers --- */
@@ -441,6 +496,7 @@ static const struct test t_smp_run_tests[] = {
 	{ .name = "smp_tsc_write", .run = tsc_write },
 	{ .name = "smp_kvmclock", .run = kvmclock, .flags = T_KENSHO },
 	{ .name = "smp_kvmclock_init", .run = kvmclock_init, .flags = T_KENSHO },
+	{ .name = "smp_kvmclock_kexec", .run = kvmclock_kexec, .flags = T_KENSHO },
 	BOTH("smp_", 0),
 	BOTH("smp_x2_", T_X2APIC),
 };
