@@ -163,25 +163,12 @@ static void trap_step(u64 rflags)
 			   hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | PENDING_DBG_BS);
 }
 
-static void end_shadow(void)
+/* RF ends with the instruction. */
+static void retire_flags(u64 rflags)
 {
-	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
-
-	if (blocking & INTERRUPT_SHADOW)
-		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPT_SHADOW);
-}
-
-/*
- * Between two iterations events are taken as between two instructions, with RF set in what they
- * save: SDM Vol. 3B "Instruction-Breakpoint Exception Condition".
- */
-static void end_iteration(void)
-{
-	u64 rflags = hw_vmread(VMCS_GUEST_RFLAGS);
-
-	end_shadow();
+	if (rflags & RFLAGS_RF)
+		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
 	trap_step(rflags);
-	hw_vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF);
 }
 
 /* Any retirement. The one place, with its fast copy in exit_complete(), that ends an instruction.
@@ -190,14 +177,28 @@ static void exit_retire(struct vp *vp, u64 len)
 {
 	u64 rip = hw_vmread(VMCS_GUEST_RIP);
 	u64 next = rip + len;
-	u64 rflags = hw_vmread(VMCS_GUEST_RFLAGS);
+	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
 
 	if (((rip ^ next) >> 32) && !vp_is_long64(vp))
 		next = (u32)next; /* EIP wraps at 4 GiB */
 	hw_vmwrite(VMCS_GUEST_RIP, next);
-	end_shadow();
-	if (rflags & RFLAGS_RF) /* it ends with the instruction */
-		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	if (blocking & INTERRUPT_SHADOW)
+		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPT_SHADOW);
+	retire_flags(hw_vmread(VMCS_GUEST_RFLAGS));
+}
+
+/*
+ * Between two iterations events are taken as between two instructions, with RF set in what they
+ * save: SDM Vol. 3B "Instruction-Breakpoint Exception Condition".
+ */
+static NOINLINE void end_iteration(void)
+{
+	u64 rflags = hw_vmread(VMCS_GUEST_RFLAGS);
+	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	if (blocking & INTERRUPT_SHADOW)
+		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPT_SHADOW);
+	hw_vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF);
 	trap_step(rflags);
 }
 
@@ -261,17 +262,14 @@ enum exit_action exit_dispatch(struct vp *vp)
 	return entry[reason](vp, &vp->exit);
 }
 
-/* Everything but EXIT_RESUME and an instruction that ends without a shadow, TF or RF. */
-static NOINLINE void complete_rare(struct vp *vp, enum exit_action action)
+static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 {
 	switch (action) {
 	case EXIT_NEXT:
 		exit_retire(vp, hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH));
 		break;
 	case EXIT_RESUME:
-		break;
-	case EXIT_NEXT_DECODED:
-		exit_retire(vp, vp->insn_len);
+	case EXIT_NEXT_DECODED: /* not here */
 		break;
 	case EXIT_ITERATION:
 		end_iteration();
@@ -285,6 +283,18 @@ static NOINLINE void complete_rare(struct vp *vp, enum exit_action action)
 		partition_stop(
 			vp, exit_reason_name((u32)hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC));
 	}
+}
+
+/*
+ * Everything but EXIT_RESUME and an instruction that ends without a shadow, TF or RF. Of these,
+ * emulated accesses of registers are the ones that matter.
+ */
+static NOINLINE void complete_rare(struct vp *vp, enum exit_action action)
+{
+	if (likely(action == EXIT_NEXT_DECODED))
+		exit_retire(vp, vp->insn_len);
+	else
+		complete_unusual(vp, action);
 	vp_arm_timer(vp);
 }
 
