@@ -274,7 +274,12 @@ static void describe_event(struct task_switching *t)
 enum exit_action exit_task_switch(struct vp *vp, const struct exit_info *x)
 {
 	struct task_switch how = task_switch_decode(x->qual);
-	struct task_switching t = { .vp = vp, .source = how.source, .selector = how.selector };
+	struct task_switching t = {
+		.vp = vp,
+		.source = how.source,
+		.selector = how.selector,
+		.layout = &tss32, /* until the descriptor is read */
+	};
 
 	if (hw_vmread(VMCS_GUEST_EFER) & EFER_LMA)
 		return EXIT_STOP; /* IA-32e mode has no task switches: #GP before any exit */
