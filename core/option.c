@@ -5,40 +5,19 @@
 #include "core/lib/bits.h"
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
+#include "core/option_internal.h"
 
 /* Longest name or value that can be right; longer words are refused before anything copies them. */
 #define WORD_MAX 1023u
 /* Names beyond this length are never "the closest". */
 #define NAME_MAX 31u
 
-/* A piece of the command line: not terminated. */
-struct word {
-	const char *s;
-	size_t len;
-};
-
-struct parse {
-	struct options *o;
-	char *msg;
-	size_t msg_len;
-};
-
-/* Features of cpu=: all of them are on/off. */
-static const struct cpu_feature {
-	const char *name;
-	u32 offset;
-} cpu_features[] = {
-	{ "kvm", offsetof(struct options, cpu_kvm) },
-	{ "hypervisor", offsetof(struct options, cpu_hypervisor) },
-};
-
-static bool word_is(struct word w, const char *name)
+bool word_is(struct word w, const char *name)
 {
 	return strlen(name) == w.len && strncmp(w.s, name, w.len) == 0;
 }
 
-/* Split @rest at @sep: returns what precedes it, leaves what follows. */
-static struct word word_cut(struct word *rest, char sep, bool *found)
+struct word word_cut(struct word *rest, char sep, bool *found)
 {
 	struct word head = { .s = rest->s };
 
@@ -55,8 +34,7 @@ static u32 min3(u32 a, u32 b, u32 c)
 	return umin32(a, umin32(b, c));
 }
 
-/* Levenshtein distance; ~0 when either is too long to be compared. */
-static u32 edit_distance(struct word a, struct word b)
+u32 word_distance(struct word a, struct word b)
 {
 	u8 row[NAME_MAX + 1];
 
@@ -79,9 +57,9 @@ static u32 edit_distance(struct word a, struct word b)
 	return row[b.len];
 }
 
-static void closer(struct word w, const char *name, u32 *best, const char **best_name)
+void word_closer(struct word w, const char *name, u32 *best, const char **best_name)
 {
-	u32 d = edit_distance(w, (struct word){ name, strlen(name) });
+	u32 d = word_distance(w, (struct word){ name, strlen(name) });
 
 	if (d < *best) {
 		*best = d;
@@ -95,17 +73,7 @@ static const char *closest_option(struct word w)
 	u32 best = ~0u;
 
 	for (u32 i = 0; i < option_row_count; i++)
-		closer(w, option_rows[i].name, &best, &name);
-	return name;
-}
-
-static const char *closest_feature(struct word w)
-{
-	const char *name = cpu_features[0].name;
-	u32 best = ~0u;
-
-	for (u32 i = 0; i < ARRAY_SIZE(cpu_features); i++)
-		closer(w, cpu_features[i].name, &best, &name);
+		word_closer(w, option_rows[i].name, &best, &name);
 	return name;
 }
 
@@ -120,7 +88,7 @@ static struct word closest_value(const char *values, struct word w, u32 *index, 
 	*equal = false;
 	for (u32 i = 0; more; i++) {
 		struct word v = word_cut(&rest, '|', &more);
-		u32 d = edit_distance(w, v);
+		u32 d = word_distance(w, v);
 
 		if (i == 0 || d < best) {
 			best = d;
@@ -132,7 +100,7 @@ static struct word closest_value(const char *values, struct word w, u32 *index, 
 	return name;
 }
 
-static bool bool_parse(struct word w, u32 *val)
+bool word_bool(struct word w, u32 *val)
 {
 	static const char *const yes[] = { "1", "y", "Y", "on", "yes", "true" };
 	static const char *const no[] = { "0", "n", "N", "off", "no", "false" };
@@ -188,7 +156,7 @@ static err_t bool_set(struct parse *p, const struct option_row *row, struct word
 {
 	u32 v;
 
-	if (!bool_parse(val, &v)) {
+	if (!word_bool(val, &v)) {
 		fmt_print(p->msg, p->msg_len, "option %s=%.*s: write on or off (or 1, 0, Y, N)",
 			  row->name, (int)val.len, val.s);
 		return ERR_INVAL;
@@ -244,58 +212,6 @@ static err_t string_set(struct parse *p, const struct option_row *row, struct wo
 	return ERR_NONE;
 }
 
-/* "name", "name=on", "+name", "-name" */
-static err_t cpu_feature_set(struct parse *p, struct word w)
-{
-	struct word name, val = w;
-	bool has_val;
-	u32 on = 1;
-
-	if (w.s[0] == '+' || w.s[0] == '-') {
-		on = w.s[0] == '+';
-		val.s++;
-		val.len--;
-	}
-	name = word_cut(&val, '=', &has_val);
-	if (has_val && (name.s != w.s || !bool_parse(val, &on))) {
-		fmt_print(p->msg, p->msg_len, "option cpu: %.*s: write %.*s=on or %.*s=off",
-			  (int)w.len, w.s, (int)name.len, name.s, (int)name.len, name.s);
-		return ERR_INVAL;
-	}
-	for (u32 i = 0; i < ARRAY_SIZE(cpu_features); i++) {
-		if (word_is(name, cpu_features[i].name)) {
-			memcpy(field(p->o, cpu_features[i].offset), &on, sizeof(on));
-			return ERR_NONE;
-		}
-	}
-	fmt_print(p->msg, p->msg_len, "option cpu: unknown feature \"%.*s\", did you mean \"%s\"?",
-		  (int)name.len, name.s, closest_feature(name));
-	return ERR_NOENT;
-}
-
-/* QEMU's form: a model, then features. Each cpu= starts from the model's defaults. */
-static err_t cpu_set(struct parse *p, const struct option_row *row, struct word val)
-{
-	bool more;
-	struct word model = word_cut(&val, ',', &more);
-
-	if (!word_is(model, "host")) {
-		fmt_print(p->msg, p->msg_len,
-			  "option cpu=%.*s: the only model is \"host\", write cpu=host,...",
-			  (int)model.len, model.s);
-		return ERR_INVAL;
-	}
-	p->o->cpu_kvm = 1;
-	p->o->cpu_hypervisor = 1;
-	while (more) {
-		struct word feature = word_cut(&val, ',', &more);
-
-		if (feature.len > 0)
-			TRY(cpu_feature_set(p, feature));
-	}
-	return ERR_NONE;
-}
-
 static err_t row_set(struct parse *p, const struct option_row *row, struct word val)
 {
 	switch (row->type) {
@@ -308,7 +224,7 @@ static err_t row_set(struct parse *p, const struct option_row *row, struct word 
 	case OPTION_STRING:
 		return string_set(p, row, val);
 	case OPTION_CPU:
-		return cpu_set(p, row, val);
+		return option_cpu_set(p, val);
 	}
 	return ERR_INVAL;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "core/cpu_feature.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 
@@ -41,8 +42,7 @@ struct options {
 	u64 stats; /* seconds, 0 off */
 	u64 tsc_tolerance_ppm;
 	u64 maxcpus;
-	/* cpu=host[,kvm=on|off][,hypervisor=on|off] and the +x/-x forms */
-	u32 cpu_kvm, cpu_hypervisor;
+	u64 cpu_features; /* BIT64(enum cpu_feature) */
 	char test_fault[32];
 	u64 halt_poll_ns, halt_poll_ns_grow, halt_poll_ns_grow_start, halt_poll_ns_shrink;
 	u64 min_timer_period_us;

@@ -2,6 +2,7 @@
 /* The guest partition: its VPs, memory, tables and modules. There is exactly one. */
 #pragma once
 
+#include "core/cpu_feature.h"
 #include "core/cpuid.h"
 #include "core/halt_poll.h"
 #include "core/lib/lock.h"
@@ -44,9 +45,8 @@ struct config {
 	enum on_crash on_crash;
 	bool ignore_msrs;
 	bool report_ignored_msrs;
-	bool kvm;            /* cpu=...,kvm=on */
-	bool hypervisor_bit; /* CPUID.1:ECX.31 */
-	u32 stats_seconds;   /* 0 = off */
+	u64 cpu_features;  /* BIT64(enum cpu_feature) */
+	u32 stats_seconds; /* 0 = off */
 	bool log_com2;
 	struct halt_poll_params halt_poll;
 	u32 min_timer_period_us;   /* of the virtual APIC timer's periodic mode */
@@ -57,6 +57,11 @@ struct config {
 	bool testdev_poweroff;     /* testdev_exit=poweroff */
 	bool hlt_passthrough;      /* HLT exits only while an interrupt window is open */
 };
+
+static inline bool config_has(const struct config *c, enum cpu_feature f)
+{
+	return (c->cpu_features & BIT64(f)) != 0;
+}
 
 struct partition {
 	struct clock clock;

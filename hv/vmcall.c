@@ -13,7 +13,7 @@
 
 static enum exit_action exit_vmcall(struct vp *vp, const struct exit_info *x)
 {
-	if (unlikely(!vp->partition->config.kvm)) {
+	if (unlikely(!config_has(&vp->partition->config, CPU_KVM))) {
 		COUNT(vp, VMCALL_UNKNOWN);
 		return vp_fault(vp, EXC_UD);
 	}

@@ -26,7 +26,7 @@ static const struct cpuid_row kvm_cpuid[] = {
 
 static bool kvm_is_enabled(const struct partition *p)
 {
-	return p->config.kvm;
+	return config_has(&p->config, CPU_KVM);
 }
 
 /* KVM clears what a VP registered on INIT and on RESET alike. */

@@ -162,8 +162,7 @@ static void test_per_vp_bits_follow_the_vp(void)
 
 static void bare(struct partition *p)
 {
-	p->config.kvm = false;
-	p->config.hypervisor_bit = false;
+	p->config.cpu_features = 0;
 	p->machine.x2apic = false;
 	p->machine.cpuid_tsc_trusted = false;
 }

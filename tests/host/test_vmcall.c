@@ -88,7 +88,7 @@ static void test_32_bit_callers_have_32_bits(void)
 
 static void kvm_off(struct partition *p)
 {
-	p->config.kvm = false;
+	p->config.cpu_features &= ~BIT64(CPU_KVM);
 }
 
 static void test_no_abi_is_ud(void)

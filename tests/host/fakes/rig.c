@@ -127,8 +127,7 @@ void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partit
 	p->machine.phys_bits = 46;
 	p->machine.x2apic = true;
 	p->machine.cpuid_tsc_trusted = true;
-	p->config.kvm = true;
-	p->config.hypervisor_bit = true;
+	p->config.cpu_features = BIT64(CPU_FEATURE_COUNT) - 1;
 	fake_heap(64);
 	must(ept_init(&p->ept, true, true, false, MT_WB), "EPT");
 	must(e820_add(&p->memory, GUEST_RAM_BASE, GUEST_RAM_BYTES, E820_RAM), "memory");
