@@ -26,6 +26,7 @@ void counters_dump_vp(const struct vp *vp, counters_line_fn line)
 		if (vp->counters.c[i] != 0)
 			line("counter vp%u %s %llu", vp->index, names[i], vp->counters.c[i]);
 	}
+	steal_dump(vp, line);
 	if (vp->halt_poll.value_ns != 0)
 		line("gauge vp%u halt_poll_ns %u", vp->index, vp->halt_poll.value_ns);
 }

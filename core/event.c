@@ -5,6 +5,7 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
+#include "core/apic/lazy_eoi.h"
 #include "core/hw.h"
 #include "core/partition.h"
 #include "core/vp.h"
@@ -132,8 +133,10 @@ static s32 take_interrupt(struct vp *vp)
 	if (vp->partition->machine.virt_intr_delivery)
 		return -1; /* the CPU evaluates RVI itself */
 	vector = vlapic_pending_vector(vp);
-	if (vector >= 0)
+	if (vector >= 0) {
 		vlapic_accept(vp, (u8)vector);
+		lazy_eoi_arm(vp, (u8)vector);
+	}
 	return vector;
 }
 
@@ -166,6 +169,7 @@ static void enter_sleep(struct vp *vp, u64 rflags)
 	if (!vp->asleep)
 		COUNT(vp, HLT);
 	vp->asleep = true;
+	vp_park(vp);
 	if (!(rflags & RFLAGS_IF)) {
 		vp->event.if_aside = true;
 		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_IF);
@@ -179,6 +183,8 @@ static void wake(struct vp *vp)
 	struct halt_poll *h = &vp->halt_poll;
 
 	vp->state = VP_RUNNING;
+	vp->unhalted = 0;
+	vp_resume(vp);
 	h->end_tsc = hw_tsc(); /* the next halt learns from it: here every instruction is latency */
 	if (vp->asleep) {
 		hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
@@ -195,6 +201,8 @@ static void wake(struct vp *vp)
 /* May a halted VP go on? @rflags and @blocking are the guest's. */
 static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
 {
+	if (READ_ONCE(vp->unhalted) != 0)
+		return true;
 	if (vp->event.nmi_pending && !(blocking & GUEST_INTR_BLOCKED_BY_NMI))
 		return true;
 	if ((rflags & RFLAGS_IF) && (irq_fwd_extint_pending(vp) || vlapic_pending_vector(vp) >= 0))
@@ -235,6 +243,7 @@ static NOINLINE void prepare_any(struct vp *vp)
 	struct event_state *ev = &vp->event;
 	u64 blocking, rflags;
 
+	lazy_eoi_sync(vp);
 	if (unlikely(ev->triple_fault)) {
 		COUNT(vp, TRIPLE_FAULT);
 		TRACE(vp, TRIPLE_FAULT, 0, hw_vmread(VMCS_GUEST_RIP), 0);

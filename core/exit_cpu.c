@@ -20,7 +20,8 @@ static bool poll(const struct vp *vp, u64 end_tsc)
 	do {
 		hw_irq_window();
 		now_tsc = hw_tsc();
-		if (READ_ONCE(vp->work) != 0 || now_tsc >= vp->deadline_tsc)
+		if (READ_ONCE(vp->work) != 0 || READ_ONCE(vp->unhalted) != 0 ||
+		    now_tsc >= vp->deadline_tsc)
 			return true;
 	} while (now_tsc < end_tsc);
 	return false;
@@ -43,6 +44,8 @@ static NOINLINE void halt(struct vp *vp)
 	poll_ns = halt_poll_begin(h, params);
 	h->start_tsc = hw_tsc();
 	vp->state = VP_HALTED;
+	/* vp_unhalt() sets the flag, then looks at the state: one of the two sees the other. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* vp_prepare_entry() does the work that ended a poll, then decides between wake and sleep.
 	 */
 	if (poll_ns != 0 && poll(vp, h->start_tsc + clock_ns_to_tsc(&p->clock, poll_ns)))

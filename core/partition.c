@@ -47,8 +47,8 @@ void partition_drop_last_vp(struct partition *p)
 
 void partition_vp_init(struct vp *vp)
 {
-	if (vp->partition->vp_reset_hook)
-		vp->partition->vp_reset_hook(vp, true);
+	if (vp->partition->hooks != NULL)
+		vp->partition->hooks->vp_reset(vp, true);
 }
 
 void partition_report_vp(struct vp *vp, void (*line)(const char *fmt, ...))

@@ -63,6 +63,15 @@ static inline bool config_has(const struct config *c, enum cpu_feature f)
 	return (c->cpu_features & BIT64(f)) != 0;
 }
 
+/* What the modules want to hear of, wired by boot: core does not know hv. */
+struct partition_hooks {
+	void (*vp_reset)(struct vp *vp, bool init);
+	void (*clock_changed)(struct partition *p); /* a TSC offset: clock pages are rewritten */
+	void (*map_changed)(struct partition *p);   /* the EPT: shared areas are checked again */
+	void (*stolen)(struct vp *vp);              /* root took time from @vp: core/park.h */
+	void (*paused)(struct vp *vp);              /* a pause is over for @vp: core/pause.h */
+};
+
 struct partition {
 	struct clock clock;
 	struct vp *vp[VP_MAX];
@@ -93,11 +102,9 @@ struct partition {
 
 	struct spinlock lock; /* LOCK: partition-wide MSR state, EPT changes */
 	bool stopping;
+	u64 paused_until_tsc; /* remote; core/pause.h */
 
-	/* Modules' per-VP reset, wired by boot: core does not know hv. */
-	void (*vp_reset_hook)(struct vp *vp, bool init);
-	/* The same for a changed TSC offset: clock pages are rewritten. */
-	void (*clock_changed_hook)(struct partition *p);
+	const struct partition_hooks *hooks; /* NULL: no module listens */
 };
 
 /* The one partition. Static storage; filled by boot. */

@@ -23,8 +23,7 @@ void remote_call_serve(struct vp *vp)
 	STORE_RELEASE(c->done, true);
 }
 
-/* The other side may be waiting for us, here or in ept_flush(). */
-static void wait_a_little(struct vp *self)
+void remote_call_wait(struct vp *self)
 {
 	u32 work = READ_ONCE(self->work);
 
@@ -44,7 +43,7 @@ static bool offer(struct vp *self, struct vp *vp, u64 end_tsc)
 		if (hw_tsc() > end_tsc)
 			return false; /* busy with somebody else's */
 		none = NULL;
-		wait_a_little(self);
+		remote_call_wait(self);
 	}
 	vp_post_work(vp, VP_WORK_CALL);
 	return true;
@@ -79,7 +78,7 @@ bool remote_call(struct vp *vp, remote_fn fn, void *arg)
 	while (!LOAD_ACQUIRE(self->remote.done)) {
 		if (hw_tsc() > end_tsc && !withdraw(self, vp))
 			return false;
-		wait_a_little(self);
+		remote_call_wait(self);
 	}
 	return true;
 }

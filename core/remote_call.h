@@ -25,5 +25,10 @@ struct remote_call {
  */
 MUST_CHECK bool remote_call(struct vp *vp, remote_fn fn, void *arg);
 
+/* remote_call_wait() - one turn of a loop that waits in root for other CPUs: they may be waiting
+ * for
+ * @self, here or in ept_flush(). */
+void remote_call_wait(struct vp *self);
+
 /* remote_call_serve() - VP_WORK_CALL. */
 void remote_call_serve(struct vp *vp);

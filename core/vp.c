@@ -38,6 +38,17 @@ void vp_post_work(struct vp *vp, u32 work)
 		COUNT(self, KICK_SENT);
 }
 
+bool vp_unhalt(struct vp *vp)
+{
+	bool halted;
+
+	(void)__atomic_exchange_n(&vp->unhalted, 1, __ATOMIC_SEQ_CST);
+	halted = READ_ONCE(vp->state) == VP_HALTED;
+	if (halted)
+		vp_post_work(vp, VP_WORK_EVENT);
+	return halted;
+}
+
 #define PORT_NMI_STATUS    0x61
 #define NMI_STATUS_SOURCES 0xc0 /* SERR#, IOCHK# */
 

@@ -14,6 +14,7 @@
 #include "core/hw.h"
 #include "core/lib/types.h"
 #include "core/mtrr.h"
+#include "core/park.h"
 #include "core/remote_call.h"
 #include "core/time/timer.h"
 #include "core/trace.h"
@@ -43,9 +44,9 @@ enum vp_work {
 	VP_WORK_POSTED = 1u << 2, /* vectors wait in vlapic.posted (remote) */
 	VP_WORK_SIGNAL = 1u << 3, /* INIT, SIPI or NMI wait in vlapic.signals (remote) */
 	VP_WORK_LAUNCH = 1u << 4, /* the VMCS is clear: VMLAUNCH instead of VMRESUME */
-	VP_WORK_DUMP = 1u << 7,   /* periodic counter dump is due */
 	VP_WORK_CALL = 1u << 6,   /* another CPU wants a function to run here */
 	VP_WORK_FLUSH = 1u << 8,  /* INVEPT: another CPU changed the EPT */
+	VP_WORK_PAUSE = 1u << 10, /* the partition is paused: pause_serve() */
 	VP_WORK_LINES = 1u << 9,  /* software lines: irq_fwd.posted_level (remote), or the 8259 */
 };
 
@@ -67,9 +68,9 @@ struct vp {
 
 	struct exit_info exit; /* what the row of the current exit needs */
 
-	enum vp_run_state state;
-	u32 index;   /* 0..vp_count-1 */
-	u32 apic_id; /* initial APIC ID = physical APIC ID */
+	enum vp_run_state state; /* remote reads */
+	u32 index;               /* 0..vp_count-1 */
+	u32 apic_id;             /* initial APIC ID = physical APIC ID */
 
 	struct event_state event;
 	struct vlapic apic;
@@ -90,6 +91,8 @@ struct vp {
 	u32 insn_len;                  /* of the last decoded instruction, for EXIT_NEXT_DECODED */
 	struct emul_cache *emul_cache; /* core/emul/cache.c; NULL until the first emulation */
 	bool asleep;                   /* activity state HLT was entered since the VP halted */
+	u32 unhalted;                  /* remote; the next wake is due: KVM's PV unhalt */
+	struct park park;
 	struct halt_poll halt_poll;
 
 	struct vp_counters counters;
@@ -136,6 +139,12 @@ static inline void vp_set_work(struct vp *vp, u32 work)
 {
 	(void)__atomic_fetch_or(&vp->work, work, __ATOMIC_RELAXED);
 }
+
+/**
+ * vp_unhalt() - end the HLT of @vp, or its next one if it runs, though no event is pending and with
+ * IF = 0, too. Any CPU. True: it was halted.
+ */
+bool vp_unhalt(struct vp *vp);
 
 /*
  * Faults for the guest. They queue the exception and return EXIT_RESUME, so that a handler can

@@ -93,6 +93,7 @@ void vp_reset(struct vp *vp, bool init)
 		vp->xcr0 = XCR0_X87;
 		hw_xsetbv(vp->xcr0);
 	}
+	vp->unhalted = 0;
 	if (vp->state == VP_HALTED) /* no event ended this block */
 		halt_poll_end(&vp->halt_poll, &vp->partition->config.halt_poll, 0, false);
 	vp->asleep = false;

@@ -8,6 +8,7 @@
 #include "core/hw.h"
 #include "core/log.h"
 #include "core/partition.h"
+#include "core/pause.h"
 
 /*
  * Above this span a deadline is far: the timer gets half of what is left, so that it need not be
@@ -47,18 +48,30 @@ static void take_signals(struct vp *vp)
 		event_nmi(vp);
 }
 
-#define VP_WORK_RARE (VP_WORK_DUMP | VP_WORK_LINES | VP_WORK_CALL)
+#define VP_WORK_RARE (VP_WORK_LINES | VP_WORK_CALL | VP_WORK_PAUSE)
 
 static NOINLINE void rare_work(struct vp *vp, u32 work)
 {
-	if (work & VP_WORK_CALL)
+	u64 begin_tsc = steal_begin();
+
+	if (work & VP_WORK_CALL) {
 		remote_call_serve(vp);
-	if (work & VP_WORK_DUMP)
-		counters_dump(vp->partition, "periodic");
+		steal_end(vp, STEAL_CALL, begin_tsc);
+	}
+	if (work & VP_WORK_PAUSE)
+		pause_serve(vp);
 	if (work & VP_WORK_LINES) {
 		irq_msg_fold(vp);
 		pic_deliver(vp);
 	}
+}
+
+static void flush(struct vp *vp)
+{
+	u64 begin_tsc = steal_begin();
+
+	ept_flush_local(vp);
+	steal_end(vp, STEAL_FLUSH, begin_tsc);
 }
 
 /* Any work, until none is left. */
@@ -70,7 +83,7 @@ static NOINLINE bool prepare_any(struct vp *vp)
 		work = __atomic_fetch_and(&vp->work, VP_WORK_LAUNCH, __ATOMIC_ACQUIRE) &
 		       ~(u32)VP_WORK_LAUNCH;
 		if (work & VP_WORK_FLUSH)
-			ept_flush_local(vp);
+			flush(vp);
 		if (work & VP_WORK_SIGNAL)
 			take_signals(vp);
 		if (work & VP_WORK_POSTED)

@@ -19,13 +19,28 @@ void hv_vp_reset(struct vp *vp, bool init)
 	}
 }
 
-void hv_clock_changed(struct partition *p)
-{
-	for (const struct hv_module *const *m = hv_modules; *m != NULL; m++) {
-		if ((*m)->clock_changed != NULL && is_live(*m, p))
-			(*m)->clock_changed(p);
+/* A function that hands a call to every enabled module that has one for it, in order. */
+#define FOR_MODULES(name, type, partition)                                             \
+	static void name(type *arg)                                                    \
+	{                                                                              \
+		for (const struct hv_module *const *m = hv_modules; *m != NULL; m++) { \
+			if ((*m)->name != NULL && is_live(*m, partition))              \
+				(*m)->name(arg);                                       \
+		}                                                                      \
 	}
-}
+
+FOR_MODULES(clock_changed, struct partition, arg)
+FOR_MODULES(map_changed, struct partition, arg)
+FOR_MODULES(stolen, struct vp, arg->partition)
+FOR_MODULES(paused, struct vp, arg->partition)
+
+static const struct partition_hooks hooks = {
+	.vp_reset = hv_vp_reset,
+	.clock_changed = clock_changed,
+	.map_changed = map_changed,
+	.stolen = stolen,
+	.paused = paused,
+};
 
 err_t hv_register(struct partition *p)
 {
@@ -35,10 +50,9 @@ err_t hv_register(struct partition *p)
 			continue;
 		}
 		TRY(cpuid_add_rows(p, (*m)->cpuid_base, (*m)->cpuid, (*m)->cpuid_count));
-		TRY(msr_add_rows(p, (*m)->msrs, (*m)->msr_count));
+		TRY((*m)->add_rows(p));
 		log_info("%s paravirtual interface: CPUID leaf 0x%x", (*m)->name, (*m)->cpuid_base);
 	}
-	p->vp_reset_hook = hv_vp_reset;
-	p->clock_changed_hook = hv_clock_changed;
+	p->hooks = &hooks;
 	return ERR_NONE;
 }

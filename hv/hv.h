@@ -17,12 +17,15 @@ struct hv_module {
 	u32 cpuid_base; /* hypervisor leaves are relative to this */
 	const struct cpuid_row *cpuid;
 	u32 cpuid_count;
-	const struct msr_row *msrs;
-	u32 msr_count;
+	err_t (*add_rows)(struct partition *p); /* MSR rows; before msr_seal() */
 	/* NULL: always live. Decides from p->config whether the module takes part at all. */
 	bool (*is_enabled)(const struct partition *p);
 	void (*vp_reset)(struct vp *vp, bool init); /* drop per-VP registrations */
-	void (*clock_changed)(struct partition *p); /* TSC offsets differ from before (rule T2) */
+	/* As in struct partition_hooks. NULL: does not care. */
+	void (*clock_changed)(struct partition *p);
+	void (*map_changed)(struct partition *p);
+	void (*stolen)(struct vp *vp);
+	void (*paused)(struct vp *vp);
 };
 
 /* NULL-terminated. */
@@ -38,6 +41,5 @@ extern const u32 hv_exit_row_count;
  */
 MUST_CHECK err_t hv_register(struct partition *p);
 
-/* The hooks themselves: every enabled module's, in order. */
+/* hv_vp_reset() - every enabled module drops what @vp registered. */
 void hv_vp_reset(struct vp *vp, bool init);
-void hv_clock_changed(struct partition *p);

@@ -13,6 +13,7 @@
 #include "core/apic/vlapic.h"
 
 #include "core/apic/irq_msg.h"
+#include "core/apic/lazy_eoi.h"
 #include "core/apic/vlapic_internal.h"
 #include "core/lib/string.h"
 #include "core/partition.h"
@@ -136,12 +137,19 @@ void vlapic_accept(struct vp *vp, u8 vector)
 	}
 }
 
-/* Nothing in service: no effect. */
-static NOINLINE void eoi_vid(struct vp *vp)
+/* The caches do not say what is in service. */
+static NOINLINE void eoi_slow(struct vp *vp)
 {
 	struct vlapic *a = &vp->apic;
-	s32 vector = vlapic_highest_isr(a);
+	s32 vector;
 
+	if (a->lazy_armed) { /* the guest writes the register all the same */
+		lazy_eoi_sync(vp);
+		return vlapic_eoi(vp);
+	}
+	if (!a->vid)
+		return; /* nothing is */
+	vector = vlapic_highest_isr(a);
 	if (vector < 0)
 		return;
 	*vlapic_bitmap(a, APIC_ISR, (u32)vector) &= ~BIT32(vector & 31);
@@ -163,11 +171,8 @@ void vlapic_eoi(struct vp *vp)
 	struct vlapic *a = &vp->apic;
 	s32 vector = a->highest_isr;
 
-	if (unlikely(vector < 0)) {
-		if (a->vid)
-			eoi_vid(vp);
-		return;
-	}
+	if (unlikely(vector < 0))
+		return eoi_slow(vp);
 	*(u32 *)(void *)(a->page + APIC_ISR + (u32)vector / 32 * APIC_REG_STRIDE) &=
 		~(1u << (vector & 31));
 	if (likely(!a->isr_many))
@@ -303,6 +308,7 @@ void vlapic_clear(struct vp *vp)
 
 	vlapic_id_changed(vp);
 	vlapic_enable_changed(vp);
+	lazy_eoi_forget(vp);
 	reset_caches(a);
 }
 

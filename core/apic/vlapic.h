@@ -10,6 +10,7 @@
 #include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/msr.h"
 #include "core/lib/types.h"
+#include "core/mem/shared_area.h"
 #include "core/msr.h"
 #include "core/time/timer.h"
 
@@ -46,9 +47,13 @@ struct vlapic {
 			bool irr_many;
 			bool vid;        /* virtual-interrupt delivery is in use */
 			bool tpr_shadow; /* a TPR shadow is: entries need a threshold */
+			bool lazy_eoi;   /* core/apic/lazy_eoi.h */
 		};
-		u32 unusual; /* any of the above: event.c takes the long way */
+		u64 unusual; /* any of the above: event.c takes the long way */
 	};
+	bool lazy_armed; /* then highest_isr is -1 and lazy_vector what it would be */
+	u8 lazy_vector;
+	struct shared_area lazy_word;
 	u32 min_vector; /* below: vlapic_set_irr_slow() */
 	u64 self_icr;   /* ICR value of a plain fixed interrupt to this APIC, vector 0 */
 
@@ -113,6 +118,12 @@ extern const u32 vlapic_msr_row_count;
 /* vlapic_write_icr() - send by ICR: both modes end here. @icr: bits 63:32 hold the destination
  * (x2APIC: 32 bits; xAPIC: bits 63:56). */
 void vlapic_write_icr(struct vp *vp, u64 icr);
+
+/**
+ * vlapic_send() - an IPI from @vp to one VP, itself included, without the ICR: vector, delivery
+ * mode, level and trigger mode of @icr count. False: @target's APIC does not take it.
+ */
+bool vlapic_send(struct vp *vp, struct vp *target, u32 icr);
 
 /* vlapic_set_irr() - make @vector pending on the own VP. @level sets the TMR bit. Vectors below 16
  * set the ESR bit instead. Dropped when the APIC is disabled. */

@@ -4,6 +4,7 @@
  *
  * Spec: SDM Vol. 3C, "APIC Virtualization and Virtual Interrupts".
  */
+#include "core/apic/lazy_eoi.h"
 #include "core/apic/vlapic_internal.h"
 #include "core/hw.h"
 #include "core/partition.h"
@@ -40,9 +41,11 @@ static void x2apic_bitmap(struct vp *vp, bool virtual)
 static void set_vid(struct vp *vp, bool on)
 {
 	struct vlapic *a = &vp->apic;
-	s32 isr = vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
-	s32 irr = vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
+	s32 isr, irr;
 
+	lazy_eoi_sync(vp);
+	isr = vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
+	irr = vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
 	vp_set_proc2_ctl(vp, PROC2_VIRTUAL_INTR_DELIVERY, on);
 	if (a->vid == on)
 		return;

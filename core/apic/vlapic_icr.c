@@ -132,6 +132,32 @@ static inline void dispatch_icr(struct vp *vp, u64 icr)
 	send_icr(vp, (u32)icr, (u32)(icr >> 32));
 }
 
+bool vlapic_send(struct vp *vp, struct vp *target, u32 icr)
+{
+	const struct ipi m = { .mode = (u8)ICR_MODE(icr), .vector = (u8)icr };
+
+	if (!vlapic_is_hw_enabled(&target->apic))
+		return false;
+	switch (m.mode) {
+	case APIC_MODE_FIXED:
+	case APIC_MODE_LOWEST:
+		if (!vlapic_is_sw_enabled(&target->apic))
+			return false;
+		/* fall through */
+	case APIC_MODE_INIT:
+		if ((icr & (APIC_ICR_LEVEL | APIC_ICR_ASSERT)) == APIC_ICR_LEVEL)
+			return false; /* de-assert */
+		break;
+	case APIC_MODE_NMI:
+	case APIC_MODE_STARTUP:
+		break;
+	default:
+		return false;
+	}
+	deliver(vp, target, &m);
+	return true;
+}
+
 /* Bit 12, "pending", reads 0 always: an IPI is sent when the write returns. */
 static inline void store_icr(struct vlapic *a, u64 icr, u32 high_reg)
 {

@@ -5,6 +5,7 @@
  * Context: VP's own CPU, VMX root.
  * Spec:    SDM Vol. 3A, "Local APIC Register Address Map", "Local Vector Table", "Error Handling".
  */
+#include "core/apic/lazy_eoi.h"
 #include "core/apic/vlapic_internal.h"
 #include "core/hw.h"
 #include "core/partition.h"
@@ -39,6 +40,7 @@ u32 vlapic_read(struct vp *vp, u32 reg)
 
 	if (reg == APIC_TMCCT)
 		return vlapic_timer_current(vp);
+	lazy_eoi_sync(vp);
 	if (!vlapic_is_present(a, reg)) {
 		vlapic_error(vp, APIC_ESR_ILLEGAL_REGISTER);
 		return 0;

@@ -389,6 +389,9 @@ void apic_page_remap(struct vp *vp)
 	if (err != ERR_NONE)
 		panic("no memory for EPT tables: the guest moved its APIC to 0x%llx",
 		      new &PAGE_MASK);
-	if (p->ept.root != NULL)
-		ept_flush(p);
+	if (p->ept.root == NULL)
+		return;
+	if (p->hooks != NULL) /* before the flush: who still sees the old map sees the old page */
+		p->hooks->map_changed(p);
+	ept_flush(p);
 }

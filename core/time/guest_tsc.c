@@ -33,6 +33,6 @@ void guest_tsc_shift(struct vp *vp, u64 delta_tsc)
 	vp_set_proc_ctl(vp, PROC_USE_TSC_OFFSETTING, true);
 	if (deadline != 0)
 		vlapic_timer_write_deadline(vp, deadline);
-	if (p->clock_changed_hook != NULL)
-		p->clock_changed_hook(p);
+	if (p->hooks != NULL)
+		p->hooks->clock_changed(p);
 }

@@ -7,33 +7,11 @@
  *
  * Spec: Linux Documentation/virt/kvm/x86/msr.rst; pvclock-abi.h.
  */
-#include "core/mem/gpa.h"
-#include "core/partition.h"
-#include "hv/kvm/kvm_abi.h"
 #include "hv/kvm/kvm_internal.h"
 
-#define PAGE_BYTES    4096u
 #define NS_PER_SECOND 1000000000ull
 
-#define AT(type, member) ((u64)offsetof(struct type, member))
-
-/* KVM accepts a bad address and stays inactive; so do we. It is the security check besides. */
-static bool address_is_good(const struct partition *p, u64 addr, u64 len)
-{
-	return IS_ALIGNED(addr, 4u) && addr % PAGE_BYTES + len <= PAGE_BYTES &&
-	       gpa_is_ram(p, gpa(addr), len);
-}
-
-/* 32-bit stores: the page need not be 8-byte aligned, and the odd version covers a torn 64. */
-static bool put32(const struct partition *p, u64 addr, u32 val)
-{
-	return gpa_write32(p, gpa(addr), val) == ERR_NONE;
-}
-
-static bool put64(const struct partition *p, u64 addr, u64 val)
-{
-	return put32(p, addr, (u32)val) && put32(p, addr + 4, (u32)(val >> 32));
-}
+#define AT(type, member) ((u32)offsetof(struct type, member))
 
 /* Compiler barrier: x86 keeps stores in order. */
 static void store_barrier(void)
@@ -45,58 +23,83 @@ static void store_barrier(void)
  * LOCK: partition lock. All 32 bytes, as KVM does: what lay in the pads before is gone. The flag
  * GUEST_STOPPED is the guest's to clear: kept.
  */
-static bool write_body(const struct partition *p, const struct vp *vp, u64 addr)
+static void write_body(const struct partition *p, const struct vp *vp, struct kvm_vp *k)
 {
+	const struct shared_area *page = &k->clock;
 	const struct clock *c = &p->clock;
-	u32 old, word, flags;
+	u32 flags;
 
-	if (gpa_read32(p, gpa(addr + AT(pvclock_vcpu_time_info, tsc_shift)), &old) != ERR_NONE)
-		return false;
-	flags = (old >> 8) & PVCLOCK_GUEST_STOPPED;
-	if (c->synced)
+	flags = shared_read32(page, AT(pvclock_vcpu_time_info, tsc_shift)) >> 8 &
+		PVCLOCK_GUEST_STOPPED;
+	if (k->stopped)
+		flags |= PVCLOCK_GUEST_STOPPED;
+	k->stopped = false;
+	if (c->synced && config_has(&p->config, CPU_KVMCLOCK_STABLE_BIT))
 		flags |= PVCLOCK_TSC_STABLE_BIT;
-	word = (u8)c->shift | flags << 8; /* and the second pad */
-	return put32(p, addr + AT(pvclock_vcpu_time_info, pad0), 0) &&
-	       put64(p, addr + AT(pvclock_vcpu_time_info, tsc_timestamp),
-		     c->boot_tsc + vp->tsc_offset) &&
-	       put64(p, addr + AT(pvclock_vcpu_time_info, system_time), 0) &&
-	       put32(p, addr + AT(pvclock_vcpu_time_info, tsc_to_system_mul), c->mul) &&
-	       put32(p, addr + AT(pvclock_vcpu_time_info, tsc_shift), word);
+	shared_write32(page, AT(pvclock_vcpu_time_info, pad0), 0);
+	shared_write64(page, AT(pvclock_vcpu_time_info, tsc_timestamp),
+		       c->boot_tsc + vp->tsc_offset);
+	shared_write64(page, AT(pvclock_vcpu_time_info, system_time), 0);
+	shared_write32(page, AT(pvclock_vcpu_time_info, tsc_to_system_mul), c->mul);
+	shared_write32(page, AT(pvclock_vcpu_time_info, tsc_shift),
+		       (u8)c->shift | flags << 8); /* and the second pad */
 }
 
+/* LOCK: partition lock */
 static void write_page(const struct partition *p, const struct vp *vp)
 {
 	struct kvm_vp *k = kvm_state(vp);
-	u64 addr = k->system_time & ~KVM_MSR_ENABLED;
 
-	k->clock_live = put32(p, addr, k->clock_version + 1);
+	shared_write32(&k->clock, AT(pvclock_vcpu_time_info, version), k->clock_version + 1);
 	store_barrier();
-	k->clock_live = k->clock_live && write_body(p, vp, addr);
+	write_body(p, vp, k);
 	store_barrier();
 	k->clock_version += 2;
-	k->clock_live = k->clock_live && put32(p, addr, k->clock_version);
+	shared_write32(&k->clock, AT(pvclock_vcpu_time_info, version), k->clock_version);
 }
 
 void kvm_clock_changed(struct partition *p)
 {
 	spin_lock(&p->lock);
 	for (u32 i = 0; i < p->vp_count; i++) {
-		const struct kvm_vp *k = kvm_state(p->vp[i]);
-
-		if (k->clock_live)
+		if (shared_area_is_live(&kvm_state(p->vp[i])->clock))
 			write_page(p, p->vp[i]);
 	}
 	spin_unlock(&p->lock);
 }
 
-void kvm_clock_reset(struct vp *vp)
+/* A page that is good again shows what it missed. */
+void kvm_clock_map_changed(struct partition *p)
+{
+	spin_lock(&p->lock);
+	for (u32 i = 0; i < p->vp_count; i++)
+		shared_area_recheck(p, &kvm_state(p->vp[i])->clock);
+	spin_unlock(&p->lock);
+	kvm_clock_changed(p);
+}
+
+void kvm_clock_paused(struct vp *vp)
+{
+	struct kvm_vp *k = kvm_state(vp);
+
+	if (!shared_area_is_live(&k->clock))
+		return; /* who registers later was not stopped */
+	spin_lock(&vp->partition->lock);
+	k->stopped = true;
+	write_page(vp->partition, vp);
+	spin_unlock(&vp->partition->lock);
+}
+
+static void clock_reset(struct vp *vp, bool init)
 {
 	struct kvm_vp *k = kvm_state(vp);
 
 	spin_lock(&vp->partition->lock);
 	k->system_time = 0;
-	k->clock_live = false;
+	shared_area_clear(&k->clock);
 	spin_unlock(&vp->partition->lock);
+	if (!init && vp->index == 0)
+		vp->partition->wall_clock_msr = 0;
 }
 
 static enum msr_result system_time_read(struct vp *vp, u32 msr, u64 *val)
@@ -105,22 +108,28 @@ static enum msr_result system_time_read(struct vp *vp, u32 msr, u64 *val)
 	return MSR_OK;
 }
 
+/* KVM accepts a bad address and stays inactive; so do we. */
 static NOINLINE void register_page(struct vp *vp, u64 val)
 {
 	struct partition *p = vp->partition;
 	struct kvm_vp *k = kvm_state(vp);
-	u64 addr = val & ~KVM_MSR_ENABLED;
-	u32 version;
 
 	spin_lock(&p->lock);
 	k->system_time = val;
-	k->clock_live = address_is_good(p, addr, sizeof(struct pvclock_vcpu_time_info)) &&
-			gpa_read32(p, gpa(addr), &version) == ERR_NONE;
-	if (k->clock_live) {
-		k->clock_version = ALIGN_UP(version, 2u); /* ours differ from what is there */
+	if (shared_area_set(p, &k->clock, val & ~KVM_MSR_ENABLED,
+			    sizeof(struct pvclock_vcpu_time_info)) == ERR_NONE) {
+		/* Ours differ from what is there. */
+		k->clock_version = ALIGN_UP(shared_read32(&k->clock, 0), 2u);
 		write_page(p, vp);
 	}
 	spin_unlock(&p->lock);
+}
+
+static NOINLINE void unregister_page(struct vp *vp)
+{
+	spin_lock(&vp->partition->lock);
+	shared_area_clear(&kvm_state(vp)->clock);
+	spin_unlock(&vp->partition->lock);
 }
 
 static enum msr_result system_time_write(struct vp *vp, u32 msr, u64 val)
@@ -130,7 +139,8 @@ static enum msr_result system_time_write(struct vp *vp, u32 msr, u64 val)
 	if (val & KVM_MSR_ENABLED) {
 		register_page(vp, val);
 	} else {
-		WRITE_ONCE(k->clock_live, false);
+		if (shared_area_is_live(&k->clock))
+			unregister_page(vp);
 		k->system_time = val;
 	}
 	return MSR_OK;
@@ -143,23 +153,21 @@ static enum msr_result wall_clock_read(struct vp *vp, u32 msr, u64 *val)
 }
 
 /* One-shot: the wall time at which system_time was 0. Good to 1 s (rule T4). */
-static NOINLINE void write_wall_clock(const struct partition *p, u64 addr)
+static NOINLINE void write_wall_clock(struct partition *p, u64 addr)
 {
 	u64 wall_ns = p->clock.boot_wall_ns;
+	struct shared_area area = { 0 };
 	u32 version;
 
-	if (!address_is_good(p, addr, sizeof(struct pvclock_wall_clock)) ||
-	    gpa_read32(p, gpa(addr), &version) != ERR_NONE)
+	if (shared_area_set(p, &area, addr, sizeof(struct pvclock_wall_clock)) != ERR_NONE)
 		return;
-	version = ALIGN_UP(version, 2u) + 1;
-	if (!put32(p, addr, version))
-		return;
+	version = ALIGN_UP(shared_read32(&area, 0), 2u) + 1;
+	shared_write32(&area, 0, version);
 	store_barrier();
-	if (!put32(p, addr + AT(pvclock_wall_clock, sec), (u32)(wall_ns / NS_PER_SECOND)) ||
-	    !put32(p, addr + AT(pvclock_wall_clock, nsec), (u32)(wall_ns % NS_PER_SECOND)))
-		return;
+	shared_write32(&area, AT(pvclock_wall_clock, sec), (u32)(wall_ns / NS_PER_SECOND));
+	shared_write32(&area, AT(pvclock_wall_clock, nsec), (u32)(wall_ns % NS_PER_SECOND));
 	store_barrier();
-	(void)put32(p, addr, version + 1);
+	shared_write32(&area, 0, version + 1);
 }
 
 static enum msr_result wall_clock_write(struct vp *vp, u32 msr, u64 val)
@@ -175,23 +183,22 @@ static enum msr_result wall_clock_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-/* X(MSR, functions, feature bits that are this row) */
-/* clang-format off */
-#define CLOCK_ROWS(X)                                                                              \
-	X(MSR_KVM_WALL_CLOCK,      wall_clock,  KVM_FEATURE_CLOCKSOURCE)                           \
-	X(MSR_KVM_SYSTEM_TIME,     system_time, KVM_FEATURE_CLOCKSOURCE)                           \
-	X(MSR_KVM_WALL_CLOCK_NEW,  wall_clock,  KVM_FEATURE_CLOCKSOURCE2)                          \
-	X(MSR_KVM_SYSTEM_TIME_NEW, system_time, KVM_FEATURE_CLOCKSOURCE2 |                         \
-						KVM_FEATURE_CLOCKSOURCE_STABLE)
+#define CLOCK_MSR(nr, fn)                                                                        \
+	{                                                                                        \
+		.first = (nr), .last = (nr), .name = #nr, .read = fn##_read, .write = fn##_write \
+	}
 
-#define CLOCK_MSR(nr, fn, features)                                                                \
-	{ .first = (nr), .last = (nr), .name = #nr, .read = fn##_read, .write = fn##_write },
-#define CLOCK_FEATURES(nr, fn, features) | (features)
+static const struct msr_row msrs[] = {
+	CLOCK_MSR(MSR_KVM_WALL_CLOCK, wall_clock),
+	CLOCK_MSR(MSR_KVM_SYSTEM_TIME, system_time),
+	CLOCK_MSR(MSR_KVM_WALL_CLOCK_NEW, wall_clock),
+	CLOCK_MSR(MSR_KVM_SYSTEM_TIME_NEW, system_time),
+};
 
-const struct msr_row kvm_clock_msrs[KVM_CLOCK_MSR_COUNT] = { CLOCK_ROWS(CLOCK_MSR) };
-/* clang-format on */
-
-u32 kvm_clock_features(void)
-{
-	return 0 CLOCK_ROWS(CLOCK_FEATURES);
-}
+const struct kvm_feature kvm_clock_feature = {
+	.id = CPU_KVMCLOCK,
+	.bits = KVM_FEATURE_CLOCKSOURCE | KVM_FEATURE_CLOCKSOURCE2,
+	.msrs = msrs,
+	.msr_count = ARRAY_SIZE(msrs),
+	.vp_reset = clock_reset,
+};

@@ -9,9 +9,27 @@
 
 struct kvm_vp kvm_vps[VP_MAX];
 
+/* What has nothing but its bit. */
+static const struct kvm_feature stable_bit = { .id = CPU_KVMCLOCK_STABLE_BIT,
+					       .bits = KVM_FEATURE_CLOCKSOURCE_STABLE };
+
+static const struct kvm_feature *const features[] = { &kvm_clock_feature, &stable_bit };
+
 static void features_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
-	r->a |= kvm_clock_features();
+	for (u32 i = 0; i < ARRAY_SIZE(features); i++) {
+		if (config_has(&p->config, features[i]->id))
+			r->a |= features[i]->bits;
+	}
+}
+
+static err_t add_rows(struct partition *p)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(features); i++) {
+		if (config_has(&p->config, features[i]->id))
+			TRY(msr_add_rows(p, features[i]->msrs, features[i]->msr_count));
+	}
+	return ERR_NONE;
 }
 
 /* clang-format off */
@@ -32,13 +50,19 @@ static bool kvm_is_enabled(const struct partition *p)
 /* KVM clears what a VP registered on INIT and on RESET alike. */
 static void kvm_vp_reset(struct vp *vp, bool init)
 {
-	kvm_clock_reset(vp);
-	if (!init && vp->index == 0)
-		vp->partition->wall_clock_msr = 0;
+	for (u32 i = 0; i < ARRAY_SIZE(features); i++) {
+		if (features[i]->vp_reset != NULL)
+			features[i]->vp_reset(vp, init);
+	}
+}
+
+static void kvm_map_changed(struct partition *p)
+{
+	kvm_clock_map_changed(p);
 }
 
 /* An error is a value in RAX, never a fault. */
-static s64 hypercall(struct vp *vp, u64 nr)
+static inline s64 hypercall(struct vp *vp, u64 nr)
 {
 	if (nr == KVM_HC_VAPIC_POLL_IRQ)
 		return 0; /* the exit itself evaluates what is pending */
@@ -53,7 +77,7 @@ static NOINLINE enum exit_action denied(struct vp *vp)
 	return EXIT_NEXT;
 }
 
-/* Outside 64-bit mode numbers and results have 32 bits. */
+/* Outside 64-bit mode numbers, arguments and results have 32 bits. */
 static NOINLINE enum exit_action vmcall32(struct vp *vp)
 {
 	vp->regs.rax = (u32)hypercall(vp, (u32)vp->regs.rax);
@@ -79,9 +103,10 @@ const struct hv_module kvm_module = {
 	.cpuid_base = KVM_CPUID_BASE,
 	.cpuid = kvm_cpuid,
 	.cpuid_count = ARRAY_SIZE(kvm_cpuid),
-	.msrs = kvm_clock_msrs,
-	.msr_count = KVM_CLOCK_MSR_COUNT,
+	.add_rows = add_rows,
 	.is_enabled = kvm_is_enabled,
 	.vp_reset = kvm_vp_reset,
 	.clock_changed = kvm_clock_changed,
+	.map_changed = kvm_map_changed,
+	.paused = kvm_clock_paused,
 };

@@ -323,7 +323,7 @@ static void test_reader_never_sees_half_an_update(void)
 			sched_yield(); /* both threads may share one CPU */
 		g.p.clock.boot_tsc = (u64)x << 32 | x;
 		g.p.clock.mul = x;
-		hv_clock_changed(&g.p);
+		g.p.hooks->clock_changed(&g.p);
 	}
 	__atomic_store_n(&reader_stop, true, __ATOMIC_RELAXED);
 	EXPECT_EQ(0, pthread_join(thread, NULL));

@@ -131,6 +131,9 @@ void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partit
 	fake_heap(64);
 	must(ept_init(&p->ept, true, true, false, MT_WB), "EPT");
 	must(e820_add(&p->memory, GUEST_RAM_BASE, GUEST_RAM_BYTES, E820_RAM), "memory");
+	must(ept_map(&p->ept, gpa(GUEST_RAM_BASE), hpa(GUEST_RAM_BASE), GUEST_RAM_BYTES, EPT_RWX,
+		     MT_WB),
+	     "memory map");
 	must(clock_init(&p->clock, GUEST_TSC_HZ, 500000, 1700000000123456789ull), "clock");
 	if (change != NULL)
 		change(p);

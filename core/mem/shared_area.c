@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which registered addresses may be written. Any CPU. */
+#include "core/mem/shared_area.h"
+
+#include "core/hw.h"
+#include "core/log.h"
+#include "core/mem/gpa.h"
+#include "core/partition.h"
+
+#define PAGE_BYTES 4096u
+
+/*
+ * LOCK: ept.lock. RAM that the guest sees at its own address: under an overlay it would not see
+ * what we write, and in the hypervisor region it must not make us write.
+ */
+static bool is_good(const struct partition *p, const struct shared_area *a)
+{
+	struct ept_leaf leaf;
+
+	if (a->len == 0 || !IS_ALIGNED(a->gpa, 4u) || a->gpa % PAGE_BYTES + a->len > PAGE_BYTES ||
+	    !gpa_is_ram(p, gpa(a->gpa), a->len))
+		return false;
+	leaf = ept_walk(&p->ept, gpa(a->gpa));
+	return leaf.size != 0 && leaf.hpa.v == a->gpa && (leaf.perms & EPT_R) != 0 &&
+	       (leaf.perms & EPT_W) != 0;
+}
+
+void shared_area_recheck(struct partition *p, struct shared_area *a)
+{
+	spin_lock(&p->ept.lock);
+	WRITE_ONCE(a->mem, is_good(p, a) ? hw_phys_to_virt(hpa(a->gpa)) : NULL);
+	spin_unlock(&p->ept.lock);
+}
+
+err_t shared_area_set(struct partition *p, struct shared_area *a, u64 gpa, u32 len)
+{
+	ASSERT(len != 0 && len <= PAGE_BYTES);
+	shared_area_clear(a);
+	a->gpa = gpa;
+	a->len = len;
+	shared_area_recheck(p, a);
+	return shared_area_is_live(a) ? ERR_NONE : ERR_FAULT;
+}
+
+void shared_area_clear(struct shared_area *a)
+{
+	WRITE_ONCE(a->mem, NULL);
+	a->len = 0;
+}

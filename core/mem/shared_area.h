@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Shared areas: guest RAM that the guest registered for the hypervisor to write, such as a clock
+ * page. The one place that decides whether such an address is good: when it is registered and again
+ * after every change of the map. An area whose address is bad stays registered and is not live:
+ * accesses to it do nothing.
+ *
+ * Context: any CPU, no lock of the partition's EPT held. Accesses: see each function.
+ */
+#pragma once
+
+#include "core/lib/bits.h"
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+struct partition;
+
+struct shared_area {
+	u8 *mem; /* remote; NULL: not live */
+	u64 gpa; /* as registered */
+	u32 len; /* 0: not registered. At most a page */
+};
+
+/**
+ * shared_area_set() - register [@gpa, @gpa + @len), in place of what @a was before. ERR_FAULT: it
+ * is not aligned to 4 bytes, crosses a page or is not RAM that the guest sees as such: device
+ * memory, the hypervisor region, a page under an overlay; it may still become live later.
+ * LOCK: takes ept.lock.
+ */
+MUST_CHECK err_t shared_area_set(struct partition *p, struct shared_area *a, u64 gpa, u32 len);
+
+/* shared_area_clear() - nobody begins to write it any more: the caller orders those who do. */
+void shared_area_clear(struct shared_area *a);
+
+/* shared_area_recheck() - the map has changed. LOCK: takes ept.lock. */
+void shared_area_recheck(struct partition *p, struct shared_area *a);
+
+static inline bool shared_area_is_live(const struct shared_area *a)
+{
+	return READ_ONCE(a->mem) != NULL;
+}
+
+/*
+ * Loads and stores by offset, aligned and inside the area; each one is single-copy atomic. Not
+ * live: no effect, reads are 0.
+ */
+static inline u32 shared_read32(const struct shared_area *a, u32 off)
+{
+	const u8 *mem = READ_ONCE(a->mem);
+
+	return mem != NULL ? READ_ONCE(*(const u32 *)(const void *)(mem + off)) : 0;
+}
+
+static inline void shared_write32(const struct shared_area *a, u32 off, u32 val)
+{
+	u8 *mem = READ_ONCE(a->mem);
+
+	if (mem != NULL)
+		WRITE_ONCE(*(u32 *)(void *)(mem + off), val);
+}
+
+static inline void shared_write64(const struct shared_area *a, u32 off, u64 val)
+{
+	shared_write32(a, off, (u32)val);
+	shared_write32(a, off + 4, (u32)(val >> 32));
+}
+
+static inline u8 shared_read8(const struct shared_area *a, u32 off)
+{
+	const u8 *mem = READ_ONCE(a->mem);
+
+	return mem != NULL ? READ_ONCE(mem[off]) : 0;
+}
+
+static inline void shared_write8(const struct shared_area *a, u32 off, u8 val)
+{
+	u8 *mem = READ_ONCE(a->mem);
+
+	if (mem != NULL)
+		WRITE_ONCE(mem[off], val);
+}
+
+/* shared_xchg8() - one locked exchange: a byte that other VPs change meanwhile. */
+static inline u8 shared_xchg8(const struct shared_area *a, u32 off, u8 val)
+{
+	u8 *mem = READ_ONCE(a->mem);
+
+	return mem != NULL ? __atomic_exchange_n(&mem[off], val, __ATOMIC_SEQ_CST) : 0;
+}

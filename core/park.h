@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Parked VPs: a VP that sleeps, or that root keeps for long, says so to the guest in a byte of a
+ * shared area, and whoever resumes it looks at what other VPs asked for meanwhile (rule K4). The
+ * byte's protocol is that of KVM's steal time: PARK_PREEMPTED is ours, PARK_FLUSH_TLB is set by
+ * other VPs, atomically, only while PARK_PREEMPTED is.
+ *
+ * Time that root takes from a running VP for purposes of its own is stolen time: counted by cause.
+ *
+ * Context: the VP's own CPU, root.
+ */
+#pragma once
+
+#include "core/lib/compiler.h"
+#include "core/lib/types.h"
+
+struct shared_area;
+struct vp;
+
+#define PARK_PREEMPTED 1u
+#define PARK_FLUSH_TLB 2u
+
+/* X(NAME, name in the counters, what it is) */
+#define STEAL_CAUSES(X)                                                 \
+	X(PAUSE, "pause", "the partition was paused")                   \
+	X(CALL, "call", "a function ran here for another CPU")          \
+	X(FLUSH, "flush", "INVEPT for another CPU's change of the EPT") \
+	X(DUMP, "dump", "dumps on request, for the log")
+
+enum steal_cause {
+#define X(name, text, help) STEAL_##name,
+	STEAL_CAUSES(X)
+#undef X
+		STEAL_CAUSE_COUNT
+};
+
+struct park {
+	const struct shared_area *area; /* NULL: the guest does not watch this VP */
+	u32 offset;                     /* of the byte */
+	bool parked;
+	bool can_wait; /* remote reads: work that can wait is being done */
+	bool wanted;   /* remote: stop it */
+	u64 stolen_tsc[STEAL_CAUSE_COUNT];
+};
+
+/* vp_park() - @vp does not run guest code until vp_resume(). No event may be half delivered. */
+void vp_park(struct vp *vp);
+
+/* vp_resume() - the one way back: parked or not, whatever ended it. */
+void vp_resume(struct vp *vp);
+
+/* park_forget() - the guest does not watch @vp any more. */
+void park_forget(struct vp *vp);
+
+/* steal_begin()/steal_end() - around work that the guest did not ask for. A VP that does not want
+ * to run loses nothing. */
+u64 steal_begin(void);
+void steal_end(struct vp *vp, enum steal_cause cause, u64 begin_tsc);
+
+/*
+ * Work in root that can wait: between park_begin_work() and park_end_work() the VP looks at
+ * park_is_wanted() now and then, and stops when another VP wants this one to run.
+ */
+u64 park_begin_work(struct vp *vp);
+void park_end_work(struct vp *vp, enum steal_cause cause, u64 begin_tsc);
+bool park_is_wanted(const struct vp *vp);
+
+/* park_want() - any CPU. */
+void park_want(struct vp *vp);
+
+/* steal_total_ns() - since power-on, all causes. */
+u64 steal_total_ns(const struct vp *vp);
+
+/* steal_dump() - one "gauge vpN steal_CAUSE_ns VALUE" line per cause that is not 0. */
+void steal_dump(const struct vp *vp, void (*line)(const char *fmt, ...) PRINTF(1, 2));
