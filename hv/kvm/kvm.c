@@ -2,6 +2,7 @@
 /* Identification, per-VP state and hypercalls of the KVM ABI. Pure. Context: VP's own CPU. */
 #include "hv/kvm/kvm.h"
 
+#include "core/apic/lazy_eoi.h"
 #include "core/hw.h"
 #include "core/partition.h"
 #include "hv/kvm/kvm_abi.h"
@@ -9,11 +10,22 @@
 
 struct kvm_vp kvm_vps[VP_MAX];
 
-/* What has nothing but its bit. */
-static const struct kvm_feature stable_bit = { .id = CPU_KVMCLOCK_STABLE_BIT,
-					       .bits = KVM_FEATURE_CLOCKSOURCE_STABLE };
+/* What has nothing but its bit, or only a hypercall. */
+static const struct kvm_feature bit_features[] = {
+	{ .id = CPU_KVM_NOPIODELAY, .bits = KVM_FEATURE_NOP_IO_DELAY },
+	{ .id = CPU_KVMCLOCK_STABLE_BIT, .bits = KVM_FEATURE_CLOCKSOURCE_STABLE },
+	{ .id = CPU_KVM_PV_UNHALT, .bits = KVM_FEATURE_PV_UNHALT },
+	{ .id = CPU_KVM_PV_TLB_FLUSH, .bits = KVM_FEATURE_PV_TLB_FLUSH },
+	{ .id = CPU_KVM_PV_IPI, .bits = KVM_FEATURE_PV_SEND_IPI },
+	{ .id = CPU_KVM_PV_SCHED_YIELD, .bits = KVM_FEATURE_PV_SCHED_YIELD },
+};
 
-static const struct kvm_feature *const features[] = { &kvm_clock_feature, &stable_bit };
+static const struct kvm_feature *const features[] = {
+	&kvm_clock_feature, &kvm_steal_time_feature, &kvm_pv_eoi_feature, &kvm_poll_feature,
+	&bit_features[0],   &bit_features[1],        &bit_features[2],    &bit_features[3],
+	&bit_features[4],   &bit_features[5],
+};
+static_assert(ARRAY_SIZE(bit_features) == 6, "each is in the list");
 
 static void features_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
@@ -21,6 +33,8 @@ static void features_init(const struct partition *p, u32 leaf, u32 subleaf, stru
 		if (config_has(&p->config, features[i]->id))
 			r->a |= features[i]->bits;
 	}
+	if (config_has(&p->config, CPU_KVM_HINT_DEDICATED))
+		r->d |= KVM_HINTS_REALTIME;
 }
 
 static err_t add_rows(struct partition *p)
@@ -59,13 +73,27 @@ static void kvm_vp_reset(struct vp *vp, bool init)
 static void kvm_map_changed(struct partition *p)
 {
 	kvm_clock_map_changed(p);
+	kvm_steal_map_changed(p);
+	for (u32 i = 0; i < p->vp_count; i++)
+		lazy_eoi_map_changed(p->vp[i]);
 }
 
-/* An error is a value in RAX, never a fault. */
-static inline s64 hypercall(struct vp *vp, u64 nr)
+static NOINLINE s64 hypercall_known(struct vp *vp, u64 nr, u64 mask)
+{
+	const struct gpr_regs *r = &vp->regs;
+
+	return kvm_hypercall(
+		vp, nr,
+		(const u64[]){ r->rbx & mask, r->rcx & mask, r->rdx & mask, r->rsi & mask });
+}
+
+/* An error is a value in RAX, never a fault. @mask: what counts of an argument. */
+static inline s64 hypercall(struct vp *vp, u64 nr, u64 mask)
 {
 	if (nr == KVM_HC_VAPIC_POLL_IRQ)
 		return 0; /* the exit itself evaluates what is pending */
+	if (nr <= KVM_HC_SCHED_YIELD)
+		return hypercall_known(vp, nr, mask);
 	COUNT(vp, VMCALL_UNKNOWN);
 	return -KVM_ENOSYS;
 }
@@ -80,7 +108,7 @@ static NOINLINE enum exit_action denied(struct vp *vp)
 /* Outside 64-bit mode numbers, arguments and results have 32 bits. */
 static NOINLINE enum exit_action vmcall32(struct vp *vp)
 {
-	vp->regs.rax = (u32)hypercall(vp, (u32)vp->regs.rax);
+	vp->regs.rax = (u32)hypercall(vp, (u32)vp->regs.rax, ~0u);
 	return EXIT_NEXT;
 }
 
@@ -94,7 +122,7 @@ enum exit_action kvm_vmcall(struct vp *vp)
 		return denied(vp);
 	if (unlikely(!(hw_vmread_hot(VMCS_GUEST_CS_AR) & AR_L)))
 		return vmcall32(vp);
-	vp->regs.rax = (u64)hypercall(vp, vp->regs.rax);
+	vp->regs.rax = (u64)hypercall(vp, vp->regs.rax, ~0ull);
 	return EXIT_NEXT;
 }
 
@@ -108,5 +136,6 @@ const struct hv_module kvm_module = {
 	.vp_reset = kvm_vp_reset,
 	.clock_changed = kvm_clock_changed,
 	.map_changed = kvm_map_changed,
+	.stolen = kvm_steal_update,
 	.paused = kvm_clock_paused,
 };

@@ -15,6 +15,12 @@ struct kvm_vp {
 	struct shared_area clock; /* struct pvclock_vcpu_time_info */
 	u32 clock_version;        /* of that page; even */
 	bool stopped;             /* GUEST_STOPPED is to be set */
+
+	u64 steal_msr;            /* MSR_KVM_STEAL_TIME as written */
+	struct shared_area steal; /* struct kvm_steal_time */
+	u64 steal_base_ns;        /* the guest's count begins here */
+
+	u64 pv_eoi_msr; /* MSR_KVM_PV_EOI_EN as written */
 };
 
 /* By VP index. LOCK: partition lock for the clock page. */
@@ -37,13 +43,29 @@ struct kvm_feature {
 	void (*vp_reset)(struct vp *vp, bool init); /* NULL: nothing to drop */
 };
 
-extern const struct kvm_feature kvm_clock_feature; /* clock.c */
+extern const struct kvm_feature kvm_clock_feature;      /* clock.c */
+extern const struct kvm_feature kvm_steal_time_feature; /* steal_time.c */
+extern const struct kvm_feature kvm_pv_eoi_feature;     /* pv_eoi.c */
+extern const struct kvm_feature kvm_poll_feature;       /* poll.c */
 
 /* clock.c. kvm_clock_changed() - rewrite every live pvclock page. Any CPU. */
 void kvm_clock_changed(struct partition *p);
 
-/* kvm_clock_map_changed() - check the addresses again. Any CPU. */
+/* kvm_clock_map_changed(), kvm_steal_map_changed() - check the addresses again. Any CPU. */
 void kvm_clock_map_changed(struct partition *p);
+void kvm_steal_map_changed(struct partition *p);
 
 /* kvm_clock_paused() - GUEST_STOPPED on @vp's page. VP's CPU. */
 void kvm_clock_paused(struct vp *vp);
+
+/* kvm_steal_update() - show the guest what was stolen from @vp. VP's CPU. */
+void kvm_steal_update(struct vp *vp);
+
+/* kvm_hypercall() - 64-bit numbers, arguments and results. */
+s64 kvm_hypercall(struct vp *vp, u64 nr, const u64 args[4]);
+
+/* The hypercalls themselves: hcall_*.c. */
+s64 kvm_hc_kick_cpu(struct vp *vp, const u64 args[4]);
+s64 kvm_hc_clock_pairing(struct vp *vp, const u64 args[4]);
+s64 kvm_hc_send_ipi(struct vp *vp, const u64 args[4]);
+s64 kvm_hc_sched_yield(struct vp *vp, const u64 args[4]);

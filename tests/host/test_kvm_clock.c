@@ -266,8 +266,8 @@ static void kvm_off(struct partition *p)
 
 static void test_not_advertised_is_gp(void)
 {
-	static const u32 unknown[] = { 0x4b564d02, 0x4b564d03, 0x4b564d04, 0x4b564d05,
-				       0x4b564d06, 0x4b564d07, 0x4b564d08, 0x4b564dff };
+	static const u32 unknown[] = { 0x4b564d02, 0x4b564d06, 0x4b564d07,
+				       0x4b564d08, 0x4b564d09, 0x4b564dff };
 	u64 val;
 
 	fake_guest_init(&g, 1, NULL);

@@ -47,12 +47,14 @@ static void test_unknown_number_is_enosys(void)
 {
 	fake_guest_init(&g, 1, NULL);
 	for (u64 nr = 0; nr < 64; nr++) {
+		if (nr == 5 || (nr >= 9 && nr <= 11))
+			continue; /* test_kvm_hcall.c */
 		EXPECT_EQ(EXIT_NEXT, call(nr));
 		expect_result(nr == 1 ? 0 : (u64)-1000);
 	}
 	EXPECT_EQ(EXIT_NEXT, call(0xffffffff00000001ull)); /* 64-bit mode: all of RAX counts */
 	expect_result((u64)-1000);
-	EXPECT_EQ(64, g.vp[0].counters.c[COUNTER_VMCALL_UNKNOWN]);
+	EXPECT_EQ(60, g.vp[0].counters.c[COUNTER_VMCALL_UNKNOWN]);
 }
 
 static void test_user_mode_is_eperm_without_fault(void)
