@@ -44,14 +44,17 @@ static const struct partition_hooks hooks = {
 
 err_t hv_register(struct partition *p)
 {
+	u32 base = HV_CPUID_BASE;
+
 	for (const struct hv_module *const *m = hv_modules; *m != NULL; m++) {
 		if (!is_live(*m, p)) {
 			log_info("%s paravirtual interface: off", (*m)->name);
 			continue;
 		}
-		TRY(cpuid_add_rows(p, (*m)->cpuid_base, (*m)->cpuid, (*m)->cpuid_count));
+		TRY(cpuid_add_rows(p, base, (*m)->cpuid, (*m)->cpuid_count));
 		TRY((*m)->add_rows(p));
-		log_info("%s paravirtual interface: CPUID leaf 0x%x", (*m)->name, (*m)->cpuid_base);
+		log_info("%s paravirtual interface: CPUID leaf 0x%x", (*m)->name, base);
+		base += HV_CPUID_STRIDE;
 	}
 	p->hooks = &hooks;
 	return ERR_NONE;

@@ -9,13 +9,19 @@
 struct partition;
 struct vp;
 
-/* Index into hv_modules[]. */
+/*
+ * Leaves of the first enabled module, and how far the next one's are from them. Linux looks for
+ * signatures at every multiple of the distance, QEMU puts KVM's leaves behind Hyper-V's so.
+ */
+#define HV_CPUID_BASE   0x40000000u
+#define HV_CPUID_STRIDE 0x100u
+
+/* Index into hv_modules[], which is in the order of the leaves. */
 enum hv_module_id { HV_MODULE_KVM, HV_MODULE_COUNT };
 
 struct hv_module {
 	const char *name;
-	u32 cpuid_base; /* hypervisor leaves are relative to this */
-	const struct cpuid_row *cpuid;
+	const struct cpuid_row *cpuid; /* leaves relative to the base that the module gets */
 	u32 cpuid_count;
 	err_t (*add_rows)(struct partition *p); /* MSR rows; before msr_seal() */
 	/* NULL: always live. Decides from p->config whether the module takes part at all. */
@@ -36,8 +42,8 @@ extern const struct exit_module_row hv_exit_rows[];
 extern const u32 hv_exit_row_count;
 
 /**
- * hv_register() - add every enabled module's CPUID and MSR rows to @p and set its hooks. Logs one
- * line per module. Before cpuid_seal().
+ * hv_register() - add every enabled module's CPUID rows, each at the next base, and MSR rows to @p
+ * and set its hooks. Logs one line per module. Before cpuid_seal().
  */
 MUST_CHECK err_t hv_register(struct partition *p);
 

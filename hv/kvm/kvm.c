@@ -27,6 +27,12 @@ static const struct kvm_feature *const features[] = {
 };
 static_assert(ARRAY_SIZE(bit_features) == 6, "each is in the list");
 
+/* The highest leaf of the block, wherever the block is. */
+static void signature_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	r->a = leaf + KVM_CPUID_FEATURES - KVM_CPUID_SIGNATURE;
+}
+
 static void features_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(features); i++) {
@@ -49,8 +55,8 @@ static err_t add_rows(struct partition *p)
 /* clang-format off */
 static const struct cpuid_row kvm_cpuid[] = {
 	{ .leaf = KVM_CPUID_SIGNATURE, .subleaf = CPUID_ANY, .name = "kvm signature",
-	  .set = { KVM_CPUID_BASE + KVM_CPUID_FEATURES, KVM_SIGNATURE_EBX, KVM_SIGNATURE_ECX,
-		   KVM_SIGNATURE_EDX } },
+	  .set = { 0, KVM_SIGNATURE_EBX, KVM_SIGNATURE_ECX, KVM_SIGNATURE_EDX },
+	  .init = signature_init },
 	{ .leaf = KVM_CPUID_FEATURES, .subleaf = CPUID_ANY, .name = "kvm features",
 	  .init = features_init },
 };
@@ -128,7 +134,6 @@ enum exit_action kvm_vmcall(struct vp *vp)
 
 const struct hv_module kvm_module = {
 	.name = "KVM",
-	.cpuid_base = KVM_CPUID_BASE,
 	.cpuid = kvm_cpuid,
 	.cpuid_count = ARRAY_SIZE(kvm_cpuid),
 	.add_rows = add_rows,

@@ -8,12 +8,13 @@
 
 #include <errno.h>
 
+#include "hv/hv.h"
 #include "hv/kvm/kvm_abi.h"
 
 /* clang-format off */
 #define SHARED(X)                                                                                  \
-	X(KVM_CPUID_SIGNATURE_LEAF, KVM_CPUID_BASE + KVM_CPUID_SIGNATURE)                          \
-	X(KVM_CPUID_FEATURES_LEAF,  KVM_CPUID_BASE + KVM_CPUID_FEATURES)                           \
+	X(KVM_CPUID_SIGNATURE_LEAF, HV_CPUID_BASE + KVM_CPUID_SIGNATURE)                           \
+	X(KVM_CPUID_FEATURES_LEAF,  HV_CPUID_BASE + KVM_CPUID_FEATURES)                            \
 	X(CLOCKSOURCE,              KVM_FEATURE_CLOCKSOURCE)                                       \
 	X(CLOCKSOURCE2,             KVM_FEATURE_CLOCKSOURCE2)                                      \
 	X(CLOCKSOURCE_STABLE,       KVM_FEATURE_CLOCKSOURCE_STABLE)                                \
