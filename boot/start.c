@@ -110,6 +110,8 @@ static void describe_machine(const struct boot_state *b, struct machine *m, bool
 
 static void apply_options(const struct options *o, struct config *c)
 {
+	char dropped[256];
+
 	*c = (struct config){
 		.on_crash = o->on_crash == CRASH_HALT ? ON_CRASH_HALT : ON_CRASH_REBOOT,
 		.ignore_msrs = o->ignore_msrs != 0,
@@ -127,6 +129,8 @@ static void apply_options(const struct options *o, struct config *c)
 		.hlt_passthrough = o->hlt == HLT_PASSTHROUGH,
 		.testdev_poweroff = o->testdev_exit == TESTDEV_EXIT_POWEROFF,
 	};
+	if (options_dropped(o, dropped, sizeof(dropped)))
+		log_info("cpu: off, because of other options: %s", dropped);
 	if (c->hlt_passthrough) /* it costs polling, also for the HLTs that exit all the same */
 		c->halt_poll.max_ns = 0;
 	if (c->mwait_c1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))

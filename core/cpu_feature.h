@@ -5,7 +5,10 @@
 #include "core/lib/bits.h"
 #include "core/lib/types.h"
 
-/* Bits of options.cpu_features and config.cpu_features. What each does: docs/profiles.md. */
+/*
+ * Bits of options.cpu_features and config.cpu_features. A feature needs earlier ones only. What
+ * each does: docs/profiles.md.
+ */
 enum cpu_feature {
 	CPU_HYPERVISOR, /* CPUID.1:ECX.31 */
 	CPU_KVM,        /* the KVM interface as a whole: its leaves, MSRs and VMCALL */

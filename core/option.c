@@ -273,6 +273,8 @@ void options_default(struct options *o)
 		/* A row whose own default is malformed is caught by the host test. */
 		err_t err UNUSED = row_set(&p, row, dflt);
 	}
+	/* The default profile needs nothing that another default lacks: host test. */
+	err_t err UNUSED = option_cpu_resolve(&p);
 }
 
 /* The row of @name if the command line has it; NULL: it has not. */
@@ -339,7 +341,8 @@ err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t ms
 			TRY(option_set(&p, w));
 		s += w.len + (s[w.len] != '\0');
 	}
-	return rules_check(&p);
+	TRY(rules_check(&p));
+	return option_cpu_resolve(&p);
 }
 
 void options_print(void (*line)(const char *text))
@@ -358,4 +361,5 @@ void options_print(void (*line)(const char *text))
 		fmt_print(text, sizeof(text), "  %-46s %s [%s]", name, row->help, row->dflt);
 		line(text);
 	}
+	option_cpu_print(line);
 }

@@ -31,6 +31,17 @@ enum trace_mode { TRACE_MODE_RARE, TRACE_MODE_EXITS };
 enum crash_mode { CRASH_REBOOT, CRASH_HALT };
 enum mwait_mode { MWAIT_HIDE, MWAIT_C1 };
 enum hlt_mode { HLT_EXIT, HLT_PASSTHROUGH };
+/* Sets of cpu= features by name; from PROFILE_HV on they are names only. */
+enum profile {
+	PROFILE_KVM,
+	PROFILE_KVM_TEST,
+	PROFILE_BARE,
+	PROFILE_HV,
+	PROFILE_HV_TEST,
+	PROFILE_BOTH,
+	PROFILE_NESTED,
+	PROFILE_COUNT
+};
 enum testdev_exit_mode { TESTDEV_EXIT_HALT, TESTDEV_EXIT_POWEROFF };
 
 #define OPTION_AUTO (~0ull) /* a UINT that was given as "-1" */
@@ -42,7 +53,10 @@ struct options {
 	u64 stats; /* seconds, 0 off */
 	u64 tsc_tolerance_ppm;
 	u64 maxcpus;
-	u64 cpu_features; /* BIT64(enum cpu_feature) */
+	u32 profile;
+	u64 cpu_on, cpu_off; /* as the last cpu= has it: BIT64(enum cpu_feature) */
+	u64 cpu_features;    /* what the guest gets: follows from those above and hlt= */
+	u64 cpu_dropped;     /* of the profile, and without something else that they need */
 	char test_fault[32];
 	u64 halt_poll_ns, halt_poll_ns_grow, halt_poll_ns_grow_start, halt_poll_ns_shrink;
 	u64 min_timer_period_us;
@@ -74,5 +88,12 @@ void options_default(struct options *o);
  */
 MUST_CHECK err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t msg_len);
 
-/* options_print() - the table (name, type/values, default, help), one @line call per row. */
+/**
+ * options_dropped() - the features that the profile has and the other options leave without what
+ * they need, as one line of text; false: none.
+ */
+bool options_dropped(const struct options *o, char *text, size_t len);
+
+/* options_print() - the table (name, type/values, default, help), one @line call per row; then the
+ * features of cpu=. */
 void options_print(void (*line)(const char *text));

@@ -31,5 +31,37 @@ u32 word_distance(struct word a, struct word b);
  */
 void word_closer(struct word w, const char *name, u32 *best, const char **best_name);
 
+/* A feature that cpu= switches. */
+struct cpu_feature_row {
+	const char *name;
+	const char *help;
+	u64 needs;           /* earlier features, BIT64(enum cpu_feature) */
+	bool needs_hlt_exit; /* the option hlt=exit */
+};
+
+enum cpu_fixed { CPU_FIXED_ON, CPU_FIXED_OFF, CPU_FIXED_NEITHER };
+
+/* Names of QEMU that have one right value, or cannot be given one. */
+struct cpu_fixed_row {
+	enum cpu_fixed is;
+	const char *names; /* separated by blanks; "x-*": whatever begins with "x-" */
+	const char *why;
+};
+
+/* option_cpu_rows.c */
+extern const struct cpu_feature_row cpu_feature_rows[CPU_FEATURE_COUNT];
+extern const u64 cpu_profiles[PROFILE_COUNT]; /* 0 for those that do not exist yet, too */
+extern const struct cpu_fixed_row cpu_fixed_rows[];
+extern const u32 cpu_fixed_row_count;
+
 /* option_cpu_set() - the value of cpu=: QEMU's form, a model, then features. */
 MUST_CHECK err_t option_cpu_set(struct parse *p, struct word val);
+
+/*
+ * option_cpu_resolve() - after the last word: the profile's features as cpu= changed them.
+ * Those that the user named must have what they need; those of the profile are dropped without it.
+ */
+MUST_CHECK err_t option_cpu_resolve(struct parse *p);
+
+/* option_cpu_print() - one @line call per feature. */
+void option_cpu_print(void (*line)(const char *text));

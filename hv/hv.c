@@ -52,7 +52,8 @@ err_t hv_register(struct partition *p)
 			continue;
 		}
 		TRY(cpuid_add_rows(p, base, (*m)->cpuid, (*m)->cpuid_count));
-		TRY((*m)->add_rows(p));
+		if ((*m)->add_rows != NULL)
+			TRY((*m)->add_rows(p));
 		log_info("%s paravirtual interface: CPUID leaf 0x%x", (*m)->name, base);
 		base += HV_CPUID_STRIDE;
 	}

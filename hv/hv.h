@@ -23,7 +23,7 @@ struct hv_module {
 	const char *name;
 	const struct cpuid_row *cpuid; /* leaves relative to the base that the module gets */
 	u32 cpuid_count;
-	err_t (*add_rows)(struct partition *p); /* MSR rows; before msr_seal() */
+	err_t (*add_rows)(struct partition *p); /* MSR rows; NULL: none. Before msr_seal() */
 	/* NULL: always live. Decides from p->config whether the module takes part at all. */
 	bool (*is_enabled)(const struct partition *p);
 	void (*vp_reset)(struct vp *vp, bool init); /* drop per-VP registrations */

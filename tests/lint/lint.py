@@ -24,6 +24,7 @@ CHECKS = {
     "spdx": text.spdx,
     "tags": text.tags,
     "readme-options": text.readme_options,
+    "profiles-doc": text.profiles_doc,
     "size": size.check,
     "wx": binary.wx,
     "pure": binary.pure,
