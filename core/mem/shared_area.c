@@ -17,7 +17,7 @@ static bool is_good(const struct partition *p, const struct shared_area *a)
 {
 	struct ept_leaf leaf;
 
-	if (a->len == 0 || !IS_ALIGNED(a->gpa, 4u) || a->gpa % PAGE_BYTES + a->len > PAGE_BYTES ||
+	if (!IS_ALIGNED(a->gpa, 4u) || a->gpa % PAGE_BYTES + a->len > PAGE_BYTES ||
 	    !gpa_is_ram(p, gpa(a->gpa), a->len))
 		return false;
 	leaf = ept_walk(&p->ept, gpa(a->gpa));
@@ -25,7 +25,7 @@ static bool is_good(const struct partition *p, const struct shared_area *a)
 	       (leaf.perms & EPT_W) != 0;
 }
 
-void shared_area_recheck(struct partition *p, struct shared_area *a)
+void shared_area_check(struct partition *p, struct shared_area *a)
 {
 	spin_lock(&p->ept.lock);
 	WRITE_ONCE(a->mem, is_good(p, a) ? hw_phys_to_virt(hpa(a->gpa)) : NULL);
@@ -38,7 +38,7 @@ err_t shared_area_set(struct partition *p, struct shared_area *a, u64 gpa, u32 l
 	shared_area_clear(a);
 	a->gpa = gpa;
 	a->len = len;
-	shared_area_recheck(p, a);
+	shared_area_check(p, a);
 	return shared_area_is_live(a) ? ERR_NONE : ERR_FAULT;
 }
 

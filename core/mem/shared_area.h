@@ -33,7 +33,18 @@ MUST_CHECK err_t shared_area_set(struct partition *p, struct shared_area *a, u64
 void shared_area_clear(struct shared_area *a);
 
 /* shared_area_recheck() - the map has changed. LOCK: takes ept.lock. */
-void shared_area_recheck(struct partition *p, struct shared_area *a);
+void shared_area_check(struct partition *p, struct shared_area *a);
+
+static inline void shared_area_recheck(struct partition *p, struct shared_area *a)
+{
+	if (a->len != 0)
+		shared_area_check(p, a);
+}
+
+static inline bool shared_area_is_registered(const struct shared_area *a)
+{
+	return a->len != 0;
+}
 
 static inline bool shared_area_is_live(const struct shared_area *a)
 {

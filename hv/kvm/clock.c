@@ -109,7 +109,7 @@ static enum msr_result system_time_read(struct vp *vp, u32 msr, u64 *val)
 }
 
 /* KVM accepts a bad address and stays inactive; so do we. */
-static NOINLINE void register_page(struct vp *vp, u64 val)
+static void register_page(struct vp *vp, u64 val)
 {
 	struct partition *p = vp->partition;
 	struct kvm_vp *k = kvm_state(vp);
@@ -125,24 +125,28 @@ static NOINLINE void register_page(struct vp *vp, u64 val)
 	spin_unlock(&p->lock);
 }
 
-static NOINLINE void unregister_page(struct vp *vp)
-{
-	spin_lock(&vp->partition->lock);
-	shared_area_clear(&kvm_state(vp)->clock);
-	spin_unlock(&vp->partition->lock);
-}
-
-static enum msr_result system_time_write(struct vp *vp, u32 msr, u64 val)
+static NOINLINE enum msr_result system_time_slow(struct vp *vp, u64 val)
 {
 	struct kvm_vp *k = kvm_state(vp);
 
 	if (val & KVM_MSR_ENABLED) {
 		register_page(vp, val);
 	} else {
-		if (shared_area_is_live(&k->clock))
-			unregister_page(vp);
+		spin_lock(&vp->partition->lock);
+		shared_area_clear(&k->clock);
 		k->system_time = val;
+		spin_unlock(&vp->partition->lock);
 	}
+	return MSR_OK;
+}
+
+static enum msr_result system_time_write(struct vp *vp, u32 msr, u64 val)
+{
+	struct kvm_vp *k = kvm_state(vp);
+
+	if ((val & KVM_MSR_ENABLED) || shared_area_is_registered(&k->clock))
+		return system_time_slow(vp, val);
+	k->system_time = val;
 	return MSR_OK;
 }
 

@@ -84,26 +84,6 @@ static void kvm_map_changed(struct partition *p)
 		lazy_eoi_map_changed(p->vp[i]);
 }
 
-static NOINLINE s64 hypercall_known(struct vp *vp, u64 nr, u64 mask)
-{
-	const struct gpr_regs *r = &vp->regs;
-
-	return kvm_hypercall(
-		vp, nr,
-		(const u64[]){ r->rbx & mask, r->rcx & mask, r->rdx & mask, r->rsi & mask });
-}
-
-/* An error is a value in RAX, never a fault. @mask: what counts of an argument. */
-static inline s64 hypercall(struct vp *vp, u64 nr, u64 mask)
-{
-	if (nr == KVM_HC_VAPIC_POLL_IRQ)
-		return 0; /* the exit itself evaluates what is pending */
-	if (nr <= KVM_HC_SCHED_YIELD)
-		return hypercall_known(vp, nr, mask);
-	COUNT(vp, VMCALL_UNKNOWN);
-	return -KVM_ENOSYS;
-}
-
 static NOINLINE enum exit_action denied(struct vp *vp)
 {
 	COUNT(vp, HCALL_DENIED);
@@ -111,10 +91,38 @@ static NOINLINE enum exit_action denied(struct vp *vp)
 	return EXIT_NEXT;
 }
 
+/* @mask: what counts of the number, the arguments and the result. An error is a value in RAX. */
+static NOINLINE enum exit_action acting_call(struct vp *vp, u64 mask)
+{
+	struct gpr_regs *r = &vp->regs;
+	const u64 args[] = { r->rbx & mask, r->rcx & mask, r->rdx & mask, r->rsi & mask };
+
+	r->rax = (u64)kvm_hypercall(vp, r->rax & mask, args) & mask;
+	return EXIT_NEXT;
+}
+
+/* Those that do nothing: their exit itself evaluates what is pending. */
+static inline s64 plain_call(struct vp *vp, u64 nr)
+{
+	if (nr == KVM_HC_VAPIC_POLL_IRQ)
+		return 0;
+	COUNT(vp, VMCALL_UNKNOWN);
+	return -KVM_ENOSYS;
+}
+
+static inline bool is_acting(u64 nr)
+{
+	return nr - KVM_HC_KICK_CPU <= KVM_HC_SCHED_YIELD - KVM_HC_KICK_CPU;
+}
+
 /* Outside 64-bit mode numbers, arguments and results have 32 bits. */
 static NOINLINE enum exit_action vmcall32(struct vp *vp)
 {
-	vp->regs.rax = (u32)hypercall(vp, (u32)vp->regs.rax, ~0u);
+	u32 nr = (u32)vp->regs.rax;
+
+	if (is_acting(nr))
+		return acting_call(vp, ~0u);
+	vp->regs.rax = (u32)plain_call(vp, nr);
 	return EXIT_NEXT;
 }
 
@@ -128,7 +136,9 @@ enum exit_action kvm_vmcall(struct vp *vp)
 		return denied(vp);
 	if (unlikely(!(hw_vmread_hot(VMCS_GUEST_CS_AR) & AR_L)))
 		return vmcall32(vp);
-	vp->regs.rax = (u64)hypercall(vp, vp->regs.rax, ~0ull);
+	if (is_acting(vp->regs.rax))
+		return acting_call(vp, ~0ull);
+	vp->regs.rax = (u64)plain_call(vp, vp->regs.rax);
 	return EXIT_NEXT;
 }
 

@@ -10,6 +10,7 @@
 #include "hv/hv.h"
 #include "hv/kvm/kvm_abi.h"
 
+/* Its size is a power of two: the index of a VP becomes an address by a shift. */
 struct kvm_vp {
 	u64 system_time;          /* MSR_KVM_SYSTEM_TIME(_NEW) as written */
 	struct shared_area clock; /* struct pvclock_vcpu_time_info */
@@ -21,7 +22,7 @@ struct kvm_vp {
 	u64 steal_base_ns;        /* the guest's count begins here */
 
 	u64 pv_eoi_msr; /* MSR_KVM_PV_EOI_EN as written */
-};
+} ALIGNED(128);
 
 /* By VP index. LOCK: partition lock for the clock page. */
 extern struct kvm_vp kvm_vps[VP_MAX];
