@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The KVM ABI beyond its clocks, on one CPU: each feature does what its CPUID bit says, or is not
+// there at all. The same tests run with features on and off: they ask CPUID.
+
+#include "tests/guest/t_kvm_pv.h"
+#include "arch/x86/defs/vector.h"
+#include "core/lib/bits.h"
+#include "tests/guest/groups.h"
+#include "tests/guest/lib/apic.h"
+#include "tests/guest/lib/boot.h"
+#include "tests/guest/lib/cpu.h"
+#include "tests/guest/lib/platform.h"
+#include "tests/guest/lib/str.h"
+#include "tests/guest/lib/tap.h"
+
+#define VEC 0x61
+
+static u8 page[4096] ALIGNED(4096);
+
+static u64 addr(u32 offset)
+{
+	return (u64)(uintptr_t)page + offset;
+}
+
+/* An MSR is there exactly when its bit is. */
+static void kvmpv_msrs_follow_cpuid(void)
+{
+	static const struct {
+		u32 msr;
+		enum bit bit;
+	} rows[] = { { 0x4b564d00, BIT_CLOCK2 },
+		     { 0x4b564d01, BIT_CLOCK2 },
+		     { STEAL_TIME, BIT_STEAL },
+		     { PV_EOI_EN, BIT_EOI },
+		     { POLL_CONTROL, BIT_POLL } };
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 val = 0;
+		u32 want = has(rows[i].bit) ? NO_FAULT : EXC_GP;
+
+		EXPECT_EQ(want, try_rdmsr(rows[i].msr, &val));
+		EXPECT_EQ(want, try_wrmsr(rows[i].msr, val));
+	}
+}
+
+static void kvmpv_calls_follow_cpuid(void)
+{
+	u64 nobody = 0xfffffff0;
+
+	EXPECT_EQ(has(BIT_UNHALT) ? 0 : NOSYS, vmcall(KICK_CPU, 0, nobody, 0, 0));
+	EXPECT_EQ(has(BIT_IPI) ? 0 : NOSYS, vmcall(SEND_IPI, 0, 0, 0, VEC));
+	EXPECT_EQ(has(BIT_YIELD) ? 0 : NOSYS, vmcall(SCHED_YIELD, nobody, 0, 0, 0));
+	EXPECT_EQ(has(BIT_YIELD) ? 0 : NOSYS, vmcall(SCHED_YIELD, apic_id(), 0, 0, 0));
+	EXPECT_EQ(NOSYS, vmcall(12, addr(0), 1, 0, 0));
+}
+
+/* --- steal time --- */
+
+static volatile struct steal *steal_of(u32 cpu)
+{
+	return (volatile struct steal *)(uintptr_t)(page + cpu * 64);
+}
+
+static void steal_on(u64 cpu)
+{
+	wrmsr(STEAL_TIME, addr((u32)cpu * 64) | 1);
+}
+
+static void steal_off(u64 unused)
+{
+	wrmsr(STEAL_TIME, 0);
+}
+
+static bool need(enum bit bit)
+{
+	if (!has(bit))
+		test_skip("this feature is off here");
+	memset(page, 0, sizeof(page));
+	return has(bit);
+}
+
+static void kvmpv_steal_msr(void)
+{
+	if (!need(BIT_STEAL))
+		return;
+	for (u32 bit = 1; bit <= 5; bit++)
+		EXPECT_EQ(EXC_GP, try_wrmsr(STEAL_TIME, addr(0) | BIT64(bit) | 1));
+	steal_on(0);
+	EXPECT_EQ(addr(0) | 1, rdmsr(STEAL_TIME));
+	EXPECT_EQ(0, steal_of(0)->version & 1);
+	EXPECT_EQ(0, steal_of(0)->flags | steal_of(0)->preempted);
+	steal_off(0);
+	EXPECT_EQ(0, rdmsr(STEAL_TIME));
+}
+
+/* --- PV EOI --- */
+
+static volatile u32 eoi_count, eoi_lazy;
+
+/* What Linux does: test and clear the bit; the register only when it was 0. */
+static void pv_eoi(void)
+{
+	bool armed;
+
+	asm volatile("btrl $0, %0" : "+m"(*(u32 *)(void *)page), "=@ccc"(armed) : : "memory");
+	if (armed)
+		eoi_lazy++;
+	else
+		apic_eoi();
+}
+
+static void eoi_irq(struct trap_regs *regs)
+{
+	eoi_count++;
+	pv_eoi();
+}
+
+static void eoi_register_irq(struct trap_regs *regs)
+{
+	eoi_count++;
+	apic_eoi();
+}
+
+static bool eoi_begin(trap_handler fn)
+{
+	if (!need(BIT_EOI))
+		return false;
+	eoi_count = 0;
+	eoi_lazy = 0;
+	trap_handle(VEC, fn);
+	trap_handle(VEC + 0x20, fn);
+	wrmsr(PV_EOI_EN, addr(0) | 1);
+	return true;
+}
+
+static void eoi_end(void)
+{
+	wrmsr(PV_EOI_EN, 0);
+	cli();
+	EXPECT_TRUE(!apic_in_service(VEC));
+	EXPECT_TRUE(!apic_in_service(VEC + 0x20));
+	EXPECT_EQ(0, page[0]);
+}
+
+static void kvmpv_eoi_msr(void)
+{
+	u64 region, len;
+
+	if (!need(BIT_EOI))
+		return;
+	EXPECT_EQ(EXC_GP, try_wrmsr(PV_EOI_EN, 2));
+	EXPECT_EQ(EXC_GP, try_wrmsr(PV_EOI_EN, addr(0) | 3));
+	EXPECT_EQ(EXC_GP, try_wrmsr(PV_EOI_EN, 0xfee00001));
+	if (boot_hv_region(&region, &len))
+		EXPECT_EQ(EXC_GP, try_wrmsr(PV_EOI_EN, region | 1));
+	EXPECT_EQ(0, rdmsr(PV_EOI_EN));
+	wrmsr(PV_EOI_EN, addr(0) | 1);
+	EXPECT_EQ(addr(0) | 1, rdmsr(PV_EOI_EN));
+	wrmsr(PV_EOI_EN, 0);
+}
+
+/* One after another: each handler ends its own, whichever way it is offered. */
+static void kvmpv_eoi_each(void)
+{
+	if (!eoi_begin(eoi_irq))
+		return;
+	for (u32 i = 0; i < 100; i++) {
+		apic_self_ipi(VEC);
+		sti_nop_cli();
+		EXPECT_EQ(i + 1, eoi_count);
+	}
+	tap_printf("# %u of %u EOIs without an exit\n", eoi_lazy, eoi_count);
+	eoi_end();
+}
+
+/* The guest need not take the offer. */
+static void kvmpv_eoi_by_register(void)
+{
+	if (!eoi_begin(eoi_register_irq))
+		return;
+	for (u32 i = 0; i < 50; i++) {
+		apic_self_ipi(VEC);
+		apic_self_ipi(VEC + 0x20);
+		sti_nop_cli();
+		EXPECT_EQ(2 * i + 2, eoi_count);
+	}
+	eoi_end();
+}
+
+static void eoi_nest_irq(struct trap_regs *regs)
+{
+	if (regs->vector == VEC) { /* the higher one comes in between, then this one ends */
+		u32 before = eoi_count;
+
+		apic_self_ipi(VEC + 0x20);
+		sti_nop_cli();
+		EXPECT_EQ(before + 1, eoi_count);
+	}
+	eoi_count++;
+	pv_eoi();
+}
+
+static void kvmpv_eoi_nested(void)
+{
+	if (!eoi_begin(eoi_nest_irq))
+		return;
+	for (u32 i = 0; i < 50; i++) {
+		apic_self_ipi(VEC);
+		sti_nop_cli();
+		EXPECT_EQ(2 * i + 2, eoi_count);
+	}
+	eoi_end();
+}
+
+/* A lower one that waits is delivered when the higher one ends. */
+static void kvmpv_eoi_waiting(void)
+{
+	if (!eoi_begin(eoi_irq))
+		return;
+	for (u32 i = 0; i < 50; i++) {
+		apic_self_ipi(VEC);
+		apic_self_ipi(VEC + 0x20);
+		sti_nop_cli();
+		EXPECT_EQ(2 * i + 2, eoi_count);
+	}
+	eoi_end();
+}
+
+/* --- kicks and IPIs --- */
+
+/* Sticky: a kick before HLT makes that HLT return, with interrupts off. */
+static void kvmpv_kick_is_sticky(void)
+{
+	if (!need(BIT_UNHALT))
+		return;
+	for (u32 i = 0; i < 20; i++) {
+		EXPECT_EQ(0, vmcall(KICK_CPU, 0, apic_id(), 0, 0));
+		asm volatile("hlt" : : : "memory"); /* for ever, were it not for the kick */
+	}
+}
+
+static volatile u32 self_hits;
+
+static void self_irq(struct trap_regs *regs)
+{
+	self_hits++;
+	apic_eoi();
+}
+
+static void kvmpv_send_ipi_to_self(void)
+{
+	if (!need(BIT_IPI))
+		return;
+	self_hits = 0;
+	trap_handle(VEC, self_irq);
+	EXPECT_EQ(1, vmcall(SEND_IPI, 1, 0, apic_id(), VEC));
+	sti_nop_cli();
+	EXPECT_EQ(1, self_hits);
+	EXPECT_EQ(0, vmcall(SEND_IPI, ~0ull, ~0ull, 0xffffff00, VEC));
+}
+
+/* --- polling, clock pairing --- */
+
+static void kvmpv_poll_control(void)
+{
+	if (!need(BIT_POLL))
+		return;
+	EXPECT_EQ(1, rdmsr(POLL_CONTROL));
+	for (u32 bit = 1; bit < 64; bit += 7)
+		EXPECT_EQ(EXC_GP, try_wrmsr(POLL_CONTROL, BIT64(bit)));
+	wrmsr(POLL_CONTROL, 0);
+	EXPECT_EQ(0, rdmsr(POLL_CONTROL));
+	wrmsr(POLL_CONTROL, 1);
+}
+
+struct pairing {
+	s64 sec, nsec;
+	u64 tsc;
+	u32 flags, pad[9];
+};
+
+static void kvmpv_clock_pairing(void)
+{
+	volatile struct pairing *a = (volatile struct pairing *)(uintptr_t)page;
+	volatile struct pairing *b = a + 1;
+	u64 before, after, ns;
+
+	memset(page, 0xa5, sizeof(page));
+	before = rdtsc();
+	EXPECT_EQ(0, vmcall(CLOCK_PAIRING, addr(0), 0, 0, 0));
+	after = rdtsc();
+	EXPECT_GE(a->tsc, before);
+	EXPECT_LE(a->tsc, after);
+	EXPECT_LE(a->nsec, 999999999);
+	EXPECT_EQ(0, a->flags | a->pad[0] | a->pad[8]);
+	EXPECT_EQ(0xa5, page[64]);
+	delay_us(20000);
+	EXPECT_EQ(0, vmcall(CLOCK_PAIRING, addr(64), 0, 0, 0));
+	ns = (u64)(b->sec - a->sec) * 1000000000ull + (u64)(b->nsec - a->nsec);
+	EXPECT_GE(ns, (b->tsc - a->tsc) * 998 / 1000 * 1000000 / (tsc_hz() / 1000));
+	EXPECT_LE(ns, (b->tsc - a->tsc) * 1002 / 1000 * 1000000 / (tsc_hz() / 1000));
+	EXPECT_EQ(NOTSUPP, vmcall(CLOCK_PAIRING, addr(0), 1, 0, 0));
+	EXPECT_EQ(FAULT, vmcall(CLOCK_PAIRING, 0xfee00000, 0, 0, 0));
+	EXPECT_EQ(FAULT, vmcall(CLOCK_PAIRING, BIT64(45), 0, 0, 0));
+}
+
+/* --- hostile guests --- */
+
+static u64 seed = 0x4b564d;
+
+static u64 random(void)
+{
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	return seed ^ seed >> 29;
+}
+
+/* Every MSR with every single bit and with random values: #GP or nothing bad. */
+static void kvmpv_msr_patterns(void)
+{
+	u64 region = 0, len = 0;
+
+	(void)boot_hv_region(&region, &len);
+	for (u32 nr = 0; nr < 16; nr++) {
+		u32 msr = nr < 2 ? 0x11 + nr : 0x4b564d00 + nr - 2;
+		u64 val, old = 0;
+
+		if (try_rdmsr(msr, &old) != NO_FAULT)
+			old = 0;
+		for (u32 i = 0; i < 64 + 64; i++) {
+			/* never in the low 16 MiB: an address there would be this program's */
+			val = i < 64 ? BIT64(i) | 1 : random() | BIT64(40) | 1;
+			if (val < MIB(16))
+				val = MIB(15) | (val & 0x3f); /* nobody uses it */
+			(void)try_wrmsr(msr, val);
+			(void)try_wrmsr(msr, region + (val & 0xfff));
+		}
+		(void)try_wrmsr(msr, 0);
+		(void)try_wrmsr(msr, old);
+	}
+	EXPECT_EQ(0xffffffff, region != 0 ? mmio_read32(region) : 0xffffffff);
+	if (has(BIT_POLL))
+		wrmsr(POLL_CONTROL, 1);
+}
+
+static u64 user_random_calls(u64 count)
+{
+	for (u64 i = 0; i < count; i++) {
+		if (vmcall(random() % 16, random(), random(), random(), random()) != -1)
+			return 0;
+	}
+	return 1;
+}
+
+static void kvmpv_random_calls(void)
+{
+	EXPECT_EQ(1, user_call(user_random_calls, 50));
+	trap_handle(VEC, self_irq);
+	for (u32 i = 0; i < 500; i++) {
+		u64 nr = random() % 16;
+
+		if (nr == SEND_IPI) /* anything but INIT and SIPI of this CPU */
+			(void)vmcall(nr, random(), random(), random() | BIT32(20), random());
+		else if (nr == CLOCK_PAIRING)
+			(void)vmcall(nr, random() | BIT64(40), random() % 2, random(), random());
+		else
+			(void)vmcall(nr, random(), random(), random(), random());
+	}
+	if (has(BIT_UNHALT)) { /* whatever the above left: one kick, and the HLT that it ends */
+		EXPECT_EQ(0, vmcall(KICK_CPU, 0, apic_id(), 0, 0));
+		asm volatile("hlt" : : : "memory");
+	}
+}
+
+#define ROW(fn)                                           \
+	{                                                 \
+		.name = #fn, .run = fn, .flags = T_KENSHO \
+	}
+
+static const struct test t_kvm_pv_tests[] = {
+	ROW(kvmpv_msrs_follow_cpuid), ROW(kvmpv_calls_follow_cpuid), ROW(kvmpv_steal_msr),
+	ROW(kvmpv_eoi_msr),           ROW(kvmpv_eoi_each),           ROW(kvmpv_eoi_by_register),
+	ROW(kvmpv_eoi_nested),        ROW(kvmpv_eoi_waiting),        ROW(kvmpv_kick_is_sticky),
+	ROW(kvmpv_send_ipi_to_self),  ROW(kvmpv_poll_control),       ROW(kvmpv_clock_pairing),
+	ROW(kvmpv_msr_patterns),      ROW(kvmpv_random_calls),
+};
+TEST_GROUP(t_kvm_pv);
