@@ -9,10 +9,9 @@
 #include "tests/guest/lib/platform.h"
 
 static const struct test_group *const groups[] = {
-	&t_boot, &t_cpuid,   &t_cr,       &t_msr,     &t_xcr,    &t_insn,    &t_exc,    &t_deliver,
-	&t_step, &t_shadow,  &t_io,       &t_mem,     &t_hlt,    &t_apic,    &t_timer,  &t_ioapic,
-	&t_nmi,  &t_kvm,     &t_kvm_pv,   &t_time,    &t_mode,   &t_task,    &t_region, &t_vector,
-	&t_smp,  &t_smp_run, &t_smp_edge, &t_smp_kvm, &t_stress, &t_testdev, &t_reset,
+#define X(group) &group,
+#include "tests/guest/groups.def"
+#undef X
 };
 
 void guest_main(void);

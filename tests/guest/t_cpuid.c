@@ -3,6 +3,7 @@
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vector.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/cpu.h"
@@ -185,6 +186,50 @@ static void cpuid_at_cpl3(void)
 	EXPECT_EQ(cpuid(0x40000000).b, user_call(user_cpuid, 0x40000000));
 }
 
+/* The KVM interface is there with its signature, clock MSRs and hypercalls, or nothing of it is. */
+static void expect_kvm(bool there)
+{
+	u32 readable = 0, vector = TRY_INSN("mov $1, %%eax; vmcall");
+	struct cpuid_regs r = cpuid(0x40000000);
+	u64 val;
+
+	for (u32 msr = 0x4b564d00; msr <= 0x4b564d08; msr++)
+		readable += try_rdmsr(msr, &val) == NO_FAULT;
+	readable += try_rdmsr(0x11, &val) == NO_FAULT;
+	readable += try_rdmsr(0x12, &val) == NO_FAULT;
+	if (there) {
+		EXPECT_EQ(0x4b4d564b, r.b);
+		EXPECT_EQ(NO_FAULT, vector);
+		EXPECT_GE(readable, 4);
+		return;
+	}
+	EXPECT_EQ(EXC_UD, vector);
+	EXPECT_EQ(0, readable);
+	for (u32 leaf = 0x40000000; leaf <= 0x40000201; leaf++) {
+		r = cpuid(leaf);
+		EXPECT_EQ(0, r.a | r.b | r.c | r.d);
+	}
+}
+
+static void option_bare(void)
+{
+	EXPECT_EQ(0, cpuid(1).c & CPUID1_ECX_HYPERVISOR);
+	expect_kvm(false);
+}
+
+static void option_kvm_off(void)
+{
+	EXPECT_NE(0, cpuid(1).c & CPUID1_ECX_HYPERVISOR);
+	expect_kvm(false);
+}
+
+/* As QEMU: whoever looks all the same finds it. */
+static void option_hypervisor_off(void)
+{
+	EXPECT_EQ(0, cpuid(1).c & CPUID1_ECX_HYPERVISOR);
+	expect_kvm(true);
+}
+
 static const struct test t_cpuid_tests[] = {
 	{ .name = "cpuid_vendor", .run = cpuid_vendor },
 	{ .name = "cpuid_hypervisor_bit", .run = cpuid_hypervisor_bit, .flags = T_KENSHO },
@@ -201,5 +246,8 @@ static const struct test t_cpuid_tests[] = {
 	{ .name = "cpuid_needed", .run = cpuid_needed },
 	{ .name = "cpuid_upper_halves", .run = cpuid_upper_halves },
 	{ .name = "cpuid_user", .run = cpuid_at_cpl3 },
+	{ .name = "option_bare", .run = option_bare, .flags = T_NAMED },
+	{ .name = "option_kvm_off", .run = option_kvm_off, .flags = T_NAMED },
+	{ .name = "option_hypervisor_off", .run = option_hypervisor_off, .flags = T_NAMED },
 };
 TEST_GROUP(t_cpuid);

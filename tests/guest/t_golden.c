@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What cpu=host shows, printed for tests/run/golden.py, which compares it with what QEMU on KVM
+// shows.
+
+#include "tests/guest/groups.h"
+#include "tests/guest/lib/cpu.h"
+#include "tests/guest/lib/insn.h"
+
+struct range {
+	u32 first, last;
+};
+
+/* The leaves and MSRs of tests/golden/cpuid.tsv and msr.tsv, and their neighbours. */
+static const struct range leaves[] = {
+	{ 1, 1 },
+	{ 0x40000000, 0x4000000b },
+	{ 0x40000080, 0x40000082 },
+	{ 0x40000100, 0x40000101 },
+};
+
+static const struct range msrs[] = {
+	{ 0x11, 0x12 },
+	{ 0x1b, 0x1b },
+	{ 0x3a, 0x3a },
+	{ 0x10a, 0x10a },
+	{ 0x480, 0x492 },
+	{ 0x40000000, 0x40000003 },
+	{ 0x40000010, 0x40000010 },
+	{ 0x40000020, 0x40000023 },
+	{ 0x40000070, 0x40000073 },
+	{ 0x40000080, 0x40000084 },
+	{ 0x40000090, 0x40000092 },
+	{ 0x4000009f, 0x4000009f },
+	{ 0x400000b0, 0x400000b2 },
+	{ 0x400000f0, 0x400000f0 },
+	{ 0x40000100, 0x40000100 },
+	{ 0x40000105, 0x40000108 },
+	{ 0x40000114, 0x40000114 },
+	{ 0x40000118, 0x40000118 },
+	{ 0x4b564d00, 0x4b564d08 },
+};
+
+static void golden_cpuid(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(leaves); i++) {
+		for (u32 leaf = leaves[i].first; leaf <= leaves[i].last; leaf++) {
+			struct cpuid_regs r = cpuid(leaf);
+
+			tap_printf("# cpuid %08x 0 %08x %08x %08x %08x\n", leaf, r.a, r.b, r.c,
+				   r.d);
+		}
+	}
+}
+
+static void golden_msr(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++) {
+		for (u32 msr = msrs[i].first; msr <= msrs[i].last; msr++) {
+			u64 val = 0;
+
+			if (try_rdmsr(msr, &val) == NO_FAULT)
+				tap_printf("# msr %08x %016llx\n", msr, val);
+			else
+				tap_printf("# msr %08x #GP\n", msr);
+		}
+	}
+}
+
+static const struct test t_golden_tests[] = {
+	{ .name = "golden_cpuid", .run = golden_cpuid, .flags = T_NAMED },
+	{ .name = "golden_msr", .run = golden_msr, .flags = T_NAMED },
+};
+TEST_GROUP(t_golden);

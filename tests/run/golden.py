@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What Kensho's cpu=host shows against what QEMU on KVM showed: tests/golden/cpuid.tsv, msr.tsv.
+
+The guest prints lines `# cpuid LEAF SUBLEAF EAX EBX ECX EDX` and `# msr INDEX VALUE|#GP`. Golden XOR
+ours must be exactly docs/golden-differences.tsv: what is not listed there fails, and so does what is
+listed and no difference any more.
+"""
+
+import re
+
+import results
+
+REGISTERS = ("eax", "ebx", "ecx", "edx")
+ACCESS = "access"       # register of an MSR that one side reads and the other answers with #GP
+LISTED = "docs/golden-differences.tsv"
+
+
+def rows(path):
+    for line in (results.ROOT / path).read_text().splitlines():
+        if line and not line.startswith("#"):
+            yield line.split("\t")
+
+
+def golden(setting):
+    """({(leaf, subleaf): [register values]}, {msr: "#GP", "linux" or value})"""
+    cpuid = {(r[1], r[2]): [int(x, 16) for x in r[3:]]
+             for r in rows("tests/golden/cpuid.tsv") if r[0] == setting}
+    msr = {r[1]: r[2] for r in rows("tests/golden/msr.tsv") if r[0] == setting}
+    return cpuid, msr
+
+
+def ours(text):
+    cpuid = {(m[1], m[2]): [int(x, 16) for x in m[3].split()] for m in
+             re.finditer(r"^# cpuid (\w{8}) (\w+)((?: \w{8}){4})\s*$", text, re.M)}
+    msr = dict(re.findall(r"^# msr (\w{8}) (#GP|\w{16})\s*$", text, re.M))
+    return cpuid, msr
+
+
+def listed(setting):
+    """{(where, register, bit)}; the bits of a line are "3", "4-7" or several of these with commas."""
+    out = set()
+    for where, leaf, register, bits, reason in rows(LISTED):
+        if where not in ("plain", "plain2", "both") or not reason:
+            raise ValueError(f"{LISTED}: {where} {leaf} {register}: no such setting, or no reason")
+        if where not in (setting, "both"):
+            continue
+        for part in bits.split(","):
+            first, _, last = part.partition("-")
+            out |= {(leaf, register, bit)
+                    for bit in range(int(first), int(last or first) + 1)} if first else \
+                   {(leaf, register, None)}
+    return out
+
+
+def set_bits(leaf, register, value):
+    return {(leaf, register, bit) for bit in range(64) if value >> bit & 1}
+
+
+def differences(theirs, mine):
+    out = set()
+    for (leaf, subleaf), want in theirs[0].items():
+        for register, a, b in zip(REGISTERS, want, mine[0].get((leaf, subleaf), [])):
+            out |= set_bits(leaf, register, a ^ b)
+    for msr, want in theirs[1].items():
+        got = mine[1].get(msr, want)
+        if "#GP" in (want, got):
+            out |= {(f"msr {msr}", ACCESS, None)} if want != got else set()
+        elif want != "linux":
+            out |= set_bits(f"msr {msr}", "value", int(want, 16) ^ int(got, 16))
+    return out
+
+
+def compare(text, setting):
+    theirs, mine, known = golden(setting), ours(text), listed(setting)
+    bad = [f"the guest did not print {key}" for want, got in zip(theirs, mine)
+           for key in want if key not in got]
+    found = differences(theirs, mine)
+    say = "{0[0]} {0[1]} bit {0[2]}".format
+    bad += [f"differs from KVM and is not in {LISTED}: {say(d)}"
+            for d in sorted(found - known, key=str)]
+    bad += [f"in {LISTED} and no difference: {say(d)}" for d in sorted(known - found, key=str)]
+    return bad
