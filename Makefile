@@ -285,4 +285,5 @@ include tests/guest/guest.mk
 # --- dependencies -----------------------------------------------------------------------------------
 
 -include $(KOBJ:.o=.d) $(B)/asm_offsets.d $(PURE_HOST:.o=.d) \
-	$(HOST_TESTS:%.c=$(B)/host/%.d) $(PURE:%.c=$(B)/fuzz/%.d) $(FUZZERS:%.c=$(B)/fuzz/%.d)
+	$(HOST_TESTS:%.c=$(B)/host/%.d) $(HOST_TOOLS:%.c=$(B)/host/%.d) \
+	$(foreach f,$(PURE) $(FAKES) $(MODELS) $(FUZZERS),$(f:%.c=$(B)/fuzz/%.d))
