@@ -9,6 +9,7 @@
 
 struct vmx_caps;
 struct vmx_cpu;
+struct vp;
 
 /* Filled in from top to bottom; static storage of main.c. */
 struct boot_state {
@@ -41,6 +42,10 @@ void boot_test_fault(struct boot_state *b);
 
 /* test_fault=entry: spoil the guest state just before the first entry. */
 void boot_test_entry(const struct options *o);
+
+/* test_fault=pause: all VPs stay in root for 500 ms, 1 s after the start and every 5 s from then
+ * on. */
+void boot_test_pause(const struct options *o, struct vp *vp);
 
 /* test_fault=cpuN: a panic of VP @index while the others run the guest. */
 void boot_test_cpu(const struct options *o, u32 index);

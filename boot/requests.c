@@ -8,6 +8,7 @@
 #include "boot/boot.h"
 #include "core/hw.h"
 #include "core/log.h"
+#include "core/mem/ept_audit.h"
 #include "core/partition.h"
 #include "core/remote_call.h"
 #include "core/vp.h"
@@ -96,12 +97,17 @@ static void answer(struct vp *vp, char key)
 		log_info("trace: end");
 		steal_end(vp, STEAL_DUMP, begin_tsc);
 		break;
+	case 'e':
+		begin_tsc = steal_begin();
+		(void)ept_audit_log(vp->partition);
+		steal_end(vp, STEAL_DUMP, begin_tsc);
+		break;
 	case '\r':
 	case '\n':
 		break;
 	default:
-		log_info("COM2: c dumps the counters, r the registers of all VPs, t the trace "
-			 "rings");
+		log_info("COM2: c dumps the counters, e audits the EPT, r dumps the registers "
+			 "of all VPs, t the trace rings");
 	}
 }
 

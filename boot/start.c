@@ -125,6 +125,8 @@ static void apply_options(const struct options *o, struct config *c)
 		.timer_advance_ns = (u32)o->lapic_timer_advance_ns,
 		.timer_advance_adapts = o->lapic_timer_advance_ns == OPTION_AUTO,
 		.vector_hashing = o->vector_hashing != 0,
+		.kvmclock_sync = o->kvmclock_periodic_sync != 0,
+		.ept_audit = o->ept_audit != 0,
 		.mwait_c1 = o->mwait == MWAIT_C1,
 		.hlt_passthrough = o->hlt == HLT_PASSTHROUGH,
 		.testdev_poweroff = o->testdev_exit == TESTDEV_EXIT_POWEROFF,
@@ -300,6 +302,7 @@ void boot_start(struct boot_state *b)
 	boot_hide_cpus(b, p);
 	vp_vmcs_set_entry(vp, boot_load_guest());
 	boot_start_requests(vp);
+	boot_test_pause(&b->options, vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	boot_test_entry(&b->options);
 	if (p->testdev)

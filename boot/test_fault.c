@@ -17,6 +17,8 @@
 #include "core/lib/string.h"
 #include "core/log.h"
 #include "core/partition.h"
+#include "core/pause.h"
+#include "core/vp.h"
 
 /* volatile throughout: the compiler must not see through the crime. */
 
@@ -161,4 +163,20 @@ void boot_test_cpu(const struct options *o, u32 index)
 	}
 	if (o->test_fault[0] == 'c' && o->test_fault[3] == (char)('0' + index))
 		panic("test_fault=%s: this CPU stops, and with it all others", o->test_fault);
+}
+
+static void pause_due(struct vp *vp, struct timer *t)
+{
+	u64 hz = vp->partition->clock.tsc_hz;
+
+	partition_pause(vp->partition, hz / 2);
+	timer_set(vp, t, hw_tsc() + 5 * hz);
+}
+
+void boot_test_pause(const struct options *o, struct vp *vp)
+{
+	static struct timer timer = { .fn = pause_due };
+
+	if (strcmp(o->test_fault, "pause") == 0)
+		timer_set(vp, &timer, hw_tsc() + vp->partition->clock.tsc_hz);
 }

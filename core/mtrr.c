@@ -71,6 +71,11 @@ void mtrr_init_from_host(struct mtrr_state *m, u32 phys_bits)
 	applied = *m;
 }
 
+const struct mtrr_state *mtrr_applied(void)
+{
+	return &applied;
+}
+
 /* --- Types --- */
 
 /* Type of @pa below 1 MiB; *next: first address after its range. */

@@ -22,6 +22,9 @@ struct mtrr_state {
 /* mtrr_init_from_host() - start as a copy of the machine's registers, read by the hw port. */
 void mtrr_init_from_host(struct mtrr_state *m, u32 phys_bits);
 
+/* mtrr_applied() - the registers that the EPT's types follow: the last that a VP enabled. */
+const struct mtrr_state *mtrr_applied(void);
+
 /**
  * mtrr_type() - memory type of [@pa, @pa + @len) by the rules of SDM "MTRR Precedences".
  * @uniform: set false when the range has more than one type (then the type of @pa is returned); may

@@ -63,6 +63,7 @@ struct options {
 	u64 lapic_timer_advance_ns; /* or OPTION_AUTO */
 	u32 vector_hashing, mwait, hlt;
 	u32 testdev, testdev_exit;
+	u32 kvmclock_periodic_sync, ept_audit;
 	u64 given; /* bit i: the command line has the option of row i */
 };
 

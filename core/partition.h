@@ -17,6 +17,9 @@
 #define CPUID_ROWS_MAX  128
 #define MSR_ROWS_MAX    256
 
+/* Private scratch pages; a guest that wants more shares one. Bounds what it takes from the heap. */
+#define SCRATCH_PAGES_MAX 16u
+
 struct cpuid_table;
 struct testdev;
 struct msr_table;
@@ -53,6 +56,8 @@ struct config {
 	u32 timer_advance_ns;      /* TSC-deadline mode */
 	bool timer_advance_adapts; /* then timer_advance_ns does not matter */
 	bool vector_hashing;       /* lowest-priority IPIs */
+	bool kvmclock_sync;        /* kvmclock_periodic_sync= */
+	bool ept_audit;            /* after every change of the EPT */
 	bool mwait_c1;             /* MONITOR and MWAIT are the guest's, C1 only (rule T1) */
 	bool testdev_poweroff;     /* testdev_exit=poweroff */
 	bool hlt_passthrough;      /* HLT exits only while an interrupt window is open */
@@ -90,6 +95,7 @@ struct partition {
 	u64 apic_page_gpa[VP_MAX]; /* where each VP sees it: GPA | 1; 0 = nowhere. LOCK: ept.lock */
 	hpa_t ones_page;           /* rule M1: 4 KiB of 0xFF */
 	hpa_t scratch_page;        /* shared by scratch requests beyond the private ones */
+	hpa_t scratch_pages[SCRATCH_PAGES_MAX];
 	u32 scratch_count;
 
 	struct cpuid_table *cpuid;

@@ -18,9 +18,6 @@
 
 #define EPT_ADDRESS_BITS 48u
 
-/* Private scratch pages; a guest that wants more shares one. Bounds what it takes from the heap. */
-#define SCRATCH_PAGES_MAX 16u
-
 enum gpa_class { GPA_MEMORY, GPA_DEVICE, GPA_ONES, GPA_EMULATED };
 
 struct gpa_extent {
@@ -305,7 +302,7 @@ static err_t scratch_alloc(struct partition *p, hpa_t *out)
 {
 	if (p->scratch_count < SCRATCH_PAGES_MAX) {
 		TRY(alloc_filled(out, 0xff));
-		p->scratch_count++;
+		p->scratch_pages[p->scratch_count++] = *out;
 		return ERR_NONE;
 	}
 	if (p->scratch_page.v == 0)

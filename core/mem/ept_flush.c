@@ -3,6 +3,7 @@
  * locks. */
 #include "core/hw.h"
 #include "core/mem/ept.h"
+#include "core/mem/ept_audit.h"
 #include "core/partition.h"
 #include "core/vp.h"
 
@@ -43,4 +44,5 @@ void ept_flush(struct partition *p)
 			__builtin_ia32_pause();
 		}
 	}
+	ept_audit_or_panic(p);
 }

@@ -304,6 +304,55 @@ static void kvmpv_clock_pairing(void)
 	EXPECT_EQ(FAULT, vmcall(CLOCK_PAIRING, BIT64(45), 0, 0, 0));
 }
 
+/* --- what takes time: rows of their own --- */
+
+#define SYSTEM_TIME   0x4b564d01u
+#define FLAGS_OFFSET  29 /* in struct pvclock_vcpu_time_info */
+#define GUEST_STOPPED 2
+
+/* test_fault=pause: the flag is set after each pause, and stays clear when it was cleared. */
+static void kvmslow_pause(void)
+{
+	volatile u8 *flags = page + FLAGS_OFFSET;
+	volatile struct steal *s = steal_of(1);
+
+	memset(page, 0, sizeof(page));
+	wrmsr(SYSTEM_TIME, addr(0) | 1);
+	steal_on(1);
+	for (u32 i = 0; i < 2; i++) {
+		u64 stolen = s->steal;
+
+		*flags &= (u8)~GUEST_STOPPED;
+		EXPECT_TRUE(WAIT_FOR((*flags & GUEST_STOPPED) != 0, 7000000));
+		EXPECT_GE(s->steal - stolen, 499000000);
+		EXPECT_LE(s->steal - stolen, 510000000);
+	}
+	steal_off(0);
+	wrmsr(SYSTEM_TIME, 0);
+}
+
+/* kvmclock_periodic_sync: 300 s later the page is written again, with the same sample. */
+static void kvmslow_sync(void)
+{
+	volatile u32 *version = (volatile u32 *)(uintptr_t)page;
+	u64 end = rdtsc() + 302 * tsc_hz();
+	u8 before[32];
+	u32 first;
+
+	memset(page, 0, sizeof(page));
+	wrmsr(SYSTEM_TIME, addr(0) | 1);
+	first = *version;
+	memcpy(before, page, sizeof(before));
+	apic_timer(APIC_TIMER_TSC_DEADLINE, VEC, APIC_TDCR_BY_1);
+	apic_deadline(end);
+	while (rdtsc() < end)
+		sti_hlt_cli();
+	EXPECT_EQ(first + 2 * cmdline_number("sync", 1), *version);
+	for (u32 i = 4; i < sizeof(before); i++)
+		EXPECT_EQ(before[i], page[i]);
+	wrmsr(SYSTEM_TIME, 0);
+}
+
 /* --- hostile guests --- */
 
 static u64 seed = 0x4b564d;
@@ -376,11 +425,17 @@ static void kvmpv_random_calls(void)
 		.name = #fn, .run = fn, .flags = T_KENSHO \
 	}
 
+#define ROW_NAMED(fn)                                               \
+	{                                                           \
+		.name = #fn, .run = fn, .flags = T_KENSHO | T_NAMED \
+	}
+
 static const struct test t_kvm_pv_tests[] = {
-	ROW(kvmpv_msrs_follow_cpuid), ROW(kvmpv_calls_follow_cpuid), ROW(kvmpv_steal_msr),
-	ROW(kvmpv_eoi_msr),           ROW(kvmpv_eoi_each),           ROW(kvmpv_eoi_by_register),
-	ROW(kvmpv_eoi_nested),        ROW(kvmpv_eoi_waiting),        ROW(kvmpv_kick_is_sticky),
-	ROW(kvmpv_send_ipi_to_self),  ROW(kvmpv_poll_control),       ROW(kvmpv_clock_pairing),
-	ROW(kvmpv_msr_patterns),      ROW(kvmpv_random_calls),
+	ROW_NAMED(kvmslow_pause),      ROW_NAMED(kvmslow_sync),    ROW(kvmpv_msrs_follow_cpuid),
+	ROW(kvmpv_calls_follow_cpuid), ROW(kvmpv_steal_msr),       ROW(kvmpv_eoi_msr),
+	ROW(kvmpv_eoi_each),           ROW(kvmpv_eoi_by_register), ROW(kvmpv_eoi_nested),
+	ROW(kvmpv_eoi_waiting),        ROW(kvmpv_kick_is_sticky),  ROW(kvmpv_send_ipi_to_self),
+	ROW(kvmpv_poll_control),       ROW(kvmpv_clock_pairing),   ROW(kvmpv_msr_patterns),
+	ROW(kvmpv_random_calls),
 };
 TEST_GROUP(t_kvm_pv);
