@@ -130,7 +130,7 @@ static s32 take_interrupt(struct vp *vp)
 
 	if (irq_fwd_extint_pending(vp))
 		return irq_fwd_extint_take(vp);
-	if (vp->partition->machine.virt_intr_delivery)
+	if (vp->apic.vid)
 		return -1; /* the CPU evaluates RVI itself */
 	vector = vlapic_pending_vector(vp);
 	if (vector >= 0) {
@@ -143,8 +143,7 @@ static s32 take_interrupt(struct vp *vp)
 /* An interrupt waits that the CPU will not deliver by itself. */
 static bool interrupt_waits(struct vp *vp)
 {
-	return irq_fwd_extint_pending(vp) ||
-	       (!vp->partition->machine.virt_intr_delivery && vlapic_pending_vector(vp) >= 0);
+	return irq_fwd_extint_pending(vp) || (!vp->apic.vid && vlapic_pending_vector(vp) >= 0);
 }
 
 static inline void set_windows(struct vp *vp, bool interrupt, bool nmi)

@@ -145,9 +145,9 @@ u32 vlapic_take_signals(struct vp *vp);
  * vlapic_pending_vector() - highest vector that the processor priority lets through now, -1: none.
  * Does not look at RFLAGS.IF.
  *
- * With machine.virt_intr_delivery the hardware delivers it by itself as soon as the guest can take
- * it (RVI is kept by vlapic_set_irr()): then this only answers "must it wake from HLT"; injecting
- * it and calling vlapic_accept() stays correct, opening an interrupt window for it is wasted.
+ * While vlapic.vid is set the CPU delivers it by itself as soon as the guest can take it (RVI is
+ * kept by vlapic_set_irr()): then this only answers "must it wake from HLT"; injecting it and
+ * calling vlapic_accept() stays correct, opening an interrupt window for it is wasted.
  */
 s32 vlapic_pending_vector(struct vp *vp);
 
