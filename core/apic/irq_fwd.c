@@ -49,6 +49,21 @@ void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector)
 	hw_vmwrite((enum vmcs_field)(VMCS_EOI_EXIT0 + 2 * (vector >> 6)), *word);
 }
 
+void irq_fwd_set_eoi_exits(struct vp *vp)
+{
+	struct irq_fwd *f = &vp->fwd;
+
+	for (u32 i = 0; i < ARRAY_SIZE(f->eoi_exit); i++) {
+		u64 want = (u64)(f->held[2 * i + 1] | f->line_level[2 * i + 1]) << 32 |
+			   (f->held[2 * i] | f->line_level[2 * i]);
+
+		if (want == f->eoi_exit[i])
+			continue;
+		f->eoi_exit[i] = want;
+		hw_vmwrite((enum vmcs_field)(VMCS_EOI_EXIT0 + 2 * i), want);
+	}
+}
+
 static NOINLINE void irq_fwd_hold(struct vp *vp, u8 vector)
 {
 	struct irq_fwd *f = &vp->fwd;

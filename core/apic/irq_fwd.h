@@ -42,6 +42,9 @@ void irq_fwd_eoi(struct vp *vp, u8 vector);
 /* irq_fwd_set_eoi_exit() - @vector enters the virtual IRR: its EOI must exit while it is held. */
 void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector);
 
+/* irq_fwd_set_eoi_exits() - the same for all vectors: virtual-interrupt delivery begins. */
+void irq_fwd_set_eoi_exits(struct vp *vp);
+
 /* irq_fwd_drain() - EOI all held vectors; accept and discard what the physical IRR holds (I5). */
 void irq_fwd_drain(struct vp *vp);
 

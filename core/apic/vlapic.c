@@ -326,7 +326,8 @@ void vlapic_init(struct vp *vp, u8 *page)
 			     (phys & APIC_VERSION_EOI_SUPPRESS)));
 	vlapic_timer_init(vp);
 	vlapic_clear(vp);
-	a->vid = vp->partition->machine.virt_intr_delivery; /* last: there is no VMCS yet */
+	a->vid = false; /* vp_apic_mode_changed() says more */
+	a->apicv_inhibit = APICV_INHIBIT_REASON_SW_DISABLED;
 	a->tpr_shadow = vp->partition->machine.tpr_shadow;
 	vlapic_enable_changed(vp);
 }

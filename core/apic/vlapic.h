@@ -24,6 +24,15 @@ struct vp;
 #define SIGNAL_INIT BIT32(9) /* comes before the others */
 #define SIGNAL_NMI  BIT32(10)
 
+/*
+ * What keeps the CPU from delivering the interrupts of a VP by itself, although it could; one bit
+ * each. KVM's names where it has one.
+ */
+#define APICV_INHIBIT_REASON_DISABLED    BIT32(0) /* apicv=, or the CPU cannot */
+#define APICV_INHIBIT_REASON_ABSENT      BIT32(1) /* IA32_APIC_BASE.EN = 0 */
+#define APICV_INHIBIT_REASON_SW_DISABLED BIT32(2) /* SVR: the CPU's self-IPIs do not look at it */
+#define APICV_INHIBIT_REASON_BLOCKIRQ    BIT32(3) /* RFLAGS.IF in the VMCS is not the guest's */
+
 struct vlapic {
 	u8 *page;     /* 4 KiB, zeroed; registers at their xAPIC offsets */
 	u64 base_msr; /* IA32_APIC_BASE as the guest sees it */
@@ -33,6 +42,8 @@ struct vlapic {
 	u32 posted_words; /* bit i: posted[i] may have bits */
 
 	u32 signals; /* remote: SIGNAL_* */
+
+	u32 apicv_inhibit; /* APICV_INHIBIT_REASON_*; none: vid is true */
 
 	/*
 	 * Caches that keep the hot path short; the page is the truth. With virtual-interrupt
@@ -162,6 +173,14 @@ void vlapic_eoi(struct vp *vp);
 
 /* vlapic_update_tpr_threshold() - TPR-shadow threshold for the next entry (rule K2b). */
 u32 vlapic_tpr_threshold(struct vp *vp);
+
+/**
+ * vlapic_apicv_inhibit()/vlapic_apicv_uninhibit() - a reason for delivering this VP's interrupts in
+ * software comes or goes; any number of times. What is in service and pending stays so. A change
+ * posts VP_WORK_EVENT. Own CPU, VMCS current.
+ */
+void vlapic_apicv_inhibit(struct vp *vp, u32 reasons);
+void vlapic_apicv_uninhibit(struct vp *vp, u32 reasons);
 
 /* vlapic_mode.c */
 

@@ -20,21 +20,26 @@ static bool is_virtual_read(const struct vlapic *a, u32 msr)
 	return vlapic_x2apic_is_readable(a, reg); /* else #GP: the CPU would read the page */
 }
 
+/* EOIs and self-IPIs are the CPU's while it delivers. */
+static void x2apic_delivery_bitmap(struct vp *vp)
+{
+	bool exits = !vp->apic.vid || (vp->proc2_ctls & PROC2_VIRTUALIZE_X2APIC_MODE) == 0;
+
+	msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_EOI), true, exits);
+	msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_SELF_IPI), true, exits);
+}
+
 static void x2apic_bitmap(struct vp *vp, bool virtual)
 {
 	const struct vlapic *a = &vp->apic;
 	bool reads = virtual && vp->partition->machine.apic_register_virt;
-	bool vid = virtual && a->vid;
 
 	for (u32 msr = MSR_IA32_X2APIC_FIRST; msr <= MSR_IA32_X2APIC_LAST; msr++)
 		msr_bitmap_intercept(vp->msr_bitmap, msr, !(reads && is_virtual_read(a, msr)),
 				     true);
 	if (virtual)
 		msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_TPR), false, false);
-	if (vid) {
-		msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_EOI), true, false);
-		msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_SELF_IPI), true, false);
-	}
+	x2apic_delivery_bitmap(vp);
 }
 
 /* Virtual-interrupt delivery: the bitmaps are handed to the CPU, or taken back into our caches. */
@@ -47,19 +52,60 @@ static void set_vid(struct vp *vp, bool on)
 	isr = vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
 	irr = vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
 	vp_set_proc2_ctl(vp, PROC2_VIRTUAL_INTR_DELIVERY, on);
-	if (a->vid == on)
-		return;
 	a->vid = on;
 	a->highest_isr = on ? -1 : isr;
 	a->highest_irr = on ? -1 : irr;
 	a->isr_many = a->highest_isr >= 0;
 	a->irr_many = a->highest_irr >= 0;
 	vlapic_enable_changed(vp);
-	if (on)
+	x2apic_delivery_bitmap(vp);
+	if (on) {
+		irq_fwd_set_eoi_exits(vp); /* what came meanwhile did not care */
 		hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS,
 			   FIELD_PREP(INTR_STATUS_RVI, irr < 0 ? 0 : irr) |
 				   FIELD_PREP(INTR_STATUS_SVI, isr < 0 ? 0 : isr));
+	}
 	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+/* The one place that decides who delivers. */
+static void set_reasons(struct vp *vp, u32 reasons)
+{
+	struct vlapic *a = &vp->apic;
+
+	a->apicv_inhibit = reasons;
+	if (a->vid == (reasons == 0))
+		return;
+	set_vid(vp, reasons == 0);
+	COUNT(vp, APICV_SWITCH);
+	TRACE(vp, APICV_INHIBIT, reasons, hw_vmread(VMCS_GUEST_INTERRUPT_STATUS), 0);
+}
+
+void vlapic_apicv_inhibit(struct vp *vp, u32 reasons)
+{
+	set_reasons(vp, vp->apic.apicv_inhibit | reasons);
+}
+
+void vlapic_apicv_uninhibit(struct vp *vp, u32 reasons)
+{
+	set_reasons(vp, vp->apic.apicv_inhibit & ~reasons);
+}
+
+/* The reasons that follow from the machine and the APIC's own state. */
+static void update_reasons(struct vp *vp)
+{
+	const struct vlapic *a = &vp->apic;
+	u32 reasons =
+		a->apicv_inhibit & ~(APICV_INHIBIT_REASON_DISABLED | APICV_INHIBIT_REASON_ABSENT |
+				     APICV_INHIBIT_REASON_SW_DISABLED);
+
+	if (!vp->partition->machine.virt_intr_delivery)
+		reasons |= APICV_INHIBIT_REASON_DISABLED;
+	if (!vlapic_is_hw_enabled(a))
+		reasons |= APICV_INHIBIT_REASON_ABSENT;
+	if (!vlapic_is_sw_enabled(a))
+		reasons |= APICV_INHIBIT_REASON_SW_DISABLED;
+	set_reasons(vp, reasons);
 }
 
 void vp_apic_mode_changed(struct vp *vp)
@@ -78,7 +124,6 @@ void vp_apic_mode_changed(struct vp *vp)
 	 * physical IRR of rule I6; in x2APIC mode the MSR bitmap makes those reads exit.
 	 */
 	vp_set_proc2_ctl(vp, PROC2_APIC_REGISTER_VIRT, m->apic_register_virt && virtual_x2apic);
-	/* Its self-IPIs do not look at the SVR: a disabled APIC accepts none. */
-	set_vid(vp, m->virt_intr_delivery && enabled && vlapic_is_sw_enabled(&vp->apic));
+	update_reasons(vp);
 	x2apic_bitmap(vp, virtual_x2apic);
 }

@@ -47,4 +47,155 @@ static void test_software_disabled_apic_delivers_what_it_holds(void)
 	EXPECT_TRUE(VP->proc_ctls & PROC_INTERRUPT_WINDOW_EXITING);
 }
 
-TEST_MAIN(TEST(test_software_disabled_apic_delivers_what_it_holds))
+static bool cpu_delivers(void)
+{
+	bool on = (VP->proc2_ctls & PROC2_VIRTUAL_INTR_DELIVERY) != 0;
+
+	EXPECT_EQ(on, VP->apic.vid);
+	EXPECT_EQ(on, VP->apic.apicv_inhibit == 0);
+	EXPECT_EQ(VP->proc2_ctls, hw_vmread(VMCS_PROC_BASED_CTLS2));
+	EXPECT_TRUE(apic_test_check_caches(&VP->apic));
+	return on;
+}
+
+static u64 switches(void)
+{
+	return VP->counters.c[COUNTER_APICV_SWITCH];
+}
+
+/* Each reason alone is enough; only the last one to go brings delivery by the CPU back. */
+static void test_reasons_add_up(void)
+{
+	const u32 all = APICV_INHIBIT_REASON_BLOCKIRQ | BIT32(30);
+	u64 before;
+
+	set_up();
+	before = switches();
+	EXPECT_TRUE(cpu_delivers());
+	vlapic_apicv_inhibit(VP, BIT32(30));
+	EXPECT_FALSE(cpu_delivers());
+	EXPECT_EQ(before + 1, switches());
+	vlapic_apicv_inhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	vlapic_apicv_inhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	EXPECT_EQ(all, VP->apic.apicv_inhibit);
+	vlapic_apicv_uninhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	EXPECT_FALSE(cpu_delivers());
+	vlapic_write(VP, APIC_SVR, 0xff);
+	vlapic_apicv_uninhibit(VP, BIT32(30));
+	EXPECT_EQ(APICV_INHIBIT_REASON_SW_DISABLED, VP->apic.apicv_inhibit);
+	EXPECT_FALSE(cpu_delivers());
+	EXPECT_EQ(before + 1, switches());
+	VP->work = 0;
+	vlapic_write(VP, APIC_SVR, 0x1ff);
+	EXPECT_TRUE(cpu_delivers());
+	EXPECT_EQ(before + 2, switches());
+	EXPECT_TRUE(VP->work & VP_WORK_EVENT);
+	apic_test_mode(VP, '0');
+	EXPECT_EQ(APICV_INHIBIT_REASON_ABSENT | APICV_INHIBIT_REASON_SW_DISABLED,
+		  VP->apic.apicv_inhibit);
+	EXPECT_FALSE(cpu_delivers());
+}
+
+static void test_apicv_off_is_a_reason_like_any_other(void)
+{
+	apic_test_init(1, false);
+	EXPECT_EQ(APICV_INHIBIT_REASON_DISABLED, VP->apic.apicv_inhibit);
+	vlapic_apicv_inhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	vlapic_apicv_uninhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	EXPECT_FALSE(cpu_delivers());
+	EXPECT_EQ(0, switches());
+}
+
+/* Every nesting of vectors in service and pending survives both ways, RVI and SVI are right. */
+static void test_bitmaps_change_hands(void)
+{
+	for (u32 run = 0; run < 2000; run++) {
+		s32 isr = -1, irr = -1;
+		u32 pages[3][8];
+
+		set_up();
+		for (u32 i = (u32)(test_rng() % 4); i > 0; i--) {
+			u8 v = (u8)(16 + test_rng() % 240);
+
+			vlapic_set_irr(VP, v, test_rng() % 2);
+			vlapic_accept(VP, v);
+			isr = v > isr ? v : isr;
+		}
+		for (u32 i = (u32)(test_rng() % 4); i > 0; i--) {
+			u8 v = (u8)(16 + test_rng() % 240);
+
+			vlapic_set_irr(VP, v, test_rng() % 2);
+			irr = v > irr ? v : irr;
+		}
+		for (u32 i = 0; i < 24; i++)
+			pages[i / 8][i % 8] = vlapic_reg(&VP->apic, APIC_ISR + i * 16);
+		vlapic_apicv_inhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+		EXPECT_FALSE(cpu_delivers());
+		EXPECT_EQ(isr, VP->apic.highest_isr);
+		EXPECT_EQ(irr, VP->apic.highest_irr);
+		hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS, 0x5a5a); /* nobody's meanwhile */
+		vlapic_apicv_uninhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+		EXPECT_TRUE(cpu_delivers());
+		EXPECT_EQ((isr < 0 ? 0 : isr) << 8 | (irr < 0 ? 0 : irr),
+			  hw_vmread(VMCS_GUEST_INTERRUPT_STATUS));
+		for (u32 i = 0; i < 24; i++)
+			EXPECT_EQ(pages[i / 8][i % 8], vlapic_reg(&VP->apic, APIC_ISR + i * 16));
+	}
+}
+
+/* A level vector that came while software delivered: its EOI is the CPU's, and must exit. */
+static void test_eoi_exits_follow_what_is_held(void)
+{
+	struct exit_info x = { .qual = 0x95 };
+
+	set_up();
+	model_rte(0, 0x42, true, false);
+	model_rte(1, 0x95, true, false);
+	model_line(0, true);
+	EXPECT_TRUE(model_exit(false));
+	EXPECT_EQ(BIT64(0x42 - 64), hw_vmread(VMCS_EOI_EXIT1));
+	vlapic_apicv_inhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	model_line(0, false);
+	irqhw.guest_done[0x42] = true;
+	vlapic_accept(VP, 0x42);
+	vlapic_write(VP, APIC_EOI, 0);
+	model_line(1, true);
+	EXPECT_TRUE(model_exit(false));
+	vlapic_apicv_uninhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	EXPECT_EQ(0, hw_vmread(VMCS_EOI_EXIT1));
+	EXPECT_EQ(BIT64(0x95 - 128), hw_vmread(VMCS_EOI_EXIT2));
+	model_line(1, false);
+	irqhw.guest_done[0x95] = true;
+	EXPECT_CALL(EXIT_RESUME, exit_virtualized_eoi(VP, &x));
+	EXPECT_FALSE(irqhw.pin[1].remote_irr);
+}
+
+static bool write_exits(u32 msr)
+{
+	return (at.msr_bitmap[2048 + msr / 8] >> (msr % 8)) & 1;
+}
+
+/* In x2APIC mode EOI and SELF IPI are MSRs: they exit exactly while software delivers. */
+static void test_x2apic_writes_exit_while_inhibited(void)
+{
+	set_up();
+	at.p.machine.virt_x2apic = true;
+	memset(at.msr_bitmap, 0xff, sizeof(at.msr_bitmap));
+	apic_test_mode(VP, '2');
+	for (u32 i = 0; i < 2; i++) {
+		EXPECT_FALSE(write_exits(0x80b) || write_exits(0x83f) || write_exits(0x808));
+		vlapic_apicv_inhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+		EXPECT_TRUE(write_exits(0x80b) && write_exits(0x83f));
+		EXPECT_FALSE(write_exits(0x808)); /* the TPR shadow is not part of it */
+		vlapic_apicv_uninhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	}
+	apic_test_mode(VP, 'x');
+	EXPECT_TRUE(write_exits(0x80b) && write_exits(0x83f) && write_exits(0x808));
+	vlapic_apicv_inhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	vlapic_apicv_uninhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+	EXPECT_TRUE(write_exits(0x80b) && write_exits(0x83f));
+}
+
+TEST_MAIN(TEST(test_software_disabled_apic_delivers_what_it_holds), TEST(test_reasons_add_up),
+	  TEST(test_apicv_off_is_a_reason_like_any_other), TEST(test_bitmaps_change_hands),
+	  TEST(test_eoi_exits_follow_what_is_held), TEST(test_x2apic_writes_exit_while_inhibited))

@@ -397,6 +397,7 @@ static void check_invariants(void)
 		EXPECT_EQ(model_bit(g.isr, v), virtual_isr(v));
 	}
 	EXPECT_TRUE(apic_test_check_caches(&VP->apic));
+	EXPECT_EQ(VP->apic.apicv_inhibit == 0, VP->apic.vid);
 }
 
 static s32 pin_of(u8 vector)
@@ -580,7 +581,7 @@ static void guest_rare_step(void)
 {
 	u32 pin = (u32)(test_rng() % LEVEL_PINS);
 
-	switch (test_rng() % 5) {
+	switch (test_rng() % 6) {
 	case 0:
 		guest_svr(false);
 		EXPECT_FALSE(any(irqhw.isr));
@@ -598,6 +599,12 @@ static void guest_rare_step(void)
 		for (u32 w = 0; w < 8; w++)
 			EXPECT_EQ(irqhw.irr[w] | vlapic_reg(&VP->apic, APIC_IRR + w * 16),
 				  vlapic_read(VP, APIC_IRR + w * 16));
+		break;
+	case 4: /* who delivers changes in the middle of everything */
+		if (VP->apic.apicv_inhibit & APICV_INHIBIT_REASON_BLOCKIRQ)
+			vlapic_apicv_uninhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
+		else
+			vlapic_apicv_inhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
 		break;
 	default: {
 		u8 vector = level_vectors[test_rng() % LEVEL_PINS];
@@ -648,6 +655,7 @@ static void quiesce(void)
 {
 	vlapic_write(VP, APIC_TPR, 0);
 	guest_svr(true);
+	vlapic_apicv_uninhibit(VP, APICV_INHIBIT_REASON_BLOCKIRQ);
 	for (u32 i = 0; i < LEVEL_PINS + EDGE_PINS; i++)
 		model_rte(i, irqhw.pin[i].vector, irqhw.pin[i].level, false);
 	for (u32 i = 0; i < 2000; i++) {
