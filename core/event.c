@@ -161,7 +161,8 @@ static inline void set_windows(struct vp *vp, bool interrupt, bool nmi)
 
 /*
  * Nothing can be delivered to a halted VP: sleep in the hardware. With the guest's IF = 0 only an
- * NMI ends the sleep, yet every wake must be an exit: IF is 1 in the VMCS meanwhile (rule K3).
+ * NMI ends the sleep, yet every wake must be an exit: IF is 1 in the VMCS meanwhile (rule K3), and
+ * the CPU must not deliver by it what waits in RVI.
  */
 static void enter_sleep(struct vp *vp, u64 rflags)
 {
@@ -171,6 +172,7 @@ static void enter_sleep(struct vp *vp, u64 rflags)
 	vp_park(vp);
 	if (!(rflags & RFLAGS_IF)) {
 		vp->event.if_aside = true;
+		vlapic_apicv_inhibit(vp, APICV_INHIBIT_REASON_BLOCKIRQ);
 		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_IF);
 	}
 	hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
@@ -325,7 +327,8 @@ void event_prepare_entry(struct vp *vp)
 
 void event_reset(struct vp *vp)
 {
-	vp->event = (struct event_state){ 0 };
+	vp->event = (struct event_state){ 0 }; /* no IF is aside any more */
+	vlapic_apicv_uninhibit(vp, APICV_INHIBIT_REASON_BLOCKIRQ);
 	hw_vmwrite(VMCS_VM_ENTRY_INTR_INFO, 0);
 	set_windows(vp, false, false);
 }

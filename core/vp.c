@@ -86,6 +86,7 @@ void vp_restore_if(struct vp *vp)
 	if (!vp->event.if_aside)
 		return;
 	vp->event.if_aside = false;
+	vlapic_apicv_uninhibit(vp, APICV_INHIBIT_REASON_BLOCKIRQ);
 	hw_vmwrite(VMCS_GUEST_RFLAGS, hw_vmread(VMCS_GUEST_RFLAGS) & ~RFLAGS_IF);
 }
 

@@ -4,6 +4,7 @@
  * are in service and pending.
  */
 #include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/event.h"
 #include "tests/host/fakes/fake.h"
@@ -196,6 +197,69 @@ static void test_x2apic_writes_exit_while_inhibited(void)
 	EXPECT_TRUE(write_exits(0x80b) && write_exits(0x83f));
 }
 
+/*
+ * SDM "Evaluation of Pending Virtual Interrupts", "Virtual-Interrupt Delivery": the VM entry
+ * evaluates RVI, and what is recognized is delivered by the IF of the VMCS, out of HLT as well.
+ */
+static bool entry_would_deliver(void)
+{
+	u64 status = hw_vmread(VMCS_GUEST_INTERRUPT_STATUS);
+	u32 tpr = vlapic_reg(&VP->apic, APIC_TPR), svi = (u32)status >> 8;
+	u32 ppr = (svi & 0xf0) > (tpr & 0xf0) ? svi : tpr;
+
+	return (hw_vmread(VMCS_PROC_BASED_CTLS2) & PROC2_VIRTUAL_INTR_DELIVERY) &&
+	       (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	       !(VP->proc_ctls & PROC_INTERRUPT_WINDOW_EXITING) && (status & 0xf0) > (ppr & 0xf0);
+}
+
+/* Rule K3: CLI; HLT with something pending. IF is 1 in the VMCS, the guest's is 0. */
+static void test_cli_hlt_is_not_woken_by_rvi(void)
+{
+	for (u32 in_service = 0; in_service < 2; in_service++) {
+		set_up();
+		if (in_service) {
+			vlapic_set_irr(VP, 0x35, false);
+			vlapic_accept(VP, 0x35);
+		}
+		vlapic_set_irr(VP, 0x41, false);
+		fake.vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED;
+		VP->state = VP_HALTED;
+		for (u32 i = 0; i < 3; i++) {
+			EXPECT_FALSE(entry_would_deliver());
+			event_prepare_entry(VP);
+			EXPECT_EQ(ACTIVITY_HLT, hw_vmread(VMCS_GUEST_ACTIVITY_STATE));
+			EXPECT_TRUE(hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+			EXPECT_FALSE(entry_would_deliver());
+			vlapic_set_irr(VP, (u8)(0x51 + i), false); /* an exit brings more */
+			EXPECT_FALSE(entry_would_deliver());
+			vp_left_hlt(VP);
+			EXPECT_TRUE(cpu_delivers());
+		}
+		event_nmi(VP);
+		event_prepare_entry(VP);
+		EXPECT_EQ(VP_RUNNING, VP->state);
+		EXPECT_EQ(EXC_NMI, injected());
+		EXPECT_TRUE(cpu_delivers());
+		EXPECT_FALSE(entry_would_deliver());
+		EXPECT_EQ(in_service ? 0x3553 : 0x53, hw_vmread(VMCS_GUEST_INTERRUPT_STATUS));
+		fake.vmcs[VMCS_GUEST_RFLAGS] |= RFLAGS_IF; /* the guest's STI */
+		EXPECT_TRUE(entry_would_deliver());
+	}
+}
+
+/* INIT ends the sleep without a wake. */
+static void test_init_ends_the_inhibition(void)
+{
+	set_up();
+	fake.vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED;
+	VP->state = VP_HALTED;
+	event_prepare_entry(VP);
+	EXPECT_EQ(APICV_INHIBIT_REASON_BLOCKIRQ, VP->apic.apicv_inhibit);
+	event_reset(VP);
+	EXPECT_EQ(0, VP->apic.apicv_inhibit);
+}
+
 TEST_MAIN(TEST(test_software_disabled_apic_delivers_what_it_holds), TEST(test_reasons_add_up),
 	  TEST(test_apicv_off_is_a_reason_like_any_other), TEST(test_bitmaps_change_hands),
-	  TEST(test_eoi_exits_follow_what_is_held), TEST(test_x2apic_writes_exit_while_inhibited))
+	  TEST(test_eoi_exits_follow_what_is_held), TEST(test_x2apic_writes_exit_while_inhibited),
+	  TEST(test_cli_hlt_is_not_woken_by_rvi), TEST(test_init_ends_the_inhibition))
