@@ -335,6 +335,9 @@ void irq_fwd_mirror_all(struct vp *vp)
 		hw_lapic_write(APIC_SVR, APIC_SVR_RESET | APIC_SVR_ENABLE);
 		hw_lapic_write(APIC_LVT_LINT0, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_EXTINT));
 		hw_lapic_write(APIC_LVT_LINT1, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_NMI));
+		/* Or a lowest-priority message might choose this CPU, and be dropped. */
+		if (!vp->fwd.phys_x2apic)
+			hw_lapic_write(APIC_LDR, 0);
 		lint0_changed(vp);
 		return;
 	}

@@ -299,8 +299,10 @@ static void test_disabled_apic_is_virtual_wire(void)
 {
 	apic_test_init(1, false);
 	vlapic_write(VP, APIC_LVT_LINT0, 0x10700);
+	vlapic_write(VP, APIC_LDR, 0x02000000);
 	apic_test_mode(VP, '0');
 	EXPECT_EQ(0x1ff, irqhw.reg[APIC_SVR >> 4]);
+	EXPECT_EQ(0, irqhw.reg[APIC_LDR >> 4]); /* no candidate for lowest priority */
 	model_pic_irq(3);
 	EXPECT_TRUE(model_exit(true));
 	EXPECT_CALL(0x33, irq_fwd_extint_take(VP));
