@@ -137,6 +137,32 @@ static void test_level_comes_again_iff_the_line_is_up(void)
 	}
 }
 
+/* Held like a line's; its EOI broadcast meets no entry of the I/O APIC, nothing sends it again. */
+static void test_level_msi_is_held_until_its_eoi(void)
+{
+	apic_test_init(1, false);
+	model_rte(0, 0x42, true, false);
+	model_line(0, true);
+	EXPECT_TRUE(model_exit(false));
+	EXPECT_TRUE(model_msi_level(0x63));
+	EXPECT_TRUE(model_exit(false));
+	EXPECT_TRUE(irq_fwd_is_held(&VP->fwd, 0x63));
+	EXPECT_EQ(BIT32(3), vlapic_read(VP, APIC_TMR + 0x30) & BIT32(3));
+	EXPECT_EQ(0, irqhw.eois);
+	vlapic_accept(VP, 0x63);
+	EXPECT_TRUE(model_msi_level(0x63)); /* the device has more, before the EOI */
+	EXPECT_FALSE(model_exit(false));
+	guest_eoi();
+	EXPECT_EQ(1, irqhw.eois);
+	EXPECT_TRUE(irqhw.pin[0].remote_irr); /* of another vector */
+	EXPECT_TRUE(model_exit(false));
+	vlapic_accept(VP, 0x63);
+	guest_eoi();
+	EXPECT_FALSE(model_exit(false));
+	EXPECT_FALSE(irq_fwd_is_held(&VP->fwd, 0x63));
+	EXPECT_EQ(0x42, vlapic_pending_vector(VP));
+}
+
 static void test_windows_accept_as_exits_do(void)
 {
 	apic_test_init(1, false);
@@ -364,6 +390,7 @@ static void test_stale_extint_is_dropped(void)
 static const u8 level_vectors[] = { 0x31, 0x42, 0x43, 0x61, 0x85 };     /* pins 0.. */
 static const u8 edge_vectors[] = { 0x44, 0x51, 0x71 };                  /* pins 5.. */
 static const u8 msi_vectors[] = { 0x33, 0x45, 0x62, 0x91, 0xe1, 0xef }; /* no pin */
+static const u8 level_msi_vectors[] = { 0x32, 0x63, 0x61, 0xd5 };       /* one with a level pin's */
 
 #define LEVEL_PINS ARRAY_SIZE(level_vectors)
 #define EDGE_PINS  ARRAY_SIZE(edge_vectors)
@@ -374,7 +401,7 @@ static struct {
 	u32 isr[8];     /* the guest's own book of what it handles */
 	u8 extint[64];
 	u32 extint_count;
-	u64 delivered, redelivered, extints, windows, nested_eois;
+	u64 delivered, level_msis, redelivered, extints, windows, nested_eois;
 } g;
 
 /* For every acknowledge: the token moves to the virtual IRR, merges with it, or is dropped. */
@@ -567,6 +594,9 @@ static void device_step(void)
 
 	if (what < 6) {
 		model_line(pin, true);
+	} else if (what < 8) {
+		g.level_msis += model_msi_level(
+			level_msi_vectors[test_rng() % ARRAY_SIZE(level_msi_vectors)]);
 	} else if (what < 11) {
 		(void)model_msi(msi_vectors[test_rng() % ARRAY_SIZE(msi_vectors)]);
 	} else if (what < 13) {
@@ -714,7 +744,7 @@ static void random_run(bool vid, u32 steps)
 
 static void random_runs(bool vid)
 {
-	u64 delivered = 0, redelivered = 0, extints = 0, nested = 0, held = 0;
+	u64 delivered = 0, redelivered = 0, extints = 0, nested = 0, held = 0, level_msis = 0;
 
 	for (u32 run = 0; run < 50; run++) {
 		random_run(vid, 2500);
@@ -723,15 +753,18 @@ static void random_runs(bool vid)
 		extints += g.extints;
 		nested += g.nested_eois;
 		held += VP->counters.c[COUNTER_IRQ_LEVEL];
+		level_msis += g.level_msis;
 	}
-	print_message("delivered %llu redelivered %llu extint %llu nested %llu held %llu\n",
-		      delivered, redelivered, extints, nested, held);
+	print_message("delivered %llu redelivered %llu extint %llu nested %llu held %llu level "
+		      "MSIs %llu\n",
+		      delivered, redelivered, extints, nested, held, level_msis);
 	/* The driver must not become tame unnoticed. */
 	EXPECT_GE(delivered, 5000);
 	EXPECT_GE(redelivered, 400);
 	EXPECT_GE(extints, 1000);
 	EXPECT_GE(nested, 400);
 	EXPECT_GE(held, 1500);
+	EXPECT_GE(level_msis, 1500);
 }
 
 static void test_random_guest(void)
@@ -747,7 +780,8 @@ static void test_random_guest_with_virtual_delivery(void)
 TEST_MAIN(TEST(test_extint_is_told_from_lapic_vectors), TEST(test_vector_already_held_is_extint),
 	  TEST(test_spurious_is_injected_directly), TEST(test_edge_is_finished_at_once),
 	  TEST(test_nested_levels_retire_in_hardware_order),
-	  TEST(test_level_comes_again_iff_the_line_is_up), TEST(test_windows_accept_as_exits_do),
+	  TEST(test_level_comes_again_iff_the_line_is_up),
+	  TEST(test_level_msi_is_held_until_its_eoi), TEST(test_windows_accept_as_exits_do),
 	  TEST(test_init_drains_and_forgets), TEST(test_drain_leaves_the_8259_alone),
 	  TEST(test_every_disable_drains), TEST(test_enabling_discards_what_slipped_in),
 	  TEST(test_own_start_discards_what_firmware_left), TEST(test_virtual_wire_is_copied),

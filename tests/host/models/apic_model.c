@@ -62,27 +62,44 @@ void apic_model_enable(void)
 	hw_lapic_write(APIC_LVT_LINT1, APIC_MODE_NMI << 8);
 }
 
+static bool is_enabled(const struct apic_model *cpu)
+{
+	return (cpu->reg[APIC_SVR >> 4] & APIC_SVR_ENABLE) != 0;
+}
+
 static bool sw_enabled(void)
 {
-	return (irqhw.reg[APIC_SVR >> 4] & APIC_SVR_ENABLE) != 0;
+	return is_enabled(&irqhw);
 }
 
 /* --- sources --- */
 
-static bool send(u8 vector, bool level)
+bool model_accept(struct apic_model *cpu, u8 vector, bool level)
 {
-	if (!sw_enabled())
+	if (!is_enabled(cpu))
 		return false;
-	if (!model_bit(irqhw.irr, vector))
-		irqhw.tokens[vector]++;
-	bit_set(irqhw.irr, vector, true);
-	bit_set(irqhw.tmr, vector, level);
+	if (!model_bit(cpu->irr, vector))
+		cpu->tokens[vector]++;
+	bit_set(cpu->irr, vector, true);
+	bit_set(cpu->tmr, vector, level);
 	return true;
 }
 
 bool model_msi(u8 vector)
 {
-	return send(vector, false);
+	return model_accept(&irqhw, vector, false);
+}
+
+bool model_msi_level(u8 vector)
+{
+	return model_accept(&irqhw, vector, true);
+}
+
+static bool send(const struct model_pin *p)
+{
+	struct model_message m = { p->dest, p->mode, p->vector, p->logical, p->level };
+
+	return irqhw.bus != NULL ? irqhw.bus(&m) : model_accept(&irqhw, p->vector, p->level);
 }
 
 /* A level message that no APIC takes is sent again when one can: the line is still there. */
@@ -92,7 +109,7 @@ static void poll_lines(void)
 		struct model_pin *p = &irqhw.pin[i];
 
 		if (p->level && p->line && !p->masked && !p->remote_irr)
-			p->remote_irr = send(p->vector, true);
+			p->remote_irr = send(p);
 	}
 }
 
@@ -105,7 +122,7 @@ void model_line(u32 pin, bool asserted)
 	if (p->level)
 		poll_lines();
 	else if (rises && !p->masked)
-		(void)send(p->vector, false);
+		(void)send(p);
 }
 
 void model_rte(u32 pin, u8 vector, bool level, bool masked)

@@ -14,8 +14,16 @@ struct vp;
 #define MODEL_PINS     16
 #define MODEL_PIC_IRQS 8
 
+/* On the bus between I/O APIC, devices and local APICs. */
+struct model_message {
+	u8 dest, mode, vector;
+	bool logical, level;
+};
+
 struct model_pin {
 	u8 vector;
+	u8 dest, mode; /* with a bus only */
+	bool logical;
 	bool level;
 	bool masked;
 	bool remote_irr;
@@ -44,6 +52,7 @@ struct apic_model {
 	u32 eois, acks, drained;
 	u32 tokens[256]; /* pending deliveries: one per bit in the physical or virtual IRR */
 	void (*before_accept)(u8 vector, bool extint); /* sees each acknowledge */
+	bool (*bus)(const struct model_message *m); /* to several CPUs: apic_bus.c; NULL: to this */
 	u32 writes[0x40];
 };
 
@@ -61,6 +70,8 @@ s32 model_highest(const u32 *bitmap);
 
 /* Sources. model_msi() returns false when the local APIC does not take it. */
 bool model_msi(u8 vector);
+bool model_msi_level(u8 vector); /* trigger mode level, assert: no I/O APIC entry belongs to it */
+bool model_accept(struct apic_model *cpu, u8 vector, bool level);
 void model_line(u32 pin, bool asserted);
 void model_rte(u32 pin, u8 vector, bool level, bool masked);
 void model_ioapic_eoi(u8 vector); /* directed EOI, and what a broadcast does */
