@@ -34,38 +34,6 @@ static void as_cpu_mode(u32 cpu, char mode)
 		vlapic_write(&at.vp[cpu], APIC_SVR, 0x1ff);
 }
 
-/* The CPUs that the guest expects such a message at: SDM, by the registers as the guest reads them.
- */
-static u32 expected(u8 dest, bool logical)
-{
-	u32 mask = 0;
-
-	for (u32 i = 0; i < BUS_CPUS; i++) {
-		struct vp *vp = &at.vp[i];
-		bool x2apic = vlapic_is_x2apic(&vp->apic);
-		u32 id, ldr;
-
-		if (!vlapic_is_hw_enabled(&vp->apic))
-			continue;
-		apic_bus_run(i);
-		id = vlapic_read(vp, APIC_ID) >> (x2apic ? 0 : 24);
-		ldr = vlapic_read(vp, APIC_LDR) >> (x2apic ? 0 : 24);
-		if (!(vlapic_read(vp, APIC_SVR) & APIC_SVR_ENABLE))
-			continue;
-		if (dest == 0xff)
-			mask |= 1u << i;
-		else if (!logical)
-			mask |= (u32)(id == dest) << i;
-		else if (x2apic)
-			mask |= (u32)(ldr >> 16 == 0 && (ldr & dest) != 0) << i;
-		else if (vlapic_read(vp, APIC_DFR) == 0xffffffff)
-			mask |= (u32)((ldr & dest) != 0) << i;
-		else
-			mask |= (u32)(ldr >> 4 == dest >> 4 && (ldr & dest & 0xf) != 0) << i;
-	}
-	return mask;
-}
-
 static u32 mode_bits(u32 mode)
 {
 	return (u32)FIELD_PREP(MSI_DATA_MODE, mode);
@@ -129,7 +97,7 @@ static void check_one(u8 dest, bool logical, bool lowest, u8 vector)
 	struct msi m = message(dest, logical,
 			       vector | mode_bits(lowest ? APIC_MODE_LOWEST : APIC_MODE_FIXED) |
 				       (level ? MSI_DATA_LEVEL | MSI_DATA_ASSERT : 0));
-	u32 want = expected(dest, logical), got;
+	u32 want = apic_bus_guest_targets(dest, logical, true), got;
 
 	(void)apic_bus_msi(&m);
 	got = receivers(vector);

@@ -69,6 +69,35 @@ u32 apic_bus_targets(const struct model_message *m)
 	return mask;
 }
 
+u32 apic_bus_guest_targets(u8 dest, bool logical, bool enabled)
+{
+	u32 mask = 0;
+
+	for (u32 i = 0; i < BUS_CPUS; i++) {
+		struct vp *vp = &at.vp[i];
+		bool x2apic = (vp->apic.base_msr & APIC_BASE_EXTD) != 0;
+		u32 id, ldr;
+
+		if (!(vp->apic.base_msr & APIC_BASE_EN))
+			continue;
+		id = vlapic_read(vp, APIC_ID) >> (x2apic ? 0 : 24);
+		ldr = vlapic_read(vp, APIC_LDR) >> (x2apic ? 0 : 24);
+		if (enabled && !(vlapic_read(vp, APIC_SVR) & APIC_SVR_ENABLE))
+			continue;
+		if (dest == 0xff)
+			mask |= 1u << i;
+		else if (!logical)
+			mask |= (u32)(id == dest) << i;
+		else if (x2apic)
+			mask |= (u32)(ldr >> 16 == 0 && (ldr & dest) != 0) << i;
+		else if (vlapic_read(vp, APIC_DFR) == 0xffffffff)
+			mask |= (u32)((ldr & dest) != 0) << i;
+		else
+			mask |= (u32)(ldr >> 4 == dest >> 4 && (ldr & dest & 0xf) != 0) << i;
+	}
+	return mask;
+}
+
 static u32 deliver_lowest(const struct model_message *m, u32 targets)
 {
 	u32 first = bus.arbiter++;

@@ -28,6 +28,12 @@ struct apic_model *apic_bus_cpu(u32 cpu);
 /* apic_bus_targets() - CPUs whose physical local APIC such a message is for: bit mask. */
 u32 apic_bus_targets(const struct model_message *m);
 
+/**
+ * apic_bus_guest_targets() - the same as the guest expects it: by the registers of the virtual
+ * local APICs as it reads them. @enabled: only those that take interrupts (SVR).
+ */
+u32 apic_bus_guest_targets(u8 dest, bool logical, bool enabled);
+
 /* apic_bus_msi() - a device writes. The CPUs that took it: bit mask. */
 u32 apic_bus_msi(const struct msi *msi);
 extern u32 apic_bus_nmis[BUS_CPUS]; /* NMI messages that came */
