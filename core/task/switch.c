@@ -122,15 +122,26 @@ static err_t check_cr3(struct task_switching *t)
 	return ERR_NONE;
 }
 
-/* Steps 6 and 10. ERR_BUSY: another CPU took the task meanwhile, so everything starts anew. */
-static err_t mark_busy(const struct task_switching *t)
+/* Step 10. ERR_BUSY: another CPU took the task meanwhile, so everything starts anew. */
+static err_t claim_new_task(const struct task_switching *t)
+{
+	u32 type = (u32)FIELD_GET(DESC_TYPE, t->desc);
+
+	if (t->source == TASK_SWITCH_IRET) /* busy since it was left */
+		return ERR_NONE;
+	return task_set_type(t, gdt_slot(t->selector), t->desc, type | DESC_TYPE_TSS_IS_BUSY);
+}
+
+/*
+ * Step 6, but behind step 8: another CPU may take the task as soon as it is not busy, and must find
+ * all of its state. Pages and limits were checked: nothing between them can fail.
+ */
+static err_t release_old_task(const struct task_switching *t)
 {
 	u32 tr = (u32)hw_vmread(VMCS_GUEST_TR_SELECTOR);
-	u32 type = (u32)FIELD_GET(DESC_TYPE, t->desc);
 	u64 old;
+	u32 type;
 
-	if (t->source != TASK_SWITCH_IRET)
-		TRY(task_set_type(t, gdt_slot(t->selector), t->desc, type | DESC_TYPE_TSS_IS_BUSY));
 	if (nests(t))
 		return ERR_NONE;
 	TRY(task_read(t, gdt_slot(tr), &old, sizeof(old)));
@@ -251,8 +262,9 @@ static err_t switch_tasks(struct task_switching *t)
 	TRY(find_old_task(t));
 	TRY(check_pages(t));
 	TRY(check_cr3(t));
-	TRY(mark_busy(t));
+	TRY(claim_new_task(t));
 	TRY(save_old_task(t));
+	TRY(release_old_task(t));
 	TRY(task_read(t, (u32)desc_base(t->desc), tss, t->layout->bytes));
 	task_image_get(t->layout, tss, &t->image);
 	commit(t);

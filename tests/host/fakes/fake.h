@@ -40,7 +40,8 @@ struct fake_cpuid {
 struct fake_hw {
 	u64 vmcs[FAKE_VMCS_SIZE];
 	u64 vmreads, vmwrites;
-	bool vmcs_absent; /* for hw_vmread_safe() */
+	bool vmcs_absent;          /* for hw_vmread_safe() */
+	void (*on_vmread)(u64 nr); /* before each VMREAD: what happens elsewhere meanwhile */
 
 	u64 tsc, tsc_step; /* every hw_tsc() adds tsc_step */
 	u64 timer_delta;   /* of the last hw_timer_arm() */

@@ -97,6 +97,8 @@ void fake_cpuid_set(u32 leaf, u32 subleaf, u32 a, u32 b, u32 c, u32 d)
 u64 hw_vmread(enum vmcs_field field)
 {
 	fake.vmreads++;
+	if (fake.on_vmread != NULL)
+		fake.on_vmread(fake.vmreads);
 	return fake.vmcs[(u32)field % FAKE_VMCS_SIZE];
 }
 
