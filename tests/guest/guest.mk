@@ -17,7 +17,7 @@ GUEST_CFLAGS ?= -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone
 # hypervisor shows in the test and not in a switch.
 GUEST_FLAGS := $(GUEST_CFLAGS) -m64 -march=x86-64 -fno-tree-loop-distribute-patterns -fno-jump-tables
 GUEST_LIB_SRC   := $(wildcard tests/guest/lib/*.c tests/guest/lib/*.S)
-GUEST_SUITE_SRC := $(wildcard tests/guest/t_*.c) tests/guest/suite.c
+GUEST_SUITE_SRC := $(wildcard tests/guest/t_*.c tests/guest/*.S) tests/guest/suite.c
 GUEST_BENCH_SRC := tests/guest/bench.c
 
 guest_obj = $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(1))
