@@ -3,13 +3,22 @@
 """Fail when a test named in docs/*-tests.tsv did not run in this `make test`.
 
 Rows of those files: issue item <tab> test name [, test name ...]. A name may be a file or a row
-(`host:test_mb2`, `run:linux-boot`): then something below it must have run. Lines with # are
-comments. A name that was skipped counts as not run.
+(`host:test_mb2`, `run:linux-boot`): then something below it must have run. `{2 4 8}` in a name
+stands for each of its words. Lines with # are comments. A name that was skipped counts as not run.
 """
 
+import re
 import sys
 
 import results
+
+
+def expand(name):
+    braces = re.search(r"\{(.*?)\}", name)
+    if not braces:
+        return [name]
+    return [full for word in braces[1].split()
+            for full in expand(name.replace(braces[0], word, 1))]
 
 
 def ran(name, done):
@@ -27,7 +36,8 @@ def main():
             if not line.strip() or line.startswith("#"):
                 continue
             item, _, names = line.partition("\t")
-            wanted = [n.strip() for n in names.replace("\t", ",").split(",") if n.strip()]
+            wanted = [full for n in names.replace("\t", ",").split(",") if n.strip()
+                      for full in expand(n.strip())]
             if not wanted:
                 missing.append(f"{item}: names no test")
             missing += [f"{item}: {name} did not run" for name in wanted if not ran(name, done)]
