@@ -187,7 +187,8 @@ void irq_fwd_drain(struct vp *vp)
 		hw_lapic_eoi();
 	for (u32 i = 0; i < ARRAY_SIZE(f->held); i++)
 		f->held[i] = f->done[i] = 0;
-	f->eoi_count = f->line_count;
+	for (; f->eoi_count != f->line_count; f->eoi_count--)
+		COUNT(vp, IRQ_HELD_DRAINED);
 
 	if (phys_bitmap_any(APIC_IRR)) {
 		/* An 8259 must not be acknowledged just because the window is open. */

@@ -189,6 +189,7 @@ static void test_init_drains_and_forgets(void)
 	EXPECT_FALSE(irq_fwd_extint_pending(VP));
 	EXPECT_EQ(-1, vlapic_pending_vector(VP));
 	EXPECT_EQ(1, VP->counters.c[COUNTER_IRQ_DRAINED]);
+	EXPECT_EQ(1, VP->counters.c[COUNTER_IRQ_HELD_DRAINED]);
 }
 
 static void test_drain_leaves_the_8259_alone(void)
