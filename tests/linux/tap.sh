@@ -75,11 +75,11 @@ all_online() {
 }
 
 # What a kernel says when something is wrong. Its opinion of the CPU's speculation is not about us.
-quiet_dmesg() {
+quiet_dmesg() { # [REGEX of what is right here]
 	dmesg | grep -iE -e 'call trace|BUG:|WARNING:|unchecked MSR|stall|lockup|hung|unstable|oops' \
 		-e 'unknown NMI|NMI received|no irq handler|spurious|unexpected|firmware bug' \
 		-e 'not responding|failed to (bring|come)|TSC.*warp|skew' \
 		-e 'segfault|general protection|traps:' |
-		grep -vE 'RETBleed: WARNING|Spectre V2 : WARNING' >/tmp/warnings
+		grep -vE "RETBleed: WARNING|Spectre V2 : WARNING${1:+|$1}" >/tmp/warnings
 	[ ! -s /tmp/warnings ] || complain "$(head -3 /tmp/warnings | tr '#\n' ' |')"
 }

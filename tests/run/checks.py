@@ -100,8 +100,15 @@ def plugged_counters(run):
 
 
 def kexec_counters(run):
-    """Started once by each of three kernels."""
-    return vp_starts(run, 3)
+    """Started once by each of three kernels. The first two left a level interrupt on every VP; each
+    kernel was served one."""
+    bad = vp_starts(run, 3)
+    for vp, seen in enumerate(counters_by_vp(run.text("com2"))):
+        if seen.get("IRQ_HELD_DRAINED") != 2:
+            bad.append(f"vp{vp}: {seen.get('IRQ_HELD_DRAINED')} held level vectors drained, want 2")
+        if seen.get("IRQ_LEVEL", 0) < 5:
+            bad.append(f"vp{vp}: {seen.get('IRQ_LEVEL')} level interrupts, want at least 5")
+    return bad
 
 
 def memory_map(run):

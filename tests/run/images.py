@@ -154,16 +154,24 @@ def kexec_files(directory):
     return out
 
 
+def program(directory, name):
+    """tests/linux/NAME.S, built."""
+    path = directory / name
+    subprocess.run(["gcc", "-static", "-nostdlib", "-Wl,--build-id=none,-z,noexecstack", "-s",
+                    f"tests/linux/{name}.S", "-o", str(path)], cwd=results.ROOT, check=True)
+    return path
+
+
 def linux_kexec(directory, append):
-    initrd = write(directory, "initrd", mkinitrd.build(kexec_files(directory)))
+    module = next((mkinitrd.LINUX / "lib/modules").rglob("msr.ko"))
+    initrd = write(directory, "initrd", mkinitrd.build(kexec_files(directory) | {
+        "bin/sci": program(directory, "sci"), "modules/msr.ko": module}))
     return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
 
 
 def linux_vectors(directory, append):
-    program = directory / "vectors"
-    subprocess.run(["gcc", "-static", "-nostdlib", "-Wl,--build-id=none,-z,noexecstack", "-s",
-                    "tests/linux/vectors.S", "-o", str(program)], cwd=results.ROOT, check=True)
-    initrd = write(directory, "initrd", mkinitrd.build({"bin/vectors": program}))
+    initrd = write(directory, "initrd", mkinitrd.build({
+        "bin/vectors": program(directory, "vectors")}))
     return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
 
 
