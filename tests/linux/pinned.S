@@ -17,7 +17,7 @@
 #define CMD_POWER_OFF         0x4321fedc
 
 #define CPUS   4
-#define PARTS  3
+#define PARTS  5
 #define ROUNDS 700		/* of 50 000 instructions and one system call */
 
 	.bss
