@@ -252,8 +252,8 @@ static NOINLINE void prepare_any(struct vp *vp)
 		TRACE(vp, TRIPLE_FAULT, 0, hw_vmread(VMCS_GUEST_RIP), 0);
 		partition_stop(vp, "triple fault");
 	}
-	if (vp->partition->machine.tpr_shadow)
-		hw_vmwrite(VMCS_TPR_THRESHOLD, vlapic_tpr_threshold(vp));
+	if (vp->apic.tpr_shadow)
+		vlapic_set_tpr_threshold(vp, vlapic_tpr_threshold(vp));
 	rflags = hw_vmread(VMCS_GUEST_RFLAGS);
 	blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
 	/* Rule K1: an entry that was abandoned in its window has its injection committed already.
@@ -301,18 +301,13 @@ static inline void take_only_request(struct vp *vp, u32 vector)
 	hw_vmwrite_hot(VMCS_VM_ENTRY_INTR_INFO, INTR_INFO_VALID | vector);
 }
 
-/*
- * Written for its length: a running VP with at most one request and nothing in service. Everything
- * else takes the long way.
- */
-void event_prepare_entry(struct vp *vp)
+/* A running VP with at most one request and nothing in service; else the long way. @lazy: its EOI
+ * may be lazy. */
+static inline void prepare_usual(struct vp *vp, bool lazy)
 {
 	const struct vlapic *a = &vp->apic;
 	s32 vector = a->highest_irr;
 
-	if (unlikely(vp->event.info | vp->event.rare) || unlikely(a->unusual) ||
-	    unlikely(vp->state != VP_RUNNING))
-		return prepare_any(vp);
 	if (vector < 0)
 		return set_windows(vp, false, false);
 	if (unlikely(a->highest_isr >= 0) ||
@@ -324,7 +319,33 @@ void event_prepare_entry(struct vp *vp)
 	if (unlikely(hw_vmread_hot(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID))
 		return prepare_any(vp);
 	take_only_request(vp, (u32)vector);
+	if (lazy)
+		lazy_eoi_arm(vp, (u8)vector);
 	set_windows(vp, false, false);
+}
+
+/* Of the unusual ways to deliver those that interrupt after interrupt takes. All that
+ * prepare_usual() decides by itself wants a threshold of 0. */
+static NOINLINE void prepare_unusual(struct vp *vp)
+{
+	const struct vlapic *a = &vp->apic;
+
+	if (a->vid)
+		return set_windows(vp, false, false); /* the CPU evaluates RVI itself */
+	if (a->isr_many || a->irr_many || a->tpr_threshold != 0)
+		return prepare_any(vp);
+	lazy_eoi_sync(vp);
+	prepare_usual(vp, true);
+}
+
+/* Written for its length. */
+void event_prepare_entry(struct vp *vp)
+{
+	if (unlikely(vp->event.info | vp->event.rare) || unlikely(vp->state != VP_RUNNING))
+		return prepare_any(vp);
+	if (unlikely(vp->apic.unusual))
+		return prepare_unusual(vp);
+	prepare_usual(vp, false);
 }
 
 void event_reset(struct vp *vp)

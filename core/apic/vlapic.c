@@ -43,6 +43,16 @@ static void sync_vid(const struct vlapic *a)
 			   FIELD_PREP(INTR_STATUS_SVI, svi < 0 ? 0 : svi));
 }
 
+/* One more bit of IRR: the CPU has kept RVI at the highest of the others. */
+static void raise_rvi(u8 vector)
+{
+	u64 status = hw_vmread(VMCS_GUEST_INTERRUPT_STATUS);
+
+	if (vector > FIELD_GET(INTR_STATUS_RVI, status))
+		hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS,
+			   (status & ~INTR_STATUS_RVI) | FIELD_PREP(INTR_STATUS_RVI, vector));
+}
+
 /* After the page was written as a whole. */
 static void reset_caches(struct vlapic *a)
 {
@@ -82,7 +92,7 @@ void vlapic_set_irr_slow(struct vp *vp, u8 vector, bool level)
 	*vlapic_bitmap(a, APIC_IRR, vector) |= bit;
 	*tmr = level ? *tmr | bit : *tmr & ~bit;
 	irq_fwd_set_eoi_exit(vp, vector);
-	sync_vid(a);
+	raise_rvi(vector);
 	vp_set_work(vp, VP_WORK_EVENT);
 }
 
@@ -199,6 +209,14 @@ u32 vlapic_tpr_threshold(struct vp *vp)
 	if (a->highest_isr >= 0 && (u32)a->highest_isr >> 4 >= irr_class)
 		return 0; /* an EOI must come first, whatever the TPR */
 	return irr_class <= tpr_class ? irr_class : 0;
+}
+
+void vlapic_set_tpr_threshold(struct vp *vp, u32 threshold)
+{
+	if (vp->apic.tpr_threshold == threshold)
+		return;
+	vp->apic.tpr_threshold = threshold;
+	hw_vmwrite(VMCS_TPR_THRESHOLD, threshold);
 }
 
 /* --- Posting: any CPU --- */

@@ -60,6 +60,7 @@ static void set_vid(struct vp *vp, bool on)
 	vlapic_enable_changed(vp);
 	x2apic_delivery_bitmap(vp);
 	if (on) {
+		vlapic_set_tpr_threshold(vp, 0);
 		irq_fwd_set_eoi_exits(vp); /* what came meanwhile did not care */
 		hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS,
 			   FIELD_PREP(INTR_STATUS_RVI, irr < 0 ? 0 : irr) |
