@@ -41,6 +41,16 @@ def counters_by_vp(text, kind="counter"):
     return [out[vp] for vp in sorted(out)]
 
 
+def counters_match(run):
+    """What the guest says it did, `# counter NAME N` at its end, is what Kensho counted."""
+    seen = counters(run.text("com2"))
+    seen.update((f"exit:{name}", n) for name, n in counters(run.text("com2"), "exit").items())
+    wanted = re.findall(r"^# counter (\S+) (\d+)", run.text("com1"), re.M)
+    bad = [] if wanted else ["the guest names no counter"]
+    return bad + [f"counter {name}: got {seen.get(name, 0)}, the guest did {n}"
+                  for name, n in wanted if seen.get(name, 0) != int(n)]
+
+
 def disk_hash(run):
     """The file the guest read through its own CD driver is the file on the host."""
     _, want = mkiso.data_file()

@@ -42,6 +42,15 @@ void *memmove(void *dst, const void *src, size_t n)
 	return dst;
 }
 
+bool str_equal(const char *a, const char *b)
+{
+	while (*a != '\0' && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
 bool str_prefix(const char *text, const char *prefix, u32 len)
 {
 	for (u32 i = 0; i < len; i++) {

@@ -15,8 +15,14 @@
 
 #define COM1 0x3f8
 
+#define COUNTERS_MAX 48
+
 static char failure[256];
 static const char *skipped;
+static struct {
+	const char *name;
+	u64 want;
+} counters[COUNTERS_MAX];
 
 void tap_init(void)
 {
@@ -89,6 +95,25 @@ void test_fail(const char *text, const char *file, int line)
 bool test_failed(void)
 {
 	return failure[0] != '\0';
+}
+
+void counter_want(const char *name, u64 n)
+{
+	for (u32 i = 0; i < COUNTERS_MAX; i++) {
+		if (counters[i].name == NULL)
+			counters[i].name = name;
+		if (str_equal(counters[i].name, name)) {
+			counters[i].want += n;
+			return;
+		}
+	}
+	test_fail("COUNTERS_MAX", __FILE__, __LINE__);
+}
+
+static void counters_print(void)
+{
+	for (u32 i = 0; i < COUNTERS_MAX && counters[i].name != NULL; i++)
+		tap_printf("# counter %s %llu\n", counters[i].name, counters[i].want);
 }
 
 void test_skip(const char *why)
@@ -213,5 +238,6 @@ void tap_run(const struct test_group *const *groups, u32 count)
 			}
 		}
 	}
+	counters_print();
 	tap_printf("# done: %u tests, %u failed\n", number, failed);
 }

@@ -43,6 +43,12 @@ void test_expect(bool ok, const char *verb, const char *expr, u64 got, u64 want,
 void test_fail(const char *text, const char *file, int line);
 bool test_failed(void);
 
+/*
+ * counter_want() - Kensho's counter @name, or the exits "exit:REASON", is to grow by @n. What a
+ * boot adds up is printed at its end, and compared there by tests/run/checks.py. @name stays valid.
+ */
+void counter_want(const char *name, u64 n);
+
 #define EXPECT_EQ(want, got)                                                               \
 	({                                                                                 \
 		u64 got_ = (u64)(got), want_ = (u64)(want);                                \
