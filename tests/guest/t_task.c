@@ -5,11 +5,22 @@
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
+#include "tests/guest/lib/hidden_insns.h"
 #include "tests/guest/lib/modes.h"
 #include "tests/guest/lib/str.h"
 #include "tests/guest/pm32/pm32.h"
 
 extern u8 pm32_blob[], pm32_blob_end[];
+
+static void hidden_insn_exits(u32 places, u32 vmcalls)
+{
+	for (u32 i = 0; places != 0 && i < ARRAY_SIZE(hidden_insns); i++) {
+		if (hidden_insns[i].exit != NULL)
+			counter_want(hidden_insns[i].exit, places);
+	}
+	if (vmcalls != 0)
+		counter_want(vmcall_insn.exit, vmcalls);
+}
 
 static void pm32_run(u32 test, u32 paging)
 {
@@ -27,6 +38,7 @@ static void pm32_run(u32 test, u32 paging)
 	mode_run_at(PM_BASE);
 	cpu_reload_tr();
 	EXPECT_EQ(PM_DONE, mail->out[PM_OUT_DONE]);
+	hidden_insn_exits(mail->out[PM_OUT_HIDDEN], mail->out[PM_OUT_VMCALLS]);
 	if (mail->out[PM_OUT_LINE] != 0)
 		test_expect(false, "want", (const char *)(uintptr_t)mail->out[PM_OUT_EXPR],
 			    mail->out[PM_OUT_GOT], mail->out[PM_OUT_WANT],

@@ -6,7 +6,7 @@
 #define G_CODE64  0x08
 #define G_DATA    0x10
 #define G_CODE32  0x18
-#define G_USER32  0x20 /* unused, keeps the SYSRET order */
+#define G_USER32  0x23
 #define G_UDATA   0x2b
 #define G_UCODE64 0x33
 #define G_CODE16  0x38 /* base LOW_BASE */

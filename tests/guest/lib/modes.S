@@ -405,6 +405,39 @@ rm_isr_pic:
 	pop	%ax
 	iret
 
+/*
+ * rm_try: the code in[0] to in[3], which ends with RET, with in[4] in EAX; out 0: 1 + the vector of
+ * its exception, or 0; 1: EAX.
+ */
+	.globl rm_try
+rm_try:
+	push	%es
+	xor	%ax, %ax
+	mov	%ax, %es
+	ivt_set	6, rm_try_ud
+	ivt_set	13, rm_try_gp
+	movl	$0, OUT16(0)
+	mov	%sp, OUT16(8)
+	mov	IN16(4), %eax
+	mov	$M16(MAIL_IN), %bx
+	mov	$IN16(0), %cx
+	call	*%cx
+rm_try_done:
+	mov	%eax, OUT16(1)
+	xor	%ax, %ax
+	mov	%ax, %es
+	ivt_restore 13
+	ivt_restore 6
+	pop	%es
+	ret
+rm_try_ud:
+	movl	$1 + 6, %cs:OUT16(0)
+	jmp	1f
+rm_try_gp:
+	movl	$1 + 13, %cs:OUT16(0)
+1:	mov	%cs:OUT16(8), %sp
+	jmp	rm_try_done
+
 /* --- 32-bit protected mode -------------------------------------------------------------------- */
 
 	.code32

@@ -22,8 +22,15 @@ static_assert(offsetof(struct mailbox, out) == MAIL_OUT, "mailbox layout");
 
 /* What modes.S offers; the order of results is described there. */
 extern u8 rm_regs[], rm_int[], rm_irq[], rm_hlt[], rm_step[], rm_bios[], rm_unreal[], rm_io[],
-	rm_pic[];
+	rm_pic[], rm_try[];
 extern u8 pm_regs[], pm_int[], pm_pae[], pm_pse[], pm_nop[], cm_regs[];
+
+/*
+ * compat_call() - execute the 32-bit code at @code, which ends with RET, in compatibility mode at
+ * the caller's CPL. @cs32, @cs64: code segments for the way there and back. Returns EAX. An
+ * exception in it is caught, trap_vector() then has it.
+ */
+u32 compat_call(u64 code, u64 cs32, u64 cs64, u32 eax);
 
 struct mailbox *mode_mail(void);
 void modes_init(void);

@@ -19,12 +19,15 @@
 #define PM_PAGING_PAE 2
 
 /* mail->out: of the first EXPECT_ that fails */
-#define PM_OUT_DONE 0 /* PM_DONE: the test came to its end */
-#define PM_OUT_LINE 1 /* 0: nothing failed */
-#define PM_OUT_FILE 2 /* addresses of strings */
-#define PM_OUT_EXPR 3
-#define PM_OUT_WANT 4
-#define PM_OUT_GOT  5
+#define PM_OUT_DONE    0 /* PM_DONE: the test came to its end */
+#define PM_OUT_LINE    1 /* 0: nothing failed */
+#define PM_OUT_FILE    2 /* addresses of strings */
+#define PM_OUT_EXPR    3
+#define PM_OUT_WANT    4
+#define PM_OUT_GOT     5
+/* of the test hidden_insns: places where they exit, and VMCALLs */
+#define PM_OUT_HIDDEN  6
+#define PM_OUT_VMCALLS 7
 
 #define PM_DONE 0x600dda7a
 
@@ -75,7 +78,12 @@
 	X(region_old_tss, T_KENSHO, "") \
 	X(region_gdt, T_KENSHO, "")     \
 	X(region_stack, T_KENSHO, "")   \
-	X(v86, 0, "")
+	X(v86, 0, "")                   \
+	X(hidden_insns, 0, "")          \
+	X(cr0_illegal, 0, "")           \
+	X(cr4_illegal, 0, "")           \
+	X(efer_illegal, 0, "")          \
+	X(pdpt_illegal, 0, "")
 
 /* The same, for tests that need page tables. */
 #define PM_PAGING_TESTS(X)       \
