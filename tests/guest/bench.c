@@ -8,7 +8,9 @@
 // an interrupt include the guest's handler; tests/run/bench.py subtracts the bare run where that is
 // asked for. All rows but xapic_* run in x2APIC mode.
 //
-// `smp=1` on the command line runs the rows that need more CPUs, and no other.
+// `smp=1` on the command line runs the rows that need more CPUs, and no other. `deaf=1` ends the
+// run: all other CPUs spin with interrupts off and CPU 0 crashes; Kensho's report says what
+// stopping takes.
 //
 // The ipi_* rows need a second CPU. Time is the TSC, which is common
 // to all CPUs: one tick is one instruction on every CPU. The emulator runs its CPUs in turns, and
@@ -402,6 +404,26 @@ static void bench_smp(void)
 	smp_stop();
 }
 
+static void deaf_spin(u64 unused)
+{
+	asm volatile("cli; 1: jmp 1b");
+}
+
+static void bench_deaf(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} PACKED none = { 0 };
+
+	if (!smp_start())
+		tap_printf("# WRONG: not all CPUs start\n");
+	for (u32 cpu = 1; cpu < smp_count(); cpu++)
+		smp_call(cpu, deaf_spin, 0);
+	delay_us(1000);
+	asm volatile("lidt %0; int3" : : "m"(none));
+}
+
 static void bench_one(void)
 {
 	apic_timer(APIC_TIMER_TSC_DEADLINE, VEC, APIC_TDCR_BY_1);
@@ -422,7 +444,12 @@ void guest_main(void)
 	tap_init();
 	platform_init();
 	tap_printf("# %s, TSC %llu Hz\n", machine_is_kensho() ? "kensho" : "bare", tsc_hz());
-	if (cmdline_number("smp", 0) != 0) {
+	if (cmdline_number("deaf", 0) != 0) {
+		apic_enter(APIC_XAPIC);
+		apic_quiesce();
+		(void)smp_count();
+		bench_deaf();
+	} else if (cmdline_number("smp", 0) != 0) {
 		apic_enter(APIC_XAPIC);
 		apic_quiesce();
 		bench_smp();

@@ -7,7 +7,8 @@
 micro  build/guest/bench.elf prints `bench NAME VALUE UNIT` lines; it runs under Kensho (once per
        setting in MICRO) and bare, for the rows that want the difference.
 smp    the same guest on 2 CPUs, for IPIs, and on 8 for the EPT shoot-down: what one takes longer
-       than with a single VP, divided by 7.
+       than with a single VP, divided by 7. On 8 CPUs, of which 7 spin with interrupts off, CPU 0
+       crashes: Kensho's report says how long all others took to stop.
 linux  Debian's kernel from its entry to the first instruction of its init. Bochs' debugger stops
        at both places and reads two counters of the emulated CPU: `icount`, instructions that
        were executed (halted time does not count in it), and the time in ticks. The hypervisor's
@@ -135,10 +136,32 @@ def smp():
             rows = guest_rows(label, f"8 CPUs, {vps} VPs, {label}", f"{hv} maxcpus={vps}",
                               "smp=1", 8)
             change[vps] = {name: value for name, _, value, _ in rows}["ept_change"]
+        out += stop_all(label)
         out.append(("shootdown_7", label, change[8] - change[1], "instructions"))
         out.append(("shootdown_per_vp", label, round((change[8] - change[1]) / 7, 1),
                     "instructions"))
     return out
+
+
+def stop_all(label):
+    """TSC ticks, which are instructions, from the decision to stop to the last CPU that stopped."""
+    print(f"  bench   guest, 8 CPUs, stop-all, {label}", flush=True)
+    guest = results.ROOT / "build/guest/bench.elf"
+    machine = machine_for(f"guest-stop-all-{label}", mkiso.Boot(
+        hv=f"mitigations=off on_crash=halt {label}",
+        modules=[mkiso.Module(guest, "guest", "deaf=1")]), cpus=8)
+    emulator = emu.Emulator(emu.bochs_command(machine), machine.dir)
+    deadline, found, log = time.monotonic() + TIMEOUT_S, None, machine.dir / "com1.log"
+    try:
+        while not found and time.monotonic() < deadline and emulator.poll() is None:
+            time.sleep(0.2)
+            text = log.read_text(errors="replace") if log.exists() else ""
+            found = re.search(r"stopped (\d+) of 7 other CPUs within (\d+) ticks", text)
+    finally:
+        emulator.kill()
+    if not found or found[1] != "7":
+        raise RuntimeError(f"stop-all: {found[0] if found else 'no report'}")
+    return [("stop_all", label, int(found[2]), "instructions")]
 
 
 # --- Linux --------------------------------------------------------------------------------------

@@ -155,6 +155,19 @@ def apicv_exits(run):
     return [] if low <= count <= high else [f"{count} exits for TPR and EOI, want {low} to {high}"]
 
 
+STOP_ALL_TICKS = 20000
+
+
+def stop_all_is_fast(run):
+    """Every other CPU stopped, within the limit of instructions."""
+    found = re.search(r"stopped (\d+) of (\d+) other CPUs within (\d+) ticks", run.text("com1"))
+    if not found:
+        return ["the report does not say how long the other CPUs took to stop"]
+    count, others, ticks = (int(n) for n in found.groups())
+    bad = [] if count == others == int(run.row["cpus"]) - 1 else [found[0]]
+    return bad + ([f"{found[0]}: limit {STOP_ALL_TICKS}"] if ticks > STOP_ALL_TICKS else [])
+
+
 # Every line that a panic or the end of a guest may print.
 REPORT = re.compile("|".join((
     "---- .* ----", "error: .*", r"test_fault=\w+: .*", "#PF page fault: .*",

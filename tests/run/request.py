@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A user at the log console: keys on COM2 dump counters and trace, and tools/trace.py decodes them."""
+"""A user at the log console: keys on COM2 dump counters and trace, and tools/trace.py decodes them.
+
+    tests/run/request.py          a guest that works
+    tests/run/request.py deaf     one whose CPUs all spin with interrupts off, for ever
+"""
 
 import json
 import os
@@ -17,7 +21,7 @@ sys.path.insert(0, str(results.ROOT / "tools"))
 import emu  # noqa: E402
 import mkiso  # noqa: E402
 
-DIR = results.ROOT / "build/runs/trace-request"
+RUNS = results.ROOT / "build/runs"
 BOOT_S, ANSWER_S = 60, 60
 
 
@@ -42,7 +46,7 @@ class Console:
         return self.expect(answer, ANSWER_S, start)[0]
 
 
-def dialogue(console):
+def busy_dialogue(console, directory):
     console.expect("starting the guest", BOOT_S)
     console.press(b"?", r"COM2: c dumps the counters, r the registers of all VPs, t the trace rings\n")
     counters = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
@@ -51,7 +55,28 @@ def dialogue(console):
     for vp in (0, 1):
         assert re.search(rf"^vp{vp}: (running|halted|waiting for SIPI)\nVP {vp}: RIP \w+:\w+ RSP",
                          registers, re.M), f"no registers of VP {vp}"
-    return console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
+    console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
+    check_decoded(directory, console.seen)
+
+
+RFLAGS_IF = 1 << 9
+
+
+def deaf_dialogue(console, directory):
+    """Each key twice: answering once must not be the last thing it does."""
+    console.expect("starting the guest", BOOT_S)
+    deadline = time.monotonic() + BOOT_S
+    while "# deaf" not in (directory / "com1.log").read_text(errors="replace"):
+        assert time.monotonic() < deadline, "COM1: the guest does not become deaf"
+        time.sleep(0.2)
+    for _ in range(2):
+        text = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
+        assert len(set(re.findall(r"^exit vp(\d) ", text, re.M))) == DEAF_CPUS, "counters: not all VPs"
+        text = console.press(b"r", r"registers: asked for on COM2\n.*registers: end\n")
+        flags = re.findall(r"^VP \d: RIP .* RFLAGS ([0-9a-f]+)$", text, re.M)
+        assert len(flags) == DEAF_CPUS, f"registers of {len(flags)} VPs"
+        assert not any(int(f, 16) & RFLAGS_IF for f in flags), f"IF is set: {flags}"
+        console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
 
 
 def check_decoded(directory, log):
@@ -70,17 +95,25 @@ def check_decoded(directory, log):
     assert bars and all(0 < e["dur"] < 1e6 for e in bars), "no exit with a length"
 
 
-def main():
-    DIR.mkdir(parents=True, exist_ok=True)
+DEAF_CPUS = 4
+# what: row, the guest's command line, Kensho's options, CPUs, dialogue
+DIALOGUES = {
+    "busy": ("trace-request", "test=timer,smp_run", "log=com2 trace=exits", 2, busy_dialogue),
+    "deaf": ("deaf-request", "test=deaf_for_ever", "log=com2", DEAF_CPUS, deaf_dialogue),
+}
+
+
+def main(argv):
+    row, append, hv, cpus, dialogue = DIALOGUES[argv[0] if argv else "busy"]
+    directory = RUNS / row
+    directory.mkdir(parents=True, exist_ok=True)
     console = Console()
-    guest = mkiso.Module(results.ROOT / "build/guest/suite.elf", "guest", "test=timer,smp_run")
-    iso = mkiso.make_iso(DIR / "boot.iso",
-                         mkiso.Boot(hv="log=com2 trace=exits", modules=[guest]))
-    machine = emu.Machine(dir=DIR, iso=iso, cpus=2, com2=f"term:{console.name}")
-    emulator = emu.Emulator(emu.bochs_command(machine), DIR)
+    guest = mkiso.Module(results.ROOT / "build/guest/suite.elf", "guest", append)
+    iso = mkiso.make_iso(directory / "boot.iso", mkiso.Boot(hv=hv, modules=[guest]))
+    machine = emu.Machine(dir=directory, iso=iso, cpus=cpus, com2=f"term:{console.name}")
+    emulator = emu.Emulator(emu.bochs_command(machine), directory)
     try:
-        dialogue(console)
-        check_decoded(DIR, console.seen)
+        dialogue(console, directory)
     except (AssertionError, subprocess.CalledProcessError) as err:
         print(f"request.py: {err}\n{console.seen[-2000:]}")
         return 1
@@ -90,4 +123,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
