@@ -353,13 +353,45 @@ static bool apic_page_is_used(const struct partition *p, u64 page)
 	return false;
 }
 
-static err_t apic_page_move(struct partition *p, u64 old, u64 new)
+/*
+ * What belongs at @page comes back, and tables that only it needed become large pages again: a
+ * guest that moves its APIC for ever must not use up the heap.
+ */
+static err_t apic_page_leave(struct partition *p, u64 page)
 {
+	static const u64 sizes[] = { PAGE_SIZE_2M, PAGE_SIZE_1G };
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
 
+	TRY(map_range(&m, page, page + PAGE_SIZE));
+	m.retype = true;
+	for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {
+		u64 base = ALIGN_DOWN(page, sizes[i]), end;
+		enum gpa_class class = class_at(p, base, &end);
+
+		if ((class == GPA_MEMORY || class == GPA_DEVICE) && end - base >= sizes[i])
+			TRY(map_identity(&m, base, base + sizes[i], class_perms(class)));
+	}
+	return ERR_NONE;
+}
+
+/* In a GiB that nobody touched yet the page has neighbours: mapped now, they can merge later. */
+static err_t apic_page_enter(struct partition *p, u64 page)
+{
+	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
+	u64 gib = ALIGN_DOWN(page, PAGE_SIZE_1G);
+
+	if (!ept_is_built(&p->ept, gpa(page))) {
+		p->ept.top = umax64(p->ept.top, gib + PAGE_SIZE_1G);
+		TRY(map_range(&m, gib, gib + PAGE_SIZE_1G));
+	}
+	return map_apic_page(p, page);
+}
+
+static err_t apic_page_move(struct partition *p, u64 old, u64 new)
+{
 	if (old != 0 && !apic_page_is_used(p, old & PAGE_MASK))
-		TRY(map_range(&m, old & PAGE_MASK, (old & PAGE_MASK) + PAGE_SIZE));
-	return new != 0 ? map_apic_page(p, new &PAGE_MASK) : ERR_NONE;
+		TRY(apic_page_leave(p, old & PAGE_MASK));
+	return new != 0 ? apic_page_enter(p, new &PAGE_MASK) : ERR_NONE;
 }
 
 /*
@@ -370,10 +402,11 @@ static err_t apic_page_move(struct partition *p, u64 old, u64 new)
 void apic_page_remap(struct vp *vp)
 {
 	struct partition *p = vp->partition;
+	u64 page = vp->apic.base_msr & APIC_BASE_ADDR;
 	bool xapic = vlapic_is_hw_enabled(&vp->apic) && !vlapic_is_x2apic(&vp->apic);
+	bool mapped = xapic && page < address_limit(p); /* beyond, no EPT reaches it */
 	u64 old = p->apic_page_gpa[vp->index];
-	u64 new = xapic ? (vp->apic.base_msr & APIC_BASE_ADDR) | 1 : 0;
-
+	u64 new = mapped ? page | 1 : 0;
 	err_t err;
 
 	/* A CPU that was given up while it came: its index is another's now. */

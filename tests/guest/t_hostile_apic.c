@@ -174,6 +174,23 @@ static void hostile_apic_above_4g(void)
 	(void)map_page(30, 0, 0);
 }
 
+/*
+ * A page in every part of the address space, one after the other: what Kensho's tables take for one
+ * place they must give back, or its memory ends. The lowest 32 MiB are this program's.
+ */
+static void hostile_apic_everywhere(void)
+{
+	u32 width = cpuid(0x80000008).a & 0xff, version = apic_read(APIC_VERSION);
+
+	home = rdmsr(MSR_IA32_APIC_BASE);
+	for (u64 at = MIB(32); at < GIB(4) && !test_failed(); at += MIB(4))
+		EXPECT_EQ(NO_FAULT, set_base(with_address(home, at | 0x1ff000)));
+	for (u64 at = GIB(4); at < BIT64(umin32(width, 41)) && !test_failed(); at += GIB(1))
+		EXPECT_EQ(NO_FAULT, set_base(with_address(home, at | 0x12345000)));
+	EXPECT_EQ(NO_FAULT, set_base(home));
+	expect_apic_at(APIC_BASE_DEFAULT, version);
+}
+
 /* The figure "Local x2APIC State Transitions": rows are where from, columns where to. */
 enum state { OFF, XAPIC, X2APIC, INVALID, STATES };
 
@@ -311,7 +328,8 @@ static void hostile_apic_moved_in_x2apic(void)
 static const struct test t_hostile_apic_tests[] = {
 	ROW(hostile_apic_in_region),       ROW(hostile_apic_on_ram),
 	ROW(hostile_apic_on_code),         ROW(hostile_apic_above_4g),
-	ROW(hostile_apic_transitions),     ROW(hostile_apic_off_and_on),
-	ROW(hostile_apic_moved_while_off), ROW(hostile_apic_moved_in_x2apic),
+	ROW(hostile_apic_everywhere),      ROW(hostile_apic_transitions),
+	ROW(hostile_apic_off_and_on),      ROW(hostile_apic_moved_while_off),
+	ROW(hostile_apic_moved_in_x2apic),
 };
 TEST_GROUP(t_hostile_apic);

@@ -210,6 +210,45 @@ static void test_apic_page_follows_its_base(void)
 		expect_page(at);
 }
 
+/* A guest may move its APIC for ever: the tables of one place are given back for the next. */
+static void test_apic_page_gives_its_tables_back(void)
+{
+	u64 pages;
+
+	build();
+	pages = p->ept.pages;
+	for (u64 at = MIB(1); at < GIB(4); at += MIB(2)) {
+		apic_base(at | APIC_BASE_EN);
+		expect_apic_at(at);
+		EXPECT_LE(p->ept.pages, pages + 2);
+	}
+	apic_base(0xfee00000 | APIC_BASE_EN);
+	EXPECT_EQ(pages, p->ept.pages);
+	for (u64 at = 0; at < GIB(4); at += PAGE_SIZE)
+		if (at != 0xfee00000)
+			expect_page(at);
+	for (u64 at = GIB(4); at < BIT64(40); at += GIB(1)) {
+		apic_base((at + MIB(3)) | APIC_BASE_EN);
+		expect_apic_at(at + MIB(3));
+		EXPECT_LE(p->ept.pages, pages + 2 + (at >> 39) + 1);
+	}
+	apic_base(0xfee00000 | APIC_BASE_EN);
+	EXPECT_LE(p->ept.pages, pages + 1); /* the second half of the TiB */
+	EXPECT_EQ(PAGE_SIZE_1G, ept_walk(&p->ept, gpa(GIB(700))).size);
+}
+
+/* 52 address bits are the APIC's, 48 the EPT's: beyond, the page is nowhere, not at an alias. */
+static void test_apic_page_beyond_the_map(void)
+{
+	build();
+	p->machine.phys_bits = 52;
+	apic_base((BIT64(48) + 0x300000) | APIC_BASE_EN);
+	expect_page(0x300000);
+	EXPECT_EQ(0, p->apic_page_gpa[0]);
+	apic_base(0x300000 | APIC_BASE_EN);
+	expect_apic_at(0x300000);
+}
+
 /* The APIC may be set up before the map exists. */
 static void test_apic_page_noted_before_the_build(void)
 {
@@ -262,6 +301,7 @@ static void test_scratch_page_stays_when_mapped_again(void)
 TEST_MAIN(TEST(test_build_every_page_below_4g), TEST(test_build_refuses_an_unreserved_region),
 	  TEST(test_lazy_map_reaches_every_address), TEST(test_retype_follows_the_mtrrs),
 	  TEST(test_retype_leaves_overlays_alone), TEST(test_apic_page_follows_its_base),
+	  TEST(test_apic_page_gives_its_tables_back), TEST(test_apic_page_beyond_the_map),
 	  TEST(test_apic_page_noted_before_the_build),
 	  TEST(test_scratch_pages_are_private_and_bounded),
 	  TEST(test_scratch_page_stays_when_mapped_again))
