@@ -42,6 +42,11 @@ static u64 *table_alloc(struct ept *e)
 	return table;
 }
 
+/*
+ * Another CPU may walk through a table that it cached the way to, until it executes INVEPT: SDM
+ * "Caching Translation Information". Until then the page keeps its entries and is nothing else; the
+ * first entry links the list, which is not present as long as pages are aligned.
+ */
 static void table_free(struct ept *e, u64 entry, u32 level)
 {
 	u64 *table = entry_table(entry);
@@ -50,8 +55,30 @@ static void table_free(struct ept *e, u64 entry, u32 level)
 		if (is_present(table[i]) && !is_leaf(table[i], level))
 			table_free(e, table[i], level - 1);
 	}
-	page_free(table);
+	WRITE_ONCE(table[0], (u64)(uintptr_t)e->freed);
+	e->freed = table;
 	e->pages--;
+}
+
+u64 *ept_take_freed(struct ept *e)
+{
+	u64 *list;
+
+	spin_lock(&e->lock);
+	list = e->freed;
+	e->freed = NULL;
+	spin_unlock(&e->lock);
+	return list;
+}
+
+void ept_release_freed(u64 *list)
+{
+	while (list != NULL) {
+		u64 *next = (u64 *)(uintptr_t)list[0];
+
+		page_free(list);
+		list = next;
+	}
 }
 
 err_t ept_init(struct ept *e, bool has_1g, bool has_2m, bool has_ad, u32 mem_type_wb)

@@ -15,8 +15,9 @@ struct ept {
 	u64 *root; /* PML4, hypervisor virtual address */
 	u64 eptp;  /* value for the VMCS */
 	bool has_1g, has_2m, has_ad;
-	u32 pages; /* table pages in use */
-	u64 top;   /* nothing is mapped from here on */
+	u32 pages;  /* table pages in use */
+	u64 *freed; /* unlinked tables that CPUs may still have cached the way to */
+	u64 top;    /* nothing is mapped from here on */
 	struct spinlock
 		lock; /* LOCK: table changes after the first entry; taken by this module's users */
 };
@@ -74,11 +75,18 @@ bool ept_is_ones(const struct partition *p, gpa_t gpa);
 MUST_CHECK err_t ept_retype(struct partition *p, const struct mtrr_state *m);
 
 /**
- * ept_flush() - every CPU forgets what it cached of the EPT; returns when all have. The caller
- * holds no lock. CPUs in the guest are kicked; the wait does this CPU's own share of others'
- * flushes.
+ * ept_flush() - every CPU forgets what it cached of the EPT; returns when all have. Tables that
+ * were unlinked before are the heap's again then. The caller holds no lock. CPUs in the guest are
+ * kicked; the wait does this CPU's own share of others' flushes.
  */
 void ept_flush(struct partition *p);
+
+/*
+ * ept_take_freed() - the tables that are unlinked so far; after an INVEPT on every CPU they go back
+ * to the heap by ept_release_freed(). For ept_flush().
+ */
+u64 *ept_take_freed(struct ept *e);
+void ept_release_freed(u64 *list);
 
 /* ept_flush_local() - VP_WORK_FLUSH: this CPU's share. */
 void ept_flush_local(struct vp *vp);

@@ -27,6 +27,7 @@ static bool is_behind(const struct vp *vp, u32 wanted)
 void ept_flush(struct partition *p)
 {
 	struct vp *self = hw_cpu_vp();
+	u64 *freed = ept_take_freed(&p->ept);
 	u32 wanted = __atomic_add_fetch(&p->flush_wanted, 1, __ATOMIC_ACQ_REL);
 
 	hw_invept(p->ept.eptp);
@@ -44,5 +45,6 @@ void ept_flush(struct partition *p)
 			__builtin_ia32_pause();
 		}
 	}
+	ept_release_freed(freed);
 	ept_audit_or_panic(p);
 }

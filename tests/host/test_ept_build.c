@@ -151,7 +151,39 @@ static void test_retype_follows_the_mtrrs(void)
 	m->mask[1] = 0;
 	EXPECT_EQ(ERR_NONE, ept_retype(p, m));
 	EXPECT_EQ(pages, p->ept.pages); /* merged again */
+	ept_flush(p);
 	EXPECT_EQ(page_total_count() - page_free_count(), p->ept.pages + 2u);
+}
+
+/*
+ * Until every CPU has executed INVEPT one may walk through a table that is gone: the page keeps
+ * what it maps and nobody gets it.
+ */
+static void test_tables_outlive_their_last_walk(void)
+{
+	u64 old[PT_ENTRIES], before;
+	const u64 *table;
+	u32 used;
+
+	build();
+	used = p->ept.pages;
+	EXPECT_EQ(ERR_NONE,
+		  ept_map(&p->ept, gpa(MIB(64)), hpa(0xfe0000000), PAGE_SIZE, EPT_R, MT_WB));
+	EXPECT_EQ(used + 1, p->ept.pages);
+	table = p->ept.root; /* PML4, PDPT, PD, PT: entries 0, 0, 32 */
+	table = hw_phys_to_virt(hpa(table[0] & EPT_ADDR));
+	table = hw_phys_to_virt(hpa(table[0] & EPT_ADDR));
+	table = hw_phys_to_virt(hpa(table[32] & EPT_ADDR));
+	memcpy(old, table, sizeof(old));
+	before = page_free_count();
+	EXPECT_EQ(ERR_NONE, ept_map(&p->ept, gpa(MIB(64)), hpa(MIB(64)), MIB(2), EPT_RWX, MT_WB));
+	EXPECT_EQ(used, p->ept.pages);
+	EXPECT_EQ(before, page_free_count());
+	EXPECT_NE(table, page_alloc());
+	EXPECT_EQ(0, table[0] & EPT_RWX);
+	EXPECT_MEMEQ(old + 1, table + 1, sizeof(old) - sizeof(old[0]));
+	ept_flush(p);
+	EXPECT_EQ(before, page_free_count()); /* one taken above, one given back */
 }
 
 static void test_retype_leaves_overlays_alone(void)
@@ -300,8 +332,8 @@ static void test_scratch_page_stays_when_mapped_again(void)
 
 TEST_MAIN(TEST(test_build_every_page_below_4g), TEST(test_build_refuses_an_unreserved_region),
 	  TEST(test_lazy_map_reaches_every_address), TEST(test_retype_follows_the_mtrrs),
-	  TEST(test_retype_leaves_overlays_alone), TEST(test_apic_page_follows_its_base),
-	  TEST(test_apic_page_gives_its_tables_back), TEST(test_apic_page_beyond_the_map),
-	  TEST(test_apic_page_noted_before_the_build),
+	  TEST(test_tables_outlive_their_last_walk), TEST(test_retype_leaves_overlays_alone),
+	  TEST(test_apic_page_follows_its_base), TEST(test_apic_page_gives_its_tables_back),
+	  TEST(test_apic_page_beyond_the_map), TEST(test_apic_page_noted_before_the_build),
 	  TEST(test_scratch_pages_are_private_and_bounded),
 	  TEST(test_scratch_page_stays_when_mapped_again))
