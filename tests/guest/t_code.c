@@ -113,6 +113,56 @@ static void code_behind(void)
 	counter_want("exit:vmcall", ARRAY_SIZE(offsets));
 }
 
+/* --- nothing behind --- */
+
+extern u64 page_pml4[512];
+
+#define EDGE BIT64(47) /* the first address that is not canonical */
+
+/* The last page in front of it is entry 511 at all four levels; the test window lends its tables.
+ */
+static u8 *edge_map(bool on)
+{
+	u64 *pdpt = (u64 *)(uintptr_t)(page_pml4[1] & ~0xfffull), *pd;
+
+	pd = (u64 *)(uintptr_t)(pdpt[0] & ~0xfffull);
+	pdpt[511] = on ? pdpt[0] : 0;
+	pd[511] = on ? pd[0] : 0;
+	page_pml4[255] = on ? page_pml4[1] : 0;
+	(void)map_page(511, on ? (u64)(uintptr_t)code[0] : 0, on ? G_PTE_P | G_PTE_W : 0);
+	write_cr3(read_cr3());
+	return (u8 *)(uintptr_t)(EDGE - 4096);
+}
+
+/* An instruction that ends where canonical addresses end is executed; #GP is the next one's. */
+static void code_canonical_edge(void)
+{
+	static struct exiting row[16];
+	u64 len;
+	u8 *va;
+	u32 n;
+
+	REQUIRE(boot_hv_region(&region_base, &len));
+	n = exiting_all(row);
+	va = edge_map(true);
+	for (u32 i = 0; i < n && !test_failed(); i++) {
+		struct exiting *e = &row[i];
+		struct regs r = e->r;
+
+		(void)emit(&code[0][4096 - e->len], e->bytes, e->len);
+		run_code(va + 4096 - e->len, &r);
+		if (trap_vector() != EXC_GP || trap_last()->rip != EDGE)
+			tap_printf("# %s: vector %x, rip 0x%llx\n", e->name, trap_vector(),
+				   trap_last()->rip);
+		EXPECT_EQ(EXC_GP, trap_vector());
+		EXPECT_EQ(0, trap_last()->error);
+		EXPECT_EQ(EDGE, trap_last()->rip);
+	}
+	(void)edge_map(false);
+	counter_want("exit:invd", 1);
+	counter_want("exit:vmcall", 1);
+}
+
 /* --- the instruction itself --- */
 
 /* Two bytes that exit or do not, rewritten just in front of them: the count says which ran. */
@@ -375,6 +425,7 @@ static void smp_code_rewritten(void)
 
 static const struct test t_code_tests[] = {
 	ROW(code_behind),
+	ROW(code_canonical_edge),
 	ROW(code_itself),
 	ROW(code_ins),
 	ROW(code_movs),

@@ -320,16 +320,51 @@ static void hostile_apic_moved_in_x2apic(void)
 	expect_apic_at(APIC_BASE_DEFAULT, version);
 }
 
+/*
+ * The registers as MSRs: bits 63:32 are reserved in all but the ICR, and what is no register
+ * between 800h and BFFh is #GP whatever is written. SDM "x2APIC Register Address Space".
+ */
+static void apic_x2_msrs_illegal(void)
+{
+	/* 2, 3, 8-B, D, F-28, 2F, 30, 32-39, 3E, 3F */
+	static const u64 exists = 0xc3fd81ffffffaf0cull;
+
+	for (u32 msr = 0x800; msr < 0xc00 && !test_failed(); msr++) {
+		bool reg = msr < 0x840 && (exists >> (msr & 63) & 1) != 0;
+		u64 old = 0, now = 0;
+		bool readable = try_rdmsr(msr, &old) == NO_FAULT;
+
+		EXPECT_TRUE(reg || !readable);
+		EXPECT_EQ(EXC_GP, try_wrmsr(msr, ONES64));
+		EXPECT_TRUE(reg || try_wrmsr(msr, 0) == EXC_GP);
+		for (u32 n = 32; n < 64 && msr != 0x830; n++) {
+			EXPECT_EQ(EXC_GP, try_wrmsr(msr, BIT64(n)));
+			EXPECT_EQ(0, trap_last()->error);
+		}
+		EXPECT_EQ(readable ? NO_FAULT : EXC_GP, try_rdmsr(msr, &now));
+		EXPECT_EQ(old, now);
+	}
+	irq_log_count = 0;
+	apic_self_ipi(VEC);
+	sti_nop_cli();
+	EXPECT_EQ(1, irq_log_count);
+}
+
 #define ROW(test)                                                       \
 	{                                                               \
 		.name = #test, .run = test, .flags = T_NAMED | T_KENSHO \
 	}
 
 static const struct test t_hostile_apic_tests[] = {
-	ROW(hostile_apic_in_region),       ROW(hostile_apic_on_ram),
-	ROW(hostile_apic_on_code),         ROW(hostile_apic_above_4g),
-	ROW(hostile_apic_everywhere),      ROW(hostile_apic_transitions),
-	ROW(hostile_apic_off_and_on),      ROW(hostile_apic_moved_while_off),
+	ROW(hostile_apic_in_region),
+	ROW(hostile_apic_on_ram),
+	ROW(hostile_apic_on_code),
+	ROW(hostile_apic_above_4g),
+	ROW(hostile_apic_everywhere),
+	ROW(hostile_apic_transitions),
+	ROW(hostile_apic_off_and_on),
+	ROW(hostile_apic_moved_while_off),
 	ROW(hostile_apic_moved_in_x2apic),
+	{ .name = "apic_x2_msrs_illegal", .run = apic_x2_msrs_illegal, .flags = T_X2APIC },
 };
 TEST_GROUP(t_hostile_apic);
