@@ -18,7 +18,7 @@ GUEST_CFLAGS ?= -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone
 GUEST_FLAGS := $(GUEST_CFLAGS) -m64 -march=x86-64 -fno-tree-loop-distribute-patterns -fno-jump-tables
 GUEST_LIB_SRC   := $(wildcard tests/guest/lib/*.c tests/guest/lib/*.S)
 GUEST_SUITE_SRC := $(wildcard tests/guest/t_*.c tests/guest/*.S) tests/guest/suite.c
-GUEST_BENCH_SRC := tests/guest/bench.c
+GUEST_BENCH_SRC := $(wildcard tests/guest/bench*.c)
 
 guest_obj = $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(1))
 GUEST_OBJ := $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_SUITE_SRC) $(GUEST_BENCH_SRC))
