@@ -22,6 +22,7 @@
 #define KBC_COMMAND      0x64
 #define KBC_WRITE_OUTPUT 0xd1 /* the next data byte is the output port */
 #define KBC_A20_OFF      0xdd
+#define KBC_A20_ON       0xdf
 #define KBC_PULSE        0xf0     /* F0-FF: pulse low the output bits that are 0 */
 #define KBC_OUT_RESET    BIT32(0) /* output port; active low */
 #define KBC_OUT_A20      BIT32(1)
@@ -86,11 +87,13 @@ static void kbc_command_access(struct vp *vp, u16 port, u32 size, bool write, u3
 	}
 	pp->kbc_output_port_next = *val == KBC_WRITE_OUTPUT;
 	if (*val == KBC_A20_OFF) {
+		/* Not dropped: the controller must forget a D1 that still waits for its byte, too.
+		 */
 		a20_blocked(vp, port, *val);
-		return;
-	}
-	if (*val >= KBC_PULSE)
+		*val = KBC_A20_ON;
+	} else if (*val >= KBC_PULSE) {
 		*val = kbc_output(vp, *val);
+	}
 	hw_io_out(port, size, *val);
 }
 

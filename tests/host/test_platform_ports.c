@@ -71,12 +71,12 @@ static void test_kbc_every_command(void)
 	for (u32 cmd = 0; cmd < 256; cmd++) {
 		setup();
 		out(0x64, 1, cmd);
-		if (cmd == 0xdd) { /* A20 off: dropped */
-			EXPECT_EQ(0, fake.io_count);
+		EXPECT_EQ(1, fake.io_count);
+		if (cmd == 0xdd) { /* A20 off becomes A20 on */
+			EXPECT_EQ(0xdf, fake.io[0].val);
 			EXPECT_EQ(1, a20_blocked());
 			continue;
 		}
-		EXPECT_EQ(1, fake.io_count);
 		if (cmd >= 0xf0) {
 			EXPECT_EQ(cmd | 2, fake.io[0].val); /* never pulse A20 */
 			EXPECT_EQ(!(cmd & 1), announced());
@@ -116,6 +116,53 @@ static void test_kbc_other_command_cancels(void)
 	EXPECT_EQ(0x77, in(0x60, 1));
 	fake.io_val[0x64] = 0x1d;
 	EXPECT_EQ(0x1d, in(0x64, 1));
+}
+
+/* What an 8042 does with what reaches it: only the command before a data byte matters. */
+static bool controller_a20(void)
+{
+	bool on = true, expects = false;
+
+	for (u32 i = 0; i < fake.io_count; i++) {
+		u32 val = fake.io[i].val;
+
+		if (fake.io[i].port == 0x60) {
+			if (expects)
+				on = (val & 2) != 0;
+			expects = false;
+			continue;
+		}
+		expects = val == 0xd1;
+		if (val == 0xdd || val == 0xdf)
+			on = val == 0xdf;
+		if (val >= 0xf0 && !(val & 2))
+			on = false;
+	}
+	return on;
+}
+
+/* D1, then any other command, then the data byte; D1 twice; a byte too many. */
+static void test_kbc_no_sequence_turns_a20_off(void)
+{
+	static const u8 commands[] = { 0xd1, 0xdd, 0xdf, 0xd0, 0x60, 0xad, 0xf0, 0xfd, 0xff, 0 };
+
+	for (u32 run = 0; run < 20000; run++) {
+		setup();
+		for (u32 i = 0; i < 8; i++) {
+			u64 r = test_rng();
+
+			if (r % 2 != 0)
+				out(0x64, 1, commands[r / 2 % sizeof(commands)]);
+			else
+				out(0x60, 1, (u32)(r >> 8 & 0xff));
+			EXPECT_TRUE(controller_a20());
+		}
+	}
+	setup();
+	out(0x64, 1, 0xd1);
+	out(0x64, 1, 0xdd);
+	out(0x60, 1, 0x01);
+	EXPECT_TRUE(controller_a20());
 }
 
 static void test_pm1_every_sleep_type(void)
@@ -194,5 +241,6 @@ static void test_rows_follow_the_machine(void)
 
 TEST_MAIN(TEST(test_port92_every_value), TEST(test_kbc_every_command),
 	  TEST(test_kbc_output_port_every_value), TEST(test_kbc_other_command_cancels),
-	  TEST(test_pm1_every_sleep_type), TEST(test_pm1_without_s3), TEST(test_log_uart_is_absent),
+	  TEST(test_kbc_no_sequence_turns_a20_off), TEST(test_pm1_every_sleep_type),
+	  TEST(test_pm1_without_s3), TEST(test_log_uart_is_absent),
 	  TEST(test_rows_follow_the_machine))
