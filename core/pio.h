@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/lib/err.h"
+#include "core/lib/lock.h"
 #include "core/lib/types.h"
 
 struct vp;
@@ -22,9 +23,13 @@ struct pio_row {
 
 #define PIO_ROWS_MAX 32
 
-/* What platform_ports.c remembers. LOCK: none, the guest's own accesses race as on hardware. */
+/*
+ * What platform_ports.c remembers. LOCK: kbc_lock is held from what is remembered of a write to the
+ * write itself: with two VPs the controller would see another order than we do.
+ */
 struct platform_ports {
-	u16 pm1_cnt[2];            /* PM1a and PM1b control, 0 = absent */
+	u16 pm1_cnt[2]; /* PM1a and PM1b control, 0 = absent */
+	struct spinlock kbc_lock;
 	bool kbc_output_port_next; /* command D1 was sent: the next data byte is the output port */
 };
 

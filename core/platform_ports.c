@@ -9,6 +9,7 @@
 #include "core/counters.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
+#include "core/lib/lock.h"
 #include "core/log.h"
 #include "core/partition.h"
 #include "core/pio.h"
@@ -70,11 +71,13 @@ static void kbc_data_access(struct vp *vp, u16 port, u32 size, bool write, u32 *
 		*val = hw_io_in(port, size);
 		return;
 	}
+	spin_lock(&pp->kbc_lock);
 	if (pp->kbc_output_port_next) {
 		pp->kbc_output_port_next = false;
 		*val = kbc_output(vp, *val);
 	}
 	hw_io_out(port, size, *val);
+	spin_unlock(&pp->kbc_lock);
 }
 
 static void kbc_command_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
@@ -85,6 +88,7 @@ static void kbc_command_access(struct vp *vp, u16 port, u32 size, bool write, u3
 		*val = hw_io_in(port, size);
 		return;
 	}
+	spin_lock(&pp->kbc_lock);
 	pp->kbc_output_port_next = *val == KBC_WRITE_OUTPUT;
 	if (*val == KBC_A20_OFF) {
 		/* Not dropped: the controller must forget a D1 that still waits for its byte, too.
@@ -95,6 +99,7 @@ static void kbc_command_access(struct vp *vp, u16 port, u32 size, bool write, u3
 		*val = kbc_output(vp, *val);
 	}
 	hw_io_out(port, size, *val);
+	spin_unlock(&pp->kbc_lock);
 }
 
 /* Byte and word accesses; SLP_EN and SLP_TYP share the upper byte. */

@@ -3,8 +3,10 @@
 
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
+#include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/t_smp.h"
 
 #define PORT_92  0x92
 #define KBC_DATA 0x60
@@ -114,8 +116,43 @@ static void platform_a20_split(void)
 	check("dword to 8Fh", __LINE__);
 }
 
+#define RACES 3000u
+
+/* Data bytes all the time: as the byte of a D1 they would turn A20 off. */
+static void data_bytes(u64 unused)
+{
+	for (u32 i = 0; !smp_quit; i++) {
+		smp_beat[smp_self()]++;
+		outb(KBC_DATA, OUT_A20_OFF);
+		for (u32 n = i % 16; n != 0; n--)
+			asm volatile("nop");
+	}
+}
+
+static void smp_a20_race(void)
+{
+	bool on = true;
+
+	if (!smp_begin())
+		return;
+	if (!smp_all(data_bytes, 0))
+		test_fail("the others do not run", __FILE__, __LINE__);
+	for (u32 i = 0; i < RACES && on; i++) {
+		outb(KBC_CMD, i % 3 == 2 ? KBC_A20_OFF : KBC_WRITE_OUTPUT);
+		for (u32 n = i % 13; n != 0; n--)
+			asm volatile("nop");
+		on = a20_is_on();
+	}
+	EXPECT_TRUE(on);
+	EXPECT_TRUE(smp_end());
+	kbc_settle();
+	send(KBC_DATA, OUT_A20_ON);
+	kbc_settle();
+}
+
 static const struct test t_platform_tests[] = {
 	{ .name = "platform_a20_commands", .run = platform_a20_commands, .flags = T_KENSHO },
 	{ .name = "platform_a20_split", .run = platform_a20_split, .flags = T_KENSHO },
+	{ .name = "smp_a20_race", .run = smp_a20_race, .flags = T_KENSHO },
 };
 TEST_GROUP(t_platform);

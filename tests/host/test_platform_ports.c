@@ -165,6 +165,28 @@ static void test_kbc_no_sequence_turns_a20_off(void)
 	EXPECT_TRUE(controller_a20());
 }
 
+/* Two VPs: nothing comes between what is remembered of a write and the write. */
+static void lock_is_held(u16 port, u32 size, u32 val)
+{
+	const struct spinlock *l = &the_partition.pio.platform.kbc_lock;
+
+	EXPECT_EQ(1, l->next - l->owner);
+}
+
+static void test_kbc_writes_are_in_one_order(void)
+{
+	struct spinlock *l = &the_partition.pio.platform.kbc_lock;
+
+	setup();
+	fake.io_out = lock_is_held;
+	out(0x64, 1, 0xd1);
+	out(0x60, 1, 0xdf);
+	out(0x64, 1, 0xdd);
+	out(0x60, 1, 0xed);
+	EXPECT_EQ(4, fake.io_count);
+	EXPECT_EQ(l->next, l->owner);
+}
+
 static void test_pm1_every_sleep_type(void)
 {
 	static const u16 ports[] = { PM1A, PM1B };
@@ -241,6 +263,6 @@ static void test_rows_follow_the_machine(void)
 
 TEST_MAIN(TEST(test_port92_every_value), TEST(test_kbc_every_command),
 	  TEST(test_kbc_output_port_every_value), TEST(test_kbc_other_command_cancels),
-	  TEST(test_kbc_no_sequence_turns_a20_off), TEST(test_pm1_every_sleep_type),
-	  TEST(test_pm1_without_s3), TEST(test_log_uart_is_absent),
+	  TEST(test_kbc_no_sequence_turns_a20_off), TEST(test_kbc_writes_are_in_one_order),
+	  TEST(test_pm1_every_sleep_type), TEST(test_pm1_without_s3), TEST(test_log_uart_is_absent),
 	  TEST(test_rows_follow_the_machine))
