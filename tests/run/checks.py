@@ -168,6 +168,29 @@ def stop_all_is_fast(run):
     return bad + ([f"{found[0]}: limit {STOP_ALL_TICKS}"] if ticks > STOP_ALL_TICKS else [])
 
 
+def mode_of(report):
+    """The mode that the registers of a guest's report show."""
+    cr0, cr4, efer = (int(re.search(rf"{name} ([0-9a-f]+)", report)[1], 16)
+                      for name in ("CR0", "CR4", "EFER"))
+    selector = int(re.search(r"RIP ([0-9a-f]{4}):", report)[1], 16)
+    if not cr0 & 1:
+        return "real"
+    if efer & 0x400:
+        return {0x08: "long", 0x18: "compatibility", 0x33: "user"}.get(selector)
+    if cr0 >> 31:
+        return "pae" if cr4 & 0x20 else "paging32"
+    return {0x18: "protected32", 0x38: "protected16"}.get(selector)
+
+
+def triple_faults(run):
+    """One report per mode that the guest crashed in, with the registers of that mode."""
+    modes = re.findall(r"^# crashing in (\S+)", run.text("com1"), re.M)
+    reports = run.text("com2").split("guest stopped: triple fault")[1:]
+    seen = [mode_of(report) for report in reports]
+    bad = [] if len(modes) == 8 else [f"crashed in {modes}, want 8 modes"]
+    return bad + ([] if seen == modes else [f"the reports show {seen}, want {modes}"])
+
+
 # Every line that a panic or the end of a guest may print.
 REPORT = re.compile("|".join((
     "---- .* ----", "error: .*", r"test_fault=\w+: .*", "#PF page fault: .*",

@@ -621,6 +621,52 @@ pm_pse:
 	and	$0x7fffffff, %eax
 	mov	%eax, %cr0
 	ret
+
+/*
+ * rm_triple, pm_triple, pm16_triple, pae_triple, pse_triple, cm_triple: without an IDT the next
+ * exception is a triple fault, in real mode, 32-bit and 16-bit protected mode, with PAE and 32-bit
+ * paging by the tables at in[0], in compatibility mode.
+ */
+	.code16
+	.globl rm_triple
+rm_triple:
+	lidt	LO(no_idt)
+	int3
+	ud2
+
+	.code32
+	.globl pm_triple
+pm_triple:
+	.globl cm_triple
+cm_triple:
+	lidt	LA(no_idt)
+	ud2
+	.globl pse_triple
+pse_triple:
+	mov	$CR4_PSE, %eax
+	jmp	1f
+	.globl pae_triple
+pae_triple:
+	mov	$CR4_PAE, %eax
+1:	mov	%eax, %cr4
+	mov	IN32(0), %eax
+	mov	%eax, %cr3
+	mov	%cr0, %eax
+	or	$0x80000000, %eax
+	mov	%eax, %cr0
+	jmp	pm_triple
+	.globl pm16_triple
+pm16_triple:
+	mov	$G_DATA16, %eax
+	mov	%eax, %ds
+	ljmp	$G_CODE16, $LO(1f)
+	.code16
+1:	jmp	rm_triple
+	.balign 4
+no_idt:
+	.word	0
+	.long	0
+	.code32
 	.globl low_end
 low_end:
 
