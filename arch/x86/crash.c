@@ -9,31 +9,59 @@
 #include "arch/x86/paging.h"
 #include "arch/x86/percpu.h"
 #include "core/hw.h"
+#include "core/lib/string.h"
 #include "core/log.h"
 
 #define BACKTRACE_MAX 24
+#define SCAN_WORDS    2048 /* more than a stack has: its guard page ends the scan */
+#define CALL_BYTES    5    /* CALL rel32: every call, for indirect ones go to a thunk */
+#define CALL_OPCODE   0xe8
 
 static bool is_text(u64 addr)
 {
 	return addr >= (u64)text_start && addr < (u64)text_end;
 }
 
-/* Frame-pointer chain; every step is checked, for a corrupted stack must not fault again. */
-static void dump_backtrace(u64 rip, u64 rbp)
+/* An address behind a CALL whose target is in the text. */
+static bool is_return_address(u64 addr)
 {
-	log_panic("backtrace (addr2line -e kensho.elf):");
-	log_panic("  %016llx", rip);
-	for (u32 i = 0; i < BACKTRACE_MAX; i++) {
-		const u64 *frame = (const u64 *)rbp;
+	const u8 *insn = (const u8 *)(addr - CALL_BYTES);
+	s32 rel;
 
-		if (rbp < KENSHO_BASE || !paging_is_mapped(rbp) || !paging_is_mapped(rbp + 8))
+	if (!is_text(addr) || !is_text((u64)insn) || *insn != CALL_OPCODE)
+		return false;
+	memcpy(&rel, insn + 1, sizeof(rel));
+	return is_text(addr + (u64)(s64)rel);
+}
+
+/*
+ * Return addresses from @rsp up. Those of the frame-pointer chain that starts at @rbp are sure; the
+ * files of the exit path have no frame pointers, so every other word that looks like a return
+ * address is printed, too, with a '?': it may be left over from an earlier call. Every page is
+ * checked before it is read, for a corrupted stack must not fault again.
+ */
+static void dump_backtrace(u64 rip, u64 rsp, u64 rbp)
+{
+	u32 lines = 1;
+
+	log_panic("backtrace (addr2line -e kensho.elf; ?: may be stale):");
+	log_panic("  %016llx", rip);
+	rsp = (rsp + 7) & ~7ull;
+	if (!paging_is_mapped(rsp)) /* in the guard page, after an overflow */
+		rsp = (rsp | 0xfff) + 1;
+	for (u32 i = 0; i < SCAN_WORDS && lines < BACKTRACE_MAX; i++, rsp += 8) {
+		bool sure = rsp == rbp + 8;
+		u64 val;
+
+		if ((i == 0 || (rsp & 0xfff) == 0) && (rsp < KENSHO_BASE || !paging_is_mapped(rsp)))
 			return;
-		if (!is_text(frame[1]))
-			return;
-		log_panic("  %016llx", frame[1]);
-		if (frame[0] == 0)
-			return;
-		rbp = frame[0];
+		val = *(const u64 *)rsp;
+		if (sure && (rsp & 0xfff) != 0)
+			rbp = *(const u64 *)(rsp - 8);
+		if (is_return_address(val)) {
+			log_panic("%s %016llx", sure ? " " : "?", val);
+			lines++;
+		}
 	}
 }
 
@@ -58,10 +86,12 @@ void hw_crash_dump(void)
 		  read_cr0(), read_cr2(), read_cr3(), read_cr4(), rdmsr(MSR_IA32_EFER));
 	if (f != NULL) {
 		dump_frame(f);
-		dump_backtrace(f->rip, f->rbp);
+		dump_backtrace(f->rip, f->rsp, f->rbp);
 	} else {
-		dump_backtrace((u64)__builtin_return_address(0),
-			       *(const u64 *)__builtin_frame_address(0));
+		u64 frame = (u64)__builtin_frame_address(0);
+
+		log_panic("rsp %016llx rbp %016llx", frame, *(const u64 *)frame);
+		dump_backtrace((u64)__builtin_return_address(0), frame + 16, *(const u64 *)frame);
 	}
 }
 
