@@ -61,6 +61,7 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	open_consoles(err == ERR_NONE && b->options.help == 0 ? b->options.console : CONSOLE_ALL);
 	if (b->options.log == LOG_COM2 && !console_open_log())
 		fatal("log=com2: there is no second serial port. Remove the option.");
+	panic_init(kensho_version, b->options.on_panic == PANIC_REBOOT);
 	banner(b);
 	if (err != ERR_NONE)
 		fatal("%s", msg);

@@ -135,13 +135,16 @@ enum exit_action exit_notify(struct vp *vp, const struct exit_info *x)
 	return x->qual & NOTIFY_QUAL_CONTEXT_INVALID ? EXIT_STOP : EXIT_RESUME;
 }
 
-/* The entry checks of the CPU failed: name the check by repeating them (entry_check.c). */
+/*
+ * The entry checks of the CPU failed, though nothing a guest does may lead there: name the check by
+ * repeating them (entry_check.c).
+ */
 enum exit_action exit_entry_failure(struct vp *vp, const struct exit_info *x)
 {
 	const char *check = x->reason == EXIT_REASON_ENTRY_GUEST_STATE
 				    ? entry_check_guest_state()
 				    : "MSR loading or machine check";
 
-	log_error("VM entry failed: %s (qualification %llu)", check, x->qual);
-	return EXIT_STOP;
+	panic("VM entry of VP %u failed (%s): %s (qualification %llu)", vp->index,
+	      exit_reason_name(x->reason), check, x->qual);
 }

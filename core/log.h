@@ -29,8 +29,17 @@ void log_take_consoles(void);
 /* log_ring_read() - oldest first; returns bytes copied. Panic and monitor. */
 size_t log_ring_read(char *buf, size_t len);
 
-/* panic() - a hypervisor bug or an impossible machine: report everywhere, stop. Any context. */
+/**
+ * panic() - a hypervisor bug or an impossible machine: report everywhere, then halt or, with
+ * on_panic=reboot, reset the machine. Any context.
+ */
 NORETURN void panic(const char *fmt, ...) PRINTF(1, 2);
+
+/* panic_init() - @version is part of the report; @reboot: on_panic=reboot. */
+void panic_init(const char *version, bool reboot);
+
+/* panic_end() - what comes after a report. */
+NORETURN void panic_end(void);
 
 /* fatal() - the user's mistake or the machine's lack at boot: one line, cause and remedy; halts. */
 NORETURN void fatal(const char *fmt, ...) PRINTF(1, 2);

@@ -29,6 +29,7 @@ enum log_target { LOG_NONE, LOG_COM2 };
 enum mitigations_mode { MITIGATIONS_AUTO, MITIGATIONS_OFF };
 enum trace_mode { TRACE_MODE_RARE, TRACE_MODE_EXITS };
 enum crash_mode { CRASH_REBOOT, CRASH_HALT };
+enum on_panic_mode { PANIC_HALT, PANIC_REBOOT };
 enum mwait_mode { MWAIT_HIDE, MWAIT_C1 };
 enum hlt_mode { HLT_EXIT, HLT_PASSTHROUGH };
 /* Sets of cpu= features by name; from PROFILE_HV on they are names only. */
@@ -48,7 +49,7 @@ enum testdev_exit_mode { TESTDEV_EXIT_HALT, TESTDEV_EXIT_POWEROFF };
 
 /* Values after parsing; defaults from the rows. */
 struct options {
-	u32 help, apicv, console, log, mitigations, on_crash, trace;
+	u32 help, apicv, console, log, mitigations, on_crash, on_panic, trace;
 	u32 ignore_msrs, report_ignored_msrs;
 	u64 stats; /* seconds, 0 off */
 	u64 tsc_tolerance_ppm;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The end of a hypervisor bug: one report on every console, then halt. Pure; no locks: whoever held
- * them may be the one who panics. A panic within a panic says one line and halts; one on another
- * CPU says nothing.
+ * The end of a hypervisor bug: one report on every console, then on_panic=. What and where come
+ * first: a screen shows 25 lines. Pure; no locks: whoever held them may be the one who panics. A
+ * panic within a panic says one line; one on another CPU says nothing.
  */
 #include "arch/x86/defs/vmcs.h"
 #include "core/counters.h"
@@ -13,6 +13,28 @@
 #include "core/vp.h"
 
 static u32 panics; /* reports begun */
+static u32 resets; /* tried */
+static bool reboots;
+static const char *version = "";
+
+/* Fields that this CPU lacks, or that nobody can read without a current VMCS, are 0. */
+static u64 field(enum vmcs_field f)
+{
+	u64 val = 0;
+
+	return hw_vmread_safe(f, &val) == ERR_NONE ? val : 0;
+}
+
+static void dump_guest(const struct vp *vp)
+{
+	log_panic("guest of vp%u: rip %04llx:%016llx rsp %016llx", vp->index,
+		  field(VMCS_GUEST_CS_SELECTOR), field(VMCS_GUEST_RIP), field(VMCS_GUEST_RSP));
+	log_panic("  cr0 %08llx cr3 %llx cr4 %08llx efer %llx, last exit %s (0x%llx)",
+		  field(VMCS_GUEST_CR0), field(VMCS_GUEST_CR3), field(VMCS_GUEST_CR4),
+		  field(VMCS_GUEST_EFER),
+		  exit_reason_name((u32)field(VMCS_EXIT_REASON) & EXIT_REASON_BASIC),
+		  field(VMCS_EXIT_QUALIFICATION));
+}
 
 static void dump_registers(const struct vp *vp)
 {
@@ -55,17 +77,37 @@ static void report(const char *fmt, va_list ap)
 	const struct vp *vp = hw_cpu_vp();
 
 	log_panic("%s", ""); /* another CPU may have been stopped within a line */
-	log_panic("---- hypervisor panic ----");
+	log_panic("---- hypervisor panic: Kensho %s ----", version);
 	log_vpanic(fmt, ap);
+	if (vp != NULL)
+		dump_guest(vp);
+	stop_all_report(log_panic);
 	hw_crash_dump();
 	if (vp != NULL) {
 		dump_registers(vp);
 		dump_vmcs();
-		counters_dump_vp(vp, log_panic);
 	}
+	stop_all_report_guests(log_panic);
+	log_panic("counters: panic");
+	for (u32 i = 0; i < the_partition.vp_count; i++)
+		counters_dump_vp(the_partition.vp[i], log_panic);
 	trace_dump(&the_partition, TRACE_AT_END, log_panic);
-	stop_all_report(log_panic);
-	log_panic("---- the machine is halted: reset it; please report the text above ----");
+	log_panic("---- %s; please report the text above ----",
+		  reboots ? "the machine reboots (on_panic=reboot)"
+			  : "the machine is halted: reset it");
+}
+
+void panic_init(const char *v, bool reboot)
+{
+	version = v;
+	reboots = reboot;
+}
+
+void panic_end(void)
+{
+	if (reboots && __atomic_fetch_add(&resets, 1, __ATOMIC_RELAXED) == 0)
+		hw_reboot();
+	hw_halt(); /* also where the reset itself panics */
 }
 
 void panic(const char *fmt, ...)
@@ -81,7 +123,7 @@ void panic(const char *fmt, ...)
 		log_vpanic(fmt, ap);
 	}
 	va_end(ap);
-	hw_halt();
+	panic_end();
 }
 
 void fatal(const char *fmt, ...)
@@ -97,4 +139,6 @@ void fatal(const char *fmt, ...)
 void panic_reset(void)
 {
 	panics = 0;
+	resets = 0;
+	reboots = false;
 }

@@ -81,6 +81,7 @@ void partition_stop(struct vp *vp, const char *why)
 	log_error("guest stopped: %s", why);
 	stop_all_report(log_info);
 	partition_report_vp(vp, log_error);
+	stop_all_report_guests(log_info);
 	trace_dump(p, TRACE_AT_END, log_info);
 	counters_dump(p, why);
 	if (p->config.on_crash == ON_CRASH_REBOOT) {

@@ -18,8 +18,12 @@ void stop_all_others(void);
 bool stop_all_wanted(void);
 NORETURN void stop_all_obey(void);
 
-/* stop_all_report() - one line through @print: how many stopped, after how long. */
+/* stop_all_report() - through @print: how many stopped, after how long, and the lost ones by name.
+ */
 void stop_all_report(void (*print)(const char *fmt, ...));
+
+/* stop_all_report_guests() - of each CPU that stopped: where its guest was, a line each. */
+void stop_all_report_guests(void (*print)(const char *fmt, ...));
 
 /* stop_all_reset() - forget everything; tests only. */
 void stop_all_reset(void);

@@ -88,8 +88,8 @@ static NORETURN void exception_panic(struct exc_frame *f)
 	u8 vector = (u8)f->vector;
 
 	/* A fault in the report is reported once; a fault in that report ends it. */
-	if (pc->crash_depth++ == 2)
-		hw_halt();
+	if (pc->crash_depth++ >= 2)
+		panic_end();
 	pc->crash = f;
 	if (vector == EXC_PF)
 		page_fault_panic(pc, f);

@@ -45,6 +45,7 @@ void hw_reboot(void)
 	struct desc_ptr none = { 0 };
 
 	cpu_cli();
+	settle(); /* the serial ports send what they still hold */
 	if (acpi_reset.port != 0) {
 		outb(acpi_reset.port, acpi_reset.value);
 		settle();

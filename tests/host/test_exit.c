@@ -321,7 +321,9 @@ static void test_entry_failure_names_the_check(void)
 	fake.vmcs[VMCS_GUEST_CR0] = CR0_PG | CR0_NE;
 	EXPECT_EQ(FAKE_END_HALT,
 		  FAKE_CATCH(take_exit(EXIT_REASON_ENTRY_GUEST_STATE | EXIT_REASON_ENTRY_FAILURE)));
-	EXPECT_CONTAINS(fake.console, "CR0.PG is 1 with CR0.PE 0");
+	EXPECT_CONTAINS(fake.console, "hypervisor panic");
+	EXPECT_CONTAINS(fake.console,
+			"VM entry of VP 0 failed (entry-guest-state): CR0.PG is 1 with CR0.PE 0");
 }
 
 /* Exits that only let something else run. */

@@ -119,8 +119,15 @@ static void test_panic_reports_everything_everywhere(void)
 	vp.counters.c[COUNTER_EOI] = 77;
 	vp.counters.exits[EXIT_REASON_CPUID] = 5;
 	fake.cpu_vp = &vp;
+	the_partition.vp[the_partition.vp_count++] = &vp;
 	fake.vmcs[VMCS_GUEST_RIP] = 0xffffffff81000042ull;
+	fake.vmcs[VMCS_GUEST_CS_SELECTOR] = 0x10;
+	fake.vmcs[VMCS_EXIT_REASON] = EXIT_REASON_HLT;
+	panic_init("1.2-abc", false);
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("bad %d", 42)));
+	EXPECT_CONTAINS(fake.console, "---- hypervisor panic: Kensho 1.2-abc ----\nbad 42\n"
+				      "guest of vp3: rip 0010:ffffffff81000042 rsp ");
+	EXPECT_CONTAINS(fake.console, "last exit hlt (0x0)");
 	EXPECT_CONTAINS(fake.console, "bad 42");
 	EXPECT_CONTAINS(fake.console, "1234567812345678");
 	EXPECT_CONTAINS(fake.console, "GUEST_RIP");
@@ -142,6 +149,19 @@ static void test_panic_without_vp_or_vmcs(void)
 	fake.vmcs_absent = true;
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("no vmcs")));
 	EXPECT_EQ(0, fake.vmreads);
+}
+
+/* on_panic=reboot: once. When the reset itself ends in a panic, the machine halts. */
+static void test_panic_may_reboot(void)
+{
+	init();
+	panic_init("1.2-abc", true);
+	EXPECT_EQ(FAKE_END_REBOOT, FAKE_CATCH(panic("one")));
+	EXPECT_CONTAINS(fake.console, "---- the machine reboots (on_panic=reboot); please");
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("two")));
+	EXPECT_CONTAINS(fake.console, "panic during a panic:\ntwo\n");
+	init();
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("the user's mistake")));
 }
 
 static void test_second_panic_is_one_short_text(void)
@@ -176,6 +196,8 @@ static void two_cpus(void)
 	memset(&other, 0, sizeof(other));
 	fake.cpu_vp = &vp;
 	fake.tsc_step = 100;
+	vp.apic_id = 4;
+	other.apic_id = 6;
 	partition_add_vp(&the_partition, &vp);
 	partition_add_vp(&the_partition, &other);
 }
@@ -188,10 +210,16 @@ static void test_one_cpu_reports_the_other_is_silent(void)
 	stop_all_others(); /* the fake one never answers: given up */
 	EXPECT_EQ(1, fake.kick_count);
 	EXPECT_TRUE(fake.kicked[0] == &other);
+	fake.vmcs[VMCS_GUEST_RIP] = 0x7c00;
+	fake.vmcs[VMCS_EXIT_REASON] = EXIT_REASON_WRMSR;
 	other_stops();
+	fake.vmcs[VMCS_GUEST_RIP] = 0x1234;
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("first")));
 	EXPECT_EQ(1, fake.kick_count);
 	EXPECT_CONTAINS(fake.console, "stopped 1 of 1 other CPUs within ");
+	EXPECT_CONTAINS(fake.console, "vp1 stopped: guest rip 0000000000007c00, last exit wrmsr\n");
+	EXPECT_NULL(strstr(fake.console, "vp0 stopped"));
+	EXPECT_NULL(strstr(fake.console, "lost"));
 	first = lines(fake.console);
 	fake.cpu_vp = &other;
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("second")));
@@ -203,6 +231,13 @@ static void test_a_lost_cpu_does_not_hold_up_the_report(void)
 	two_cpus();
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("alone")));
 	EXPECT_CONTAINS(fake.console, "stopped 0 of 1 other CPUs within 1000");
+	EXPECT_CONTAINS(fake.console, "cpu 6 (vp1) is lost: no answer to an NMI after ");
+	EXPECT_NULL(strstr(fake.console, "vp1 stopped"));
+	two_cpus();
+	the_partition.clock.tsc_hz = 2000000000; /* 1 ms are 2 000 000 ticks */
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("alone")));
+	EXPECT_CONTAINS(fake.console, "stopped 0 of 1 other CPUs within 2000");
+	EXPECT_CONTAINS(fake.console, "is lost: no answer to an NMI after 1000 us\n");
 }
 
 static void test_a_stopped_cpu_may_hold_the_lock(void)
@@ -230,4 +265,5 @@ TEST_MAIN(TEST(test_one_cpu_reports_the_other_is_silent),
 	  TEST(test_ring_keeps_the_newest), TEST(test_long_line_is_cut_not_lost),
 	  TEST(test_guest_cannot_flood), TEST(test_guest_rate_without_clock),
 	  TEST(test_panic_reports_everything_everywhere), TEST(test_panic_without_vp_or_vmcs),
-	  TEST(test_second_panic_is_one_short_text), TEST(test_fatal_is_one_line))
+	  TEST(test_panic_may_reboot), TEST(test_second_panic_is_one_short_text),
+	  TEST(test_fatal_is_one_line))

@@ -37,6 +37,7 @@ static void test_defaults(void)
 	EXPECT_EQ(LOG_NONE, o.log);
 	EXPECT_EQ(MITIGATIONS_AUTO, o.mitigations);
 	EXPECT_EQ(CRASH_REBOOT, o.on_crash);
+	EXPECT_EQ(PANIC_HALT, o.on_panic);
 	EXPECT_EQ(250, o.tsc_tolerance_ppm);
 	EXPECT_EQ(1, o.report_ignored_msrs);
 	EXPECT_STREQ("none", o.test_fault);
