@@ -37,18 +37,17 @@ void boot_platform(struct boot_state *b);
 /* relocate.c: choose the hypervisor region, move into it, hand the rest to page_alloc. */
 void boot_relocate(struct boot_state *b);
 
-/* test_fault.c: option test_fault: break deliberately. Returns when the name is not for boot. */
+/* test_fault.c: option test_fault: break deliberately. Returns unless test_fault_at=boot. */
+struct vp;
 void boot_test_fault(struct boot_state *b);
-
-/* test_fault=entry: spoil the guest state just before the first entry. */
-void boot_test_entry(const struct options *o);
 
 /* test_fault=pause: all VPs stay in root for 500 ms, 1 s after the start and every 5 s from then
  * on. */
 void boot_test_pause(const struct options *o, struct vp *vp);
 
-/* test_fault=cpuN: a panic of VP @index while the others run the guest. */
-void boot_test_cpu(const struct options *o, u32 index);
+/* boot_test_cpu() - test_fault=cpuN: @vp panics while the others run the guest; other names: later,
+ * from a timer of @vp. Its own CPU, before its first entry. */
+void boot_test_cpu(const struct options *o, struct vp *vp);
 
 /* test_fault=caps1: the CPU with APIC ID 1 gets other capabilities than it has. */
 void boot_test_caps(u32 apic_id, struct vmx_caps *caps);
@@ -72,7 +71,6 @@ void boot_hide_cpus(const struct boot_state *b, struct partition *p);
 
 /* start.c, for boot/cpus.c: a VP; its CPU into VMX with a VMCS. NULL, or why the CPU is left out.
  */
-struct vp;
 struct vp *boot_create_vp(struct partition *p, u32 apic_id);
 const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page);
 

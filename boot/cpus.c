@@ -88,7 +88,7 @@ static NORETURN void ap_main(struct percpu *pc)
 	while (!LOAD_ACQUIRE(released))
 		cpu_pause();
 	STORE_RELEASE(ap->vp->entered, true);
-	boot_test_cpu(ap->options, pc->cpu);
+	boot_test_cpu(ap->options, ap->vp);
 	vmx_run(ap->vp);
 }
 

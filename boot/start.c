@@ -304,12 +304,11 @@ void boot_start(struct boot_state *b)
 	boot_start_requests(vp);
 	boot_test_pause(&b->options, vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
-	boot_test_entry(&b->options);
 	if (p->testdev)
 		console_set_up_com1();
 	console_handover();
 	boot_release_cpus();
 	WRITE_ONCE(vp->entered, true);
-	boot_test_cpu(&b->options, 0);
+	boot_test_cpu(&b->options, vp);
 	vmx_run(vp);
 }

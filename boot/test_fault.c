@@ -6,7 +6,9 @@
  */
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
+#include "arch/x86/insn.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx_caps.h"
@@ -19,6 +21,8 @@
 #include "core/partition.h"
 #include "core/pause.h"
 #include "core/vp.h"
+
+#define FAULT_MS 300u /* of the guest's time until the fault */
 
 /* volatile throughout: the compiler must not see through the crime. */
 
@@ -83,14 +87,104 @@ static void fault_double(void)
 	fault_page();
 }
 
-static const struct {
+/* The next VM entry fails when it loads the guest state: paging without protection. */
+static void fault_entry(void)
+{
+	hw_vmwrite(VMCS_GUEST_CR0, CR0_PG | CR0_NE);
+}
+
+/* The next VM entry fails before that: NMI-window exiting without virtual NMIs. */
+static void fault_vmfail(void)
+{
+	hw_vmwrite(VMCS_PIN_BASED_CTLS, hw_vmread(VMCS_PIN_BASED_CTLS) & ~(u64)PIN_VIRTUAL_NMIS);
+	hw_vmwrite(VMCS_PROC_BASED_CTLS, hw_vmread(VMCS_PROC_BASED_CTLS) | PROC_NMI_WINDOW_EXITING);
+}
+
+static bool is_lost;
+
+/* An IDT of its own, whose NMI gate leads to this: the CPU of VP 1 does not stop. */
+static void ignore_nmi(void)
+{
+	for (;;)
+		__builtin_ia32_pause();
+}
+
+static void lose_cpu(struct vp *vp, struct timer *t)
+{
+	static struct idt_gate idt[EXC_COUNT] ALIGNED(16);
+	const struct desc_ptr ptr = { .limit = sizeof(idt) - 1, .base = (u64)idt };
+
+	idt[EXC_NMI] = idt_gate_make((u64)ignore_nmi, SEL_CODE64, IST_NMI);
+	lidt(&ptr);
+	WRITE_ONCE(is_lost, true);
+	ignore_nmi();
+}
+
+static void fault_lost_cpu(void)
+{
+	while (!READ_ONCE(is_lost) && the_partition.vp_count > 1)
+		__builtin_ia32_pause();
+	panic("test_fault=lost_cpu: the CPU of VP 1 takes no NMI");
+}
+
+static const struct fault {
 	const char *name;
 	void (*run)(void);
+	bool in_guest_only;
 } faults[] = {
-	{ "page_fault", fault_page }, { "write_text", fault_text },     { "exec_data", fault_exec },
-	{ "assert", fault_assert },   { "stack", fault_stack },         { "smash", fault_smash },
-	{ "ud", fault_ud },           { "double_fault", fault_double },
+	{ "page_fault", fault_page, false },
+	{ "write_text", fault_text, false },
+	{ "exec_data", fault_exec, false },
+	{ "assert", fault_assert, false },
+	{ "stack", fault_stack, false },
+	{ "smash", fault_smash, false },
+	{ "ud", fault_ud, false },
+	{ "double_fault", fault_double, false },
+	{ "entry", fault_entry, true },
+	{ "vmfail", fault_vmfail, true },
+	{ "lost_cpu", fault_lost_cpu, true },
 };
+
+static const struct fault *wanted_fault(const struct options *o)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(faults); i++) {
+		if (strcmp(o->test_fault, faults[i].name) == 0)
+			return &faults[i];
+	}
+	return NULL;
+}
+
+static const struct fault *in_guest; /* what VP 0 is to do */
+
+static void run_in_guest(struct vp *vp, struct timer *t)
+{
+	in_guest->run();
+}
+
+static void arm(struct vp *vp, timer_fn fn, u64 ms)
+{
+	static struct timer timers[2];
+	struct timer *t = &timers[vp->index];
+
+	t->fn = fn;
+	timer_set(vp, t, hw_tsc() + vp->partition->clock.tsc_hz / 1000 * ms);
+}
+
+static void arm_fault(const struct options *o, struct vp *vp)
+{
+	const struct fault *f = wanted_fault(o);
+
+	if (!f || vp->index > 1)
+		return;
+	if (vp->index == 1) {
+		if (f->run == fault_lost_cpu)
+			arm(vp, lose_cpu, FAULT_MS / 2);
+		return;
+	}
+	in_guest = f;
+	log_info("test_fault: %s in %u ms", f->name, FAULT_MS);
+	arm(vp, run_in_guest, FAULT_MS);
+}
 
 /* What test_fault= does to other CPUs while they are brought up. */
 static bool caps_differ;   /* caps1 */
@@ -109,25 +203,16 @@ static void move_cpu(struct acpi_info *acpi)
 void boot_test_fault(struct boot_state *b)
 {
 	const struct options *o = &b->options;
+	const struct fault *f = wanted_fault(o);
 
 	caps_differ = strcmp(o->test_fault, "caps1") == 0;
 	vmx_is_locked = strcmp(o->test_fault, "vmxoff1") == 0;
 	cpus_are_lost = strcmp(o->test_fault, "lost1") == 0;
 	if (strcmp(o->test_fault, "far1") == 0)
 		move_cpu(&b->acpi);
-	for (u32 i = 0; i < ARRAY_SIZE(faults); i++) {
-		if (strcmp(o->test_fault, faults[i].name) == 0) {
-			log_info("test_fault: %s", o->test_fault);
-			faults[i].run();
-		}
-	}
-}
-
-void boot_test_entry(const struct options *o)
-{
-	if (strcmp(o->test_fault, "entry") == 0) {
-		log_info("test_fault: %s", o->test_fault);
-		hw_vmwrite(VMCS_GUEST_CR0, CR0_PG | CR0_NE); /* paging without protection */
+	if (f && o->test_fault_at == FAULT_AT_BOOT && !f->in_guest_only) {
+		log_info("test_fault: %s", f->name);
+		f->run();
 	}
 }
 
@@ -151,7 +236,7 @@ void boot_test_lost(u32 apic_id, u32 step, u64 tsc_hz)
 		__builtin_ia32_pause();
 }
 
-void boot_test_cpu(const struct options *o, u32 index)
+void boot_test_cpu(const struct options *o, struct vp *vp)
 {
 	static u32 here;
 
@@ -161,8 +246,10 @@ void boot_test_cpu(const struct options *o, u32 index)
 			__builtin_ia32_pause();
 		fault_page();
 	}
-	if (o->test_fault[0] == 'c' && o->test_fault[3] == (char)('0' + index))
+	if (strncmp(o->test_fault, "cpu", 3) == 0 && o->test_fault[3] == (char)('0' + vp->index))
 		panic("test_fault=%s: this CPU stops, and with it all others", o->test_fault);
+	if (o->test_fault_at == FAULT_IN_GUEST)
+		arm_fault(o, vp);
 }
 
 static void pause_due(struct vp *vp, struct timer *t)

@@ -30,6 +30,7 @@ enum mitigations_mode { MITIGATIONS_AUTO, MITIGATIONS_OFF };
 enum trace_mode { TRACE_MODE_RARE, TRACE_MODE_EXITS };
 enum crash_mode { CRASH_REBOOT, CRASH_HALT };
 enum on_panic_mode { PANIC_HALT, PANIC_REBOOT };
+enum test_fault_at { FAULT_IN_GUEST, FAULT_AT_BOOT };
 enum mwait_mode { MWAIT_HIDE, MWAIT_C1 };
 enum hlt_mode { HLT_EXIT, HLT_PASSTHROUGH };
 /* Sets of cpu= features by name; from PROFILE_HV on they are names only. */
@@ -59,6 +60,7 @@ struct options {
 	u64 cpu_features;    /* what the guest gets: follows from those above and hlt= */
 	u64 cpu_dropped;     /* of the profile, and without something else that they need */
 	char test_fault[32];
+	u32 test_fault_at;
 	u64 halt_poll_ns, halt_poll_ns_grow, halt_poll_ns_grow_start, halt_poll_ns_shrink;
 	u64 min_timer_period_us;
 	u64 lapic_timer_advance_ns; /* or OPTION_AUTO */

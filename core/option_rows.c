@@ -184,10 +184,17 @@ const struct option_row option_rows[] = {
 	{ .name = "test_fault",
 	  .type = OPTION_ENUM,
 	  .values = "none|page_fault|write_text|exec_data|assert|stack|smash|ud|double_fault|entry|"
+		    "vmfail|lost_cpu|"
 		    "cpu0|cpu1|cpu2|cpu3|cpus|caps1|vmxoff1|far1|lost1|pause",
 	  .dflt = "none",
 	  .help = "hypervisor development: break deliberately in this way",
 	  FIELD(test_fault) },
+	{ .name = "test_fault_at",
+	  .type = OPTION_ENUM,
+	  .values = "guest|boot",
+	  .dflt = "guest",
+	  .help = "when: 300 ms after the guest's start, or before there is one",
+	  FIELD(test_fault_at) },
 };
 
 const u32 option_row_count = ARRAY_SIZE(option_rows);

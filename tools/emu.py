@@ -20,6 +20,8 @@ BXSHARE = pathlib.Path("/usr/share/bochs")
 OVMF = pathlib.Path("/usr/share/OVMF/OVMF_CODE.fd")
 IPS_RUN = 20_000_000        # functional runs: delays and idle seconds are short
 IPS_BENCH = 50_000_000
+# Until somebody interrupts it; then the VGA text buffer.
+SCREEN_SCRIPT = "c\nxp /4000bx 0xb8000\nq\n"
 POWERED_OFF = re.compile(r"soft power off|Shutdown port: shutdown requested")
 
 
@@ -174,6 +176,21 @@ class Emulator:
         self.out.close()
         for lock in self.dir.glob("*.lock"):
             lock.unlink(missing_ok=True)
+
+    def bochs_screen(self):
+        """The 4000 bytes of VGA text, from the debugger of a Bochs that runs SCREEN_SCRIPT."""
+        if self.proc.poll() is None:
+            os.killpg(self.proc.pid, signal.SIGINT)
+            try:
+                self.proc.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+        text = (self.dir / "emulator.out").read_text(errors="replace")
+        rows = re.findall(r"^0x0*b[89]\w+ <[^>]*>:((?:[ \t]+0x\w\w)+)", text, re.M)
+        found = bytes(int(n, 16) for row in rows for n in row.split())
+        if len(found) != 4000:
+            raise RuntimeError("no screen: it takes a Bochs with debugger")
+        return found
 
     def end_reason(self):
         """Why Bochs ended: its last panic line, "" if there is none."""

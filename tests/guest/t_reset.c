@@ -10,6 +10,7 @@
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/modes.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/lib/smp.h"
 #include "tests/guest/lib/str.h"
 
 #define MARK_INDEX 0x6a
@@ -223,6 +224,36 @@ static void crash_triple_fault(void)
 	asm volatile("lidt %0; ud2" : : "m"(idt));
 }
 
+extern const u8 crash_loop[], crash_loop_end[];
+
+static NOINLINE void loop_for_ever(u64 unused)
+{
+	asm volatile(".globl crash_loop, crash_loop_end\n"
+		     "crash_loop: xor %%eax, %%eax\n\t"
+		     "cpuid\n\t"
+		     "jmp crash_loop\n"
+		     "crash_loop_end:"
+		     :
+		     :
+		     : "rax", "rbx", "rcx", "rdx");
+}
+
+/* For test_fault=: something to report about. Exits on all CPUs, rare events before that. */
+static void crash_wait(void)
+{
+	u64 val;
+
+	if (smp_count() > 1 && smp_start()) {
+		for (u32 i = 1; i < smp_count(); i++)
+			smp_call(i, loop_for_ever, 0);
+	}
+	for (u32 i = 0; i < 100; i++)
+		(void)try_rdmsr(0xdeadbeef, &val);
+	tap_printf("# loops from %llx to %llx\n", (u64)(uintptr_t)crash_loop,
+		   (u64)(uintptr_t)crash_loop_end);
+	loop_for_ever(0);
+}
+
 static const struct test t_reset_tests[] = {
 	{ .name = "reset_cf9", .run = reset_cf9, .flags = T_SOLO },
 	{ .name = "reset_kbc", .run = reset_kbc, .flags = T_SOLO },
@@ -231,6 +262,7 @@ static const struct test t_reset_tests[] = {
 	{ .name = "reset_triple_fault", .run = reset_triple_fault, .flags = T_SOLO },
 	{ .name = "reset_triple_fault_modes", .run = reset_triple_fault_modes, .flags = T_SOLO },
 	{ .name = "crash_triple_fault", .run = crash_triple_fault, .flags = T_SOLO },
+	{ .name = "crash_wait", .run = crash_wait, .flags = T_SOLO | T_KENSHO },
 	{ .name = "poweroff_early", .run = poweroff_early, .flags = T_SOLO },
 	{ .name = "sleep_s3_refused", .run = sleep_s3_refused, .flags = T_SOLO | T_KENSHO },
 };

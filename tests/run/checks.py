@@ -4,8 +4,10 @@
 A check is named in suites.cfg (`check = NAME`), gets the Run and returns a list of complaints.
 """
 
+import bisect
 import hashlib
 import re
+import subprocess
 import sys
 
 import golden
@@ -196,8 +198,15 @@ REPORT = re.compile("|".join((
     "---- .* ----", "error: .*", r"test_fault=\w+: .*", "#PF page fault: .*",
     r"cpu \d+: cr0 [0-9a-f]{8} cr2 [0-9a-f]{16} cr3 [0-9a-f]+ cr4 [0-9a-f]{8} efer [0-9a-f]+",
     r"( {0,2}r\w\w? {1,2}[0-9a-f]{16}| rfl [0-9a-f]{16}){1,4}",
-    r"vector \d+ error 0x[0-9a-f]+ cs 0x8 ss 0x10",
-    r"backtrace \(.*\):", "  [0-9a-f]{16}", r"guest registers of vp\d+ \(.*\):",
+    r"vector \d+ error 0x[0-9a-f]+ cs 0x8 ss 0x(10|0)",
+    r"rsp [0-9a-f]{16} rbp [0-9a-f]{16}", r"exception \d+ \(#\w+\) at rip .*",
+    r"stack overflow: .*", r"stack overrun found .*", r"assertion failed: .*",
+    r"VM entry of VP \d+ failed .*",
+    r"guest of vp\d+: rip [0-9a-f]{4}:[0-9a-f]{16} rsp [0-9a-f]{16}",
+    r"  cr0 [0-9a-f]{8} cr3 [0-9a-f]+ cr4 [0-9a-f]{8} efer [0-9a-f]+, last exit \S+ \(0x[0-9a-f]+\)",
+    r"vp\d+ stopped: guest rip [0-9a-f]{16}, last exit \S+",
+    r"cpu \d+ \(vp\d+\) is lost: no answer to an NMI after \d+ us",
+    r"backtrace \(.*\):", "[ ?] [0-9a-f]{16}", r"guest registers of vp\d+ \(.*\):",
     "VMCS, fields that are not zero:", "  [A-Z0-9_]+ +[0-9a-f]{16}",
     r"stopped \d+ of \d+ other CPUs within \d+ ticks",
     r"trace vp\d+ \d+ [A-Z0-9_]+ [0-9a-f]+ [0-9a-f]+ [0-9a-f]+",
@@ -206,7 +215,7 @@ REPORT = re.compile("|".join((
 
 def one_report(run):
     """Exactly one report, the same on both lines, no line of it mixed with another one."""
-    start = r"^(---- hypervisor panic ----|error: guest stopped: .*)$"
+    start = r"^(---- hypervisor panic: Kensho .* ----|error: guest stopped: .*)$"
     texts = {where: run.text(where).replace("\r", "") for where in ("com1", "com2")}
     reports, bad = [], []
     for where, text in texts.items():
@@ -224,3 +233,65 @@ def one_report(run):
 def golden_abi(run):
     """CPUID and MSRs differ from QEMU's on KVM as docs/golden-differences.tsv says, bit by bit."""
     return golden.compare(run.text("com1"), "plain" if run.row["cpus"] == "1" else "plain2")
+
+
+def symbols():
+    """[(address, name)] of kensho.elf's text, sorted."""
+    text = subprocess.run(["nm", str(mkiso.HV_ELF)], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
+    return sorted((int(a, 16), name) for a, name in re.findall(r"^(\w+) [tT] (\S+)", text, re.M))
+
+
+def called(report):
+    """Names of the functions in the backtrace of a report, innermost first."""
+    table = symbols()
+    part = re.search(r"^backtrace .*\n((?:[ ?] [0-9a-f]{16}\n)+)", report, re.M)
+    at = [int(a, 16) for a in re.findall(r"[0-9a-f]{16}", part[1])] if part else []
+    # A call that does not return may be the last instruction of its function.
+    return [table[bisect.bisect(table, (a - (i != 0), "~")) - 1][1] for i, a in enumerate(at)]
+
+
+def panic_state(text):
+    """What a developer needs of a guest that loops on all VPs: complaints."""
+    bad = []
+    loop = re.search(r"^# loops from (\w+) to (\w+)", text, re.M)
+    report = text[text.find("---- hypervisor panic: Kensho "):]
+    first, end = (int(n, 16) for n in loop.groups())
+    rips = re.findall(r"^guest of vp\d+: rip \w+:(\w+)", report, re.M)
+    rips += re.findall(r"^vp\d+ stopped: guest rip (\w+)", report, re.M)
+    rips += re.findall(r"^  GUEST_RIP +(\w+)", report, re.M)
+    if len(rips) < 2 or not all(first <= int(rip, 16) < end for rip in rips):
+        bad.append(f"guests at {rips}, want {first:x} to {end:x}")
+    for what in ("guest registers of vp", "cpu 0: cr0 8001", "  HOST_CR3", "  EPTP "):
+        if what not in report:
+            bad.append(f"the report does not have {what!r}")
+    return bad
+
+
+def panic_report(run):
+    """A panic while the guest runs: trace of all VPs, merged, counters of all VPs, a backtrace from
+    the assembly entry on, and the state of the guest."""
+    text, cpus = run.text("com1").replace("\r", ""), int(run.row["cpus"])
+    bad = panic_state(text)
+    report = text[text.find("---- hypervisor panic: Kensho "):]
+    trace = re.findall(r"^trace vp(\d+) (\d+) (\w+) ", report, re.M)
+    times = [int(tsc) for _, tsc, _ in trace]
+    if len(trace) != 64 or times != sorted(times):
+        bad.append(f"{len(trace)} trace records, in order: {times == sorted(times)}")
+    want = {"EXIT", "ENTRY"} if "trace=exits" in run.row["hv"] else {"MSR_FAULT", "EXCEPTION"}
+    if {name for _, _, name in trace} - {"MSR_UNKNOWN", "TSC_OFFSET"} != want:
+        bad.append(f"trace records {set(name for _, _, name in trace)}, want {want}")
+    if "trace=exits" in run.row["hv"] and len({vp for vp, _, _ in trace}) < min(cpus, 2):
+        bad.append("the trace is of one VP")
+    if {vp for vp in re.findall(r"^exit vp(\d+) cpuid \d+", report, re.M)} != \
+            {str(vp) for vp in range(cpus)}:
+        bad.append("the counters are not those of all VPs")
+    names = called(report)
+    if not names or "recurse" not in names[0] and not any(
+            name.startswith(("vmx_", "vmenter_")) for name in names):
+        bad.append(f"the backtrace {names} does not reach the exit path")
+    decoded = subprocess.run([sys.executable, str(results.ROOT / "tools/trace.py")], input=text,
+                             stdout=subprocess.PIPE, text=True, check=True).stdout
+    if len(decoded.splitlines()) != 64:
+        bad.append("tools/trace.py does not find the 64 records")
+    return bad

@@ -76,6 +76,8 @@ class Run:
         machine = emu.Machine(dir=self.dir, iso=self.dir / "boot.iso",
                               cpus=int(self.row["cpus"]), memory=int(self.row["memory"]),
                               model=self.row["model"], extra=self.row.get("extra", ""))
+        if self.row.get("screen") == "yes":
+            machine.debugger = emu.SCREEN_SCRIPT
         cmd = emu.qemu_command(machine, self.row["emulator"][5:]) if self.qemu else \
             emu.bochs_command(machine)
         self.emulator = emu.Emulator(cmd, self.dir)
@@ -83,6 +85,8 @@ class Run:
             self.wait()
             if self.qemu and self.emulator.poll() is None:
                 self.screen_dump()
+            if self.row.get("screen") == "yes":
+                self.screen_text(self.emulator.bochs_screen())
         finally:
             self.emulator.kill()
         self.judge()
@@ -180,11 +184,14 @@ class Run:
             mon.close()
         raw = self.dir / "vga.bin"
         if raw.exists():
-            chars = raw.read_bytes()[::2].decode("cp437").replace("\0", " ")
-            # Full lines go on in the next one: long messages stay in one piece.
-            rows = [chars[i:i + 80].rstrip() for i in range(0, 2000, 80)]
-            (self.dir / "screen.log").write_text(
-                "".join(row + ("" if len(row) == 80 else "\n") for row in rows))
+            self.screen_text(raw.read_bytes())
+
+    def screen_text(self, cells):
+        chars = cells[::2].decode("cp437").replace("\0", " ")
+        # Full lines go on in the next one: long messages stay in one piece.
+        rows = [chars[i:i + 80].rstrip() for i in range(0, 2000, 80)]
+        (self.dir / "screen.log").write_text(
+            "".join(row + ("" if len(row) == 80 else "\n") for row in rows))
 
     # --- judging ---------------------------------------------------------------------------------
 
