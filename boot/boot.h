@@ -45,6 +45,9 @@ void boot_test_fault(struct boot_state *b);
  * on. */
 void boot_test_pause(const struct options *o, struct vp *vp);
 
+/* test_fault=wide_window: rule K1 shows where the emulator's kicks are too slow for it. */
+void boot_test_window(const struct options *o);
+
 /* boot_test_cpu() - test_fault=cpuN: @vp panics while the others run the guest; other names: later,
  * from a timer of @vp. Its own CPU, before its first entry. */
 void boot_test_cpu(const struct options *o, struct vp *vp);

@@ -286,6 +286,7 @@ void boot_start(struct boot_state *b)
 	vmx_probe(&vmx.caps, &nested);
 	hw_vmx_init(&vmx.caps);
 	decide_mitigations(&b->options);
+	boot_test_window(&b->options);
 	create_partition(b, p, nested);
 	vp = boot_create_vp(p, this_cpu()->apic_id);
 	map_memory(p);

@@ -10,6 +10,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/layout.h"
+#include "arch/x86/mitigation.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx_caps.h"
 #include "boot/boot.h"
@@ -214,6 +215,12 @@ void boot_test_fault(struct boot_state *b)
 		log_info("test_fault: %s", f->name);
 		f->run();
 	}
+}
+
+void boot_test_window(const struct options *o)
+{
+	if (strcmp(o->test_fault, "wide_window") == 0)
+		vmenter_widen();
 }
 
 void boot_test_caps(u32 apic_id, struct vmx_caps *caps)

@@ -184,7 +184,7 @@ const struct option_row option_rows[] = {
 	{ .name = "test_fault",
 	  .type = OPTION_ENUM,
 	  .values = "none|page_fault|write_text|exec_data|assert|stack|smash|ud|double_fault|entry|"
-		    "vmfail|lost_cpu|"
+		    "vmfail|lost_cpu|wide_window|"
 		    "cpu0|cpu1|cpu2|cpu3|cpus|caps1|vmxoff1|far1|lost1|pause",
 	  .dflt = "none",
 	  .help = "hypervisor development: break deliberately in this way",

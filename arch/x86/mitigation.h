@@ -31,5 +31,9 @@ void mitigation_describe(u32 sequences, char *buf, size_t len);
 /* mitigation_apply() - patch thunks and VERW sites. Boot, one CPU, before the first VM entry. */
 void mitigation_apply(u32 sequences);
 
+/* vmenter_widen() - test_fault=wide_window: VM entries take longer. Instead of a VERW; boot, as
+ * above. */
+void vmenter_widen(void);
+
 /* mitigation_host_rip() - HOST_RIP for the chosen sequences. @traced: trace=exits. */
 u64 mitigation_host_rip(u32 sequences, bool traced);

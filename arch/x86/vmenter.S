@@ -98,8 +98,17 @@ vmenter_window_start:
 	mov	%rbx, %rsp		/* regs is at offset 0 of struct vp */
 	LOAD_GUEST_REGS
 	MITIGATION_SITE vmenter_verw_resume
+.Lresume:
 	vmresume
 	jmp	.Lfailed
+	/* test_fault=wide_window: the site above jumps here, so that the window behind the work
+	 * check is longer than the way of an IPI's sender from the work to the NMI. */
+	.globl	vmenter_wide
+vmenter_wide:
+	.rept	120
+	nop
+	.endr
+	jmp	.Lresume
 .Llaunch:
 	mov	%rbx, %rsp
 	LOAD_GUEST_REGS
