@@ -55,7 +55,8 @@ static NORETURN void no_pages(void)
 
 static void decide_mitigations(const struct options *o)
 {
-	struct mitigation_input in = { .hidden = o->mitigations == MITIGATIONS_OFF };
+	struct mitigation_input in = { .hidden = o->mitigations == MITIGATIONS_OFF,
+				       .all = o->mitigations == MITIGATIONS_ALL };
 	struct cpuid_regs f = cpuid(7, 0);
 	char text[80];
 
@@ -67,7 +68,10 @@ static void decide_mitigations(const struct options *o)
 	vmx.mitigations = mitigation_decide(&in);
 	mitigation_apply(vmx.mitigations);
 	mitigation_describe(vmx.mitigations, text, sizeof(text));
-	log_info("mitigations: %s%s", text, in.hidden ? " (mitigations=off)" : "");
+	log_info("mitigations: %s%s", text,
+		 in.hidden ? " (mitigations=off)"
+		 : in.all  ? " (mitigations=all)"
+			   : "");
 	if (vmx.mitigations & MITIGATION_L1TF)
 		log_warn(
 			"this CPU may leak the L1 cache to the guest (L1TF): update its microcode");

@@ -26,7 +26,7 @@ struct option_row {
 enum apicv_mode { APICV_AUTO, APICV_ON, APICV_OFF };
 enum console_mode { CONSOLE_ALL, CONSOLE_COM1, CONSOLE_VGA, CONSOLE_NONE };
 enum log_target { LOG_NONE, LOG_COM2 };
-enum mitigations_mode { MITIGATIONS_AUTO, MITIGATIONS_OFF };
+enum mitigations_mode { MITIGATIONS_AUTO, MITIGATIONS_OFF, MITIGATIONS_ALL };
 enum trace_mode { TRACE_MODE_RARE, TRACE_MODE_EXITS };
 enum crash_mode { CRASH_REBOOT, CRASH_HALT };
 enum on_panic_mode { PANIC_HALT, PANIC_REBOOT };

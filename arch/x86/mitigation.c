@@ -31,6 +31,8 @@ u32 mitigation_decide(const struct mitigation_input *in)
 
 	if (in->hidden)
 		return 0;
+	if (in->all) /* VERW is harmless where it clears nothing */
+		return MITIGATION_RETPOLINE | MITIGATION_RSB_FILL | MITIGATION_VERW;
 	for (size_t i = 0; i < ARRAY_SIZE(problems); i++) {
 		if (!(caps & problems[i].not_affected))
 			sequences |= problems[i].sequence;

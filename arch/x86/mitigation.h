@@ -17,6 +17,7 @@
 
 struct mitigation_input {
 	bool hidden; /* option mitigations=off */
+	bool all;    /* option mitigations=all: every sequence, needed or not */
 	bool arch_capabilities_present;
 	u64 arch_capabilities;
 	bool md_clear; /* CPUID.7:EDX.MD_CLEAR */

@@ -137,20 +137,9 @@ vmenter_abort:
 	 */
 	jmp	.Llaunch
 
-/* HOST_RIP until the first exit: from then on VMRESUME. */
-	.globl	vmx_first_exit_entry
-	.type	vmx_first_exit_entry, @function
-vmx_first_exit_entry:
-	SAVE_GUEST_REGS
-	mov	%rsp, %rbx
-	mov	VP_HOST_STACK(%rbx), %rsp
-	mov	%rbx, %rdi
-	call	vmcs_launched
-	jmp	.Lexit
-
 /*
- * HOST_RIP where the CPU needs work before the first indirect branch or return (rule P4): refill the
- * return stack buffer. The guest's registers are saved first: the CALLs push.
+ * Before the first return, where the CPU needs it (rule P4): refill the return stack buffer. The
+ * guest's registers are saved first: the CALLs push.
  */
 .macro FILL_RETURN_STACK
 	.rept	32
@@ -162,6 +151,19 @@ vmx_first_exit_entry:
 	lfence
 .endm
 
+/* HOST_RIP until the first exit: from then on VMRESUME. Once per VP, so it does what any may need. */
+	.globl	vmx_first_exit_entry
+	.type	vmx_first_exit_entry, @function
+vmx_first_exit_entry:
+	SAVE_GUEST_REGS
+	mov	%rsp, %rbx
+	mov	VP_HOST_STACK(%rbx), %rsp
+	FILL_RETURN_STACK
+	mov	%rbx, %rdi
+	call	vmcs_launched
+	jmp	.Lexit
+
+/* HOST_RIP with MITIGATION_RSB_FILL. */
 	.globl	vmx_exit_entry_mitigated
 	.type	vmx_exit_entry_mitigated, @function
 vmx_exit_entry_mitigated:

@@ -227,6 +227,57 @@ static void test_mitigation_table(void)
 	EXPECT_STREQ("none", text);
 }
 
+/*
+ * Every combination of the inputs that matter, written out. Intel, "Microarchitectural Data
+ * Sampling": VERW clears buffers on CPUs with MD_CLEAR, which MDS_NO makes unnecessary; "L1
+ * Terminal Fault": RDCL_NO or SKIP_L1DFL_VMENTRY. Branch target injection has no "not affected" bit
+ * here.
+ */
+static void test_every_mitigation_decision(void)
+{
+	enum { BTI = MITIGATION_RETPOLINE | MITIGATION_RSB_FILL };
+	static const struct {
+		bool md_clear, mds_no, rdcl_no, skip_flush;
+		u32 want;
+	} rows[] = {
+		{ 0, 0, 0, 0, BTI | MITIGATION_L1TF },
+		{ 0, 0, 0, 1, BTI },
+		{ 0, 0, 1, 0, BTI },
+		{ 0, 0, 1, 1, BTI },
+		{ 0, 1, 0, 0, BTI | MITIGATION_L1TF },
+		{ 0, 1, 0, 1, BTI },
+		{ 0, 1, 1, 0, BTI },
+		{ 0, 1, 1, 1, BTI },
+		{ 1, 0, 0, 0, BTI | MITIGATION_VERW | MITIGATION_L1TF },
+		{ 1, 0, 0, 1, BTI | MITIGATION_VERW },
+		{ 1, 0, 1, 0, BTI | MITIGATION_VERW },
+		{ 1, 0, 1, 1, BTI | MITIGATION_VERW },
+		{ 1, 1, 0, 0, BTI | MITIGATION_L1TF },
+		{ 1, 1, 0, 1, BTI },
+		{ 1, 1, 1, 0, BTI },
+		{ 1, 1, 1, 1, BTI },
+	};
+	/* SDM Vol. 4, IA32_ARCH_CAPABILITIES: RDCL_NO 0, SKIP_L1DFL_VMENTRY 3, MDS_NO 5. */
+	const u64 known = 1u << 0 | 1u << 3 | 1u << 5;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct mitigation_input in = { .arch_capabilities_present = true,
+					       .md_clear = rows[i].md_clear };
+
+		in.arch_capabilities = (u64)rows[i].rdcl_no | (u64)rows[i].skip_flush << 3 |
+				       (u64)rows[i].mds_no << 5;
+		EXPECT_EQ(rows[i].want, mitigation_decide(&in));
+		in.arch_capabilities |= test_rng() & ~known; /* no other bit matters */
+		EXPECT_EQ(rows[i].want, mitigation_decide(&in));
+		in.arch_capabilities_present = false; /* affected by everything */
+		EXPECT_EQ(rows[rows[i].md_clear ? 8 : 0].want, mitigation_decide(&in));
+		in.all = true;
+		EXPECT_EQ(BTI | MITIGATION_VERW, mitigation_decide(&in));
+		in.hidden = true;
+		EXPECT_EQ(0, mitigation_decide(&in));
+	}
+}
+
 static void expect_left_out(const struct vmx_cpu *cpu, const char *word)
 {
 	const char *why = vmx_left_out(cpu);
@@ -269,5 +320,6 @@ TEST_MAIN(TEST(test_cpu_refusals_name_cause_and_remedy),
 	  TEST(test_each_required_capability_is_named), TEST(test_missing_names),
 	  TEST(test_each_difference_is_named), TEST(test_adjusted_controls_respect_the_capability),
 	  TEST(test_controls_follow_guest_features), TEST(test_apicv_decisions),
-	  TEST(test_mitigation_table), TEST(test_another_cpu_is_left_out_by_name),
+	  TEST(test_mitigation_table), TEST(test_every_mitigation_decision),
+	  TEST(test_another_cpu_is_left_out_by_name),
 	  TEST(test_feature_control_is_locked_with_vmx_on))
