@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make bench`: the numbers of bench_targets.tsv, on packaged Bochs 2.7 only.
 
-    tests/run/bench.py [micro] [smp] [linux] [pinned] [trace] [size]     all without arguments
+    tests/run/bench.py [micro] [points] [smp] [linux] [pinned] [trace] [size]    all without arguments
 
 micro  build/guest/bench.elf prints `bench NAME VALUE UNIT` lines; it runs under Kensho (once per
        setting in MICRO) and bare, for the rows that want the difference.
+points the same guest under a Kensho without a trace point in it: what they cost when they are off.
 smp    the same guest on 2 CPUs, for IPIs, and on 8 for the EPT shoot-down: what one takes longer
        than with a single VP, divided by 7. On 8 CPUs, of which 7 spin with interrupts off, CPU 0
        crashes: Kensho's report says how long all others took to stop.
@@ -53,8 +54,10 @@ TIMEOUT_S = 300
 MICRO = {
     "apicv=off": ("mitigations=off apicv=off", ""),
     "apicv=auto": ("mitigations=off apicv=auto", ""),
+    "mitigations=auto": ("mitigations=auto apicv=off", ""),
     "bare": (None, ""),
 }
+COLUMNS = ("apicv=auto", "mitigations=auto", "bare")     # of the table, beside Kensho's own
 TRACED, TRACE_AT = 200, 1_000_000_000
 JUDGED = ("apicv=off", "kensho")    # the settings the limits are about
 
@@ -103,12 +106,12 @@ def machine_for(name, boot, **settings):
 
 # --- micro --------------------------------------------------------------------------------------
 
-def guest_rows(label, name, hv, append, cpus=1):
+def guest_rows(label, name, hv, append, cpus=1, elf=mkiso.HV_ELF):
     """What bench.elf prints: [(name, label, value, unit)]"""
     print(f"  bench   guest, {name}", flush=True)
     guest = results.ROOT / "build/guest/bench.elf"
     machine = machine_for(f"guest-{name}", mkiso.Boot(
-        hv=hv, modules=[mkiso.Module(guest, "guest", append)]), cpus=cpus)
+        hv=hv, elf=elf, modules=[mkiso.Module(guest, "guest", append)]), cpus=cpus)
     finish(machine)
     text = (machine.dir / "com1.log").read_text(errors="replace")
     wrong = re.findall(r"^# WRONG: (.*)", text, re.M)
@@ -124,6 +127,39 @@ def micro():
     for label, (hv, append) in MICRO.items():
         out += guest_rows(label, label, hv, append)
     return out
+
+
+RECORDED = "xsetbv"             # the one row whose exit is an event that is always recorded
+POINT = re.compile(r"^#define TRACE\(.*$", re.M)
+
+
+def without_points():
+    """kensho.elf of the same sources with every TRACE() a no-op."""
+    source = RUNS / "no-trace"
+    shutil.rmtree(source, ignore_errors=True)
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=results.ROOT, check=True,
+                           stdout=subprocess.PIPE).stdout.decode().split("\0")[:-1]
+    for name in names:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(results.ROOT / name, source / name)
+    header = source / "core/trace.h"
+    header.write_text(POINT.sub("#define TRACE(vp, name, c, a, b) ((void)(vp))",
+                                header.read_text(), count=1))
+    subprocess.run(["make", "-s", "-j2", "WERROR=0", "build/kensho.elf"], cwd=source, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return source / "build/kensho.elf"
+
+
+def points():
+    hv, elf = "mitigations=off apicv=off", without_points()
+    value = [{row[0]: row[2] for row in guest_rows("kensho", name, *args)} for name, args in (
+        ("trace off", (hv, "")), ("no trace points", (hv, "", 1, elf)),
+        ("trace=exits", (f"{hv} trace=exits", "")))]
+    cost = {name: value[0][name] - value[1][name] for name in value[0]}
+    return [("trace_record", "kensho", cost.pop(RECORDED), "instructions"),
+            ("trace_point_off", "kensho", max(cost.values()), "instructions"),
+            ("trace_exits_cpuid", "kensho", value[2]["cpuid_0"] - value[0]["cpuid_0"],
+             "instructions")]
 
 
 def smp():
@@ -386,7 +422,8 @@ def report(rows, complete):
     value = {(name, label): v for name, label, v, _ in rows}
     measured = list(dict.fromkeys(name for name, _, _, _ in rows))
     names = list(wanted) + [n for n in measured if n not in wanted and not n.startswith("added:")]
-    print(f"\n  {'':<24}{'Kensho':>15}{'apicv=auto':>12}{'bare':>15}{'limit':>12}        compare")
+    print(f"\n  {'':<24}{'Kensho':>15}{'apicv=auto':>12}{'mitigations':>12}{'bare':>15}"
+          f"{'limit':>12}        compare")
     for name in names:
         mine = next((value[name, label] for label in JUDGED if (name, label) in value), None)
         limit, _, comparison = wanted.get(name, (None, "", ""))
@@ -396,9 +433,9 @@ def report(rows, complete):
         if limit is not None:
             mark = "absent" if mine is None else "ok" if mine <= limit else "MISS"
             {"absent": absent, "ok": within, "MISS": misses}[mark].append(name)
-        cells = (mine, value.get((name, "apicv=auto")), value.get((name, "bare")), limit)
+        cells = (mine, *(value.get((name, label)) for label in COLUMNS), limit)
         text = "".join(f"{'' if c is None else number(c):>{w}}"
-                       for c, w in zip(cells, (15, 12, 15, 12)))
+                       for c, w in zip(cells, (15, 12, 12, 15, 12)))
         print(f"  {name:<24}{text} {mark:<7}{comparison}".rstrip())
     print(f"\nbench: {len(within)} within their limits, {len(misses)} missed"
           f"{': ' + ', '.join(misses) if misses else ''}"
@@ -411,7 +448,7 @@ def main(parts):
         sys.exit(f"bench: needs Debian's Bochs {VERSION} with its debugger, found "
                  f"{info[0] if info else 'none'}: numbers of other emulators do not compare")
     rows, failed, started = [], [], time.monotonic()
-    every = {"micro": micro, "smp": smp, "linux": linux, "pinned": pinned, "trace": trace,
+    every = {"micro": micro, "points": points, "smp": smp, "linux": linux, "pinned": pinned, "trace": trace,
              "size": size}
     for part in parts or every:
         try:
