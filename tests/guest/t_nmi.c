@@ -108,6 +108,52 @@ static void nmi_iret_fault(void)
 	EXPECT_EQ(2, nmi_count);
 }
 
+extern const u8 nmi_far_iret[];
+static u64 far_stack, far_rip;
+
+/* A second NMI is pending; then IRET pops what lies in a GiB that nothing has touched. */
+static void nmi_iret_far(struct trap_regs *regs)
+{
+	if (nmi_count++ != 0) {
+		far_rip = regs->rip;
+		return;
+	}
+	apic_self_nmi();
+	asm volatile(".globl nmi_far_iret\n\t"
+		     "mov %0, %%rsp\n"
+		     "nmi_far_iret: iretq"
+		     :
+		     : "r"(far_stack)
+		     : "memory");
+}
+
+/*
+ * SDM "Information About NMI Unblocking Due to IRET": the IRET meets an EPT violation after it has
+ * ended the blocking. It starts again with NMIs blocked: the pending NMI comes behind the IRET,
+ * whose frame is all-ones here, a #GP; not before it.
+ */
+static void nmi_iret_violation(void)
+{
+	static u8 gp_stack[4096] ALIGNED(16), nmi_stack[8192] ALIGNED(16);
+	static u64 gib = 300;
+
+	nmi_start(0);
+	trap_handle(EXC_NMI, nmi_iret_far);
+	cpu_set_ist(EXC_GP, 4, (u64)(uintptr_t)gp_stack + sizeof(gp_stack));
+	cpu_set_ist(EXC_NMI, 5, (u64)(uintptr_t)nmi_stack + sizeof(nmi_stack));
+	far_stack = (u64)(uintptr_t)map_page(11, gib++ << 30, G_PTE_P | G_PTE_W) + 256;
+	EXPECT_EQ(EXC_GP, trap_of(nmi_run_bad, 0));
+	EXPECT_EQ((u64)(uintptr_t)nmi_far_iret, trap_last()->rip);
+	EXPECT_EQ(2, nmi_count);
+	EXPECT_NE((u64)(uintptr_t)nmi_far_iret, far_rip);
+	cpu_set_ist(EXC_GP, 0, 0);
+	cpu_set_ist(EXC_NMI, 0, 0);
+	nmi_start(0);
+	apic_self_nmi();
+	asm volatile("nop; nop");
+	EXPECT_EQ(1, nmi_count);
+}
+
 static void nmi_and_irq(void)
 {
 	nmi_start(0);
@@ -177,19 +223,20 @@ static void nmi_many(void)
 	}
 }
 
-#define NMI_TESTS(prefix, more)                                                        \
-	{ .name = prefix "self", .run = nmi_self, .flags = more },                     \
-		{ .name = prefix "blocked_until_iret",                                 \
-		  .run = nmi_blocked_until_iret,                                       \
-		  .flags = more },                                                     \
-		{ .name = prefix "unblocked_by_inner_iret",                            \
-		  .run = nmi_unblocked_by_inner_iret,                                  \
-		  .flags = more },                                                     \
-		{ .name = prefix "iret_fault", .run = nmi_iret_fault, .flags = more }, \
-		{ .name = prefix "and_irq", .run = nmi_and_irq, .flags = more },       \
-		{ .name = prefix "irq_inside", .run = nmi_irq_inside, .flags = more }, \
-	{                                                                              \
-		.name = prefix "many", .run = nmi_many, .flags = more                  \
+#define NMI_TESTS(prefix, more)                                                                \
+	{ .name = prefix "self", .run = nmi_self, .flags = more },                             \
+		{ .name = prefix "blocked_until_iret",                                         \
+		  .run = nmi_blocked_until_iret,                                               \
+		  .flags = more },                                                             \
+		{ .name = prefix "unblocked_by_inner_iret",                                    \
+		  .run = nmi_unblocked_by_inner_iret,                                          \
+		  .flags = more },                                                             \
+		{ .name = prefix "iret_fault", .run = nmi_iret_fault, .flags = more },         \
+		{ .name = prefix "iret_violation", .run = nmi_iret_violation, .flags = more }, \
+		{ .name = prefix "and_irq", .run = nmi_and_irq, .flags = more },               \
+		{ .name = prefix "irq_inside", .run = nmi_irq_inside, .flags = more },         \
+	{                                                                                      \
+		.name = prefix "many", .run = nmi_many, .flags = more                          \
 	}
 
 static const struct test t_nmi_tests[] = {
