@@ -262,7 +262,34 @@ static void deliver_tss_region(void)
 	tss_on(REGION);
 }
 
+/* No stack to push on: a stack fault, with a contributory exception before it a double fault. */
+static void deliver_stack_fault(void)
+{
+	static const struct {
+		u8 raised, want;
+	} cases[] = { { EXC_UD, EXC_SS },     { EXC_BP, EXC_SS }, { SOFT_VECTOR, EXC_SS },
+		      { IRQ_VECTOR, EXC_SS }, { EXC_GP, EXC_DF }, { EXC_PF, EXC_DF },
+		      { EXC_NMI, EXC_SS } };
+
+	for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
+		u32 got;
+
+		cpu_set_ist(cases[i].raised, 4, 1ull << 47); /* not canonical */
+		got = trap_of(raise, cases[i].raised);
+		cli();
+		cpu_set_ist(cases[i].raised, 0, 0);
+		if (got != cases[i].want)
+			test_expect(false, "exception wanted", "of this vector", got,
+				    cases[i].raised, __FILE__, __LINE__);
+		if (cases[i].raised == IRQ_VECTOR) { /* acknowledged and lost */
+			EXPECT_TRUE(apic_in_service(IRQ_VECTOR));
+			apic_eoi();
+		}
+	}
+}
+
 static const struct test t_deliver_tests[] = {
+	{ .name = "deliver_stack_fault", .run = deliver_stack_fault },
 	{ .name = "deliver_stack_lazy", .run = deliver_stack_lazy },
 	{ .name = "deliver_stack_region", .run = deliver_stack_region, .flags = T_KENSHO },
 	{ .name = "deliver_idt_lazy", .run = deliver_idt_lazy },
