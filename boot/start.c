@@ -64,6 +64,7 @@ static void decide_mitigations(const struct options *o)
 		(f.d & CPUID7_EDX_ARCH_CAPABILITIES) &&
 		rdmsr_safe(MSR_IA32_ARCH_CAPABILITIES, &in.arch_capabilities) == ERR_NONE;
 	in.md_clear = (f.d & CPUID7_EDX_MD_CLEAR) != 0;
+	in.rtm = (f.b & CPUID7_EBX_RTM) != 0;
 	vmx.traced = o->trace == TRACE_MODE_EXITS;
 	vmx.mitigations = mitigation_decide(&in);
 	mitigation_apply(vmx.mitigations);

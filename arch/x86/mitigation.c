@@ -11,18 +11,33 @@
  * not affected. Where a CPU has no such register (or no such bit), it counts as affected.
  */
 static const struct {
-	u32 sequence;
 	u64 not_affected; /* any of these bits: not needed */
-	const char *name;
+	u64 immune;       /* all of these: not needed */
+	u64 only_with;    /* without these the sequence would do nothing */
+	u32 sequence;
+	bool md_clear; /* nor without this microcode */
+	bool rtm;      /* the problem is one of transactions */
 } problems[] = {
 	/* Branch target injection: enhanced IBRS would need SPEC_CTRL at every exit; thunks do not.
 	 */
-	{ MITIGATION_RETPOLINE, 0, "retpoline" },
-	{ MITIGATION_RSB_FILL, 0, "rsb-fill" },
+	{ .sequence = MITIGATION_RETPOLINE },
+	{ .sequence = MITIGATION_RSB_FILL },
 	/* Microarchitectural data sampling. */
-	{ MITIGATION_VERW, ARCH_CAP_MDS_NO, "verw" },
-	{ MITIGATION_L1TF, ARCH_CAP_RDCL_NO | ARCH_CAP_SKIP_L1DFL_VMENTRY, "l1tf-needs-microcode" },
+	{ .sequence = MITIGATION_VERW, .not_affected = ARCH_CAP_MDS_NO, .md_clear = true },
+	/* TSX asynchronous abort. */
+	{ .sequence = MITIGATION_VERW,
+	  .not_affected = ARCH_CAP_TAA_NO,
+	  .md_clear = true,
+	  .rtm = true },
+	/* Processor MMIO stale data: a guest that has devices can read what fill buffers hold. */
+	{ .sequence = MITIGATION_VERW,
+	  .immune = ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO,
+	  .only_with = ARCH_CAP_FB_CLEAR },
+	{ .sequence = MITIGATION_L1TF,
+	  .not_affected = ARCH_CAP_RDCL_NO | ARCH_CAP_SKIP_L1DFL_VMENTRY },
 };
+
+static const char *const names[] = { "retpoline", "rsb-fill", "verw", "l1tf-needs-microcode" };
 
 u32 mitigation_decide(const struct mitigation_input *in)
 {
@@ -34,12 +49,15 @@ u32 mitigation_decide(const struct mitigation_input *in)
 	if (in->all) /* VERW is harmless where it clears nothing */
 		return MITIGATION_RETPOLINE | MITIGATION_RSB_FILL | MITIGATION_VERW;
 	for (size_t i = 0; i < ARRAY_SIZE(problems); i++) {
-		if (!(caps & problems[i].not_affected))
-			sequences |= problems[i].sequence;
+		u64 immune = problems[i].immune, with = problems[i].only_with;
+
+		if ((caps & problems[i].not_affected) ||
+		    (immune != 0 && (caps & immune) == immune) || (caps & with) != with)
+			continue;
+		if ((problems[i].md_clear && !in->md_clear) || (problems[i].rtm && !in->rtm))
+			continue;
+		sequences |= problems[i].sequence;
 	}
-	/* VERW clears buffers only with the microcode that says so. */
-	if (!in->md_clear)
-		sequences &= ~MITIGATION_VERW;
 	return sequences;
 }
 
@@ -52,9 +70,8 @@ void mitigation_describe(u32 sequences, char *buf, size_t len)
 		return;
 	}
 	buf[0] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(problems); i++) {
-		if ((sequences & problems[i].sequence) && at < len)
-			at += fmt_print(buf + at, len - at, "%s%s", at ? " " : "",
-					problems[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if ((sequences & BIT32(i)) && at < len)
+			at += fmt_print(buf + at, len - at, "%s%s", at ? " " : "", names[i]);
 	}
 }

@@ -21,6 +21,7 @@ struct mitigation_input {
 	bool arch_capabilities_present;
 	u64 arch_capabilities;
 	bool md_clear; /* CPUID.7:EDX.MD_CLEAR */
+	bool rtm;      /* CPUID.7:EBX.RTM */
 };
 
 /* mitigation_decide() - the sequences that this CPU needs. Pure. */

@@ -257,8 +257,9 @@ static void test_every_mitigation_decision(void)
 		{ 1, 1, 1, 0, BTI },
 		{ 1, 1, 1, 1, BTI },
 	};
-	/* SDM Vol. 4, IA32_ARCH_CAPABILITIES: RDCL_NO 0, SKIP_L1DFL_VMENTRY 3, MDS_NO 5. */
-	const u64 known = 1u << 0 | 1u << 3 | 1u << 5;
+	/* SDM Vol. 4, IA32_ARCH_CAPABILITIES: RDCL_NO 0, SKIP_L1DFL_VMENTRY 3, MDS_NO 5,
+	 * FB_CLEAR 17. */
+	const u64 known = 1u << 0 | 1u << 3 | 1u << 5 | 1u << 17;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct mitigation_input in = { .arch_capabilities_present = true,
@@ -275,6 +276,29 @@ static void test_every_mitigation_decision(void)
 		EXPECT_EQ(BTI | MITIGATION_VERW, mitigation_decide(&in));
 		in.hidden = true;
 		EXPECT_EQ(0, mitigation_decide(&in));
+	}
+}
+
+/*
+ * What else VERW is for, on CPUs that MDS does not affect. Intel, "TSX Asynchronous Abort": TAA_NO
+ * 8, with RTM; "Processor MMIO Stale Data": SBDR_SSDP_NO 13, FBSDP_NO 14, PSDP_NO 15, FB_CLEAR 17.
+ */
+static void test_verw_for_newer_problems(void)
+{
+	const u64 mds_no = 1u << 5, taa_no = 1u << 8, fb_clear = 1u << 17;
+
+	for (u32 i = 0; i < 64; i++) {
+		struct mitigation_input in = { .arch_capabilities_present = true,
+					       .rtm = i & 1,
+					       .md_clear = i >> 1 & 1 };
+		u64 stale_no = (u64)(i >> 3) << 13;
+		bool taa = (i & 1) && (i >> 1 & 1);
+
+		in.arch_capabilities = mds_no | stale_no | (i & 4 ? fb_clear : 0);
+		EXPECT_EQ(taa || ((i & 4) && i >> 3 != 7),
+			  (mitigation_decide(&in) & MITIGATION_VERW) != 0);
+		in.arch_capabilities |= taa_no;
+		EXPECT_EQ((i & 4) && i >> 3 != 7, (mitigation_decide(&in) & MITIGATION_VERW) != 0);
 	}
 }
 
@@ -321,5 +345,5 @@ TEST_MAIN(TEST(test_cpu_refusals_name_cause_and_remedy),
 	  TEST(test_each_difference_is_named), TEST(test_adjusted_controls_respect_the_capability),
 	  TEST(test_controls_follow_guest_features), TEST(test_apicv_decisions),
 	  TEST(test_mitigation_table), TEST(test_every_mitigation_decision),
-	  TEST(test_another_cpu_is_left_out_by_name),
+	  TEST(test_verw_for_newer_problems), TEST(test_another_cpu_is_left_out_by_name),
 	  TEST(test_feature_control_is_locked_with_vmx_on))
