@@ -23,8 +23,11 @@ void trace_write(struct vp *vp, enum trace_event event, u32 c, u64 a, u64 b)
 
 	if (ring->record == NULL)
 		return;
-	ring->record[ring->written++ % TRACE_RECORDS] =
+	ring->record[ring->written % TRACE_RECORDS] =
 		(struct trace_record){ .tsc = hw_tsc(), .event = event, .c = c, .a = a, .b = b };
+	/* Last: the NMI of a panic elsewhere may end this CPU here, and a dump must not take half a
+	 * record for the newest. */
+	STORE_RELEASE(ring->written, ring->written + 1);
 }
 
 void trace_exit(struct vp *vp)
