@@ -128,6 +128,8 @@ void boot_start_requests(struct vp *vp)
 	dump.timer.fn = dump_due;
 	if (c->stats_seconds != 0)
 		arm(vp, &stats, c->stats_seconds * vp->partition->clock.tsc_hz);
+	if (c->kvmclock_sync)
+		vp_plan_clock_sync(vp);
 	if (c->log_com2)
 		arm(vp, &keys, vp->partition->clock.tsc_hz / KEYS_PER_SECOND);
 }

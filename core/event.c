@@ -135,7 +135,8 @@ static s32 take_interrupt(struct vp *vp)
 	vector = vlapic_pending_vector(vp);
 	if (vector >= 0) {
 		vlapic_accept(vp, (u8)vector);
-		lazy_eoi_arm(vp, (u8)vector);
+		if (vp->apic.lazy_eoi && vp->apic.highest_irr < 0 && !vp->event.extint)
+			lazy_eoi_arm(vp, (u32)vector);
 	}
 	return vector;
 }
@@ -287,7 +288,7 @@ static NOINLINE void prepare_any(struct vp *vp)
 }
 
 /* The only request, with nothing in service: vlapic_accept() and the injection. */
-static inline void take_only_request(struct vp *vp, u32 vector)
+static ALWAYS_INLINE void take_only_request(struct vp *vp, u32 vector)
 {
 	struct vlapic *a = &vp->apic;
 	u8 *word = a->page + vector / 32 * APIC_REG_STRIDE;
@@ -303,7 +304,7 @@ static inline void take_only_request(struct vp *vp, u32 vector)
 
 /* A running VP with at most one request and nothing in service; else the long way. @lazy: its EOI
  * may be lazy. */
-static inline void prepare_usual(struct vp *vp, bool lazy)
+static ALWAYS_INLINE void prepare_usual(struct vp *vp, bool lazy)
 {
 	const struct vlapic *a = &vp->apic;
 	s32 vector = a->highest_irr;
@@ -319,8 +320,8 @@ static inline void prepare_usual(struct vp *vp, bool lazy)
 	if (unlikely(hw_vmread_hot(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID))
 		return prepare_any(vp);
 	take_only_request(vp, (u32)vector);
-	if (lazy)
-		lazy_eoi_arm(vp, (u8)vector);
+	if (lazy && a->lazy_eoi)
+		lazy_eoi_arm(vp, (u32)vector);
 	set_windows(vp, false, false);
 }
 
@@ -339,7 +340,7 @@ static NOINLINE void prepare_unusual(struct vp *vp)
 }
 
 /* Written for its length. */
-void event_prepare_entry(struct vp *vp)
+NOINLINE void event_prepare_entry(struct vp *vp)
 {
 	if (unlikely(vp->event.info | vp->event.rare) || unlikely(vp->state != VP_RUNNING))
 		return prepare_any(vp);

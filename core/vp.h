@@ -47,6 +47,7 @@ enum vp_work {
 	VP_WORK_CALL = 1u << 6,   /* another CPU wants a function to run here */
 	VP_WORK_FLUSH = 1u << 8,  /* INVEPT: another CPU changed the EPT */
 	VP_WORK_PAUSE = 1u << 10, /* the partition is paused: pause_serve() */
+	VP_WORK_SYNC = 1u << 11,  /* kvmclock_periodic_sync is due */
 	VP_WORK_LINES = 1u << 9,  /* software lines: irq_fwd.posted_level (remote), or the 8259 */
 };
 
@@ -76,6 +77,7 @@ struct vp {
 	struct vlapic apic;
 	struct irq_fwd fwd;
 	struct timer_queue timers;
+	u64 clock_sync_tsc; /* kvmclock_periodic_sync: with the first timer after this; 0: never */
 	struct mtrr_state mtrr;
 
 	/* Guest CPU state that neither the VMCS nor the hardware keeps for us. */
@@ -211,6 +213,9 @@ static inline void vp_arm_timer(struct vp *vp)
  * Returns true when the entry must be a VMLAUNCH.
  */
 bool vp_prepare_entry(struct vp *vp);
+
+/* vp_plan_clock_sync() - kvmclock_periodic_sync: this VP does it, 300 s from now and again. */
+void vp_plan_clock_sync(struct vp *vp);
 
 /* vp_entry_failed() - VMLAUNCH/VMRESUME failed with VMfail. Reports and stops. */
 NORETURN void vp_entry_failed(struct vp *vp);

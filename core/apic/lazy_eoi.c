@@ -10,7 +10,6 @@
 #include "core/partition.h"
 
 #define WORD_BYTES 4u
-#define NO_EOI     1u /* bit 0: the guest need not write the EOI register */
 
 err_t lazy_eoi_enable(struct vp *vp, u64 gpa)
 {
@@ -19,7 +18,8 @@ err_t lazy_eoi_enable(struct vp *vp, u64 gpa)
 	TRY(shared_area_set(vp->partition, &word, gpa, WORD_BYTES));
 	lazy_eoi_disable(vp);
 	vp->apic.lazy_word = word;
-	vp->apic.lazy_eoi = true;
+	/* Else the CPU would answer reads of the bits in service without asking. */
+	vp->apic.lazy_eoi = !vp->partition->machine.apic_register_virt;
 	return ERR_NONE;
 }
 
@@ -30,39 +30,20 @@ void lazy_eoi_disable(struct vp *vp)
 	vp->apic.lazy_eoi = false;
 }
 
-void lazy_eoi_arm(struct vp *vp, u8 vector)
+void lazy_eoi_not_done(struct vp *vp)
 {
 	struct vlapic *a = &vp->apic;
+	u32 vector = a->lazy_vector;
 
-	/* Something waits behind it, or its EOI is more than ours. */
-	if (!a->lazy_eoi || a->vid || a->highest_irr >= 0 || vp->fwd.eoi_count != 0 ||
-	    irq_fwd_extint_pending(vp) ||
-	    (*vlapic_bitmap(a, APIC_TMR, vector) & BIT32(vector & 31)))
-		return;
-	/* The CPU would answer reads of the bits in service without asking. */
-	if (vp->partition->machine.apic_register_virt || !shared_area_is_live(&a->lazy_word))
-		return;
-	shared_write8(&a->lazy_word, 0, NO_EOI);
-	a->lazy_vector = vector;
-	a->lazy_armed = true;
-	a->highest_isr = -1;
-	COUNT(vp, LAZY_EOI_ARMED);
-}
-
-void lazy_eoi_sync(struct vp *vp)
-{
-	struct vlapic *a = &vp->apic;
-
-	if (!a->lazy_armed)
-		return;
-	a->lazy_armed = false;
-	a->highest_isr = a->lazy_vector;
-	if ((shared_read8(&a->lazy_word, 0) & NO_EOI) != 0) { /* it will write the register */
+	a->highest_isr = (s32)vector;
+	if ((shared_read8(&a->lazy_word, 0) & LAZY_EOI_BIT) != 0) { /* it will write the register */
 		shared_write8(&a->lazy_word, 0, 0);
 		return;
 	}
+	*vlapic_bitmap(a, APIC_ISR, vector) &= ~BIT32(vector & 31);
+	a->highest_isr = vlapic_find_highest(a, APIC_ISR, vector);
+	a->isr_many = a->highest_isr >= 0;
 	COUNT(vp, LAZY_EOI);
-	vlapic_eoi(vp);
 }
 
 void lazy_eoi_forget(struct vp *vp)

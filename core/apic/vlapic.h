@@ -64,7 +64,7 @@ struct vlapic {
 	};
 	u32 tpr_threshold; /* as the VMCS has it */
 	bool lazy_armed;   /* then highest_isr is -1 and lazy_vector what it would be */
-	u8 lazy_vector;
+	u32 lazy_vector;
 	struct shared_area lazy_word;
 	u32 min_vector; /* below: vlapic_set_irr_slow() */
 	u64 self_icr;   /* ICR value of a plain fixed interrupt to this APIC, vector 0 */
@@ -97,6 +97,13 @@ static inline bool vlapic_is_x2apic(const struct vlapic *a)
 static inline bool vlapic_is_hw_enabled(const struct vlapic *a)
 {
 	return (a->base_msr & APIC_BASE_EN) != 0;
+}
+
+/* vlapic_accepts_fixed() - not disabled, neither by IA32_APIC_BASE nor by SVR. Any CPU. */
+static inline bool vlapic_accepts_fixed(const struct vlapic *a)
+{
+	return (READ_ONCE(a->base_msr) & APIC_BASE_EN) != 0 &&
+	       (READ_ONCE(a->svr) & APIC_SVR_ENABLE) != 0;
 }
 
 /* vlapic_init() - @page zeroed, owned for ever. Any CPU; the physical LAPIC is not touched. */

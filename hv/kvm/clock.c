@@ -7,11 +7,9 @@
  *
  * Spec: Linux Documentation/virt/kvm/x86/msr.rst; pvclock-abi.h.
  */
-#include "core/hw.h"
 #include "hv/kvm/kvm_internal.h"
 
 #define NS_PER_SECOND 1000000000ull
-#define SYNC_SECONDS  300
 
 #define AT(type, member) ((u32)offsetof(struct type, member))
 
@@ -92,34 +90,10 @@ void kvm_clock_paused(struct vp *vp)
 	spin_unlock(&vp->partition->lock);
 }
 
-/* kvmclock_periodic_sync=: as KVM does. The sample is the same, so nothing depends on it. */
-static struct timer sync_timer[VP_MAX];
-
-static void sync_due(struct vp *vp, struct timer *t)
-{
-	spin_lock(&vp->partition->lock);
-	if (shared_area_is_live(&kvm_state(vp)->clock)) {
-		COUNT(vp, KVM_CLOCK_SYNC);
-		write_page(vp->partition, vp);
-		timer_set(vp, t, hw_tsc() + SYNC_SECONDS * vp->partition->clock.tsc_hz);
-	}
-	spin_unlock(&vp->partition->lock);
-}
-
-static void sync_begin(struct vp *vp)
-{
-	struct timer *t = &sync_timer[vp->index];
-
-	t->fn = sync_due;
-	if (vp->partition->config.kvmclock_sync)
-		timer_set(vp, t, hw_tsc() + SYNC_SECONDS * vp->partition->clock.tsc_hz);
-}
-
 static void clock_reset(struct vp *vp, bool init)
 {
 	struct kvm_vp *k = kvm_state(vp);
 
-	timer_cancel(vp, &sync_timer[vp->index]);
 	spin_lock(&vp->partition->lock);
 	k->system_time = 0;
 	shared_area_clear(&k->clock);
@@ -147,7 +121,6 @@ static void register_page(struct vp *vp, u64 val)
 		/* Ours differ from what is there. */
 		k->clock_version = ALIGN_UP(shared_read32(&k->clock, 0), 2u);
 		write_page(p, vp);
-		sync_begin(vp);
 	}
 	spin_unlock(&p->lock);
 }

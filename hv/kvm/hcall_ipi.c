@@ -2,12 +2,22 @@
 /*
  * SEND_IPI: one interrupt to up to 128 VPs in one exit. Context: caller's CPU.
  */
+#include "arch/x86/defs/vector.h"
 #include "core/apic/vlapic.h"
 #include "hv/kvm/kvm_internal.h"
 
-/* Returns how many of the VPs @first + i, for each bit i of @bits, took it. */
-static u32 send(struct vp *vp, u64 bits, u64 first, u32 icr)
+/* A fixed interrupt, edge, for another VP: what Linux sends. */
+static inline bool is_plain(u32 icr)
 {
+	return (icr & ~(APIC_ICR_VECTOR | APIC_ICR_ASSERT)) == 0 &&
+	       (icr & APIC_ICR_VECTOR) >= VECTOR_MIN_APIC;
+}
+
+/* Returns how many of the VPs @first + i, for each bit i of @bits, took it. */
+static inline u32 send(struct vp *vp, u64 bits, u64 first, u32 icr)
+{
+	struct partition *p = vp->partition;
+	bool plain = is_plain(icr);
 	u32 sent = 0;
 
 	for (; bits != 0; bits &= bits - 1) {
@@ -16,9 +26,16 @@ static u32 send(struct vp *vp, u64 bits, u64 first, u32 icr)
 
 		if (id > 0xffffffff)
 			break;
-		target = partition_vp_by_apic_id(vp->partition, (u32)id);
-		if (target != NULL && vlapic_send(vp, target, icr))
+		target = id < APIC_IDS_DIRECT ? p->vp_of_apic_id[id]
+					      : partition_vp_by_apic_id(p, (u32)id);
+		if (target == NULL)
+			continue;
+		if (likely(plain && target != vp && vlapic_accepts_fixed(&target->apic))) {
+			vlapic_post_irq(target, (u8)icr);
 			sent++;
+		} else {
+			sent += vlapic_send(vp, target, icr);
+		}
 	}
 	return sent;
 }

@@ -78,7 +78,6 @@ static void test_one_interrupt(void)
 	EXPECT_EQ(-1, vp->apic.highest_isr);
 	EXPECT_EQ(0, vlapic_read(vp, APIC_ISR + 0x20));
 	EXPECT_EQ(1, vp->counters.c[COUNTER_LAZY_EOI]);
-	EXPECT_EQ(1, vp->counters.c[COUNTER_EOI]);
 }
 
 /* Not armed, or disarmed in time: level, something waiting, ExtINT, virtual-interrupt delivery. */
@@ -86,9 +85,11 @@ static void test_when_it_is_not_armed(void)
 {
 	struct vp *vp = start();
 
+	vp->fwd.eoi_count = 1; /* as for every level-triggered vector */
 	vlapic_set_irr(vp, 0x51, true);
 	EXPECT_EQ(0x51, enter(vp));
 	EXPECT_EQ(0, *word());
+	vp->fwd.eoi_count = 0;
 	vlapic_eoi(vp);
 	vlapic_set_irr(vp, 0x51, false);
 	vlapic_set_irr(vp, 0x41, false);

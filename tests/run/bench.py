@@ -53,11 +53,12 @@ TIMEOUT_S = 300
 # label: (Kensho's options or None = bare, the guest's command line)
 MICRO = {
     "apicv=off": ("mitigations=off apicv=off", ""),
+    "kvm-test": ("mitigations=off apicv=off profile=kvm-test", "kvm=1"),
     "apicv=auto": ("mitigations=off apicv=auto", ""),
     "mitigations=auto": ("mitigations=auto apicv=off", ""),
     "bare": (None, ""),
 }
-COLUMNS = ("apicv=auto", "mitigations=auto", "bare")     # of the table, beside Kensho's own
+COLUMNS = ("kvm-test", "apicv=auto", "mitigations=auto", "bare")     # of the table, beside Kensho's own
 TRACED, TRACE_AT = 200, 1_000_000_000
 JUDGED = ("apicv=off", "kensho")    # the settings the limits are about
 
@@ -164,27 +165,30 @@ def points():
 
 def smp():
     out, change = [], {}
-    for label in ("apicv=off", "apicv=auto"):
-        hv = f"mitigations=off {label}"
-        out += [row for row in guest_rows(label, f"2 CPUs, {label}", hv, "smp=1", 2)
+    for label, (hv, append) in MICRO.items():
+        if label not in ("apicv=off", "kvm-test", "apicv=auto"):
+            continue
+        append = f"smp=1 {append}".strip()
+        out += [row for row in guest_rows(label, f"2 CPUs, {label}", hv, append, 2)
                 if row[0] != "ept_change"]
         for vps in (1, 8):
             rows = guest_rows(label, f"8 CPUs, {vps} VPs, {label}", f"{hv} maxcpus={vps}",
-                              "smp=1", 8)
+                              append, 8)
             change[vps] = {name: value for name, _, value, _ in rows}["ept_change"]
-        out += stop_all(label)
+        out += [row for row in rows if row[0] == "send_ipi_4"]
+        out += stop_all(label, hv)
         out.append(("shootdown_7", label, change[8] - change[1], "instructions"))
         out.append(("shootdown_per_vp", label, round((change[8] - change[1]) / 7, 1),
                     "instructions"))
     return out
 
 
-def stop_all(label):
+def stop_all(label, hv):
     """TSC ticks, which are instructions, from the decision to stop to the last CPU that stopped."""
     print(f"  bench   guest, 8 CPUs, stop-all, {label}", flush=True)
     guest = results.ROOT / "build/guest/bench.elf"
     machine = machine_for(f"guest-stop-all-{label}", mkiso.Boot(
-        hv=f"mitigations=off on_crash=halt {label}",
+        hv=f"{hv} on_crash=halt",
         modules=[mkiso.Module(guest, "guest", "deaf=1")]), cpus=8)
     emulator = emu.Emulator(emu.bochs_command(machine), machine.dir)
     deadline, found, log = time.monotonic() + TIMEOUT_S, None, machine.dir / "com1.log"
@@ -422,7 +426,7 @@ def report(rows, complete):
     value = {(name, label): v for name, label, v, _ in rows}
     measured = list(dict.fromkeys(name for name, _, _, _ in rows))
     names = list(wanted) + [n for n in measured if n not in wanted and not n.startswith("added:")]
-    print(f"\n  {'':<24}{'Kensho':>15}{'apicv=auto':>12}{'mitigations':>12}{'bare':>15}"
+    print(f"\n  {'':<24}{'Kensho':>15}{'kvm-test':>12}{'apicv=auto':>12}{'mitigations':>12}{'bare':>15}"
           f"{'limit':>12}        compare")
     for name in names:
         mine = next((value[name, label] for label in JUDGED if (name, label) in value), None)
@@ -435,7 +439,7 @@ def report(rows, complete):
             {"absent": absent, "ok": within, "MISS": misses}[mark].append(name)
         cells = (mine, *(value.get((name, label)) for label in COLUMNS), limit)
         text = "".join(f"{'' if c is None else number(c):>{w}}"
-                       for c, w in zip(cells, (15, 12, 12, 15, 12)))
+                       for c, w in zip(cells, (15, 12, 12, 12, 15, 12)))
         print(f"  {name:<24}{text} {mark:<7}{comparison}".rstrip())
     print(f"\nbench: {len(within)} within their limits, {len(misses)} missed"
           f"{': ' + ', '.join(misses) if misses else ''}"
