@@ -52,8 +52,9 @@ static enum msr_result steal_read(struct vp *vp, u32 msr, u64 *val)
 }
 
 /*
- * Like KVM's, the count goes on from what the page holds; a bad address is accepted and inactive.
- * Until the guest's first registration nothing was stolen from it.
+ * Like KVM's, the count goes on from what the page holds; a bad address is accepted and inactive
+ * until a change of the map makes it good. Until the guest's first registration nothing was stolen
+ * from it.
  */
 static enum msr_result steal_write(struct vp *vp, u32 msr, u64 val)
 {
@@ -62,12 +63,13 @@ static enum msr_result steal_write(struct vp *vp, u32 msr, u64 val)
 
 	unregister(vp);
 	k->steal_msr = val;
-	if (!(val & KVM_MSR_ENABLED) ||
-	    shared_area_set(vp->partition, &k->steal, val & KVM_STEAL_ADDRESS,
-			    sizeof(struct kvm_steal_time)) != ERR_NONE)
+	if (!(val & KVM_MSR_ENABLED))
 		return MSR_OK;
-	shown_ns = shared_read32(&k->steal, AT(steal)) |
-		   (u64)shared_read32(&k->steal, AT(steal) + 4) << 32;
+	shown_ns = 0;
+	if (shared_area_set(vp->partition, &k->steal, val & KVM_STEAL_ADDRESS,
+			    sizeof(struct kvm_steal_time)) == ERR_NONE)
+		shown_ns = shared_read32(&k->steal, AT(steal)) |
+			   (u64)shared_read32(&k->steal, AT(steal) + 4) << 32;
 	k->steal_base_ns = steal_total_ns(vp) - shown_ns;
 	vp->park.area = &k->steal;
 	vp->park.offset = AT(preempted);

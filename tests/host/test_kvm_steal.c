@@ -101,6 +101,29 @@ static void test_registration_counts_from_the_page(void)
 	EXPECT_LE(page(0).steal, 2101);
 }
 
+/* Registered while the page was not RAM, which it then became. */
+static void test_page_that_becomes_good(void)
+{
+	gpa_t at = gpa(PAGE_GPA & ~0xfffull);
+
+	fake_guest_init(&g, 1, NULL);
+	EXPECT_EQ(ERR_NONE, ept_unmap(&g.p.ept, at, 4096));
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], MSR_KVM_STEAL_TIME, PAGE_GPA | 1));
+	steal(0, 5000, STEAL_CALL);
+	vp_park(&g.vp[0]);
+	vp_resume(&g.vp[0]);
+	EXPECT_EQ(0, page(0).steal | page(0).version | page(0).preempted);
+	EXPECT_EQ(ERR_NONE, ept_map(&g.p.ept, at, hpa(at.v), 4096, EPT_RWX, MT_WB));
+	g.p.hooks->map_changed(&g.p);
+	steal(0, 2000, STEAL_CALL);
+	EXPECT_GE(page(0).steal, 6998); /* since the registration */
+	EXPECT_LE(page(0).steal, 7002);
+	vp_park(&g.vp[0]);
+	EXPECT_EQ(KVM_VCPU_PREEMPTED, page(0).preempted);
+	vp_resume(&g.vp[0]);
+	EXPECT_EQ(0, page(0).preempted);
+}
+
 static void test_disable_and_reset_stop_writes(void)
 {
 	for (int how = 0; how < 3; how++) {
@@ -194,6 +217,7 @@ static void test_wanted_work_stops(void)
 }
 
 TEST_MAIN(TEST(test_msr_rules), TEST(test_count_is_what_was_stolen),
-	  TEST(test_registration_counts_from_the_page), TEST(test_disable_and_reset_stop_writes),
-	  TEST(test_park_and_resume), TEST(test_page_lost_while_parked_flushes),
-	  TEST(test_pause_tells_clock_and_steal), TEST(test_wanted_work_stops))
+	  TEST(test_registration_counts_from_the_page), TEST(test_page_that_becomes_good),
+	  TEST(test_disable_and_reset_stop_writes), TEST(test_park_and_resume),
+	  TEST(test_page_lost_while_parked_flushes), TEST(test_pause_tells_clock_and_steal),
+	  TEST(test_wanted_work_stops))
