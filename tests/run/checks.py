@@ -123,6 +123,32 @@ def kexec_counters(run):
     return bad
 
 
+# What kvm.sh makes Linux do, from far below what it does.
+KVM_LEAST = {"KVM_SEND_IPI": 100, "KVM_SEND_IPI_TARGETS": 200, "PARK_FLUSH": 100, "KVM_KICK": 20,
+             "KVM_KICK_WAKE": 5, "KVM_SCHED_YIELD": 5, "KVM_CLOCK_PAIRING": 4}
+LAZY_EOI_LEAST = 1000
+
+
+def kvm_counters(run):
+    """Each KVM feature had an effect. PV EOI: only where the EOI register exits."""
+    seen = counters(run.text("com2"))
+    least = dict(KVM_LEAST)
+    if "apicv=off" in run.row["hv"]:
+        least["LAZY_EOI"] = LAZY_EOI_LEAST
+    return [f"counter {name}: got {seen.get(name, 0)}, want at least {count}"
+            for name, count in least.items() if seen.get(name, 0) < count]
+
+
+def kvm_counters_off(run):
+    """None had, but for the clock pairs, which have no feature bit."""
+    seen = counters(run.text("com2"))
+    bad = [f"counter {name}: got {seen[name]}, want none"
+           for name in [*KVM_LEAST, "LAZY_EOI"] if name in seen and name != "KVM_CLOCK_PAIRING"]
+    if not seen.get("HLT"):
+        bad.append("no counters of the guest's end")
+    return bad
+
+
 def memory_map(run):
     """The guest's map reserves our region and leaves it less RAM than the machine has."""
     text = section(run.text("com1"), "dmesg")

@@ -5,6 +5,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
 
     linux                Debian's kernel and our initrd
     linux:VARIANT        the same, damaged by one of VARIANTS; big-initrd: BIG_INITRD bytes
+    linux-kvm            the same with the programs of kvm.sh and ptp_kvm.ko in the initrd
     linux-kexec          the same with Debian's kexec and what it is linked with in the initrd
     guest:PROGRAM        build/guest/PROGRAM.elf
     guest64:PROGRAM      the same in an ELF64
@@ -175,6 +176,23 @@ def linux_vectors(directory, append):
     return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
 
 
+C_PROGRAM = ("gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
+             "-fno-stack-protector", "-fcf-protection=none", "-fno-pic", "-no-pie", "-static",
+             "-nostdlib", "-Wl,--build-id=none,-z,noexecstack", "-s", "-I.")
+
+
+def linux_kvm(directory, append):
+    extra = {}
+    for name in ("kvm_load", "kvm_time"):
+        extra[f"bin/{name}"] = directory / name
+        subprocess.run([*C_PROGRAM, f"tests/linux/{name}.c", "tests/linux/threads.c",
+                        "tests/linux/sys_start.S", "-o", str(directory / name)],
+                       cwd=results.ROOT, check=True)
+    extra["modules/ptp_kvm.ko"] = next(mkinitrd.LINUX.rglob("ptp_kvm.ko"))
+    initrd = write(directory, "initrd", mkinitrd.build(extra))
+    return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
+
+
 def image(name, directory, append):
     kind, _, arg = name.partition(":")
     if kind == "linux":
@@ -183,6 +201,8 @@ def image(name, directory, append):
         return linux_kexec(directory, append)
     if kind == "linux-vectors":
         return linux_vectors(directory, append)
+    if kind == "linux-kvm":
+        return linux_kvm(directory, append)
     if kind == "guest":
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf", "guest", append)]
     if kind == "guest64":

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The KVM features at work (kvm_load.c, kvm_time.c). kensho.cpus=N. What Kensho counted meanwhile is
+# judged by tests/run/checks.py, the kernel's messages by the row.
+
+. /tests/tap.sh
+dmesg -n 1
+cpus=$(option cpus)
+echo "1..9"
+
+all_online
+quiet_dmesg
+verdict kvm-boot
+
+run() { # PROGRAM ARGUMENTS
+	"$@" >/tmp/out 2>&1 || complain "$*: exit code $?: $(tail -n 3 /tmp/out | tr '\n#' ' |')"
+	sed 's/^/# /' /tmp/out
+}
+
+run kvm_load spin 60 "$cpus"
+verdict kvm-spin
+run kvm_load ring 2000 "$cpus"
+verdict kvm-ring
+run kvm_load bucket 500 "$cpus"
+verdict kvm-bucket
+
+# Linux prefers its TSC.
+clocksource=/sys/devices/system/clocksource/clocksource0/current_clocksource
+echo kvm-clock >$clocksource
+want clocksource "$(cat $clocksource)" kvm-clock
+run kvm_time turns 2000 "$cpus"
+verdict kvm-clock-turns
+run kvm_time pm 10
+verdict kvm-clock-pm
+
+insmod /modules/ptp_kvm.ko || complain "ptp_kvm does not load"
+want "clock name" "$(cat /sys/class/ptp/ptp0/clock_name)" "KVM virtual PTP"
+run kvm_time ptp 5
+verdict kvm-ptp
+
+# Nobody held this guest: a thousandth of its CPU time at most.
+awk '/^cpu[0-9]/ { for (i = 2; i <= 9; i++) all += $i; stolen += $9 }
+	END { print "# steal " stolen " of " all; exit !(all > 0 && stolen * 1000 <= all) }' \
+	/proc/stat || complain "steal: $(grep '^cpu' /proc/stat | tr '\n' ' ')"
+verdict kvm-steal-idle
+
+quiet_dmesg
+verdict kvm-dmesg
+echo "=== dmesg"
+dmesg | grep -iE 'kvm|pv|tsc:|clocksource|ptp'
+echo "=== interrupts"
+cat /proc/interrupts
+echo "=== end"
