@@ -149,6 +149,26 @@ def kvm_counters_off(run):
     return bad
 
 
+def steal_gauges(run):
+    """Kensho's own sum for each VP is what its Linux counted, and no more than it was paused. The
+    first VP is also paused a few times before its Linux registers: nothing shows those."""
+    vps = counters_by_vp(run.text("com2"), "gauge")
+    pauses = counters_by_vp(run.text("com2"))
+    shown = re.findall(r"^cpu(\d+)" + r" \d+" * 7 + r" (\d+)",
+                       section(run.text("com1"), "stat"), re.M)
+    bad = [] if len(shown) == len(vps) == int(run.row["cpus"]) else ["VPs or CPUs are missing"]
+    for cpu, ticks in shown[:len(vps)]:
+        gauges, linux_ms = vps[int(cpu)], int(ticks) * 10
+        own_ms = sum(ns for name, ns in gauges.items() if name.startswith("steal_")) / 1e6
+        pause_ms, count = gauges.get("steal_pause_ns", 0) / 1e6, pauses[int(cpu)].get("PAUSE", 0)
+        early_ms = 0 if int(cpu) else 3000
+        if not own_ms * 0.95 - early_ms <= linux_ms <= own_ms * 1.05 + 50:
+            bad.append(f"vp{cpu}: {own_ms:.0f} ms stolen, Linux shows {linux_ms}")
+        if count < 5 or not 1900 <= pause_ms <= count * 500 * 1.05:
+            bad.append(f"vp{cpu}: {count} pauses, {pause_ms:.0f} ms stolen by them")
+    return bad
+
+
 def memory_map(run):
     """The guest's map reserves our region and leaves it less RAM than the machine has."""
     text = section(run.text("com1"), "dmesg")
