@@ -11,63 +11,28 @@ static bool is_live(const struct hv_module *m, const struct partition *p)
 	return m->is_enabled == NULL || m->is_enabled(p);
 }
 
-/* The enabled module behind @m, or the next one that is; NULL: none is left. */
-static const struct hv_module *const *next_live(const struct hv_module *const *m,
-						const struct partition *p)
-{
-	while (*m != NULL && !is_live(*m, p))
-		m++;
-	return *m != NULL ? m : NULL;
-}
-
-#define FOR_EACH_LIVE(m, p)                                                                \
-	for (const struct hv_module *const *(m) = next_live(hv_modules, (p)); (m) != NULL; \
-	     (m) = next_live((m) + 1, (p)))
-
 void hv_vp_reset(struct vp *vp, bool init)
 {
-	FOR_EACH_LIVE(m, vp->partition)
-	{
-		if ((*m)->vp_reset != NULL)
+	for (const struct hv_module *const *m = hv_modules; *m != NULL; m++) {
+		if ((*m)->vp_reset != NULL && is_live(*m, vp->partition))
 			(*m)->vp_reset(vp, init);
 	}
 }
 
-static void clock_changed(struct partition *p)
-{
-	FOR_EACH_LIVE(m, p)
-	{
-		if ((*m)->clock_changed != NULL)
-			(*m)->clock_changed(p);
+/* A function that hands a call to every enabled module that has one for it, in order. */
+#define FOR_MODULES(name, type, partition)                                             \
+	static void name(type arg)                                                     \
+	{                                                                              \
+		for (const struct hv_module *const *m = hv_modules; *m != NULL; m++) { \
+			if ((*m)->name != NULL && is_live(*m, partition))              \
+				(*m)->name(arg);                                       \
+		}                                                                      \
 	}
-}
 
-static void map_changed(struct partition *p)
-{
-	FOR_EACH_LIVE(m, p)
-	{
-		if ((*m)->map_changed != NULL)
-			(*m)->map_changed(p);
-	}
-}
-
-static void stolen(struct vp *vp)
-{
-	FOR_EACH_LIVE(m, vp->partition)
-	{
-		if ((*m)->stolen != NULL)
-			(*m)->stolen(vp);
-	}
-}
-
-static void paused(struct vp *vp)
-{
-	FOR_EACH_LIVE(m, vp->partition)
-	{
-		if ((*m)->paused != NULL)
-			(*m)->paused(vp);
-	}
-}
+FOR_MODULES(clock_changed, struct partition *, arg)
+FOR_MODULES(map_changed, struct partition *, arg)
+FOR_MODULES(stolen, struct vp *, arg->partition)
+FOR_MODULES(paused, struct vp *, arg->partition)
 
 static const struct partition_hooks hooks = {
 	.vp_reset = hv_vp_reset,
