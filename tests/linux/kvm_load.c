@@ -15,8 +15,10 @@
 
 #define TABLE_FDS 40000 /* a fork copies so many descriptors under the table's lock */
 
-#define QUEUE_LENGTH 4000 /* a write walks so many waiters under the queue's lock */
-#define WRITE_EVERY  32   /* looks */
+/* Only at first: who waits with IF = 0 keeps the last CPU waiting, which then yields to nobody. */
+#define QUEUE_LENGTH 4000 /* a write walks so many waiters under the lock of the queue */
+#define WRITE_EVERY  8    /* looks */
+#define WRITE_PART   3    /* of the rounds */
 
 #define EPOLL_CTL_ADD       1
 #define RLIMIT_NOFILE       7
@@ -29,7 +31,7 @@ static volatile u64 *page;     /* two words: a generation and its complement */
 static volatile u64 *guarded;  /* sometimes PROT_NONE */
 static volatile u64 published; /* this generation of the page is there, or a newer one */
 static volatile u64 guard;     /* GUARD_STATES in turn */
-static volatile u64 stop, errors, looks, faults;
+static volatile u64 round, stop, errors, looks, faults;
 static long cpus, rounds, queue;
 
 static void fail(const char *what, u64 got, u64 want)
@@ -97,30 +99,32 @@ static void change_guard(void)
 	next_guard();
 }
 
-static void fork_once(long round)
+static void fork_once(long nr)
 {
 	static volatile u64 private_word;
 	int status = -1;
 	long pid;
 
-	private_word = (u64)round;
+	private_word = (u64)nr;
 	pid = sys(SYS_fork);
 	if (pid == 0) {
-		bool same = private_word == (u64)round;
+		bool same = private_word == (u64)nr;
 
 		private_word = ~0ull;
-		sys(SYS_exit_group, same ? round & 127 : 255);
+		sys(SYS_exit_group, same ? nr & 127 : 255);
 	}
-	if (sys(SYS_wait4, pid, &status, 0, 0) != pid || status != (int)(round & 127) << 8)
-		fail("child ", (u64)status, (u64)(round & 127) << 8);
-	if (private_word != (u64)round)
-		fail("a child's write shows: ", private_word, (u64)round);
+	if (sys(SYS_wait4, pid, &status, 0, 0) != pid || status != (int)(nr & 127) << 8)
+		fail("child ", (u64)status, (u64)(nr & 127) << 8);
+	if (private_word != (u64)nr)
+		fail("a child's write shows: ", private_word, (u64)nr);
 }
 
 static void fork_all(void)
 {
-	for (long i = 0; i < rounds; i++)
+	for (long i = 0; i < rounds; i++) {
+		store(&round, (u64)i);
 		fork_once(i);
+	}
 	store(&stop, 1);
 }
 
@@ -139,7 +143,7 @@ static void wait_for_lock(void)
 	long fd;
 
 	for (long i = 0; !load(&stop); i++) {
-		if (i % WRITE_EVERY == 0)
+		if (i % WRITE_EVERY == 0 && load(&round) < (u64)rounds / WRITE_PART)
 			sys(SYS_write, queue, &one, sizeof(one));
 		fd = sys(SYS_dup, 0);
 		look_at_page();
