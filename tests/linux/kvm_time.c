@@ -5,7 +5,8 @@
  *   turns ROUNDS CPUS  each CPU in turn reads the raw clock; none may see less than the one before
  *   pm SECONDS         the raw clock against the ACPI PM timer of the machine
  *   ptp SECONDS        /dev/ptp0 against the system's clocks
- *   busy SECONDS CPUS  no CPU sleeps; what each missed, by its TSC, is "held"
+ *   busy HOLDS CPUS    no CPU sleeps until each was held so often, and a second more; how long it
+ *                      was held, by its TSC
  */
 #include "tests/linux/sys.h"
 
@@ -13,6 +14,8 @@
 #define PM_TIMER_HZ   3579545ull
 #define PM_TIMER_MASK 0xffffffu
 #define NS            1000000000ull
+
+#define LIMIT_PER_HOLD 10 /* seconds */
 
 static volatile u64 turn_ns, turn, backwards;
 static long cpus, amount;
@@ -144,19 +147,22 @@ static u64 gap_ticks, second_ticks;
 
 static void busy(long cpu)
 {
-	u64 begin, before, now, held = 0;
+	u64 begin, before, now, last, held = 0;
 	long gaps = 0;
 
 	pin(cpu);
-	begin = before = rdtsc();
+	begin = before = last = rdtsc();
 	do {
 		now = rdtsc();
 		if (now - before > gap_ticks) {
 			held += now - before;
+			last = now;
 			gaps++;
 		}
 		before = now;
-	} while (now - begin < second_ticks * (u64)amount);
+		if (gaps == amount && now - last > second_ticks)
+			break;
+	} while (now - begin < second_ticks * LIMIT_PER_HOLD * (u64)amount);
 	REPORT3("busy cpu ", cpu, " gaps ", gaps, " held_ms ",
 		(long)(held / (second_ticks / 1000)));
 }

@@ -12,11 +12,12 @@ stolen() { # CPU: in ms
 	awk -v cpu="cpu$1" '$1 == cpu { print $9 * 10 }' /proc/stat
 }
 
+# Begin and end soon after a pause: the next one does not fall between a look and the load.
+kvm_time busy 1 "$cpus" >/dev/null
 for cpu in $(seq 0 $last); do
 	eval "steal$cpu=$(stolen "$cpu")"
 done
-kvm_time busy 25 "$cpus" >/tmp/out || complain "busy failed"
-sleep 1 # the next tick accounts what is still on its way
+kvm_time busy 5 "$cpus" >/tmp/out || complain "busy failed"
 sed 's/^/# /' /tmp/out
 for cpu in $(seq 0 $last); do
 	eval "before=\$steal$cpu"
