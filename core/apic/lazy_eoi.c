@@ -17,7 +17,7 @@ err_t lazy_eoi_enable(struct vp *vp, u64 gpa)
 
 	TRY(shared_area_set(vp->partition, &word, gpa, WORD_BYTES));
 	lazy_eoi_disable(vp);
-	vp->apic.lazy_word = word;
+	TRY(shared_area_set(vp->partition, &vp->apic.lazy_word, gpa, WORD_BYTES));
 	/* Else the CPU would answer reads of the bits in service without asking. */
 	vp->apic.lazy_eoi = !vp->partition->machine.apic_register_virt;
 	return ERR_NONE;
@@ -26,7 +26,7 @@ err_t lazy_eoi_enable(struct vp *vp, u64 gpa)
 void lazy_eoi_disable(struct vp *vp)
 {
 	lazy_eoi_sync(vp);
-	shared_area_clear(&vp->apic.lazy_word);
+	shared_area_clear(vp->partition, &vp->apic.lazy_word);
 	vp->apic.lazy_eoi = false;
 }
 

@@ -17,7 +17,7 @@ static bool is_good(const struct partition *p, const struct shared_area *a)
 {
 	struct ept_leaf leaf;
 
-	if (!IS_ALIGNED(a->gpa, 4u) || a->gpa % PAGE_BYTES + a->len > PAGE_BYTES ||
+	if (a->len == 0 || !IS_ALIGNED(a->gpa, 4u) || a->gpa % PAGE_BYTES + a->len > PAGE_BYTES ||
 	    !gpa_is_ram(p, gpa(a->gpa), a->len))
 		return false;
 	leaf = ept_walk(&p->ept, gpa(a->gpa));
@@ -32,18 +32,25 @@ void shared_area_check(struct partition *p, struct shared_area *a)
 	spin_unlock(&p->ept.lock);
 }
 
+/* Under the lock: another CPU may be in shared_area_check() for the same area. */
+static void assign(struct partition *p, struct shared_area *a, u64 gpa, u32 len)
+{
+	spin_lock(&p->ept.lock);
+	WRITE_ONCE(a->mem, NULL);
+	a->gpa = gpa;
+	a->len = len;
+	spin_unlock(&p->ept.lock);
+}
+
 err_t shared_area_set(struct partition *p, struct shared_area *a, u64 gpa, u32 len)
 {
 	ASSERT(len != 0 && len <= PAGE_BYTES);
-	shared_area_clear(a);
-	a->gpa = gpa;
-	a->len = len;
+	assign(p, a, gpa, len);
 	shared_area_check(p, a);
 	return shared_area_is_live(a) ? ERR_NONE : ERR_FAULT;
 }
 
-void shared_area_clear(struct shared_area *a)
+void shared_area_clear(struct partition *p, struct shared_area *a)
 {
-	WRITE_ONCE(a->mem, NULL);
-	a->len = 0;
+	assign(p, a, 0, 0);
 }

@@ -29,8 +29,9 @@ struct shared_area {
  */
 MUST_CHECK err_t shared_area_set(struct partition *p, struct shared_area *a, u64 gpa, u32 len);
 
-/* shared_area_clear() - nobody begins to write it any more: the caller orders those who do. */
-void shared_area_clear(struct shared_area *a);
+/* shared_area_clear() - nobody begins to write it any more, whatever happens to the map: the caller
+ * orders those who do. LOCK: takes ept.lock. */
+void shared_area_clear(struct partition *p, struct shared_area *a);
 
 /* shared_area_recheck() - the map has changed. LOCK: takes ept.lock. */
 void shared_area_check(struct partition *p, struct shared_area *a);

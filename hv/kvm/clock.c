@@ -96,7 +96,7 @@ static void clock_reset(struct vp *vp, bool init)
 
 	spin_lock(&vp->partition->lock);
 	k->system_time = 0;
-	shared_area_clear(&k->clock);
+	shared_area_clear(vp->partition, &k->clock);
 	spin_unlock(&vp->partition->lock);
 	if (!init && vp->index == 0)
 		vp->partition->wall_clock_msr = 0;
@@ -133,7 +133,7 @@ static NOINLINE enum msr_result system_time_slow(struct vp *vp, u64 val)
 		register_page(vp, val);
 	} else {
 		spin_lock(&vp->partition->lock);
-		shared_area_clear(&k->clock);
+		shared_area_clear(vp->partition, &k->clock);
 		k->system_time = val;
 		spin_unlock(&vp->partition->lock);
 	}

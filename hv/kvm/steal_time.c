@@ -36,7 +36,7 @@ void kvm_steal_map_changed(struct partition *p)
 static void unregister(struct vp *vp)
 {
 	park_forget(vp);
-	shared_area_clear(&kvm_state(vp)->steal);
+	shared_area_clear(vp->partition, &kvm_state(vp)->steal);
 }
 
 static void steal_reset(struct vp *vp, bool init)

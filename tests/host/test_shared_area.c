@@ -85,8 +85,9 @@ static void test_dead_areas_do_nothing(void)
 	memcpy(before, g.ram, sizeof(before));
 	EXPECT_TRUE(is_live_at(GUEST_RAM_BASE + 0x1000, 64));
 	EXPECT_EQ(0xa5a5a5a5, shared_read32(&a, 8));
-	shared_area_clear(&a);
+	shared_area_clear(&g.p, &a);
 	shared_area_recheck(&g.p, &a);
+	shared_area_check(&g.p, &a); /* a CPU that was on its way there */
 	shared_write8(&a, 0, 1);
 	shared_write32(&a, 4, 1);
 	shared_write64(&a, 8, 1);
