@@ -48,7 +48,9 @@ class Console:
 
 def busy_dialogue(console, directory):
     console.expect("starting the guest", BOOT_S)
-    console.press(b"?", r"COM2: c dumps the counters, r the registers of all VPs, t the trace rings\n")
+    console.press(b"?", r"COM2: c dumps the counters, e audits the EPT, r dumps the registers of all VPs, t "
+                  r"the trace rings\n")
+    console.press(b"e", r"EPT audit: \d+ tables, pages of [^\n]*: all as they should be\n")
     counters = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
     assert re.search(r"^exit vp0 cpuid \d+$", counters, re.M), "no exit counter in the dump"
     registers = console.press(b"r", r"registers: asked for on COM2\n.*registers: end\n")
