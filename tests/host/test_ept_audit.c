@@ -8,51 +8,14 @@
 #include "core/mem/ept_audit.h"
 #include "core/mem/page_alloc.h"
 #include "core/mtrr.h"
-#include "tests/host/fakes/paged.h"
+#include "tests/host/ept_machine.h"
 
-#define RAM_TOP     0x1ffe0000ull
-#define REGION_BASE 0x1f600000ull
-#define REGION_LEN  0x800000ull
-
-static struct partition *const p = &the_partition;
-
-/* A 512-MiB PC: 8 MiB of it ours, ACPI tables at the top of RAM, flash reserved. */
-static void machine(void)
+/* build(), and what the EPT's types follow and how far addresses go. */
+static void build_audited(void)
 {
-	static const struct e820_map map = {
-		.count = 8,
-		.e = { { 0, 0x9fc00, E820_RAM },
-		       { 0x9fc00, 0x400, E820_RESERVED },
-		       { 0xe8000, 0x18000, E820_RESERVED },
-		       { 0x100000, REGION_BASE - 0x100000, E820_RAM },
-		       { REGION_BASE, REGION_LEN, E820_RESERVED },
-		       { REGION_BASE + REGION_LEN, RAM_TOP - REGION_BASE - REGION_LEN, E820_RAM },
-		       { RAM_TOP, 0x20000, E820_ACPI },
-		       { 0xfffc0000, 0x40000, E820_RESERVED } },
-	};
-	struct mtrr_state *m = &paged_vp.mtrr;
-
-	paged_reset(EMUL_64);
-	p->memory = map;
-	p->region_base = hpa(REGION_BASE);
-	p->region_len = REGION_LEN;
-	m->cap = 0x508;
-	m->phys_bits = 40;
-	m->var_count = 8;
-	m->def_type = 0xc06; /* enabled, fixed ranges, WB */
-	for (u32 i = 0; i < ARRAY_SIZE(m->fixed); i++)
-		m->fixed[i] = i == 2 ? 0 : 0x0606060606060606ull;
-	m->base[0] = 0xc0000000 | MT_UC; /* the PCI hole */
-	m->mask[0] = 0xffc0000000 | BIT64(11);
+	build();
 	p->machine.phys_bits = 40;
-	mtrr_cache_enabled(&paged_vp); /* what the EPT's types follow */
-}
-
-static void build(void)
-{
-	machine();
-	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
-	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+	mtrr_cache_enabled(&paged_vp);
 }
 
 /* The entry of @at at @level, by hand. */
@@ -88,7 +51,7 @@ static void test_good_maps_pass(void)
 {
 	struct ept_audit a;
 
-	build();
+	build_audited();
 	expect_rule(NULL, 0);
 	a = ept_audit(p);
 	EXPECT_EQ(p->ept.pages, a.tables);
@@ -109,7 +72,7 @@ static void test_good_maps_pass(void)
 
 static void map(u64 at, u64 to, u64 len, u64 perms, u8 type)
 {
-	build();
+	build_audited();
 	EXPECT_EQ(ERR_NONE, ept_map(&p->ept, gpa(at), hpa(to), len, perms, type));
 }
 
@@ -135,10 +98,10 @@ static void test_each_rule(void)
 	expect_rule("may execute", 0x300000);
 	map(0x400000, 0x600000, 0x200000, EPT_R | EPT_W, MT_WB);
 	expect_rule("large page", 0x400000);
-	build();
+	build_audited();
 	EXPECT_EQ(ERR_NONE, ept_map(&p->ept, gpa(0x300000), p->ones_page, 0x1000, EPT_R, MT_WB));
 	expect_rule("outside the region", 0x300000);
-	build();
+	build_audited();
 	*slot(REGION_BASE, 1) |= EPT_W;
 	expect_rule("writable", REGION_BASE);
 }
@@ -159,26 +122,26 @@ static void test_misconfigurations(void)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		u64 *entry;
 
-		build();
+		build_audited();
 		entry = slot(0x400000, 2);
 		EXPECT_NE(0, *entry & EPT_PS);
 		*entry = (*entry & ~bad[i].clear) | bad[i].set;
 		expect_rule(bad[i].rule, 0x400000);
 	}
-	build();
+	build_audited();
 	*slot(0, 3) |= EPT_IPAT; /* names a table */
 	expect_rule("names a table", 0);
-	build();
+	build_audited();
 	*slot(0, 4) &= ~EPT_W;
 	expect_rule("names a table", 0);
-	build();
+	build_audited();
 	p->ept.pages++;
 	expect_rule("lost or counted twice", 0);
 }
 
 static void test_apic_page(void)
 {
-	build();
+	build_audited();
 	p->apic_page_gpa[0] = 0xfee00000 | 1; /* noted, and nothing mapped */
 	expect_rule("not the APIC-access page", 0xfee00000);
 	EXPECT_EQ(ERR_NONE, ept_map(&p->ept, gpa(0xfee00000), p->apic_access_page, PAGE_SIZE,
