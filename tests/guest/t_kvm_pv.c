@@ -15,13 +15,6 @@
 
 #define VEC 0x61
 
-static u8 page[4096] ALIGNED(4096);
-
-static u64 addr(u32 offset)
-{
-	return (u64)(uintptr_t)page + offset;
-}
-
 /* An MSR is there exactly when its bit is. */
 static void kvmpv_msrs_follow_cpuid(void)
 {
@@ -55,29 +48,6 @@ static void kvmpv_calls_follow_cpuid(void)
 }
 
 /* --- steal time --- */
-
-static volatile struct steal *steal_of(u32 cpu)
-{
-	return (volatile struct steal *)(uintptr_t)(page + cpu * 64);
-}
-
-static void steal_on(u64 cpu)
-{
-	wrmsr(STEAL_TIME, addr((u32)cpu * 64) | 1);
-}
-
-static void steal_off(u64 unused)
-{
-	wrmsr(STEAL_TIME, 0);
-}
-
-static bool need(enum bit bit)
-{
-	if (!has(bit))
-		test_skip("this feature is off here");
-	memset(page, 0, sizeof(page));
-	return has(bit);
-}
 
 static void kvmpv_steal_msr(void)
 {

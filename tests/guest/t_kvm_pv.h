@@ -5,6 +5,8 @@
 
 #include "core/lib/types.h"
 #include "tests/guest/lib/insn.h"
+#include "tests/guest/lib/str.h"
+#include "tests/guest/lib/tap.h"
 
 #define STEAL_TIME    0x4b564d03u
 #define PV_EOI_EN     0x4b564d04u
@@ -48,3 +50,35 @@ struct steal {
 	u8 preempted, pad[47];
 };
 static_assert(sizeof(struct steal) == 64, "steal time layout");
+
+/* What a test registers lies here; zeroed by need(). */
+static u8 page[4096] ALIGNED(4096);
+
+static inline u64 addr(u32 offset)
+{
+	return (u64)(uintptr_t)page + offset;
+}
+
+static inline volatile struct steal *steal_of(u32 cpu)
+{
+	return (volatile struct steal *)(uintptr_t)(page + cpu * 64);
+}
+
+static inline void steal_on(u64 cpu)
+{
+	wrmsr(STEAL_TIME, addr((u32)cpu * 64) | 1);
+}
+
+static inline void steal_off(u64 unused)
+{
+	wrmsr(STEAL_TIME, 0);
+}
+
+/* need() - false, and the test is skipped: the feature is off. */
+static inline bool need(enum bit bit)
+{
+	if (!has(bit))
+		test_skip("this feature is off here");
+	memset(page, 0, sizeof(page));
+	return has(bit);
+}

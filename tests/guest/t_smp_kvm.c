@@ -9,36 +9,6 @@
 #include "tests/guest/t_kvm_pv.h"
 #include "tests/guest/t_smp.h"
 
-static u8 page[4096] ALIGNED(4096);
-
-static u64 addr(u32 offset)
-{
-	return (u64)(uintptr_t)page + offset;
-}
-
-static volatile struct steal *steal_of(u32 cpu)
-{
-	return (volatile struct steal *)(uintptr_t)(page + cpu * 64);
-}
-
-static void steal_on(u64 cpu)
-{
-	wrmsr(STEAL_TIME, addr((u32)cpu * 64) | 1);
-}
-
-static void steal_off(u64 unused)
-{
-	wrmsr(STEAL_TIME, 0);
-}
-
-static bool need(enum bit bit)
-{
-	if (!has(bit))
-		test_skip("this feature is off here");
-	memset(page, 0, sizeof(page));
-	return has(bit);
-}
-
 static void halt_until_quit(u64 unused)
 {
 	while (!smp_quit)
