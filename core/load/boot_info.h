@@ -15,6 +15,28 @@ struct boot_module {
 	char string[BOOT_CMDLINE_MAX]; /* as GRUB passes it: without the file name */
 };
 
+enum framebuffer_kind {
+	FRAMEBUFFER_NONE,  /* the loader says nothing: a screen in text mode is likely, not sure */
+	FRAMEBUFFER_PIXEL, /* linear, direct colour */
+	FRAMEBUFFER_INDEXED,
+	FRAMEBUFFER_TEXT, /* EGA text: width and height count characters */
+};
+
+/* One colour channel of a pixel: @size bits from bit @pos on. */
+struct framebuffer_channel {
+	u8 pos, size;
+};
+
+/* The screen as the loader left it; nothing in it is checked beyond the tag's own format. */
+struct boot_framebuffer {
+	enum framebuffer_kind kind;
+	u64 pa;
+	u32 pitch; /* bytes from one line to the next */
+	u32 width, height;
+	u8 bpp;
+	struct framebuffer_channel red, green, blue; /* FRAMEBUFFER_PIXEL */
+};
+
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];
 	char loader[64];
@@ -22,6 +44,7 @@ struct boot_info {
 	bool has_rsdp;
 	u8 rsdp[36]; /* copy; length by revision, the rest 0 */
 	u32 rsdp_len;
+	struct boot_framebuffer framebuffer;
 	hpa_t mb2_start; /* the information structure itself: live until it is parsed */
 	u64 mb2_len;
 	u32 module_count;

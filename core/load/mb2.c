@@ -14,10 +14,17 @@
 #define MB2_TAG_MODULE     3u
 #define MB2_TAG_MEMINFO    4u
 #define MB2_TAG_MMAP       6u
+#define MB2_TAG_FB         8u
 #define MB2_TAG_ACPI_OLD   14u
 #define MB2_TAG_ACPI_NEW   15u
 #define MB2_TAG_HEADER_LEN 8u
 #define MB2_MMAP_ENTRY_MIN 24u
+/* SPEC-GAP: the text has one reserved byte before the colours, GRUB and its header two. */
+#define MB2_FB_LEN         31u
+#define MB2_FB_RGB_LEN     38u
+#define MB2_FB_INDEXED     0u
+#define MB2_FB_RGB         1u
+#define MB2_FB_TEXT        2u
 #define MB2_MMAP_MAX       4096u /* entries before they are joined: bounds the sorting */
 
 struct mb2_walk {
@@ -159,6 +166,44 @@ static err_t acpi_tag(struct mb2_walk *w, const u8 *tag, u64 len, bool is_new)
 	return ERR_NONE;
 }
 
+static struct framebuffer_channel channel(const u8 *at)
+{
+	return (struct framebuffer_channel){ .pos = at[0], .size = at[1] };
+}
+
+/* Whether it can be drawn on is the screen driver's question, and no reason to stop. */
+static err_t framebuffer_tag(struct mb2_walk *w, const u8 *tag, u64 len)
+{
+	struct boot_framebuffer *fb = &w->bi->framebuffer;
+
+	if (len < MB2_FB_LEN || (tag[29] == MB2_FB_RGB && len < MB2_FB_RGB_LEN))
+		return fail(w, ERR_INVAL, "multiboot2: framebuffer tag is too short");
+	*fb = (struct boot_framebuffer){
+		.pa = get_u64(tag + 8),
+		.pitch = get_u32(tag + 16),
+		.width = get_u32(tag + 20),
+		.height = get_u32(tag + 24),
+		.bpp = tag[28],
+	};
+	switch (tag[29]) {
+	case MB2_FB_INDEXED:
+		fb->kind = FRAMEBUFFER_INDEXED;
+		break;
+	case MB2_FB_RGB:
+		fb->kind = FRAMEBUFFER_PIXEL;
+		fb->red = channel(tag + 32);
+		fb->green = channel(tag + 34);
+		fb->blue = channel(tag + 36);
+		break;
+	case MB2_FB_TEXT:
+		fb->kind = FRAMEBUFFER_TEXT;
+		break;
+	default: /* of a later specification: not for us */
+		fb->kind = FRAMEBUFFER_NONE;
+	}
+	return ERR_NONE;
+}
+
 static err_t one_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 {
 	switch (get_u32(tag)) {
@@ -172,6 +217,8 @@ static err_t one_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 		return meminfo_tag(w, tag, len);
 	case MB2_TAG_MMAP:
 		return mmap_tag(w, tag, len);
+	case MB2_TAG_FB:
+		return framebuffer_tag(w, tag, len);
 	case MB2_TAG_ACPI_OLD:
 		return acpi_tag(w, tag, len, false);
 	case MB2_TAG_ACPI_NEW:
