@@ -227,6 +227,10 @@ static void deliver(struct vp *vp, u64 rflags, u64 blocking)
 
 	if (ev->nmi_pending && !(blocking & (INTERRUPT_SHADOW | GUEST_INTR_BLOCKED_BY_NMI))) {
 		ev->nmi_pending = false;
+		if (unlikely(ev->nmi_unblocked)) { /* rule K2b: inject, ask for no window */
+			ev->nmi_unblocked = false;
+			hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
+		}
 		COUNT(vp, NMI_INJECTED);
 		TRACE(vp, NMI, 0, 0, 0);
 		inject(intr_info(INTR_TYPE_NMI, EXC_NMI, false));
@@ -239,6 +243,19 @@ static void deliver(struct vp *vp, u64 rflags, u64 blocking)
 		}
 	}
 	set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+}
+
+/*
+ * What blocks interrupts and NMIs.
+ * HW-ERRATUM: Bochs 2.7 keeps virtual NMIs blocked through VM entries that say they are not, until
+ * the guest's next IRET, and reports it at each exit. After an INIT in an NMI handler none comes.
+ */
+static u64 read_blocking(const struct vp *vp)
+{
+	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	return unlikely(vp->event.nmi_unblocked) ? blocking & ~(u64)GUEST_INTR_BLOCKED_BY_NMI
+						 : blocking;
 }
 
 /* Everything but one interrupt of the virtual APIC for a running VP. */
@@ -256,7 +273,7 @@ static NOINLINE void prepare_any(struct vp *vp)
 	if (vp->apic.tpr_shadow)
 		vlapic_set_tpr_threshold(vp, vlapic_tpr_threshold(vp));
 	rflags = hw_vmread(VMCS_GUEST_RFLAGS);
-	blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	blocking = read_blocking(vp);
 	/* Rule K1: an entry that was abandoned in its window has its injection committed already.
 	 */
 	if (hw_vmread(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID) {
@@ -349,9 +366,10 @@ NOINLINE void event_prepare_entry(struct vp *vp)
 	prepare_usual(vp, false);
 }
 
-void event_reset(struct vp *vp)
+void event_reset(struct vp *vp, bool nmi_blocked)
 {
-	vp->event = (struct event_state){ 0 }; /* no IF is aside any more */
+	nmi_blocked |= vp->event.nmi_unblocked; /* a second INIT in a row */
+	vp->event = (struct event_state){ .nmi_unblocked = nmi_blocked }; /* no IF is aside now */
 	vlapic_apicv_uninhibit(vp, APICV_INHIBIT_REASON_BLOCKIRQ);
 	hw_vmwrite(VMCS_VM_ENTRY_INTR_INFO, 0);
 	set_windows(vp, false, false);

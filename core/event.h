@@ -23,6 +23,7 @@ struct event_state {
 		};
 		u32 rare; /* any of the above */
 	};
+	bool nmi_unblocked; /* INIT ended the blocking of NMIs, and none was injected since */
 };
 
 /**
@@ -52,4 +53,8 @@ void event_prepare_entry(struct vp *vp);
 /* event_is_pending() - a wake event exists: the VP must not sleep. */
 bool event_is_pending(const struct vp *vp);
 
-void event_reset(struct vp *vp);
+/*
+ * event_reset() - INIT or power-on: nothing is pending, nothing blocks NMIs. @nmi_blocked: they
+ * were until now.
+ */
+void event_reset(struct vp *vp, bool nmi_blocked);

@@ -73,6 +73,8 @@ void vp_startup(struct vp *vp, u8 vector)
 void vp_reset(struct vp *vp, bool init)
 {
 	u64 cr0_cache = init ? guest_cr0(vp) & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW;
+	bool nmi_blocked =
+		init && (hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) & GUEST_INTR_BLOCKED_BY_NMI);
 	struct cpuid_regs id;
 
 	for (size_t i = 0; i < ARRAY_SIZE(reset_state); i++)
@@ -99,7 +101,7 @@ void vp_reset(struct vp *vp, bool init)
 	vp->asleep = false;
 	/* SDM "Local APIC Operation After INIT": an application processor waits for a SIPI. */
 	vp->state = vp->index == 0 ? VP_RUNNING : VP_WAIT_SIPI;
-	event_reset(vp);
+	event_reset(vp, nmi_blocked);
 	vlapic_reset(vp, init);
 	vp_apic_mode_changed(vp);
 	hw_invvpid(vp->vpid);

@@ -255,7 +255,7 @@ static void test_init_ends_the_inhibition(void)
 	VP->state = VP_HALTED;
 	event_prepare_entry(VP);
 	EXPECT_EQ(APICV_INHIBIT_REASON_BLOCKIRQ, VP->apic.apicv_inhibit);
-	event_reset(VP);
+	event_reset(VP, false);
 	EXPECT_EQ(0, VP->apic.apicv_inhibit);
 }
 

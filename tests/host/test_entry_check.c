@@ -181,5 +181,31 @@ static void test_every_check_names_its_failure(void)
 	}
 }
 
-TEST_MAIN(TEST(test_reset_state_passes), TEST(test_entry_state_passes),
-	  TEST(test_controls_are_written), TEST(test_every_check_names_its_failure))
+/*
+ * Rule K2b: INIT ends the blocking of NMIs, whatever later exits report; the next NMI is injected,
+ * and from then on they tell the truth.
+ */
+static void test_init_ends_nmi_blocking(void)
+{
+	reset_vp();
+	fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = GUEST_INTR_BLOCKED_BY_NMI;
+	vp_reset(vp, true);
+	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY]);
+	vp_reset(vp, true);
+	fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = GUEST_INTR_BLOCKED_BY_NMI;
+	event_nmi(vp);
+	event_prepare_entry(vp);
+	EXPECT_EQ(EXC_NMI, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO] & 0xff);
+	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY]);
+	EXPECT_FALSE(vp->proc_ctls & PROC_NMI_WINDOW_EXITING);
+	fake.vmcs[VMCS_VM_ENTRY_INTR_INFO] = 0;
+	fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = GUEST_INTR_BLOCKED_BY_NMI;
+	event_nmi(vp);
+	event_prepare_entry(vp);
+	EXPECT_EQ(0, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO]);
+	EXPECT_TRUE(vp->proc_ctls & PROC_NMI_WINDOW_EXITING);
+}
+
+TEST_MAIN(TEST(test_init_ends_nmi_blocking), TEST(test_reset_state_passes),
+	  TEST(test_entry_state_passes), TEST(test_controls_are_written),
+	  TEST(test_every_check_names_its_failure))
