@@ -5,8 +5,8 @@
     tools/mkiso.py OUTPUT       the image of `make iso`; KERNEL, INITRD, APPEND and HV from the
                                 environment replace the default Linux guest
 
-Other tools import make_iso(). The image boots through BIOS (i386-pc), from a CD and, as a hybrid,
-from a USB stick.
+Other tools import make_iso(). The image is a hybrid: CD and USB stick, BIOS (GRUB's i386-pc) and
+64-bit UEFI (x86_64-efi).
 """
 
 import dataclasses
@@ -25,9 +25,13 @@ LINUX = BUILD / "cache/linux/vmlinuz"
 INITRD = BUILD / "initrd"
 # The last console= is /dev/console: the shell is on the serial line.
 APPEND = "console=tty0 console=ttyS0,115200"
-GRUB_MODULES = "multiboot2 multiboot linux normal iso9660 biosdisk part_msdos test echo iorw " \
-               "serial halt reboot"
-GRUB_DIR = pathlib.Path("/usr/lib/grub/i386-pc")
+# Modules that both platforms have; what reads the medium is in grub-mkrescue's core image.
+# The partition modules are those that grub-mkrescue's UEFI image asks for.
+GRUB_MODULES = "multiboot2 multiboot linux normal iso9660 fat test echo iorw serial terminal " \
+               "all_video halt reboot " + " ".join(f"part_{name}" for name in (
+                   "msdos gpt acorn amiga apple bsd dfly dvh plan sun sunpc").split())
+GRUB_DIR = pathlib.Path("/usr/lib/grub")
+PLATFORMS = {"i386-pc": "grub-pc-bin", "x86_64-efi": "grub-efi-amd64-bin"}  # and its package
 
 
 @dataclasses.dataclass
@@ -80,6 +84,9 @@ def grub_cfg(boot):
 def make_iso(out, boot):
     """Write the ISO. Raises RuntimeError with grub-mkrescue's words when that fails."""
     out = pathlib.Path(out)
+    for platform, package in PLATFORMS.items():
+        if not (GRUB_DIR / platform / "modinfo.sh").exists():
+            raise RuntimeError(f"GRUB for {platform} is missing: install the package {package}")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as tmp:
         tree = pathlib.Path(tmp)
@@ -94,7 +101,7 @@ def make_iso(out, boot):
             os.link(path, tree / name)
         image = tree.with_name(tree.name + ".iso")
         cmd = ["grub-mkrescue", "-o", str(image), "--themes=", "--fonts=", "--locales=",
-               f"--install-modules={GRUB_MODULES}", "--compress=no", f"--directory={GRUB_DIR}"]
+               f"--install-modules={GRUB_MODULES}", "--compress=no"]
         done = subprocess.run(cmd + [str(tree)], stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode or not image.exists():
