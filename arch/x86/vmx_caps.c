@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Required VMX capabilities as rows: what, why, remedy. Pure. */
+/*
+ * What Kensho requires of a CPU, as rows: what, why, remedy. The refusal of the boot CPU, that of
+ * the others and the machine report walk the same rows. Pure.
+ */
 #include "arch/x86/vmx_caps.h"
 
 #include "arch/x86/defs/msr.h"
@@ -12,7 +15,15 @@
 #define REMEDY_OLD_CPU "use a CPU from 2010 (Westmere) or later"
 #define REMEDY_NESTED  "use such a CPU, or let the outer hypervisor expose it (-cpu host,+vmx)"
 
+#define REMEDY_SETUP \
+	"enable \"Intel Virtualization Technology\" in the firmware setup and power-cycle"
+
 enum caps_reg {
+	CPU_VENDOR, /* up to CAPS_BASIC: of struct vmx_cpu, before any VMX register may be read */
+	CPU_VMX,
+	CPU_FEATURE_CONTROL,
+	CPU_LOCK,
+	CPU_TIMER,
 	CAPS_BASIC,
 	CAPS_MISC,
 	CAPS_EPT_VPID,
@@ -23,109 +34,79 @@ enum caps_reg {
 	CAPS_ENTRY
 };
 
-struct vmx_requirement {
+struct requirement {
 	enum caps_reg reg;
 	u64 bit; /* control registers: a control bit that must be settable */
-	const char *what;
-	const char *why;
-	const char *remedy;
+	const char *name, *what, *why, *remedy;
 };
 
 /* clang-format off */
-static const struct vmx_requirement requirements[] = {
-	{ CAPS_BASIC,    VMX_BASIC_TRUE_CTLS, "true VMX controls",
+static const struct requirement requirements[] = {
+	{ CPU_VENDOR, 0, "vendor", "an Intel CPU", "only VMX is supported, AMD SVM is not",
+	  "use an Intel machine" },
+	{ CPU_VMX, 0, "vmx", "VMX (CPUID.1:ECX.VMX)", "guests run in VMX non-root operation",
+	  "enable \"Intel Virtualization Technology\" in the firmware setup, or use another machine" },
+	{ CPU_FEATURE_CONTROL, 0, "feature-control", "a readable IA32_FEATURE_CONTROL",
+	  "it says whether VMX may be used", "update the firmware or the outer hypervisor" },
+	{ CPU_LOCK, 0, "vmx-not-locked-off", "VMX allowed in IA32_FEATURE_CONTROL",
+	  "VMXON faults while the firmware has it locked off", REMEDY_SETUP },
+	{ CPU_TIMER, 0, "timer-erratum", "a VMX-preemption timer without the rate erratum",
+	  "every virtual timer is armed on it", "use another machine" },
+	{ CAPS_BASIC,    VMX_BASIC_TRUE_CTLS, "true-controls", "true VMX controls",
 	  "CR3 accesses must not exit", REMEDY_OLD_CPU },
-	{ CAPS_BASIC,    VMX_BASIC_INS_OUTS_INFO, "instruction information for INS and OUTS",
+	{ CAPS_BASIC,    VMX_BASIC_INS_OUTS_INFO, "ins-outs-info", "instruction information for INS and OUTS",
 	  "string I/O on a few ports is emulated", REMEDY_NESTED },
-	{ CAPS_PIN,      PIN_EXTERNAL_INTERRUPT_EXITING, "external-interrupt exiting",
+	{ CAPS_PIN,      PIN_EXTERNAL_INTERRUPT_EXITING, "external-interrupt-exiting", "external-interrupt exiting",
 	  "device interrupts go through the virtual APIC", REMEDY_NESTED },
-	{ CAPS_PIN,      PIN_NMI_EXITING, "NMI exiting", "kicks are NMIs", REMEDY_NESTED },
-	{ CAPS_PIN,      PIN_VIRTUAL_NMIS, "virtual NMIs",
+	{ CAPS_PIN,      PIN_NMI_EXITING, "nmi-exiting", "NMI exiting", "kicks are NMIs", REMEDY_NESTED },
+	{ CAPS_PIN,      PIN_VIRTUAL_NMIS, "virtual-nmis", "virtual NMIs",
 	  "guest NMIs and kicks must not block each other", REMEDY_OLD_CPU },
-	{ CAPS_PIN,      PIN_PREEMPTION_TIMER, "the VMX-preemption timer",
+	{ CAPS_PIN,      PIN_PREEMPTION_TIMER, "preemption-timer", "the VMX-preemption timer",
 	  "every virtual timer is armed on it", REMEDY_NESTED },
-	{ CAPS_PROC,     PROC_ACTIVATE_SECONDARY, "secondary processor-based controls",
+	{ CAPS_PROC,     PROC_ACTIVATE_SECONDARY, "secondary-controls", "secondary processor-based controls",
 	  "EPT lives there", REMEDY_OLD_CPU },
-	{ CAPS_PROC,     PROC_USE_MSR_BITMAPS, "MSR bitmaps",
+	{ CAPS_PROC,     PROC_USE_MSR_BITMAPS, "msr-bitmaps", "MSR bitmaps",
 	  "the guest keeps its fast MSRs", REMEDY_NESTED },
-	{ CAPS_PROC,     PROC_USE_IO_BITMAPS, "I/O bitmaps",
+	{ CAPS_PROC,     PROC_USE_IO_BITMAPS, "io-bitmaps", "I/O bitmaps",
 	  "all but a few ports are passed through", REMEDY_NESTED },
-	{ CAPS_PROC,     PROC_HLT_EXITING, "HLT exiting", "idle is ours", REMEDY_NESTED },
-	{ CAPS_PROC,     PROC_INTERRUPT_WINDOW_EXITING, "interrupt-window exiting",
+	{ CAPS_PROC,     PROC_HLT_EXITING, "hlt-exiting", "HLT exiting", "idle is ours", REMEDY_NESTED },
+	{ CAPS_PROC,     PROC_INTERRUPT_WINDOW_EXITING, "interrupt-window", "interrupt-window exiting",
 	  "pending interrupts wait for it", REMEDY_NESTED },
-	{ CAPS_PROC,     PROC_NMI_WINDOW_EXITING, "NMI-window exiting",
+	{ CAPS_PROC,     PROC_NMI_WINDOW_EXITING, "nmi-window", "NMI-window exiting",
 	  "pending NMIs wait for it", REMEDY_OLD_CPU },
-	{ CAPS_PROC2,    PROC2_ENABLE_EPT, "EPT",
+	{ CAPS_PROC2,    PROC2_ENABLE_EPT, "ept", "EPT",
 	  "guest memory is mapped by it", REMEDY_NESTED },
-	{ CAPS_PROC2,    PROC2_UNRESTRICTED_GUEST, "unrestricted guest",
+	{ CAPS_PROC2,    PROC2_UNRESTRICTED_GUEST, "unrestricted-guest", "unrestricted guest",
 	  "guests start in real mode", REMEDY_OLD_CPU },
-	{ CAPS_PROC2,    PROC2_ENABLE_VPID, "VPID",
+	{ CAPS_PROC2,    PROC2_ENABLE_VPID, "vpid", "VPID",
 	  "TLB entries survive an exit", REMEDY_NESTED },
-	{ CAPS_PROC2,    PROC2_VIRTUALIZE_APIC_ACCESSES, "the APIC-access page",
+	{ CAPS_PROC2,    PROC2_VIRTUALIZE_APIC_ACCESSES, "apic-access-page", "the APIC-access page",
 	  "the xAPIC is emulated through it", REMEDY_NESTED },
-	{ CAPS_EXIT,     EXIT_CTL_HOST_64, "64-bit host", "Kensho is 64-bit code", REMEDY_OLD_CPU },
-	{ CAPS_EXIT,     EXIT_CTL_ACK_INTERRUPT, "acknowledge interrupt on exit",
+	{ CAPS_EXIT,     EXIT_CTL_HOST_64, "host-64", "64-bit host", "Kensho is 64-bit code", REMEDY_OLD_CPU },
+	{ CAPS_EXIT,     EXIT_CTL_ACK_INTERRUPT, "ack-interrupt", "acknowledge interrupt on exit",
 	  "the vector is needed at the exit", REMEDY_NESTED },
-	{ CAPS_EXIT,     EXIT_CTL_SAVE_EFER | EXIT_CTL_LOAD_EFER, "EFER switching",
+	{ CAPS_EXIT,     EXIT_CTL_SAVE_EFER | EXIT_CTL_LOAD_EFER, "efer-switching", "EFER switching",
 	  "the guest owns its EFER", REMEDY_NESTED },
-	{ CAPS_EXIT,     EXIT_CTL_SAVE_PAT | EXIT_CTL_LOAD_PAT, "PAT switching",
+	{ CAPS_EXIT,     EXIT_CTL_SAVE_PAT | EXIT_CTL_LOAD_PAT, "pat-switching", "PAT switching",
 	  "the guest owns its PAT", REMEDY_NESTED },
 	{ CAPS_ENTRY,    ENTRY_CTL_LOAD_EFER | ENTRY_CTL_LOAD_PAT | ENTRY_CTL_IA32E_GUEST,
-	  "EFER, PAT and long-mode entry controls", "the guest owns them", REMEDY_NESTED },
-	{ CAPS_MISC,     VMX_MISC_ACTIVITY_HLT, "the HLT activity state",
+	  "entry-controls", "EFER, PAT and long-mode entry controls", "the guest owns them", REMEDY_NESTED },
+	{ CAPS_MISC,     VMX_MISC_ACTIVITY_HLT, "activity-hlt", "the HLT activity state",
 	  "an idle VP sleeps in it", REMEDY_NESTED },
-	{ CAPS_MISC,     VMX_MISC_EXIT_SAVES_LMA, "saving of EFER.LMA on exit",
+	{ CAPS_MISC,     VMX_MISC_EXIT_SAVES_LMA, "exit-saves-lma", "saving of EFER.LMA on exit",
 	  "unrestricted guests switch modes without exits", REMEDY_OLD_CPU },
-	{ CAPS_EPT_VPID, EPT_VPID_CAP_WALK_4, "4-level EPT", "the identity map has 4 levels",
+	{ CAPS_EPT_VPID, EPT_VPID_CAP_WALK_4, "ept-4-level", "4-level EPT", "the identity map has 4 levels",
 	  REMEDY_NESTED },
-	{ CAPS_EPT_VPID, EPT_VPID_CAP_WB, "write-back EPT tables", "table walks must be cached",
+	{ CAPS_EPT_VPID, EPT_VPID_CAP_WB, "ept-wb", "write-back EPT tables", "table walks must be cached",
 	  REMEDY_NESTED },
-	{ CAPS_EPT_VPID, EPT_VPID_CAP_2M, "2-MiB EPT pages", "the map must fit the hypervisor region",
+	{ CAPS_EPT_VPID, EPT_VPID_CAP_2M, "ept-2m", "2-MiB EPT pages", "the map must fit the hypervisor region",
 	  REMEDY_OLD_CPU },
-	{ CAPS_EPT_VPID, EPT_VPID_CAP_INVEPT | EPT_VPID_CAP_INVEPT_SINGLE, "single-context INVEPT",
+	{ CAPS_EPT_VPID, EPT_VPID_CAP_INVEPT | EPT_VPID_CAP_INVEPT_SINGLE, "invept", "single-context INVEPT",
 	  "map changes must reach the TLB", REMEDY_NESTED },
 	{ CAPS_EPT_VPID, EPT_VPID_CAP_INVVPID | EPT_VPID_CAP_INVVPID_SINGLE,
-	  "single-context INVVPID", "emulated CR writes flush by it", REMEDY_NESTED },
+	  "invvpid", "single-context INVVPID", "emulated CR writes flush by it", REMEDY_NESTED },
 };
 /* clang-format on */
-
-/* True when every bit of @req is offered by its register. */
-static bool caps_has(const struct vmx_caps *c, const struct vmx_requirement *req)
-{
-	switch (req->reg) {
-	case CAPS_BASIC:
-		return (c->basic & req->bit) == req->bit;
-	case CAPS_MISC:
-		return (c->misc & req->bit) == req->bit;
-	case CAPS_EPT_VPID:
-		return (c->ept_vpid & req->bit) == req->bit;
-	case CAPS_PIN:
-		return (FIELD_GET(VMX_CTLS_ALLOWED1, c->pin) & req->bit) == req->bit;
-	case CAPS_PROC:
-		return (FIELD_GET(VMX_CTLS_ALLOWED1, c->proc) & req->bit) == req->bit;
-	case CAPS_PROC2:
-		return (FIELD_GET(VMX_CTLS_ALLOWED1, c->proc2) & req->bit) == req->bit;
-	case CAPS_EXIT:
-		return (FIELD_GET(VMX_CTLS_ALLOWED1, c->exit) & req->bit) == req->bit;
-	case CAPS_ENTRY:
-		return (FIELD_GET(VMX_CTLS_ALLOWED1, c->entry) & req->bit) == req->bit;
-	}
-	return false;
-}
-
-err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(requirements); i++) {
-		const struct vmx_requirement *req = &requirements[i];
-
-		if (!caps_has(c, req)) {
-			fmt_print(why, why_len, "this CPU's VMX lacks %s (needed because %s): %s",
-				  req->what, req->why, req->remedy);
-			return ERR_NODEV;
-		}
-	}
-	return ERR_NONE;
-}
 
 /*
  * Rule T1. HW-ERRATUM: "VMX-Preemption Timer Does Not Count Down at the Rate Specified" in Intel's
@@ -162,65 +143,167 @@ u64 vmx_feature_control(u64 val)
 	return val | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX;
 }
 
+static bool has_bits(u64 reg, u64 bits)
+{
+	return (reg & bits) == bits;
+}
+
+static bool may_set(u64 reg, u64 bits)
+{
+	return has_bits(FIELD_GET(VMX_CTLS_ALLOWED1, reg), bits);
+}
+
+/* @c is not looked at for the rows of struct vmx_cpu. */
+static bool is_met(const struct requirement *req, const struct vmx_cpu *cpu,
+		   const struct vmx_caps *c)
+{
+	switch (req->reg) {
+	case CPU_VENDOR:
+		return memcmp(cpu->vendor, "GenuineIntel", 12) == 0;
+	case CPU_VMX:
+		return cpu->has_vmx;
+	case CPU_FEATURE_CONTROL:
+		return !cpu->feature_control_faults;
+	case CPU_LOCK:
+		return !is_locked_off(cpu->feature_control);
+	case CPU_TIMER:
+		return !vmx_timer_is_broken(cpu->family, cpu->model, cpu->stepping);
+	case CAPS_BASIC:
+		return has_bits(c->basic, req->bit);
+	case CAPS_MISC:
+		return has_bits(c->misc, req->bit);
+	case CAPS_EPT_VPID:
+		return has_bits(c->ept_vpid, req->bit);
+	case CAPS_PIN:
+		return may_set(c->pin, req->bit);
+	case CAPS_PROC:
+		return may_set(c->proc, req->bit);
+	case CAPS_PROC2:
+		return may_set(c->proc2, req->bit);
+	case CAPS_EXIT:
+		return may_set(c->exit, req->bit);
+	case CAPS_ENTRY:
+		return may_set(c->entry, req->bit);
+	}
+	return false;
+}
+
+static bool is_of_cpu(const struct requirement *req)
+{
+	return req->reg < CAPS_BASIC;
+}
+
+bool vmx_requirement(u32 i, const struct vmx_cpu *cpu, const struct vmx_caps *c,
+		     struct vmx_requirement *out)
+{
+	const struct requirement *req;
+
+	if (i >= ARRAY_SIZE(requirements))
+		return false;
+	req = &requirements[i];
+	*out = (struct vmx_requirement){ req->name, req->what, req->why, req->remedy,
+					 VMX_REQUIREMENT_MISSING };
+	/* Without VMX the MSR does not exist, and nothing can be said of the registers. */
+	if ((req->reg > CPU_VMX && req->reg < CPU_TIMER && !cpu->has_vmx) ||
+	    (!is_of_cpu(req) && c == NULL))
+		out->state = VMX_REQUIREMENT_UNKNOWN;
+	else if (is_met(req, cpu, c))
+		out->state = VMX_REQUIREMENT_MET;
+	return true;
+}
+
+err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(requirements); i++) {
+		const struct requirement *req = &requirements[i];
+
+		if (!is_of_cpu(req) && !is_met(req, NULL, c)) {
+			fmt_print(why, why_len, "this CPU's VMX lacks %s (needed because %s): %s",
+				  req->what, req->why, req->remedy);
+			return ERR_NODEV;
+		}
+	}
+	return ERR_NONE;
+}
+
+/* The row of struct vmx_cpu that @cpu misses first; NULL: none. */
+static const struct requirement *first_missing(const struct vmx_cpu *cpu)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(requirements); i++) {
+		if (is_of_cpu(&requirements[i]) && !is_met(&requirements[i], cpu, NULL))
+			return &requirements[i];
+	}
+	return NULL;
+}
+
 const char *vmx_left_out(const struct vmx_cpu *cpu)
 {
-	if (!cpu->has_vmx)
+	const struct requirement *req = first_missing(cpu);
+
+	if (req == NULL)
+		return NULL;
+	switch (req->reg) {
+	case CPU_VENDOR:
+		return "it is no Intel CPU, unlike the boot CPU";
+	case CPU_VMX:
 		return "it has no VMX, unlike the boot CPU (enable it for all CPUs in the "
 		       "firmware setup)";
-	if (cpu->feature_control_faults)
+	case CPU_FEATURE_CONTROL:
 		return "its IA32_FEATURE_CONTROL cannot be read";
-	if (is_locked_off(cpu->feature_control))
+	case CPU_LOCK:
 		return "VMX is locked off in its IA32_FEATURE_CONTROL, unlike the boot CPU's "
 		       "(update the firmware, or power-cycle)";
-	if (vmx_timer_is_broken(cpu->family, cpu->model, cpu->stepping))
+	default: /* CPU_TIMER: first_missing() returns no other */
 		return "its VMX-preemption timer runs at the wrong rate (erratum)";
-	return NULL;
+	}
+}
+
+/* The first line that a user sees has the values that it is about. */
+static void describe_cpu(const struct requirement *req, const struct vmx_cpu *cpu, char *why,
+			 size_t why_len)
+{
+	switch (req->reg) {
+	case CPU_VENDOR:
+		fmt_print(
+			why, why_len,
+			"the CPU vendor is \"%s\": Kensho needs an Intel CPU with VMX (AMD SVM is "
+			"not supported)",
+			cpu->vendor);
+		break;
+	case CPU_VMX:
+		fmt_print(why, why_len, "the CPU has no VMX (CPUID.1:ECX.VMX is 0): %s",
+			  req->remedy);
+		break;
+	case CPU_FEATURE_CONTROL:
+		fmt_print(why, why_len, "IA32_FEATURE_CONTROL cannot be read: %s", req->remedy);
+		break;
+	case CPU_LOCK:
+		fmt_print(why, why_len, "VMX is locked off in IA32_FEATURE_CONTROL (0x%llx): %s",
+			  cpu->feature_control, req->remedy);
+		break;
+	default: /* CPU_TIMER: first_missing() returns no other */
+		fmt_print(
+			why, why_len,
+			"family %u model 0x%x stepping %u has a VMX-preemption timer that runs at "
+			"the wrong rate (erratum): %s",
+			cpu->family, cpu->model, cpu->stepping, req->remedy);
+	}
 }
 
 err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len)
 {
-	const char *nested =
-		cpu->has_hypervisor ? "; this machine is virtual: start it with VMX for guests "
-				      "(QEMU/KVM on an Intel host: -enable-kvm -cpu host,+vmx, and "
-				      "kvm_intel.nested=1)"
-				    : "";
+	const struct requirement *req = first_missing(cpu);
+	size_t len;
 
-	if (memcmp(cpu->vendor, "GenuineIntel", 12) != 0) {
-		fmt_print(
-			why, why_len,
-			"the CPU vendor is \"%s\": Kensho needs an Intel CPU with VMX (AMD SVM is "
-			"not supported)%s",
-			cpu->vendor, nested);
-		return ERR_NODEV;
-	}
-	if (!cpu->has_vmx) {
-		fmt_print(
-			why, why_len,
-			"the CPU has no VMX (CPUID.1:ECX.VMX is 0): enable \"Intel Virtualization "
-			"Technology\" in the firmware setup, or use another machine%s",
-			nested);
-		return ERR_NODEV;
-	}
-	if (cpu->feature_control_faults) {
-		fmt_print(why, why_len, "IA32_FEATURE_CONTROL cannot be read%s", nested);
-		return ERR_NODEV;
-	}
-	if (is_locked_off(cpu->feature_control)) {
-		fmt_print(why, why_len,
-			  "VMX is locked off in IA32_FEATURE_CONTROL (0x%llx): enable \"Intel "
-			  "Virtualization Technology\" in the firmware setup and power-cycle%s",
-			  cpu->feature_control, nested);
-		return ERR_NODEV;
-	}
-	if (vmx_timer_is_broken(cpu->family, cpu->model, cpu->stepping)) {
-		fmt_print(
-			why, why_len,
-			"family %u model 0x%x stepping %u has a VMX-preemption timer that runs at "
-			"the wrong rate (erratum): use another machine",
-			cpu->family, cpu->model, cpu->stepping);
-		return ERR_NODEV;
-	}
-	return ERR_NONE;
+	if (req == NULL)
+		return ERR_NONE;
+	describe_cpu(req, cpu, why, why_len);
+	len = strlen(why);
+	if (cpu->has_hypervisor && req->reg != CPU_TIMER)
+		fmt_print(why + len, why_len - len,
+			  "; this machine is virtual: start it with VMX for guests (QEMU/KVM on an "
+			  "Intel host: -enable-kvm -cpu host,+vmx, and kvm_intel.nested=1)");
+	return ERR_NODEV;
 }
 
 const char *vmx_caps_difference(const struct vmx_caps *c, const struct vmx_caps *boot)

@@ -28,6 +28,26 @@ struct vmx_cpu {
  */
 MUST_CHECK err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len);
 
+enum vmx_requirement_state {
+	VMX_REQUIREMENT_MET,
+	VMX_REQUIREMENT_MISSING,
+	VMX_REQUIREMENT_UNKNOWN /* cannot be looked at: the CPU has no VMX, or it is off */
+};
+
+/* One row of the table behind vmx_check_cpu() and vmx_check_caps(). */
+struct vmx_requirement {
+	const char *name; /* stable, one word */
+	const char *what, *why, *remedy;
+	enum vmx_requirement_state state;
+};
+
+/**
+ * vmx_requirement() - row @i, in the order of the checks. False: there is none.
+ * @caps: NULL when they could not be read.
+ */
+bool vmx_requirement(u32 i, const struct vmx_cpu *cpu, const struct vmx_caps *caps,
+		     struct vmx_requirement *out);
+
 /**
  * vmx_left_out() - why another CPU than the boot CPU cannot join: a clause with the remedy; NULL:
  * nothing is against it.

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The requirement and feature tables as the machine report walks them: arch/x86/vmx_caps.c,
+ * vmx_optional.c. */
+#include "tests/host/harness.h"
+
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vmcs.h"
+#include "arch/x86/defs/vmx_msr.h"
+#include "arch/x86/vmx_caps.h"
+#include "arch/x86/vmx_optional.h"
+
+static struct vmx_caps generous(void)
+{
+	return (struct vmx_caps){ .basic = ~0ull,
+				  .misc = ~0ull,
+				  .ept_vpid = ~0ull,
+				  .pin = ~0ull,
+				  .proc = ~0ull,
+				  .proc2 = ~0ull,
+				  .exit = ~0ull,
+				  .entry = ~0ull };
+}
+
+static struct vmx_cpu good_cpu(void)
+{
+	return (struct vmx_cpu){ .vendor = "GenuineIntel",
+				 .has_vmx = true,
+				 .family = 6,
+				 .model = 0x55,
+				 .feature_control =
+					 FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX };
+}
+
+static u32 count(const struct vmx_cpu *cpu, const struct vmx_caps *c,
+		 enum vmx_requirement_state state)
+{
+	struct vmx_requirement r;
+	u32 n = 0;
+
+	for (u32 i = 0; vmx_requirement(i, cpu, c, &r); i++)
+		n += r.state == state;
+	return n;
+}
+
+static enum vmx_requirement_state state_of(const char *name, const struct vmx_cpu *cpu,
+					   const struct vmx_caps *c)
+{
+	struct vmx_requirement r;
+
+	for (u32 i = 0; vmx_requirement(i, cpu, c, &r); i++) {
+		if (strcmp(r.name, name) == 0)
+			return r.state;
+	}
+	assert_true(false);
+	return VMX_REQUIREMENT_UNKNOWN;
+}
+
+static void test_every_row_is_one_word_with_a_reason_and_a_remedy(void)
+{
+	struct vmx_caps caps = generous();
+	struct vmx_cpu cpu = good_cpu();
+	struct vmx_requirement r, other;
+
+	for (u32 i = 0; vmx_requirement(i, &cpu, &caps, &r); i++) {
+		EXPECT_EQ(VMX_REQUIREMENT_MET, r.state);
+		EXPECT_EQ(strlen(r.name), strspn(r.name, "abcdefghijklmnopqrstuvwxyz0123456789-"));
+		EXPECT_TRUE(strlen(r.what) > 2 && strlen(r.why) > 5 && strlen(r.remedy) > 5);
+		for (u32 j = 0; j < i; j++) {
+			EXPECT_TRUE(vmx_requirement(j, &cpu, &caps, &other));
+			EXPECT_TRUE(strcmp(other.name, r.name) != 0);
+		}
+	}
+}
+
+/* The report says "missing" exactly when the boot is refused, whatever bit is taken away. */
+static void test_report_and_refusal_agree_on_every_bit(void)
+{
+	struct vmx_caps c = generous();
+	u64 *const reg[] = { &c.basic, &c.misc,  &c.ept_vpid, &c.pin,
+			     &c.proc,  &c.proc2, &c.exit,     &c.entry };
+	struct vmx_cpu cpu = good_cpu();
+	char why[400];
+
+	for (size_t i = 0; i < ARRAY_SIZE(reg); i++) {
+		for (u32 bit = 0; bit < 64; bit++) {
+			bool refused;
+
+			*reg[i] &= ~(1ull << bit);
+			refused = vmx_check_caps(&c, why, sizeof(why)) != ERR_NONE;
+			EXPECT_EQ(refused, count(&cpu, &c, VMX_REQUIREMENT_MISSING));
+			*reg[i] = ~0ull;
+		}
+	}
+}
+
+static void test_without_vmx_the_registers_are_unknown(void)
+{
+	struct vmx_cpu cpu = good_cpu();
+	char why[400];
+
+	cpu.has_vmx = false;
+	cpu.feature_control = 0;
+	EXPECT_EQ(1, count(&cpu, NULL, VMX_REQUIREMENT_MISSING));
+	EXPECT_EQ(2, count(&cpu, NULL, VMX_REQUIREMENT_MET)); /* vendor, no erratum */
+	EXPECT_EQ(VMX_REQUIREMENT_MISSING, state_of("vmx", &cpu, NULL));
+	EXPECT_EQ(VMX_REQUIREMENT_UNKNOWN, state_of("vmx-not-locked-off", &cpu, NULL));
+	EXPECT_EQ(VMX_REQUIREMENT_UNKNOWN, state_of("ept", &cpu, NULL));
+	EXPECT_EQ(ERR_NODEV, vmx_check_cpu(&cpu, why, sizeof(why)));
+
+	cpu = good_cpu();
+	cpu.feature_control = FEATURE_CONTROL_LOCK;
+	EXPECT_EQ(1, count(&cpu, NULL, VMX_REQUIREMENT_MISSING));
+	EXPECT_EQ(VMX_REQUIREMENT_MISSING, state_of("vmx-not-locked-off", &cpu, NULL));
+	memcpy(cpu.vendor, "AuthenticAMD", 12);
+	EXPECT_EQ(VMX_REQUIREMENT_MISSING, state_of("vendor", &cpu, NULL));
+}
+
+static bool find_optional(const char *name, const struct vmx_caps *c, const struct vmx_ctls *ctls,
+			  struct vmx_optional *out)
+{
+	for (u32 i = 0; vmx_optional(i, c, ctls, out); i++) {
+		if (strcmp(out->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void test_optional_features_are_used_when_their_control_is_on(void)
+{
+	struct vmx_caps c = { .proc2 = (u64)(PROC2_ENABLE_INVPCID | PROC2_ENABLE_PML) << 32,
+			      .ept_vpid = EPT_VPID_CAP_1G | EPT_VPID_CAP_AD };
+	struct vmx_ctls ctls = { .proc2 = PROC2_ENABLE_INVPCID };
+	struct vmx_optional o;
+
+	EXPECT_TRUE(find_optional("invpcid", &c, &ctls, &o) && o.present && o.used);
+	EXPECT_TRUE(find_optional("pml", &c, &ctls, &o) && o.present && !o.used);
+	EXPECT_TRUE(find_optional("xsaves", &c, &ctls, &o) && !o.present && !o.used);
+	EXPECT_TRUE(find_optional("tpr-shadow", &c, &ctls, &o) && !o.present && !o.used);
+	EXPECT_TRUE(find_optional("ept-1g", &c, &ctls, &o) && o.present && o.used);
+	EXPECT_TRUE(find_optional("ept-accessed-dirty", &c, &ctls, &o) && o.present && !o.used);
+	c.ept_vpid = 0;
+	EXPECT_TRUE(find_optional("ept-1g", &c, &ctls, &o) && !o.present && !o.used);
+}
+
+TEST_MAIN(TEST(test_every_row_is_one_word_with_a_reason_and_a_remedy),
+	  TEST(test_report_and_refusal_agree_on_every_bit),
+	  TEST(test_without_vmx_the_registers_are_unknown),
+	  TEST(test_optional_features_are_used_when_their_control_is_on))
