@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Lines of the machine report, the format of docs/report.md: one fact a line, stable words, a begin
+ * line with the format's version and an end line with the count. Pure; one CPU.
+ */
+#pragma once
+
+#include "core/lib/compiler.h"
+#include "core/lib/types.h"
+
+#define REPORT_FORMAT   1u
+#define REPORT_LINE_MAX 200u  /* longer ones are continued by a line of the section "+" */
+#define REPORT_TEXT_MAX 2304u /* longest value: a command line, quoted */
+
+struct report {
+	void (*print)(const char *line); /* NULL: the report is closed */
+	u32 lines;                       /* printed so far */
+	size_t len;
+	char line[REPORT_LINE_MAX + 1];
+	char text[REPORT_TEXT_MAX]; /* the value in the making */
+	char refusal[320];          /* the first reason against a run; "": none */
+};
+
+/* report_open() - the begin line. @mode, @version: as words. */
+void report_open(struct report *r, void (*print)(const char *line), const char *mode,
+		 const char *version);
+
+/* report_is_open() - lines may be added. Everything below does nothing on a closed report. */
+bool report_is_open(const struct report *r);
+
+/* report_line() - begin a line of @section, a word; ends the one before. */
+void report_line(struct report *r, const char *section);
+
+/* report_field() - " @key=value" on the line; quoted where the value is no plain word. */
+void report_field(struct report *r, const char *key, const char *fmt, ...) PRINTF(3, 4);
+
+/* report_break() - what is on the line goes out now: other text may come in between. */
+void report_break(struct report *r);
+
+/* report_refuse() - a reason against a run. The first one is the verdict. Also on a closed report.
+ */
+void report_refuse(struct report *r, const char *why);
+
+/* report_close() - the verdict and the end line. @complete: nothing was left out. */
+void report_close(struct report *r, bool complete);
