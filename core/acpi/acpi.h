@@ -16,7 +16,15 @@ struct acpi_cpu {
 	u32 madt_offset; /* of the flags field, for rule P3 */
 };
 
-#define ACPI_CPUS_MAX 64
+#define ACPI_CPUS_MAX    64
+#define ACPI_TABLES_SEEN 48
+
+/* A table that was readable, for the machine report. */
+struct acpi_table {
+	char signature[5];
+	u64 pa;
+	u32 len;
+};
 
 struct acpi_info {
 	u32 cpu_count;
@@ -32,6 +40,8 @@ struct acpi_info {
 	s32 s3_slp_typ, s5_slp_typ; /* SLP_TYPa; -1: no object */
 	u64 hpet_pa;                /* 0: none */
 	u32 bad_checksums;          /* tables that were skipped for it */
+	u32 table_count;            /* in the order of the root table, then the DSDT */
+	struct acpi_table table[ACPI_TABLES_SEEN];
 };
 
 /**

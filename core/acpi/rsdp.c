@@ -59,6 +59,17 @@ static const u8 *table_map(struct acpi_walk *w, u64 pa, u32 *len)
 	return t;
 }
 
+static void table_note(struct acpi_info *out, u64 pa, const u8 *t, u32 len)
+{
+	struct acpi_table *seen = &out->table[out->table_count];
+
+	if (out->table_count == ACPI_TABLES_SEEN)
+		return;
+	out->table_count++;
+	*seen = (struct acpi_table){ .pa = pa, .len = len };
+	memcpy(seen->signature, t, 4);
+}
+
 static bool has_signature(const u8 *t, const char *sig)
 {
 	return memcmp(t, sig, 4) == 0;
@@ -76,6 +87,7 @@ static void table_use(struct acpi_walk *w, u64 pa, const u8 *t, u32 len)
 {
 	struct acpi_info *out = w->out;
 
+	table_note(out, pa, t, len);
 	if (has_signature(t, "APIC") && out->madt_pa == 0) {
 		out->madt_pa = pa;
 		out->madt_len = len;
@@ -161,6 +173,7 @@ err_t acpi_parse(const u8 *rsdp, u32 rsdp_len, acpi_map_fn map, void *ctx, struc
 		s32 s3 = out->s3_slp_typ;
 		s32 s5 = out->s5_slp_typ;
 
+		table_note(out, w.links.dsdt_pa, dsdt, len);
 		out->s3_slp_typ = -1;
 		out->s5_slp_typ = -1;
 		sleep_types(out, dsdt + ACPI_HEADER_LEN, len - ACPI_HEADER_LEN);
