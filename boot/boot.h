@@ -2,13 +2,18 @@
 /* The steps of the boot, in the order boot_main() takes them, and what they find out. */
 #pragma once
 
+#include "arch/x86/mitigation.h"
+#include "arch/x86/vmx_ctls.h"
 #include "core/acpi/acpi.h"
 #include "core/load/boot_info.h"
 #include "core/option.h"
 #include "core/time/clock.h"
+#include "core/vp_vmcs.h"
 
-struct vmx_caps;
-struct vmx_cpu;
+struct acpi_cpu;
+struct guest_image;
+struct load_plan;
+struct partition;
 struct vp;
 
 /* Filled in from top to bottom; static storage of main.c. */
@@ -18,10 +23,25 @@ struct boot_state {
 	struct acpi_info acpi; /* platform.c; zero where the machine has no ACPI */
 	hpa_t region_base;     /* relocate.c */
 	u64 region_bytes;
-	struct tsc_decision tsc; /* platform.c */
-	u64 wall_s;              /* UNIX time at @wall_tsc, good to 1 s (rule T4) */
+	struct e820_busy region_avoids;
+	struct tsc_sources tsc_sources; /* platform.c */
+	struct tsc_decision tsc;        /* platform.c */
+	u64 wall_s;                     /* UNIX time at @wall_tsc, good to 1 s (rule T4) */
 	u64 wall_tsc;
 	u64 rsdp_pa; /* of the machine's RSDP in low memory, 0: not there */
+};
+
+/* What start.c decides; equal on all CPUs. */
+struct boot_vmx {
+	struct vmx_cpu cpu; /* the boot CPU */
+	struct vmx_caps caps;
+	bool has_caps; /* they could be read */
+	bool is_usable;
+	struct vmx_apicv apicv;
+	struct vp_ctls ctls;
+	struct mitigation_input cpu_bugs;
+	u32 mitigations;
+	bool traced;
 };
 
 /* Entered from entry.S; the composition root. */
@@ -65,9 +85,10 @@ void boot_test_lost(u32 apic_id, u32 step, u64 tsc_hz);
 /* start.c: VMX, the partition, VP 0, its first instruction. */
 NORETURN void boot_start(struct boot_state *b);
 
+/* report.c: fatal(), but a dry run notes it, has the first one as its verdict, and goes on. */
+void boot_refuse(const char *fmt, ...) PRINTF(1, 2);
+
 /* guest.c: check images and plan their places; then write them; hide CPUs from the guest (P3). */
-struct load_plan;
-struct partition;
 void boot_plan_guest(const struct boot_state *b, const struct partition *p);
 const struct load_plan *boot_load_guest(void);
 void boot_hide_cpus(const struct boot_state *b, struct partition *p);
@@ -81,6 +102,11 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page);
  */
 void boot_start_cpus(const struct boot_state *b, struct partition *p);
 void boot_release_cpus(void);
+
+/* cpus.c: why the guest, which has @have CPUs, cannot get @cpu; NULL: nothing is known against it.
+ */
+const char *boot_cpu_refusal(const struct boot_state *b, const struct partition *p,
+			     const struct acpi_cpu *cpu, u32 have);
 
 /* requests.c: dump what the log console or stats= ask for, from now on. VP 0, its CPU. */
 void boot_start_requests(struct vp *vp);

@@ -166,12 +166,6 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 	const char *left_out;
 	s64 offset = 0;
 
-	if (!lapic_reaches(apic_id)) {
-		log_warn("cpu %u: xAPIC mode cannot address it (switch the firmware to x2APIC): it "
-			 "is left out",
-			 apic_id);
-		return;
-	}
 	ap = create_ap(apic_id, p->vp_count);
 	if (!ap) {
 		log_warn("cpu %u: no memory for it: it is left out", apic_id);
@@ -200,6 +194,24 @@ static bool find_low_page(const struct partition *p, u64 *pa)
 	return false;
 }
 
+const char *boot_cpu_refusal(const struct boot_state *b, const struct partition *p,
+			     const struct acpi_cpu *cpu, u32 have)
+{
+	u64 page;
+
+	if (!cpu->enabled)
+		return "the firmware has disabled it";
+	if (have >= b->options.maxcpus)
+		return "maxcpus= allows no more";
+	if (have >= VP_MAX)
+		return "Kensho supports no more";
+	if (!lapic_reaches(cpu->apic_id))
+		return "xAPIC mode cannot address it (switch the firmware to x2APIC)";
+	if (!find_low_page(p, &page))
+		return "there is no page below 1 MiB to start it";
+	return NULL;
+}
+
 void boot_start_cpus(const struct boot_state *b, struct partition *p)
 {
 	u32 own = this_cpu()->apic_id;
@@ -216,9 +228,13 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 	smp_begin(page, tables);
 	for (u32 i = 0; i < b->acpi.cpu_count; i++) {
 		const struct acpi_cpu *cpu = &b->acpi.cpu[i];
+		const char *why = boot_cpu_refusal(b, p, cpu, p->vp_count);
 
-		if (cpu->enabled && cpu->apic_id != own && p->vp_count < b->options.maxcpus &&
-		    p->vp_count < VP_MAX)
+		if (cpu->apic_id == own)
+			continue;
+		if (why != NULL)
+			log_warn("cpu %u: %s: it is left out", cpu->apic_id, why);
+		else
 			start_cpu(b, p, cpu->apic_id);
 	}
 	smp_end();

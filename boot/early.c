@@ -5,7 +5,7 @@
  * Context: boot CPU, early page tables (first 4 GiB mapped).
  */
 #include "arch/x86/layout.h"
-#include "boot/boot.h"
+#include "boot/report.h"
 #include "boot/version.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
@@ -43,6 +43,12 @@ static void banner(const struct boot_state *b)
 		 b->info.memory.count);
 }
 
+/* What is asked for is meant to be read. */
+static bool wants_all_consoles(const struct options *o)
+{
+	return o->help != 0 || o->dryrun != 0;
+}
+
 void boot_early(struct boot_state *b, u32 mb2_pa)
 {
 	static char msg[256];
@@ -58,11 +64,13 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 		fatal("boot loader information is unusable: %s", why);
 	}
 	err = options_parse(&b->options, b->info.cmdline, msg, sizeof(msg));
-	open_consoles(err == ERR_NONE && b->options.help == 0 ? b->options.console : CONSOLE_ALL);
+	open_consoles(err == ERR_NONE && !wants_all_consoles(&b->options) ? b->options.console
+									  : CONSOLE_ALL);
 	if (b->options.log == LOG_COM2 && !console_open_log())
 		fatal("log=com2: there is no second serial port. Remove the option.");
 	panic_init(kensho_version, b->options.on_panic == PANIC_REBOOT);
 	banner(b);
+	report_begin(b);
 	if (err != ERR_NONE)
 		fatal("%s", msg);
 	if (b->options.help != 0) {

@@ -4,7 +4,7 @@
  *
  * Context: boot CPU. Planning changes nothing; boot_load_guest() writes guest memory.
  */
-#include "boot/boot.h"
+#include "boot/report.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/load/load.h"
@@ -31,9 +31,11 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 	struct load_input in = { .memory = &p->memory, .busy = &busy, .rsdp_pa = b->rsdp_pa };
 	char why[192];
 
-	if (bi->module_count == 0)
-		fatal("no guest: GRUB loaded no module; add a line \"module2 /path/vmlinuz <its "
-		      "command line>\" after multiboot2 (and one for an initrd)");
+	if (bi->module_count == 0) {
+		boot_refuse("no guest: GRUB loaded no module; add a line \"module2 /path/vmlinuz "
+			    "<its command line>\" after multiboot2 (and one for an initrd)");
+		return;
+	}
 	for (u32 i = 0; i < bi->module_count; i++) {
 		images[i] = (struct guest_image){
 			.data = hw_phys_to_virt(bi->module[i].start),
@@ -44,8 +46,11 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 		if (e820_busy_add(&busy, bi->module[i].start.v, bi->module[i].len) != ERR_NONE)
 			fatal("too many modules: load fewer");
 	}
-	if (load_assign_roles(images, bi->module_count, why, sizeof(why)) != ERR_NONE)
-		fatal("%s", why);
+	if (load_assign_roles(images, bi->module_count, why, sizeof(why)) != ERR_NONE) {
+		report_plan(images, bi->module_count, NULL);
+		boot_refuse("%s", why);
+		return;
+	}
 	in.kernel = find_role(bi->module_count, ROLE_KERNEL);
 	in.initrd = find_role(bi->module_count, ROLE_INITRD);
 	for (u32 i = 0; i < bi->module_count; i++) {
@@ -53,8 +58,12 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 			modules[in.module_count++] = images[i];
 	}
 	in.module = modules;
-	if (load_plan_guest(&in, &plan) != ERR_NONE)
-		fatal("%s", plan.why);
+	if (load_plan_guest(&in, &plan) != ERR_NONE) {
+		report_plan(images, bi->module_count, NULL);
+		boot_refuse("%s", plan.why);
+		return;
+	}
+	report_plan(images, bi->module_count, &plan);
 	log_info("guest: %s, %llu KiB, entry %llx", plan.what, in.kernel->len >> 10, plan.rip);
 	log_info("guest command line: %s", in.kernel->cmdline[0] ? in.kernel->cmdline : "(empty)");
 }

@@ -3,7 +3,7 @@
  * Composition root: the boot from top to bottom. Context: boot CPU, interrupts off, main stack.
  */
 #include "arch/x86/percpu.h"
-#include "boot/boot.h"
+#include "boot/report.h"
 #include "core/hw.h"
 #include "core/log.h"
 
@@ -17,13 +17,18 @@ void boot_main(u32 mb2_pa)
 
 	/* What we were given; stops on malformed input. */
 	boot_early(&boot, mb2_pa);
+	report_loader(&boot);
 	boot_acpi(&boot);
+	report_firmware(&boot);
 
 	/* Into our own memory, W^X; the old image and the loader's data are dead after this. */
 	boot_relocate(&boot);
 	canary_seed(); /* the old one can be read in the dead image */
 
+	report_region(&boot);
+
 	boot_platform(&boot);
+	report_platform(&boot);
 	boot_test_fault(&boot);
 
 	boot_start(&boot);

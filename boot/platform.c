@@ -101,6 +101,7 @@ static void decide_tsc(struct boot_state *b)
 	};
 
 	s.measured_hz = measure_tsc(&b->acpi, &s.measured_by);
+	b->tsc_sources = s;
 	if (tsc_decide(&s, &b->tsc) != ERR_NONE)
 		fatal("no TSC frequency: CPUID has none and no PM timer, HPET or PIT counts");
 	if (s.measured_hz == 0)

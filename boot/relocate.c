@@ -77,15 +77,14 @@ static void add_memory(const struct e820_map *m)
 
 void boot_relocate(struct boot_state *b)
 {
-	static struct e820_busy busy;
 	u64 bytes = region_size(b);
 	struct paging_stats st;
 	u64 base, heap_bytes;
 	void *heap;
 
-	find_busy(&b->info, &busy);
-	if (e820_find_high(&b->info.memory, &busy, MIB(1), GIB(4), bytes, MIB(2), &base) !=
-	    ERR_NONE)
+	find_busy(&b->info, &b->region_avoids);
+	if (e820_find_high(&b->info.memory, &b->region_avoids, MIB(1), GIB(4), bytes, MIB(2),
+			   &base) != ERR_NONE)
 		fatal("not enough memory: Kensho needs %llu MiB in one piece below 4 GiB, beside "
 		      "its modules. Add memory.",
 		      bytes >> 20);

@@ -15,7 +15,7 @@
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx.h"
 #include "arch/x86/vmx_ctls.h"
-#include "boot/boot.h"
+#include "boot/report.h"
 #include "core/cpuid_xsave.h"
 #include "core/dev/testdev.h"
 #include "core/guest_cr.h"
@@ -31,14 +31,7 @@
 
 #define EPT_PHYS_BITS_MAX 48u /* 4-level EPT */
 
-/* Decisions that are equal on all CPUs. */
-static struct {
-	struct vmx_caps caps;
-	struct vmx_apicv apicv;
-	struct vp_ctls ctls;
-	u32 mitigations;
-	bool traced;
-} vmx;
+static struct boot_vmx vmx;
 
 /* err_t of a boot step that can only fail by a hypervisor bug or a too small region. */
 static void must(err_t err, const char *what)
@@ -66,6 +59,7 @@ static void decide_mitigations(const struct options *o)
 	in.md_clear = (f.d & CPUID7_EDX_MD_CLEAR) != 0;
 	in.rtm = (f.b & CPUID7_EBX_RTM) != 0;
 	vmx.traced = o->trace == TRACE_MODE_EXITS;
+	vmx.cpu_bugs = in;
 	vmx.mitigations = mitigation_decide(&in);
 	mitigation_apply(vmx.mitigations);
 	mitigation_describe(vmx.mitigations, text, sizeof(text));
@@ -89,7 +83,7 @@ static void decide_apicv(const struct boot_state *b, struct machine *m)
 
 	if (vmx_apicv_decide(&vmx.caps, mode[b->options.apicv], m->is_bochs, &vmx.apicv, &why) !=
 	    ERR_NONE)
-		fatal("%s", why);
+		boot_refuse("%s", why);
 	m->tpr_shadow = vmx.apicv.tpr_shadow;
 	m->apic_register_virt = vmx.apicv.register_virt;
 	m->virt_intr_delivery = vmx.apicv.virt_intr_delivery;
@@ -141,7 +135,7 @@ static void apply_options(const struct options *o, struct config *c)
 	if (c->hlt_passthrough) /* it costs polling, also for the HLTs that exit all the same */
 		c->halt_poll.max_ns = 0;
 	if (c->mwait_c1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
-		fatal("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
+		boot_refuse("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
 }
 
 static void add_test_devices(struct partition *p)
@@ -229,25 +223,28 @@ static void map_memory(struct partition *p)
 		 page_total_count());
 }
 
-/* Controls that depend on what the guest sees; the VMCS is current. */
-static void decide_controls(struct vp *vp)
+/* Controls that depend on what the guest sees. */
+static void decide_controls(const struct partition *p)
 {
 	struct vmx_guest_features gf = {
-		.rdtscp = guest_has_feature(vp, 0x80000001, 0, 3, CPUID80000001_EDX_RDTSCP),
-		.invpcid = guest_has_feature(vp, 7, 0, 1, CPUID7_EBX_INVPCID),
-		.xsaves = guest_has_feature(vp, 0xd, 1, 0, CPUIDD_1_EAX_XSAVES),
-		.waitpkg = guest_has_feature(vp, 7, 0, 2, CPUID7_ECX_WAITPKG),
-		.mwait = guest_has_feature(vp, 1, 0, 2, CPUID1_ECX_MONITOR),
-		.hlt_passthrough = vp->partition->config.hlt_passthrough,
+		/* RDPID is enabled by the same control as RDTSCP. */
+		.rdtscp = (cpuid_base(p, 0x80000001, 0).d & CPUID80000001_EDX_RDTSCP) ||
+			  (cpuid_base(p, 7, 0).c & CPUID7_ECX_RDPID),
+		.invpcid = (cpuid_base(p, 7, 0).b & CPUID7_EBX_INVPCID) != 0,
+		.xsaves = (cpuid_base(p, 0xd, 1).a & CPUIDD_1_EAX_XSAVES) != 0,
+		.waitpkg = (cpuid_base(p, 7, 0).c & CPUID7_ECX_WAITPKG) != 0,
+		.mwait = (cpuid_base(p, 1, 0).c & CPUID1_ECX_MONITOR) != 0,
+		.hlt_passthrough = p->config.hlt_passthrough,
 	};
 	struct vmx_ctls c;
 
-	/* RDPID is enabled by the same control as RDTSCP. */
-	gf.rdtscp |= guest_has_feature(vp, 7, 0, 2, CPUID7_ECX_RDPID);
-	vp->partition->machine.cr4_allowed = guest_cr4_allowed(vp);
-	if (vmx_ctls_init(&vmx.caps, &gf, vmx.apicv.tpr_shadow, &c) != ERR_NONE)
-		fatal("the VMX controls of this CPU contradict its CPUID: please report with a "
-		      "log");
+	if (!vmx.is_usable)
+		return; /* a dry run has said so */
+	if (vmx_ctls_init(&vmx.caps, &gf, vmx.apicv.tpr_shadow, &c) != ERR_NONE) {
+		boot_refuse("the VMX controls of this CPU contradict its CPUID: please report with "
+			    "a log");
+		return;
+	}
 	vmx.ctls = (struct vp_ctls){ c.pin, c.proc, c.proc2, c.exit, c.entry };
 }
 
@@ -271,7 +268,7 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 		return why;
 	vmcs_create(vp, vmcs_page, &caps, mitigation_host_rip(vmx.mitigations, vmx.traced));
 	if (vp->index == 0)
-		decide_controls(vp);
+		vp->partition->machine.cr4_allowed = guest_cr4_allowed(vp);
 	vp_vmcs_fill(vp, &vmx.ctls);
 	this_cpu()->vp = vp;
 	vp_reset(vp, false);
@@ -280,22 +277,48 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 	return NULL;
 }
 
-void boot_start(struct boot_state *b)
+static void probe(void)
 {
-	struct partition *p = &the_partition;
-	void *vmxon_page, *vmcs_page;
-	const char *why;
-	struct vp *vp;
-	bool nested;
+	const struct vmx_cpu *cpu = &vmx.cpu;
+	char why[448];
 
-	vmx_probe(&vmx.caps, &nested);
+	vmx.is_usable = vmx_probe(&vmx.cpu, &vmx.caps, &vmx.has_caps, why, sizeof(why)) == ERR_NONE;
+	if (!vmx.is_usable) {
+		boot_refuse("%s", why);
+		return;
+	}
+	log_info("VMX: family %u model 0x%x stepping %u, revision 0x%llx, EPT/VPID 0x%llx%s",
+		 cpu->family, cpu->model, cpu->stepping, vmx.caps.basic & VMX_BASIC_REVISION,
+		 vmx.caps.ept_vpid, cpu->has_hypervisor ? ", nested" : "");
+}
+
+/* Everything that is decided before VMX is entered: a dry run ends here. Returns VP 0. */
+static struct vp *decide(struct boot_state *b, struct partition *p)
+{
+	struct vp *vp;
+
+	probe();
+	report_cpu(b, &vmx);
 	hw_vmx_init(&vmx.caps);
 	decide_mitigations(&b->options);
 	boot_test_window(&b->options);
-	create_partition(b, p, nested);
+	create_partition(b, p, vmx.cpu.has_hypervisor);
+	decide_controls(p);
 	vp = boot_create_vp(p, this_cpu()->apic_id);
 	map_memory(p);
+	report_partition(b, p, &vmx);
 	boot_plan_guest(b, p);
+	if (b->options.dryrun != 0)
+		report_end_dry_run();
+	return vp;
+}
+
+void boot_start(struct boot_state *b)
+{
+	struct partition *p = &the_partition;
+	struct vp *vp = decide(b, p);
+	void *vmxon_page, *vmcs_page;
+	const char *why;
 
 	vmxon_page = page_alloc();
 	vmcs_page = page_alloc();

@@ -44,6 +44,10 @@ NORETURN void panic_end(void);
 /* fatal() - the user's mistake or the machine's lack at boot: one line, cause and remedy; halts. */
 NORETURN void fatal(const char *fmt, ...) PRINTF(1, 2);
 
+/* at_fatal() - before a fatal() or panic() stops the machine and after it has said why, @fn hears
+ * of it, once. NULL: nobody. Boot, one CPU. */
+void at_fatal(void (*fn)(const char *why, bool panicking));
+
 #define ASSERT(cond)                                                                      \
 	do {                                                                              \
 		if (!(cond))                                                              \

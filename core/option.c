@@ -250,6 +250,8 @@ static err_t option_set(struct parse *p, struct word w)
 		p->o->given |= BIT64(i);
 		if (has_val)
 			return row_set(p, row, val);
+		if (row->bare != NULL)
+			return row_set(p, row, (struct word){ row->bare, strlen(row->bare) });
 		if (row->type == OPTION_BOOL)
 			return row_set(p, row, (struct word){ "on", 2 });
 		fmt_print(p->msg, p->msg_len, "option %s needs a value: %s=%s", row->name,
@@ -343,6 +345,48 @@ err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t ms
 	}
 	TRY(rules_check(&p));
 	return option_cpu_resolve(&p);
+}
+
+static void enum_value(const struct option_row *row, u32 index, char *text, size_t len)
+{
+	struct word rest = { row->values, strlen(row->values) }, w = { "", 0 };
+	bool more = true;
+
+	for (u32 i = 0; i <= index && more; i++)
+		w = word_cut(&rest, '|', &more);
+	fmt_print(text, len, "%.*s", (int)w.len, w.s);
+}
+
+void option_value(const struct options *o, u32 i, char *text, size_t len)
+{
+	const struct option_row *row = &option_rows[i];
+	const void *at = (const u8 *)o + row->offset;
+	u64 val = 0;
+
+	if (row->type != OPTION_CPU && row->size <= sizeof(val))
+		memcpy(&val, at, row->size);
+	switch (row->type) {
+	case OPTION_BOOL:
+		fmt_print(text, len, "%s", val != 0 ? "on" : "off");
+		break;
+	case OPTION_UINT:
+		if (row->has_auto && val == OPTION_AUTO)
+			fmt_print(text, len, "-1");
+		else
+			fmt_print(text, len, "%llu", val);
+		break;
+	case OPTION_ENUM:
+		if (row->size == sizeof(u32))
+			enum_value(row, (u32)val, text, len);
+		else
+			fmt_print(text, len, "%s", (const char *)at);
+		break;
+	case OPTION_STRING:
+		fmt_print(text, len, "%s", (const char *)at);
+		break;
+	case OPTION_CPU:
+		option_cpu_value(o, text, len);
+	}
 }
 
 void options_print(void (*line)(const char *text))

@@ -20,7 +20,8 @@ struct option_row {
 	enum option_type type;
 	u32 offset; /* of the field in struct options: u32, or u64 for UINT, char[] for STRING */
 	u32 size;
-	bool has_auto; /* UINT: "-1" is OPTION_AUTO */
+	bool has_auto;    /* UINT: "-1" is OPTION_AUTO */
+	const char *bare; /* value of the name alone; NULL: a value must be given, but BOOL: on */
 };
 
 enum apicv_mode { APICV_AUTO, APICV_ON, APICV_OFF };
@@ -44,13 +45,14 @@ enum profile {
 	PROFILE_NESTED,
 	PROFILE_COUNT
 };
+enum selftest_mode { SELFTEST_OFF, SELFTEST_ON, SELFTEST_STOP };
 enum testdev_exit_mode { TESTDEV_EXIT_HALT, TESTDEV_EXIT_POWEROFF };
 
 #define OPTION_AUTO (~0ull) /* a UINT that was given as "-1" */
 
 /* Values after parsing; defaults from the rows. */
 struct options {
-	u32 help, apicv, console, log, mitigations, on_crash, on_panic, trace;
+	u32 help, dryrun, selftest, apicv, console, log, mitigations, on_crash, on_panic, trace;
 	u32 ignore_msrs, report_ignored_msrs;
 	u64 stats; /* seconds, 0 off */
 	u64 tsc_tolerance_ppm;
@@ -97,6 +99,12 @@ MUST_CHECK err_t options_parse(struct options *o, const char *cmdline, char *msg
  * they need, as one line of text; false: none.
  */
 bool options_dropped(const struct options *o, char *text, size_t len);
+
+/* option_value() - the value of row @i as the user would write it. */
+void option_value(const struct options *o, u32 i, char *text, size_t len);
+
+/* options_features() - names of the features that the guest gets, separated by blanks. */
+void options_features(const struct options *o, char *text, size_t len);
 
 /* options_print() - the table (name, type/values, default, help), one @line call per row; then the
  * features of cpu=. */

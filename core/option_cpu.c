@@ -202,6 +202,29 @@ bool options_dropped(const struct options *o, char *text, size_t len)
 	return n > 0;
 }
 
+void option_cpu_value(const struct options *o, char *text, size_t len)
+{
+	size_t n = fmt_print(text, len, "host");
+
+	for (u32 i = 0; i < CPU_FEATURE_COUNT && n < len; i++) {
+		if ((o->cpu_on | o->cpu_off) & BIT64(i))
+			n += fmt_print(text + n, len - n, ",%s=%s", cpu_feature_rows[i].name,
+				       (o->cpu_on & BIT64(i)) ? "on" : "off");
+	}
+}
+
+void options_features(const struct options *o, char *text, size_t len)
+{
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (u32 i = 0; i < CPU_FEATURE_COUNT && n < len; i++) {
+		if (o->cpu_features & BIT64(i))
+			n += fmt_print(text + n, len - n, "%s%s", n > 0 ? " " : "",
+				       cpu_feature_rows[i].name);
+	}
+}
+
 void option_cpu_print(void (*line)(const char *text))
 {
 	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++) {

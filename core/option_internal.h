@@ -63,5 +63,8 @@ MUST_CHECK err_t option_cpu_set(struct parse *p, struct word val);
  */
 MUST_CHECK err_t option_cpu_resolve(struct parse *p);
 
+/* option_cpu_value() - cpu= as it was given. */
+void option_cpu_value(const struct options *o, char *text, size_t len);
+
 /* option_cpu_print() - one @line call per feature. */
 void option_cpu_print(void (*line)(const char *text));

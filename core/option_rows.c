@@ -12,6 +12,18 @@ const struct option_row option_rows[] = {
 	  .dflt = "off",
 	  .help = "print this table and stop",
 	  FIELD(help) },
+	{ .name = "dryrun",
+	  .type = OPTION_BOOL,
+	  .dflt = "off",
+	  .help = "decide everything, print the machine report, start nothing",
+	  FIELD(dryrun) },
+	{ .name = "selftest",
+	  .type = OPTION_ENUM,
+	  .values = "off|on|stop",
+	  .bare = "on",
+	  .dflt = "off",
+	  .help = "the machine report and checks of the machine under VMX; then start or stop",
+	  FIELD(selftest) },
 	{ .name = "profile",
 	  .type = OPTION_ENUM,
 	  .values = "kvm|kvm-test|bare|hv|hv-test|both|nested",
@@ -185,7 +197,8 @@ const struct option_row option_rows[] = {
 	  .type = OPTION_ENUM,
 	  .values = "none|page_fault|write_text|exec_data|assert|stack|smash|ud|double_fault|entry|"
 		    "vmfail|lost_cpu|wide_window|"
-		    "cpu0|cpu1|cpu2|cpu3|cpus|caps1|vmxoff1|far1|lost1|pause",
+		    "cpu0|cpu1|cpu2|cpu3|cpus|caps1|vmxoff1|far1|lost1|pause|"
+		    "selftest_kick|selftest_region|selftest_timer",
 	  .dflt = "none",
 	  .help = "hypervisor development: break deliberately in this way",
 	  FIELD(test_fault) },
@@ -213,6 +226,8 @@ const struct option_rule option_rules[] = {
 	NOT_WITH_HLT_PASSTHROUGH("halt_poll_ns_shrink"),
 	{ offsetof(struct options, profile), PROFILE_KVM_TEST, "profile=kvm-test", "mwait",
 	  "Linux that sees MWAIT uses neither PV TLB flushes nor yields", true },
+	{ offsetof(struct options, dryrun), 1, "dryrun=on", "selftest",
+	  "it enters VMX, and a dry run does not", true },
 	{ offsetof(struct options, testdev), 0, "testdev=off", "testdev_exit",
 	  "the exit port exists with testdev=on only", true },
 };

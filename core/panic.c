@@ -7,6 +7,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/counters.h"
 #include "core/hw.h"
+#include "core/lib/fmt.h"
 #include "core/log_internal.h"
 #include "core/partition.h"
 #include "core/stop_all.h"
@@ -16,6 +17,7 @@ static u32 panics; /* reports begun */
 static u32 resets; /* tried */
 static bool reboots;
 static const char *version = "";
+static void (*last_words)(const char *why, bool panicking);
 
 /* Fields that this CPU lacks, or that nobody can read without a current VMCS, are 0. */
 static u64 field(enum vmcs_field f)
@@ -97,6 +99,20 @@ static void report(const char *fmt, va_list ap)
 			  : "the machine is halted: reset it");
 }
 
+void at_fatal(void (*fn)(const char *why, bool panicking))
+{
+	last_words = fn;
+}
+
+static void say_last_words(const char *why, bool panicking)
+{
+	void (*fn)(const char *why, bool panicking) = last_words;
+
+	last_words = NULL;
+	if (fn != NULL)
+		fn(why, panicking);
+}
+
 void panic_init(const char *v, bool reboot)
 {
 	version = v;
@@ -118,6 +134,7 @@ void panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	if (__atomic_fetch_add(&panics, 1, __ATOMIC_RELAXED) == 0) {
 		report(fmt, ap);
+		say_last_words("a hypervisor panic: please report it", true);
 	} else {
 		log_panic("panic during a panic:");
 		log_vpanic(fmt, ap);
@@ -130,9 +147,13 @@ void fatal(const char *fmt, ...)
 {
 	va_list ap;
 
+	char why[448];
+
 	va_start(ap, fmt);
-	log_vpanic(fmt, ap);
+	fmt_vprint(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	log_panic("%s", why);
+	say_last_words(why, false);
 	hw_halt();
 }
 
@@ -140,5 +161,6 @@ void panic_reset(void)
 {
 	panics = 0;
 	resets = 0;
+	last_words = NULL;
 	reboots = false;
 }

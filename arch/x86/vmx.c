@@ -9,7 +9,6 @@
 #include "arch/x86/vmx_insn.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
-#include "core/log.h"
 
 void vmx_read_cpu(struct vmx_cpu *cpu)
 {
@@ -57,21 +56,15 @@ void vmx_read_caps(struct vmx_caps *c)
 		c->ept_vpid = rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
 }
 
-void vmx_probe(struct vmx_caps *caps, bool *nested)
+err_t vmx_probe(struct vmx_cpu *cpu, struct vmx_caps *caps, bool *has_caps, char *why,
+		size_t why_len)
 {
-	struct vmx_cpu cpu;
-	char why[320];
-
-	vmx_read_cpu(&cpu);
-	if (vmx_check_cpu(&cpu, why, sizeof(why)) != ERR_NONE)
-		fatal("%s", why);
-	vmx_read_caps(caps);
-	if (vmx_check_caps(caps, why, sizeof(why)) != ERR_NONE)
-		fatal("%s", why);
-	*nested = cpu.has_hypervisor;
-	log_info("VMX: family %u model 0x%x stepping %u, revision 0x%llx, EPT/VPID 0x%llx%s",
-		 cpu.family, cpu.model, cpu.stepping, caps->basic & VMX_BASIC_REVISION,
-		 caps->ept_vpid, cpu.has_hypervisor ? ", nested" : "");
+	vmx_read_cpu(cpu);
+	*has_caps = cpu->has_vmx && memcmp(cpu->vendor, "GenuineIntel", 12) == 0;
+	if (*has_caps)
+		vmx_read_caps(caps);
+	TRY(vmx_check_cpu(cpu, why, why_len));
+	return vmx_check_caps(caps, why, why_len);
 }
 
 const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *caps, void *region)

@@ -8,10 +8,12 @@
 struct vp;
 
 /**
- * vmx_probe() - check that this CPU can do what Kensho needs. fatal() with cause and remedy if not.
- * @nested: set when the machine is virtual itself.
+ * vmx_probe() - read what this CPU has and check that it is all Kensho needs. Changes nothing.
+ * @has_caps: @caps could be read; else they are 0.
+ * ERR_NODEV: no; @why: one line, cause and remedy.
  */
-void vmx_probe(struct vmx_caps *caps, bool *nested);
+MUST_CHECK err_t vmx_probe(struct vmx_cpu *cpu, struct vmx_caps *caps, bool *has_caps, char *why,
+			   size_t why_len);
 
 /* vmx_read_caps() - capabilities of this CPU; it has VMX. */
 void vmx_read_caps(struct vmx_caps *caps);

@@ -252,8 +252,72 @@ static void test_print_has_one_line_per_row(void)
 	EXPECT_NULL(last_line_bad);
 }
 
-TEST_MAIN(TEST(test_every_default_is_a_legal_value), TEST(test_defaults),
-	  TEST(test_testdev_exit_needs_testdev), TEST(test_all_types),
+/* What option_value() says, given as options, makes the same options: of every accepted line. */
+static void test_values_are_what_one_would_write(void)
+{
+	static const char *const given[] = {
+		"",
+		"dryrun",
+		"selftest",
+		"selftest=stop apicv=off console=vga log=com2 stats=7 maxcpus=3",
+		"lapic_timer_advance_ns=-1 halt_poll_ns=0x10 hlt=exit test_fault=caps1",
+		"cpu=host,kvm-pv-eoi=off,+hypervisor profile=kvm",
+		"profile=bare mitigations=all mwait=c1",
+	};
+
+	for (u32 k = 0; k < ARRAY_SIZE(given); k++) {
+		char again[4096] = "", val[512];
+		struct options first;
+		size_t n = 0;
+
+		EXPECT_EQ(ERR_NONE, parse(given[k]));
+		first = o;
+		for (u32 i = 0; i < option_row_count; i++) {
+			/* A rule may exclude even the default: only what is given. */
+			if (strcmp(option_rows[i].name, "halt_poll_ns") == 0 &&
+			    first.hlt != HLT_EXIT)
+				continue;
+			option_value(&first, i, val, sizeof(val));
+			n += (size_t)snprintf(again + n, sizeof(again) - n, "%s=%s ",
+					      option_rows[i].name, val);
+		}
+		EXPECT_EQ(ERR_NONE, parse(again));
+		o.given = first.given;
+		EXPECT_MEMEQ(&first, &o, sizeof(o));
+	}
+}
+
+static void test_features_by_name(void)
+{
+	char text[512];
+
+	EXPECT_EQ(ERR_NONE, parse("profile=bare cpu=host,hypervisor=on"));
+	options_features(&o, text, sizeof(text));
+	EXPECT_STREQ("hypervisor", text);
+	EXPECT_EQ(ERR_NONE, parse("profile=kvm cpu=host,kvm-pv-eoi=off"));
+	options_features(&o, text, sizeof(text));
+	EXPECT_CONTAINS(text, "kvm ");
+	EXPECT_NULL(strstr(text, "kvm-pv-eoi"));
+}
+
+static void test_selftest_alone_is_on(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("selftest"));
+	EXPECT_EQ(SELFTEST_ON, o.selftest);
+	EXPECT_EQ(ERR_NONE, parse("selftest=stop"));
+	EXPECT_EQ(SELFTEST_STOP, o.selftest);
+	EXPECT_EQ(ERR_NONE, parse("dryrun"));
+	EXPECT_EQ(1, o.dryrun);
+	EXPECT_NE(ERR_NONE, parse("dryrun selftest"));
+	EXPECT_CONTAINS(msg, "dryrun=on excludes selftest");
+	EXPECT_EQ(ERR_NONE, parse("dryrun selftest=off"));
+	EXPECT_NE(ERR_NONE, parse("profile"));
+	EXPECT_CONTAINS(msg, "needs a value");
+}
+
+TEST_MAIN(TEST(test_values_are_what_one_would_write), TEST(test_features_by_name),
+	  TEST(test_selftest_alone_is_on), TEST(test_every_default_is_a_legal_value),
+	  TEST(test_defaults), TEST(test_testdev_exit_needs_testdev), TEST(test_all_types),
 	  TEST(test_idle_and_timer_options), TEST(test_hlt_passthrough_costs_halt_polling),
 	  TEST(test_booleans_as_kvm_writes_them), TEST(test_last_duplicate_wins),
 

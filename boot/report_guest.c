@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine report: what the guest gets: memory map, EPT, CPUs, the places of its images. Boot
+ * CPU, after the partition was built. */
+#include "arch/x86/defs/ept.h"
+#include "arch/x86/defs/paging.h"
+#include "arch/x86/percpu.h"
+#include "boot/report.h"
+#include "core/lib/string.h"
+#include "core/load/load.h"
+#include "core/mem/ept.h"
+#include "core/mem/ept_audit.h"
+#include "core/partition.h"
+
+/* Neighbouring EPT entries of one kind. */
+struct ept_run {
+	u64 base, end, perms;
+	u8 type;
+	bool identity, mapped;
+	u32 pages[3]; /* 4 KiB, 2 MiB, 1 GiB */
+};
+
+static const char *type_name(u8 type)
+{
+	switch (type) {
+	case MT_UC:
+		return "UC";
+	case MT_WC:
+		return "WC";
+	case MT_WT:
+		return "WT";
+	case MT_WP:
+		return "WP";
+	case MT_WB:
+		return "WB";
+	default: /* a byte of an entry */
+		return "?";
+	}
+}
+
+static void report_run(const struct ept_run *r)
+{
+	report_line(&boot_report, "ept");
+	report_field(&boot_report, "base", "0x%llx", r->base);
+	report_field(&boot_report, "end", "0x%llx", r->end);
+	if (!r->mapped) {
+		report_field(&boot_report, "maps", "nothing");
+		return;
+	}
+	report_field(&boot_report, "type", "%s", type_name(r->type));
+	report_field(&boot_report, "perms", "%s%s%s", (r->perms & EPT_R) ? "r" : "-",
+		     (r->perms & EPT_W) ? "w" : "-", (r->perms & EPT_X) ? "x" : "-");
+	report_field(&boot_report, "maps", "%s", r->identity ? "itself" : "ones");
+	report_field(&boot_report, "4k", "%u", r->pages[0]);
+	report_field(&boot_report, "2m", "%u", r->pages[1]);
+	report_field(&boot_report, "1g", "%u", r->pages[2]);
+}
+
+static bool same_kind(const struct ept_run *a, const struct ept_run *b)
+{
+	return a->mapped == b->mapped && a->perms == b->perms && a->type == b->type &&
+	       a->identity == b->identity;
+}
+
+static struct ept_run run_at(const struct partition *p, u64 at)
+{
+	struct ept_leaf leaf = ept_walk(&p->ept, gpa(at));
+	struct ept_run r = { .base = at, .mapped = leaf.size != 0 };
+
+	if (!r.mapped) {
+		r.end = at + PAGE_SIZE;
+		return r;
+	}
+	r.end = ALIGN_DOWN(at, leaf.size) + leaf.size;
+	r.perms = leaf.perms;
+	r.type = leaf.type;
+	r.identity = leaf.hpa.v == at && !ept_is_ones(p, gpa(at)); /* the page of ones is ours */
+	r.pages[leaf.size == PAGE_SIZE ? 0 : leaf.size == PAGE_SIZE_2M ? 1 : 2] = 1;
+	return r;
+}
+
+static void report_ept(struct partition *p)
+{
+	struct ept_run run = run_at(p, 0);
+	struct ept_audit audit;
+
+	while (run.end < p->ept.top) {
+		struct ept_run next = run_at(p, run.end);
+
+		if (!same_kind(&run, &next)) {
+			report_run(&run);
+			run = next;
+			continue;
+		}
+		run.end = next.end;
+		for (u32 i = 0; i < ARRAY_SIZE(run.pages); i++)
+			run.pages[i] += next.pages[i];
+	}
+	report_run(&run);
+	report_line(&boot_report, "ept-limits");
+	report_field(&boot_report, "mapped_to", "0x%llx", p->ept.top);
+	report_field(&boot_report, "on_access_to", "0x%llx", BIT64(p->machine.phys_bits));
+	report_field(&boot_report, "phys_bits", "%u", p->machine.phys_bits);
+	report_field(&boot_report, "tables", "%u", p->ept.pages);
+	audit = ept_audit(p);
+	report_line(&boot_report, "ept-audit");
+	report_field(&boot_report, "result", "%s", audit.wrong != NULL ? "wrong" : "ok");
+	if (audit.wrong != NULL) {
+		report_field(&boot_report, "rule", "%s", audit.wrong);
+		report_field(&boot_report, "at", "0x%llx", audit.gpa);
+	}
+	report_field(&boot_report, "tables", "%u", audit.tables);
+	report_field(&boot_report, "leaves", "%llu",
+		     audit.leaves[0] + audit.leaves[1] + audit.leaves[2]);
+}
+
+static void report_cpus(const struct boot_state *b, const struct partition *p)
+{
+	const struct acpi_info *a = &b->acpi;
+	u32 have = 1, disabled = 0;
+
+	for (u32 i = 0; i < a->cpu_count; i++) {
+		const char *why = NULL;
+
+		report_line(&boot_report, "madt-cpu");
+		report_field(&boot_report, "apic_id", "%u", a->cpu[i].apic_id);
+		report_field(&boot_report, "entry", "%s", a->cpu[i].x2apic ? "x2apic" : "apic");
+		if (a->cpu[i].apic_id == this_cpu()->apic_id) {
+			report_field(&boot_report, "guest", "yes");
+			continue;
+		}
+		why = boot_cpu_refusal(b, p, &a->cpu[i], have);
+		report_field(&boot_report, "guest", "%s", why != NULL ? "no" : "yes");
+		if (why != NULL)
+			report_field(&boot_report, "why", "%s", why);
+		have += why == NULL;
+		disabled += why != NULL;
+	}
+	report_line(&boot_report, "madt");
+	report_field(&boot_report, "base", "0x%llx", a->madt_pa);
+	report_field(&boot_report, "guest_cpus", "%u", have);
+	report_field(&boot_report, "disabled", "%u", disabled);
+}
+
+void report_partition(const struct boot_state *b, struct partition *p, const struct boot_vmx *vmx)
+{
+	if (!report_is_open(&boot_report))
+		return;
+	report_decisions(vmx);
+	report_map("guest-map", &p->memory);
+	report_ept(p);
+	report_cpus(b, p);
+	report_break(&boot_report);
+}
+
+static const char *role_name(enum module_role role)
+{
+	switch (role) {
+	case ROLE_UNKNOWN:
+		return "unknown";
+	case ROLE_KERNEL:
+		return "kernel";
+	case ROLE_INITRD:
+		return "initrd";
+	case ROLE_MODULE:
+		return "module";
+	}
+	return "?";
+}
+
+/* What a step of the plan reads: a module, something the loader made, or nothing but zeroes. */
+static void report_source(const struct load_copy *c, const struct guest_image *images, u32 count)
+{
+	if (c->blob != NULL || c->len == 0) {
+		report_field(&boot_report, "from", "%s", c->blob != NULL ? "loader" : "zeroes");
+		return;
+	}
+	report_field(&boot_report, "from", "0x%llx", c->src);
+	for (u32 i = 0; i < count; i++) {
+		if (c->src >= images[i].start.v && c->src < images[i].start.v + images[i].len)
+			report_field(&boot_report, "module", "%u", i);
+	}
+}
+
+void report_plan(const struct guest_image *images, u32 count, const struct load_plan *plan)
+{
+	if (!report_is_open(&boot_report))
+		return;
+	for (u32 i = 0; i < count; i++) {
+		report_line(&boot_report, "image");
+		report_field(&boot_report, "index", "%u", i);
+		report_field(&boot_report, "role", "%s", role_name(images[i].role));
+		report_field(&boot_report, "bytes", "%llu", images[i].len);
+		report_field(&boot_report, "cmdline_bytes", "%zu",
+			     images[i].cmdline != NULL ? strlen(images[i].cmdline) : 0);
+	}
+	report_break(&boot_report);
+	if (plan == NULL)
+		return;
+	for (u32 i = 0; i < plan->count; i++) {
+		const struct load_copy *c = &plan->copy[i];
+
+		report_line(&boot_report, "place");
+		report_field(&boot_report, "base", "0x%llx", c->dst);
+		report_field(&boot_report, "end", "0x%llx",
+			     c->dst + c->len + c->zero_len + c->room);
+		report_field(&boot_report, "copied", "%llu", c->len);
+		report_field(&boot_report, "zeroed", "%llu", c->zero_len);
+		report_field(&boot_report, "kept_free", "%llu", c->room);
+		report_source(c, images, count);
+	}
+	report_line(&boot_report, "plan");
+	report_field(&boot_report, "what", "%s", plan->what);
+	report_field(&boot_report, "entry", "0x%llx", plan->rip);
+	report_field(&boot_report, "mode", "%s", plan->mode == ENTRY_LONG64 ? "long" : "protected");
+	report_break(&boot_report);
+}
