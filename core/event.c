@@ -173,9 +173,7 @@ static void enter_sleep(struct vp *vp, u64 rflags)
 	vp_park(vp);
 	if (!(rflags & RFLAGS_IF)) {
 		vp->event.if_aside = true;
-		/* HW-ERRATUM: Bochs' HLT ignores RVI; what else happens there: docs/emulators.md */
-		if (!vp->partition->machine.is_bochs)
-			vlapic_apicv_inhibit(vp, APICV_INHIBIT_REASON_BLOCKIRQ);
+		vlapic_apicv_inhibit(vp, APICV_INHIBIT_REASON_BLOCKIRQ);
 		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_IF);
 	}
 	hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
