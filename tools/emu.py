@@ -22,6 +22,14 @@ IPS_RUN = 20_000_000        # functional runs: delays and idle seconds are short
 IPS_BENCH = 50_000_000
 # Until somebody interrupts it; then the VGA text buffer.
 SCREEN_SCRIPT = "c\nxp /4000bx 0xb8000\nq\n"
+# How QEMU shows the image to the firmware. A disk is never written.
+MEDIA = {
+    "cd": ["-cdrom", "{iso}", "-boot", "d"],
+    "ide": ["-drive", "file={iso},format=raw,snapshot=on"],
+    "virtio": ["-drive", "file={iso},format=raw,snapshot=on,if=virtio"],
+    "usb": ["-drive", "file={iso},format=raw,snapshot=on,if=none,id=stick", "-device", "qemu-xhci",
+            "-device", "usb-storage,drive=stick,removable=on,bootindex=0"],
+}
 POWERED_OFF = re.compile(r"soft power off|Shutdown port: shutdown requested")
 
 
@@ -33,7 +41,8 @@ class Machine:
     memory: int = 512               # MiB
     ips: int = IPS_RUN
     model: str = "corei7_skylake_x"
-    com1: str = "file:com1.log"     # file:NAME, or term:/dev/pts/N
+    medium: str = "cd"              # where QEMU has the image: a name of MEDIA
+    com1: str = "file:com1.log"     # file:NAME, term:/dev/pts/N; QEMU: socket:NAME (and NAME.log), none
     com2: str = "file:com2.log"
     debugger: str = "c\n" * 1000    # commands for a Bochs with debugger: a reset stops there
     extra: str = ""                 # further bochsrc lines
@@ -112,14 +121,18 @@ def bochs_command(m):
 def qemu_command(m, firmware="bios", kvm=False):
     """QEMU with the same ISO. kvm: nested VMX; else TCG, which has none."""
     cmd = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-m", str(m.memory),
-           "-smp", str(m.cpus), "-display", "none", "-vga", "std", "-cdrom", str(m.iso),
-           "-boot", "d", "-machine", "pc"]
+           "-smp", str(m.cpus), "-display", "none", "-vga", "std", "-machine", "pc"]
+    cmd += [word.format(iso=m.iso) for word in MEDIA[m.medium]]
     cmd += ["-enable-kvm", "-cpu", "host,+vmx"] if kvm else \
         ["-accel", "tcg", "-cpu", m.model]
     for number, spec in ((1, m.com1), (2, m.com2)):
         mode, _, dev = spec.partition(":")
         name = f"com{number}"
-        if mode == "term":
+        if mode == "none":
+            continue
+        if mode == "socket":
+            cmd += ["-chardev", f"socket,id={name},path={dev},server=on,wait=on,logfile={dev}.log"]
+        elif mode == "term":
             cmd += ["-chardev", f"serial,id={name},path={dev}"]
         else:
             cmd += ["-chardev", f"file,id={name},path={dev}"]

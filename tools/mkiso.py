@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Build a bootable ISO with grub-mkrescue.
 
-    tools/mkiso.py OUTPUT       the image of `make iso`; KERNEL, INITRD, APPEND and HV from the
-                                environment replace the default Linux guest
+    tools/mkiso.py OUTPUT       the image of `make iso`, with a menu; KERNEL, INITRD, APPEND and HV
+                                from the environment replace the default Linux guest
 
 Other tools import make_iso(). The image is a hybrid: CD and USB stick, BIOS (GRUB's i386-pc) and
 64-bit UEFI (x86_64-efi).
@@ -18,6 +18,9 @@ import subprocess
 import sys
 import tempfile
 
+import grubcfg
+import guestfile
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 HV_ELF = BUILD / "kensho.elf"
@@ -25,11 +28,14 @@ LINUX = BUILD / "cache/linux/vmlinuz"
 INITRD = BUILD / "initrd"
 # The last console= is /dev/console: the shell is on the serial line.
 APPEND = "console=tty0 console=ttyS0,115200"
+# Modules of one platform, and what they need.
+GRUB_OWN_MODULES = {"i386-pc": [], "x86_64-efi": ["efifwsetup"]}
 # Modules that both platforms have; what reads the medium is in grub-mkrescue's core image.
 # The partition modules are those that grub-mkrescue's UEFI image asks for.
-GRUB_MODULES = "multiboot2 multiboot linux normal iso9660 fat test echo iorw serial terminal " \
-               "all_video halt reboot " + " ".join(f"part_{name}" for name in (
-                   "msdos gpt acorn amiga apple bsd dfly dvh plan sun sunpc").split())
+GRUB_MODULES = ("multiboot2 multiboot linux normal iso9660 fat test echo iorw serial terminal "
+                "all_video halt reboot sleep ls cat lsmmap videoinfo rdmsr cpuid "
+                "part_msdos part_gpt part_acorn part_amiga part_apple part_bsd part_dfly part_dvh "
+                "part_plan part_sun part_sunpc")
 GRUB_DIR = pathlib.Path("/usr/lib/grub")
 PLATFORMS = {"i386-pc": "grub-pc-bin", "x86_64-efi": "grub-efi-amd64-bin"}  # and its package
 
@@ -53,36 +59,17 @@ class Boot:
     before: str = ""    # GRUB commands run before the boot
 
 
-def quote(text):
-    """A command line for grub.cfg: the words that need it in single quotes."""
-    def word(w):
-        if all(c.isalnum() or c in "-_=,.:/+@%" for c in w):
-            return w
-        return "'" + w.replace("'", "'\\''") + "'"
-    return " ".join(word(w) for w in text.split())
+def add_modules(tree):
+    """The modules that grub-mkrescue would look for on both platforms."""
+    for platform, names in GRUB_OWN_MODULES.items():
+        (tree / "boot/grub" / platform).mkdir(parents=True)
+        for name in names:
+            shutil.copy(GRUB_DIR / platform / f"{name}.mod", tree / "boot/grub" / platform)
 
 
-def menu_entry(boot):
-    lines = boot.before.splitlines()
-    mods = boot.modules
-    if boot.hv is None and mods[0].name == "guest":
-        lines.append(f"multiboot /boot/guest {quote(mods[0].string)}")
-    elif boot.hv is None:
-        lines.append(f"linux /boot/{mods[0].name} {quote(mods[0].string)}")
-        lines += [f"initrd /boot/{m.name}" for m in mods[1:]]
-    else:
-        lines.append(f"multiboot2 /boot/kensho.elf {quote(boot.hv)}")
-        lines += [f"module2 /boot/{m.name} {quote(m.string)}" for m in mods]
-    return "\n".join("\t" + line.rstrip() for line in lines)
-
-
-def grub_cfg(boot):
-    text = (ROOT / "iso/grub.cfg.in").read_text()
-    return text.replace("@SERIAL@\n", "").replace("@ENTRY@", menu_entry(boot))
-
-
-def make_iso(out, boot):
-    """Write the ISO. Raises RuntimeError with grub-mkrescue's words when that fails."""
+def make_iso(out, boot, cfg=None):
+    """Write the ISO; cfg: GRUB's configuration, without it `boot` starts at once. Raises
+    RuntimeError with grub-mkrescue's words when that fails."""
     out = pathlib.Path(out)
     for platform, package in PLATFORMS.items():
         if not (GRUB_DIR / platform / "modinfo.sh").exists():
@@ -91,7 +78,8 @@ def make_iso(out, boot):
     with tempfile.TemporaryDirectory(dir=out.parent) as tmp:
         tree = pathlib.Path(tmp)
         (tree / "boot/grub").mkdir(parents=True)
-        (tree / "boot/grub/grub.cfg").write_text(grub_cfg(boot))
+        (tree / "boot/grub/grub.cfg").write_text(grubcfg.direct(boot) if cfg is None else cfg)
+        add_modules(tree)
         if boot.hv is not None:
             shutil.copy(boot.elf, tree / "boot/kensho.elf")
         for module in boot.modules:
@@ -126,31 +114,50 @@ def mkinitrd():
     return INITRD
 
 
-def check_file(path, what):
-    if not pathlib.Path(path).is_file():
-        sys.exit(f"{what}={path}: there is no such file")
-    return pathlib.Path(path)
+def guest_files(env=os.environ):
+    """How GRUB loads the guest without Kensho, and its modules: Debian's kernel unless the user
+    names one. Ends the tool when the user's files cannot be a guest."""
+    kernel, initrd, append = (env.get(name, "") for name in ("KERNEL", "INITRD", "APPEND"))
+    guestfile.check_line(append, "APPEND")
+    kind = guestfile.check_kernel(kernel, append) if kernel else "linux"
+    mods = [Module(pathlib.Path(kernel) if kernel else LINUX, "kernel",
+                   append or (APPEND if kind == "linux" else ""))]
+    if initrd:
+        guestfile.check_initrd(initrd, mods[0].path.stat().st_size)
+        mods.append(Module(pathlib.Path(initrd), "initrd"))
+    elif not kernel:
+        mods.append(Module(mkinitrd(), "initrd"))
+    return kind, mods
 
 
 def default_guest(env=os.environ):
-    """The modules `make run` and `make iso` boot: Debian's kernel unless the user names one."""
-    append = env.get("APPEND") or APPEND
-    kernel, initrd = env.get("KERNEL"), env.get("INITRD")
-    mods = [Module(check_file(kernel, "KERNEL") if kernel else LINUX, "kernel", append)]
-    if initrd:
-        mods.append(Module(check_file(initrd, "INITRD"), "initrd"))
-    elif not kernel:
-        mods.append(Module(mkinitrd(), "initrd"))
-    return mods
+    """The modules `make run` boots."""
+    return guest_files(env)[1]
+
+
+def guest_name(env):
+    """The guest in the grubcfg."""
+    if not env.get("KERNEL"):
+        return "Debian's Linux 6.1"
+    name = pathlib.Path(env["KERNEL"]).name[:40]
+    return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)
 
 
 def main():
     out = sys.argv[1] if len(sys.argv) > 1 else BUILD / "kensho.iso"
+    hv = os.environ.get("HV", "")
+    guestfile.check_options(hv)
+    kind, mods = guest_files()
+    guest = grubcfg.Guest(guest_name(os.environ), kind, mods[0].string, len(mods) > 1)
     try:
-        make_iso(out, Boot(hv=os.environ.get("HV", ""), modules=default_guest()))
+        make_iso(out, Boot(hv=hv, modules=mods), grubcfg.menu(guest, hv))
     except RuntimeError as err:
         sys.exit(str(err))
-    print(f"{out}: write it to a USB stick with dd, or boot it in a virtual machine")
+    print(f"{out}: {pathlib.Path(out).stat().st_size >> 20} MiB, starts from CD and USB stick, BIOS "
+          "and UEFI\n"
+          "  write it to a USB stick: make usb (lists the sticks)\n"
+          f"  try it: qemu-system-x86_64 -enable-kvm -cpu host -m 2G -cdrom {out} "
+          "-serial mon:stdio")
 
 
 if __name__ == "__main__":

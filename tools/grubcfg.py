@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""GRUB's configuration on an image: the menu of `make iso`, or one boot without a menu."""
+
+import dataclasses
+import re
+
+import guestfile
+
+ISO = guestfile.ROOT / "iso"
+
+TIMEOUT_S = 5
+SERIAL = "console=ttyS0,115200"
+# BIOS: Kensho wants text mode. It comes behind multiboot2, which overwrites gfxpayload.
+TEXT_MODE = ['if [ "$grub_platform" = pc ]; then', "\tset gfxpayload=text", "fi"]
+# Messages while the guest runs: only with a second serial port, else Kensho would stop.
+FIND_COM2 = ["set log=", "if serial --unit=1 --speed=115200; then", "\tset log=log=com2", "fi"]
+
+
+def quote(text):
+    """A command line as arguments of a GRUB command: those that need it in single quotes.
+
+    Double quotes hold an argument with blanks together, wherever in it they are: GRUB puts them
+    around the whole of it, which Linux understands as well."""
+    out = []
+    for word in re.findall(r'(?:"[^"]*"|[^\s"])+', text):
+        word = word.replace('"', "")
+        if not word or not all(c.isalnum() or c in "-_=,.:/+@%" for c in word):
+            word = "'" + word.replace("'", "'\\''") + "'"
+        out.append(word)
+    return " ".join(out)
+
+
+def direct_lines(boot):
+    lines = boot.before.splitlines()
+    mods = boot.modules
+    if boot.hv is None and mods[0].name == "guest":
+        lines.append(f"multiboot /boot/guest {quote(mods[0].string)}")
+    elif boot.hv is None:
+        lines.append(f"linux /boot/{mods[0].name} {quote(mods[0].string)}")
+        lines += [f"initrd /boot/{m.name}" for m in mods[1:]]
+    else:
+        lines.append(f"multiboot2 /boot/kensho.elf {quote(boot.hv)}")
+        lines += [f"module2 /boot/{m.name} {quote(m.string)}" for m in mods]
+        lines += TEXT_MODE
+    return "\n".join("\t" + line.rstrip() for line in lines)
+
+
+def direct(boot):
+    """The configuration that starts a mkiso.Boot at once."""
+    return (ISO / "direct.cfg.in").read_text().replace("@ENTRY@", direct_lines(boot))
+
+
+@dataclasses.dataclass
+class Entry:
+    key: str                        # not one of GRUB's own: c e p v
+    title: str
+    hv: str | None = ""             # Kensho's options; None: without Kensho
+    append: str = ""                # more words for a Linux guest
+    modules: bool = True
+    before: list[str] = dataclasses.field(default_factory=list)
+    bios_only: bool = False
+    needs: str = ""                 # an option that must exist
+
+    def lines(self, guest, hv):
+        """The GRUB commands, guest: a Guest, hv: the user's options for all entries."""
+        words = f"{guest.append} {self.append}".strip() if guest.kind == "linux" else guest.append
+        args = quote(words)
+        if self.hv is None:
+            return guest.bare_lines(args)
+        out = [*self.before, f"multiboot2 /boot/kensho.elf {self.hv} {quote(hv)}"]
+        if self.modules:
+            out.append(f"module2 /boot/kernel kernel: {args}")
+            out += ["module2 /boot/initrd initrd:"] if guest.initrd else []
+        return out + TEXT_MODE
+
+    def text(self, guest, hv):
+        body = [f'menuentry "[{self.key}] {self.title}" --hotkey={self.key} {{',
+                *("\t" + line.rstrip() for line in self.lines(guest, hv)), "}"]
+        if self.bios_only:
+            body = ['if [ "$grub_platform" = pc ]; then', *("\t" + line for line in body), "fi"]
+        return "\n".join(body)
+
+
+ENTRIES = (
+    Entry("k", "Kensho with {guest}"),
+    Entry("s", "... on a serial console (COM1, 115200 baud)", "console=com1", SERIAL),
+    Entry("l", "... with a long log (verbose: every exit traced, messages on COM2)",
+          "$log trace=exits stats=10", "ignore_loglevel", before=FIND_COM2),
+    Entry("t", "... after a self test of this machine", "selftest", needs="selftest"),
+    Entry("d", "Dry run: report on this machine, start nothing", "dryrun", needs="dryrun"),
+    Entry("g", "Kensho with its demonstration guest", "guest=demo", modules=False, needs="guest"),
+    Entry("h", "Kensho with what the first disk boots", "guest=disk0", modules=False,
+          bios_only=True, needs="guest"),
+    Entry("b", "Without Kensho: {guest} on the bare machine", None),
+)
+
+
+@dataclasses.dataclass
+class Guest:
+    """What the entries start: /boot/kernel and, with initrd, /boot/initrd on the image."""
+    name: str
+    kind: str                       # linux, multiboot, multiboot2: how GRUB loads it without Kensho
+    append: str
+    initrd: bool
+
+    def bare_lines(self, args):
+        module = {"linux": "initrd", "multiboot": "module", "multiboot2": "module2"}[self.kind]
+        return [f"{self.kind} /boot/kernel {args}"] + \
+            ([f"{module} /boot/initrd"] if self.initrd else [])
+
+
+def menu(guest, hv):
+    """The menu's grub.cfg; hv: Kensho's options for all entries with it."""
+    known = guestfile.option_names()
+    entries = [dataclasses.replace(e, title=e.title.format(guest=guest.name))
+               for e in ENTRIES if not e.needs or e.needs in known]
+    text = (ISO / "menu.cfg.in").read_text()
+    return text.replace("@TIMEOUT@", str(TIMEOUT_S)).replace(
+        "@ENTRIES@\n", "".join(e.text(guest, hv) + "\n" for e in entries))
