@@ -107,7 +107,7 @@ build = +$(Q)$(MAKE) -j$$(nproc) $(1)
 # KERNEL, INITRD, APPEND and HV reach the tools through the environment: make exports them.
 FUZZ_SECONDS ?= 60
 
-.PHONY: all run test check nightly bench iso lint tidy format coverage fuzz clean help
+.PHONY: all run test check nightly bench iso usb lint tidy format coverage fuzz clean help
 all: ## build the hypervisor (build/kensho.elf)
 	$(call setup,build)
 	$(call build,$(B)/kensho.elf)
@@ -134,10 +134,17 @@ bench: ## measure on packaged Bochs 2.7, print beside the targets
 	$(call build,$(B)/kensho.elf guests)
 	$(Q)$(PYTHON) tests/run/bench.py
 
-iso: ## bootable image with the Linux guest (build/kensho.iso)
+iso: ## image for CD and USB stick, BIOS and UEFI (KERNEL= INITRD= APPEND= HV=)
 	$(call setup,run)
 	$(call build,$(B)/kensho.elf)
 	$(Q)$(PYTHON) tools/mkiso.py $(B)/kensho.iso
+
+usb: ## write that image to a USB stick (DEV=/dev/sdX; without DEV: list them)
+	$(Q)$(PYTHON) tools/mkusb.py $(if $(DEV),--check "$(DEV)")
+ifneq ($(DEV),)
+	+$(Q)$(MAKE) iso
+	$(Q)$(PYTHON) tools/mkusb.py "$(DEV)"
+endif
 
 lint: ## layers, W^X, sizes, format, headers, cppcheck
 	$(call setup,check)
@@ -168,7 +175,10 @@ clean: ## delete build/, keep downloaded packages (build/cache)
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
 	@echo "variables: V=1 verbose, WERROR=0, BOCHS=binary, J=parallel emulators,"
-	@echo "           FUZZ_SECONDS=N, ONLY=regex (test: only matching names)"
+	@echo "           FUZZ_SECONDS=N, ONLY=regex (test: only matching names);"
+	@echo "  guest:   KERNEL=bzImage or multiboot ELF, INITRD=file, APPEND='its command line',"
+	@echo "           HV='options of Kensho' (README.md)"
+	@echo "  usb:     DEV=/dev/sdX, CONFIRM=sdX (answers the question without a terminal)"
 
 # For scripts: the value of a variable.
 print-%:

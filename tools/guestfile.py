@@ -69,16 +69,11 @@ def archive(head):
 
 
 def what_is(head):
-    """A file that is no kernel, in words."""
+    """A file that is neither kernel nor initrd, in words."""
     if not head:
-        return "empty"
+        return "an empty file"
     if head.startswith(b"\x7fELF") and len(head) >= 20:
-        machine = MACHINES.get(u16(head, 18), "another machine")
-        hint = "of a Linux kernel take arch/x86/boot/bzImage, not vmlinux" \
-            if u16(head, 18) == 62 else "build it for x86"
-        return f"an ELF file for {machine} without a multiboot header in its first 8 KiB: {hint}"
-    if archive(head):
-        return f"a {archive(head)}: an initrd? That is INITRD="
+        return f"an ELF file for {MACHINES.get(u16(head, 18), 'another machine')}"
     for at, magic, name in OTHERS:
         if head[at:at + len(magic)] == magic:
             return name
@@ -134,8 +129,12 @@ def check_kernel(path, append):
             sys.exit(f"APPEND: {len(append)} characters, this kernel takes {room}; shorten it")
         return "linux"
     version = multiboot_version(head)
-    if archive(head) or not version:
-        sys.exit(f"KERNEL={path}: no kernel but {what_is(head)}; {ACCEPTED}")
+    if archive(head):
+        sys.exit(f"KERNEL={path}: no kernel but a {archive(head)}: an initrd? That is INITRD=")
+    if not version:
+        hint = ", and no multiboot header in its first 8 KiB (of a Linux kernel take " \
+            "arch/x86/boot/bzImage, not vmlinux)" if head.startswith(b"\x7fELF") else ""
+        sys.exit(f"KERNEL={path}: no kernel but {what_is(head)}{hint}; {ACCEPTED}")
     return "multiboot2" if version == 2 else "multiboot"
 
 

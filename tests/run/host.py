@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Run the host tests: every build/host/test_* binary, cmocka's TAP output into results; then the
-models in Python, which compare what a program of tests/host/tools prints.
+models in Python, which compare what a program of tests/host/tools prints, and the unit tests of
+tools/*.py (tests/host/test_*.py).
 
     tests/run/host.py [REGEX]
 """
@@ -72,6 +73,29 @@ def run_models(pattern):
     return failed
 
 
+def run_python(pattern):
+    """Number of failures."""
+    failed = 0
+    for path in sorted((results.ROOT / "tests/host").glob("test_*.py")):
+        if not re.search(pattern, f"host:{path.stem}"):
+            continue
+        done = subprocess.run([sys.executable, str(path), "-v"], cwd=results.ROOT, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=TIMEOUT_S)
+        # A test's docstring goes between its name and its verdict.
+        rows = re.findall(r"^(test_\w+) \(.*\)\n?(?:.*) \.\.\. (ok|FAIL|ERROR)$", done.stdout, re.M)
+        bad = [name for name, verdict in rows if verdict != "ok"]
+        if done.returncode and not bad or not rows:
+            results.record(f"host:{path.stem}", "fail", tail(done.stdout))
+            failed += 1
+        for name, verdict in rows:
+            results.record(f"host:{path.stem}/{name}", "pass" if verdict == "ok" else "fail",
+                           "" if verdict == "ok" else tail(done.stdout), quiet=verdict == "ok")
+        failed += len(bad)
+        print(f"  host    {path.stem}: {len(rows) - len(bad)} of {len(rows)}", flush=True)
+    return failed
+
+
 def tail(text):
     return "\n".join(text.splitlines()[-40:])
 
@@ -87,6 +111,7 @@ def main(pattern=""):
                 results.record(*row, quiet=True)
             print(f"  host    {name}: {len(rows) - len(bad)} of {len(rows)}", flush=True)
     failed += run_models(pattern)
+    failed += run_python(pattern)
     return 1 if failed else 0
 
 
