@@ -112,7 +112,7 @@ all: ## build the hypervisor (build/kensho.elf)
 	$(call setup,build)
 	$(call build,$(B)/kensho.elf)
 
-run: ## boot a Linux guest to a shell here (KERNEL= INITRD= APPEND= HV=)
+run: ## boot a Linux guest to a shell here (KERNEL= INITRD= APPEND= HV= UEFI=1)
 	$(call setup,run)
 	$(call build,$(B)/kensho.elf)
 	$(Q)$(PYTHON) tools/run.py
@@ -178,6 +178,8 @@ help: ## this list
 	@echo "           FUZZ_SECONDS=N, ONLY=regex (test: only matching names);"
 	@echo "  guest:   KERNEL=bzImage or multiboot ELF, INITRD=file, APPEND='its command line',"
 	@echo "           HV='options of Kensho' (README.md)"
+	@echo "  run:     UEFI=1 (QEMU/KVM: with OVMF), BARE=1 (without Kensho), MEMORY=MiB, CPUS=N,"
+	@echo "           VNC=1 (the screen on port 5900)"
 	@echo "  usb:     DEV=/dev/sdX, CONFIRM=sdX (answers the question without a terminal)"
 
 # For scripts: the value of a variable.

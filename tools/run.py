@@ -7,7 +7,8 @@ off. Ctrl-C always ends the run and leaves no emulator behind; Ctrl-] c sends a 
 guest, Ctrl-] q ends the run too. Input from a pipe waits for the first shell prompt.
 
 Environment: KERNEL, INITRD, APPEND, HV (see `make help`), BOCHS, BARE=1 (the guest without
-Kensho), MEMORY (MiB), CPUS, VNC=1 (the screen on port 5900).
+Kensho), MEMORY (MiB), CPUS, VNC=1 (the screen on port 5900), UEFI=1 (QEMU/KVM boots OVMF, not its
+BIOS; Bochs has a BIOS only). `tools/run.py --help` prints this.
 """
 
 import os
@@ -146,24 +147,41 @@ def build_image(directory):
         sys.exit(f"run: {err}")
 
 
+def firmware(kvm):
+    """QEMU's name of the firmware that the user wants; ends the tool when it cannot be had."""
+    if os.environ.get("UEFI", "0") in ("", "0"):
+        return "bios"
+    if kvm:
+        sys.exit(f"run: UEFI=1 needs QEMU/KVM ({kvm}); Bochs, which runs instead, has a BIOS only. "
+                 "Leave UEFI=1 away, or try the image of `make iso` on a real machine")
+    if not emu.OVMF.exists():
+        sys.exit(f"run: UEFI=1 needs {emu.OVMF}: install Debian's package ovmf")
+    return "ovmf"
+
+
 def start(directory, com1_dev):
     machine = emu.Machine(dir=directory, iso=directory / "boot.iso", com1=f"term:{com1_dev}",
                           memory=int(os.environ.get("MEMORY", 512)),
                           cpus=int(os.environ.get("CPUS", 1)), vnc=os.environ.get("VNC") == "1")
-    reason = emu.nested_kvm()
-    if not reason and not os.environ.get("BOCHS"):
-        say("starting QEMU/KVM (this machine offers nested VMX)")
-        return emu.Emulator(emu.qemu_command(machine, kvm=True), directory), True
+    reason = emu.nested_kvm() or ("BOCHS= is set" if os.environ.get("BOCHS") else "")
+    wanted = firmware(reason)
+    if not reason:
+        say(f"starting QEMU/KVM with {'OVMF' if wanted == 'ovmf' else 'its BIOS'} (this machine "
+            "offers nested VMX)")
+        return emu.Emulator(emu.qemu_command(machine, wanted, kvm=True), directory), True
     binary = emu.bochs_binary()
     info = emu.bochs_info(binary)
     if info is None:
         sys.exit(f"run: {binary} does not run: install Debian's package bochs, or set BOCHS=")
-    say(f"starting Bochs {info[0]} ({reason or 'BOCHS= asks for it'}): "
+    say(f"starting Bochs {info[0]} ({reason}): "
         "Linux needs one to two minutes to its shell")
     return emu.Emulator(emu.bochs_command(machine), directory), False
 
 
 def main():
+    if "--help" in sys.argv or "-h" in sys.argv:
+        print(__doc__.strip())
+        return 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     directory = pathlib.Path(os.environ.get("RUN_DIR", RUN_DIR)).resolve()

@@ -20,6 +20,7 @@ run_pkgs=$bochs_pkgs
 # With nested VMX `make run` uses QEMU/KVM (tools/emu.py decides by the same facts).
 if grep -qw vmx /proc/cpuinfo && grep -qs '[Y1]' /sys/module/kvm_intel/parameters/nested; then
 	run_pkgs="$image_pkgs qemu-system-x86"
+	[ "${UEFI:-}" != 1 ] || run_pkgs="$run_pkgs ovmf"
 fi
 test_pkgs="$check_pkgs $bochs_pkgs $run_pkgs clang clang-tidy libclang-rt-14-dev qemu-system-x86 ovmf"
 
