@@ -15,6 +15,7 @@ static struct guest_image images[BOOT_MODULES_MAX];
 static struct guest_image modules[BOOT_MODULES_MAX];
 static struct load_plan plan;
 static struct e820_busy busy;
+static struct e820_map memory; /* as the guest sees it */
 
 static const struct guest_image *find_role(u32 count, enum module_role role)
 {
@@ -28,9 +29,10 @@ static const struct guest_image *find_role(u32 count, enum module_role role)
 void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 {
 	const struct boot_info *bi = &b->info;
-	struct load_input in = { .memory = &p->memory, .busy = &busy, .rsdp_pa = b->rsdp_pa };
+	struct load_input in = { .memory = &memory, .busy = &busy, .rsdp_pa = b->rsdp_pa };
 	char why[192];
 
+	e820_public(&p->memory, &memory);
 	if (bi->module_count == 0) {
 		boot_refuse("no guest: GRUB loaded no module; add a line \"module2 /path/vmlinuz "
 			    "<its command line>\" after multiboot2 (and one for an initrd)");

@@ -50,9 +50,10 @@ static bool belongs_in_physmap(const struct e820_map *m, const struct e820_entry
 	case E820_RAM:
 	case E820_ACPI:
 	case E820_NVS:
+	case E820_EFI_RUNTIME:
 		return true;
 	case E820_RESERVED:
-		return e->base <= e820_ram_top(m, GIB(4));
+		return e->base < GIB(4) && e820_is_memory(m, e);
 	default: /* a firmware's own number, not an enum */
 		return false;
 	}

@@ -4,6 +4,7 @@
 
 #include "core/lib/err.h"
 #include "core/lib/types.h"
+#include "core/load/efi.h"
 #include "core/mem/e820.h"
 
 #define BOOT_MODULES_MAX 16
@@ -40,7 +41,11 @@ struct boot_framebuffer {
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];
 	char loader[64];
-	struct e820_map memory; /* normalised */
+	struct e820_map memory; /* normalised; from the EFI map where there is one */
+	/* The same, where RAM that EFI boot services used counts as reserved: some firmware comes
+	 * back to it. The first choice for us and for the guest's images. */
+	struct e820_map memory_idle;
+	struct boot_efi efi;
 	bool has_rsdp;
 	u8 rsdp[36]; /* copy; length by revision, the rest 0 */
 	u32 rsdp_len;

@@ -15,8 +15,14 @@
 #define MB2_TAG_MEMINFO    4u
 #define MB2_TAG_MMAP       6u
 #define MB2_TAG_FB         8u
+#define MB2_TAG_EFI32      11u
+#define MB2_TAG_EFI64      12u
 #define MB2_TAG_ACPI_OLD   14u
 #define MB2_TAG_ACPI_NEW   15u
+#define MB2_TAG_EFI_MMAP   17u
+#define MB2_TAG_EFI_BS     18u
+#define MB2_TAG_EFI32_IH   19u
+#define MB2_TAG_EFI64_IH   20u
 #define MB2_TAG_HEADER_LEN 8u
 #define MB2_MMAP_ENTRY_MIN 24u
 /* SPEC-GAP: the text has one reserved byte before the colours, GRUB and its header two. */
@@ -32,6 +38,7 @@ struct mb2_walk {
 	const char *why;
 	bool has_mmap;
 	bool has_meminfo;
+	bool mmap_overflow; /* an error only when there is no EFI map */
 	u64 mmap_entries;
 	u32 mem_lower_kib, mem_upper_kib;
 };
@@ -140,11 +147,15 @@ static err_t mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	for (u64 at = 16; at < len; at += size) {
 		const u8 *e = tag + at;
 
+		u32 type = e820_foreign_type(get_u32(e + 16));
+
 		/* Firmware lists many neighbours of one type: join them before giving up. */
 		if (m->count == E820_MAX && e820_normalise(m) != ERR_NONE)
-			return fail(w, ERR_NOMEM, "memory map has more than 128 entries");
-		if (e820_add(m, get_u64(e), get_u64(e + 8), get_u32(e + 16)) != ERR_NONE)
-			return fail(w, ERR_NOMEM, "memory map has more than 128 entries");
+			w->mmap_overflow = true;
+		else if (e820_add(m, get_u64(e), get_u64(e + 8), type) != ERR_NONE)
+			w->mmap_overflow = true;
+		if (w->mmap_overflow)
+			break;
 	}
 	w->has_mmap = true;
 	return ERR_NONE;
@@ -164,6 +175,57 @@ static err_t acpi_tag(struct mb2_walk *w, const u8 *tag, u64 len, bool is_new)
 	bi->rsdp_len = (u32)n;
 	bi->has_rsdp = true;
 	return ERR_NONE;
+}
+
+static err_t efi_table_tag(struct mb2_walk *w, const u8 *tag, u64 len, bool is_64bit)
+{
+	struct boot_efi *efi = &w->bi->efi;
+
+	if (len < (is_64bit ? 16 : 12))
+		return fail(w, ERR_INVAL, "multiboot2: EFI system table tag is too short");
+	efi->present = true;
+	if (efi->is_64bit && !is_64bit)
+		return ERR_NONE; /* nobody has both; the wider one is the firmware's */
+	efi->is_64bit = is_64bit;
+	efi->systab_pa = is_64bit ? get_u64(tag + 8) : get_u32(tag + 8);
+	return ERR_NONE;
+}
+
+static err_t efi_mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
+{
+	struct efi_map *m = &w->bi->efi.map;
+
+	if (len < 16)
+		return fail(w, ERR_INVAL, "multiboot2: EFI memory map tag is too short");
+	m->desc_size = get_u32(tag + 8);
+	m->desc_version = get_u32(tag + 12);
+	if (m->desc_size < sizeof(struct efi_descriptor) || m->desc_size > EFI_DESC_SIZE_MAX ||
+	    m->desc_size % 8 != 0)
+		return fail(w, ERR_INVAL, "multiboot2: EFI memory descriptor size is not valid");
+	if ((len - 16) % m->desc_size != 0)
+		return fail(w, ERR_INVAL, "multiboot2: EFI memory map ends inside a descriptor");
+	if (efi_map_parse(m, tag + 16, len - 16) != ERR_NONE)
+		return fail(w, ERR_NOMEM, "EFI memory map has more than 1024 descriptors");
+	w->bi->efi.present = true;
+	return ERR_NONE;
+}
+
+static err_t efi_tag(struct mb2_walk *w, const u8 *tag, u64 len)
+{
+	w->bi->efi.present = true;
+	switch (get_u32(tag)) {
+	case MB2_TAG_EFI32:
+		return efi_table_tag(w, tag, len, false);
+	case MB2_TAG_EFI64:
+		return efi_table_tag(w, tag, len, true);
+	case MB2_TAG_EFI_MMAP:
+		return efi_mmap_tag(w, tag, len);
+	case MB2_TAG_EFI_BS:
+		w->bi->efi.boot_services = true;
+		return ERR_NONE;
+	default: /* image handles: for callers of boot services */
+		return ERR_NONE;
+	}
 }
 
 static struct framebuffer_channel channel(const u8 *at)
@@ -219,6 +281,13 @@ static err_t one_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 		return mmap_tag(w, tag, len);
 	case MB2_TAG_FB:
 		return framebuffer_tag(w, tag, len);
+	case MB2_TAG_EFI32:
+	case MB2_TAG_EFI64:
+	case MB2_TAG_EFI_MMAP:
+	case MB2_TAG_EFI_BS:
+	case MB2_TAG_EFI32_IH:
+	case MB2_TAG_EFI64_IH:
+		return efi_tag(w, tag, len);
 	case MB2_TAG_ACPI_OLD:
 		return acpi_tag(w, tag, len, false);
 	case MB2_TAG_ACPI_NEW:
@@ -228,7 +297,8 @@ static err_t one_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	}
 }
 
-static err_t memory_finish(struct mb2_walk *w)
+/* The boot loader's own map: a BIOS machine's, or all there is of an EFI machine's. */
+static err_t loader_memory(struct mb2_walk *w)
 {
 	struct e820_map *m = &w->bi->memory;
 
@@ -238,10 +308,41 @@ static err_t memory_finish(struct mb2_walk *w)
 		TRY(e820_add(m, 0, KIB(w->mem_lower_kib), E820_RAM));
 		TRY(e820_add(m, MIB(1), KIB(w->mem_upper_kib), E820_RAM));
 	}
-	if (e820_normalise(m) != ERR_NONE)
+	if (w->mmap_overflow || e820_normalise(m) != ERR_NONE)
 		return fail(w, ERR_NOMEM, "memory map has more than 128 entries");
-	if (e820_ram_bytes(m) == 0)
+	w->bi->memory_idle = *m;
+	return ERR_NONE;
+}
+
+/* The firmware's map says more than what the boot loader made of it. */
+static err_t efi_memory(struct mb2_walk *w)
+{
+	struct boot_info *bi = w->bi;
+
+	if (efi_map_to_e820(&bi->efi.map, false, &bi->memory) != ERR_NONE)
+		return fail(w, ERR_NOMEM, "EFI memory map has more than 128 ranges");
+	/* More ranges, and only a preference. */
+	if (efi_map_to_e820(&bi->efi.map, true, &bi->memory_idle) != ERR_NONE)
+		bi->memory_idle = bi->memory;
+	return ERR_NONE;
+}
+
+static err_t memory_finish(struct mb2_walk *w)
+{
+	const struct boot_info *bi = w->bi;
+
+	if (bi->efi.boot_services)
+		return fail(w, ERR_BUSY,
+			    "EFI boot services still run: start Kensho with GRUB's multiboot2 "
+			    "command, which ends them");
+	TRY(bi->efi.map.count != 0 ? efi_memory(w) : loader_memory(w));
+	if (e820_ram_bytes(&bi->memory) == 0)
 		return fail(w, ERR_NOENT, "multiboot2: the memory map has no usable RAM");
+	if (e820_ram_top(&bi->memory, GIB(4)) == 0)
+		return fail(w, ERR_NOENT,
+			    "the memory map has no usable RAM below 4 GiB, where Kensho and its "
+			    "guest start: look for badram or cutmem in grub.cfg and for memory "
+			    "settings of the firmware");
 	return ERR_NONE;
 }
 

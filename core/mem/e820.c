@@ -46,6 +46,12 @@ static u64 type_rank(u32 type)
 	return rank << 32 | type;
 }
 
+u32 e820_foreign_type(u32 type)
+{
+	return type == 0 || type == E820_EFI_RUNTIME || type == E820_EFI_MMIO ? E820_RESERVED
+									      : type;
+}
+
 static void entry_remove(struct e820_map *m, u32 at)
 {
 	m->count--;
@@ -96,6 +102,23 @@ static void map_join(struct e820_map *m)
 		a->len += b->len;
 		entry_remove(m, i + 1);
 	}
+}
+
+void e820_public(const struct e820_map *m, struct e820_map *out)
+{
+	*out = *m;
+	for (u32 i = 0; i < out->count; i++)
+		out->e[i].type = e820_foreign_type(out->e[i].type);
+	map_join(out);
+}
+
+bool e820_is_memory(const struct e820_map *m, const struct e820_entry *e)
+{
+	if (e->type == E820_EFI_MMIO)
+		return false;
+	if (e->type != E820_RESERVED)
+		return true;
+	return e->base <= e820_ram_top(m, e->base < GIB(4) ? GIB(4) : ~0ull);
 }
 
 /* Entries @i and @i + 1 overlap: leave each byte with one of them. */

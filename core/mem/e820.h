@@ -13,6 +13,11 @@ enum e820_type {
 	E820_ACPI = 3,
 	E820_NVS = 4,
 	E820_UNUSABLE = 5,
+	E820_PMEM = 7,
+	/* Kensho's own: what an EFI map tells apart. Guests see reserved: e820_public(). */
+	E820_EFI_RUNTIME = 0x80000005u, /* RAM with code and data of the firmware that runs on */
+	E820_EFI_MMIO = 0x8000000bu,
+	E820_SOFT_RESERVED = 0xefffffffu, /* Linux' number: RAM for a driver that asks for it */
 };
 
 struct e820_entry {
@@ -28,6 +33,20 @@ struct e820_map {
 
 /* e820_add() - append; zero length is dropped, a wrap past 2^64 is cut. ERR_NOMEM when full. */
 MUST_CHECK err_t e820_add(struct e820_map *m, u64 base, u64 len, u32 type);
+
+/* e820_foreign_type() - a type number from outside: 0 and Kensho's own mean reserved. */
+u32 e820_foreign_type(u32 type);
+
+/* e820_public() - @m as a guest may see it, without Kensho's own types; joined. */
+void e820_public(const struct e820_map *m, struct e820_map *out);
+
+/**
+ * e820_is_memory() - entry @e of @m is RAM of whatever use, not device registers.
+ *
+ * A PC's firmware calls both "reserved". What begins above the end of RAM (below 4 GiB: of the RAM
+ * there) is registers or their windows.
+ */
+bool e820_is_memory(const struct e820_map *m, const struct e820_entry *e);
 
 /* e820_normalise() - sort, resolve overlaps (the more restrictive type wins), join neighbours. */
 MUST_CHECK err_t e820_normalise(struct e820_map *m);

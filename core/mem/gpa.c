@@ -78,9 +78,9 @@ err_t gpa_read32(const struct partition *p, gpa_t gpa, u32 *val)
 }
 
 /*
- * Memory that the CPU may access, though a guest must not register it: ACPI memory, the EBDA and
- * the BIOS (ROM drops writes by itself). All of it is mapped behind hw_phys_to_virt(); reserved
- * entries above 1 MiB need not be.
+ * Memory that the CPU may access, though a guest must not register it: ACPI memory, EFI runtime
+ * services, the EBDA and the BIOS (ROM drops writes by itself). All of it is mapped behind
+ * hw_phys_to_virt(); reserved entries above 1 MiB need not be.
  */
 static bool is_firmware_or_ram(const struct partition *p, u64 base, u64 len)
 {
@@ -89,7 +89,7 @@ static bool is_firmware_or_ram(const struct partition *p, u64 base, u64 len)
 	if (e == NULL)
 		return false;
 	return e->type == E820_RAM || e->type == E820_ACPI || e->type == E820_NVS ||
-	       (e->type == E820_RESERVED && base + len <= MIB(1));
+	       e->type == E820_EFI_RUNTIME || (e->type == E820_RESERVED && base + len <= MIB(1));
 }
 
 err_t gpa_read_any(const struct partition *p, gpa_t gpa, void *buf, u64 len)

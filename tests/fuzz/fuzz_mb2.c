@@ -12,6 +12,26 @@ static void check(bool ok)
 		abort();
 }
 
+/* The guest's edited copy: RAM of one map is RAM of the other, and nothing is written past its end.
+ */
+static void check_efi(struct boot_info *bi)
+{
+	struct efi_map *m = &bi->efi.map;
+	u8 *out;
+
+	if (m->count == 0 || efi_map_agree(m, &bi->memory) != ERR_NONE)
+		return;
+	for (u32 i = 0; i < m->count; i++) {
+		const struct efi_descriptor *d = &m->d[i];
+
+		if (efi_e820_type(d) == E820_RAM)
+			check(e820_is_type(&bi->memory, d->pa, d->pages << 12, E820_RAM));
+	}
+	out = malloc(efi_map_bytes(m));
+	efi_map_write(m, out);
+	free(out);
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
 	static struct boot_info bi;
@@ -24,5 +44,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	check(e820_ram_bytes(&bi.memory) != 0);
 	for (u32 i = 1; i < bi.memory.count; i++)
 		check(bi.memory.e[i - 1].base + bi.memory.e[i - 1].len <= bi.memory.e[i].base);
+	check_efi(&bi);
 	return 0;
 }

@@ -200,6 +200,56 @@ static void test_full_map_is_told(void)
 	EXPECT_EQ(E820_MAX, map.count);
 }
 
-TEST_MAIN(TEST(test_normalise_lets_the_stricter_type_win), TEST(test_reserve_overrides_everything),
+static void test_guests_do_not_see_our_own_types(void)
+{
+	struct e820_map seen;
+
+	map.count = 0;
+	OK(e820_add(&map, 0, 0x1000, E820_RAM));
+	OK(e820_add(&map, 0x1000, 0x1000, E820_EFI_RUNTIME));
+	OK(e820_add(&map, 0x2000, 0x1000, E820_RESERVED));
+	OK(e820_add(&map, 0x3000, 0x1000, E820_EFI_MMIO));
+	OK(e820_add(&map, 0x5000, 0x1000, E820_EFI_MMIO));
+	OK(e820_add(&map, 0x6000, 0x1000, E820_SOFT_RESERVED));
+	e820_public(&map, &seen);
+	EXPECT_EQ(4, seen.count);
+	EXPECT_EQ(2, seen.e[1].type);
+	EXPECT_EQ(0x1000, seen.e[1].base);
+	EXPECT_EQ(0x3000, seen.e[1].len);
+	EXPECT_EQ(2, seen.e[2].type);
+	EXPECT_EQ(0xefffffff, seen.e[3].type);
+}
+
+/* A PC of 6 GiB: stolen memory behind RAM is memory, the windows above it are not. */
+static void test_memory_and_windows_are_told_apart(void)
+{
+	static const struct {
+		u64 base, len;
+		u32 type;
+		bool memory;
+	} row[] = {
+		{ 0, 0x9fc00, E820_RAM, true },
+		{ 0xf0000, 0x10000, E820_RESERVED, true },
+		{ 0x100000, 0x7fee0000, E820_RAM, true },
+		{ 0x7ffe0000, 0x20000, E820_RESERVED, true }, /* begins where RAM ends */
+		{ 0x80100000, 0x1000, E820_NVS, true },
+		{ 0x80200000, 0x1000, E820_EFI_RUNTIME, true },
+		{ 0xb0000000, 0x10000000, E820_RESERVED, false },
+		{ 0xfec00000, 0x1000, E820_EFI_MMIO, false },
+		{ 0x100000000, 0x80000000, E820_RAM, true },
+		{ 0xfd00000000, 0x300000000, E820_RESERVED, false },
+	};
+
+	map.count = 0;
+	for (u32 i = 0; i < ARRAY_SIZE(row); i++)
+		OK(e820_add(&map, row[i].base, row[i].len, row[i].type));
+	OK(e820_normalise(&map));
+	EXPECT_EQ(ARRAY_SIZE(row), map.count);
+	for (u32 i = 0; i < ARRAY_SIZE(row); i++)
+		EXPECT_EQ(row[i].memory, e820_is_memory(&map, &map.e[i]));
+}
+
+TEST_MAIN(TEST(test_guests_do_not_see_our_own_types), TEST(test_memory_and_windows_are_told_apart),
+	  TEST(test_normalise_lets_the_stricter_type_win), TEST(test_reserve_overrides_everything),
 	  TEST(test_is_type_matches_model), TEST(test_find_agrees_with_brute_force),
 	  TEST(test_sums), TEST(test_wrap_is_cut), TEST(test_full_map_is_told))

@@ -155,8 +155,24 @@ static void test_gpa_swap8_changes_what_is_still_there(void)
 	EXPECT_EQ(ERR_FAULT, gpa_swap8(&the_partition, gpa(0xfee00000), 0xff, 0));
 }
 
+/* The guest's kernel runs EFI runtime services: what they access is decoded like its own code. */
+static void test_gpa_read_any_sees_efi_runtime_services(void)
+{
+	u8 buf[16];
+
+	setup();
+	EXPECT_EQ(ERR_FAULT, gpa_read(&the_partition, gpa(0xc0010), buf, 16));
+	the_partition.memory.e[3].type = E820_EFI_RUNTIME;
+	EXPECT_EQ(ERR_NONE, gpa_read_any(&the_partition, gpa(0xc0010), buf, 16));
+	EXPECT_MEMEQ(paged_ram + 0xc0010, buf, 16);
+	EXPECT_EQ(ERR_FAULT, gpa_read(&the_partition, gpa(0xc0010), buf, 16));
+	the_partition.memory.e[3].type = E820_EFI_MMIO;
+	EXPECT_EQ(ERR_FAULT, gpa_read_any(&the_partition, gpa(0xc0010), buf, 16));
+}
+
 TEST_MAIN(TEST(test_gpa_is_ram_agrees_with_the_map),
 	  TEST(test_gpa_read_and_write_are_all_or_nothing),
 	  TEST(test_gpa_atomic_accesses_want_alignment),
 	  TEST(test_gpa_read_any_sees_what_the_cpu_sees),
+	  TEST(test_gpa_read_any_sees_efi_runtime_services),
 	  TEST(test_gpa_swap8_changes_what_is_still_there))
