@@ -61,7 +61,7 @@ static bool is_executable(const struct partition *p, u64 at, u64 size)
 	for (u32 i = 0; i < p->memory.count; i++) {
 		const struct e820_entry *e = &p->memory.e[i];
 
-		if (overlaps(at, size, e->base, e->len))
+		if (overlaps(at, size, e->base, e->len) && e820_is_memory(&p->memory, e))
 			return true;
 	}
 	return false;

@@ -79,7 +79,7 @@ static enum gpa_class class_at(const struct partition *p, u64 at, u64 *end)
 
 		if (at >= base && at < top) {
 			*end = umin64(s.limit, top);
-			return GPA_MEMORY;
+			return e820_is_memory(&p->memory, e) ? GPA_MEMORY : GPA_DEVICE;
 		}
 		if (base > at)
 			s.limit = umin64(s.limit, base);

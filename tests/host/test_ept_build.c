@@ -287,10 +287,48 @@ static void test_scratch_page_stays_when_mapped_again(void)
 	EXPECT_EQ(1, p->scratch_count);
 }
 
+/*
+ * Rule M1b on a UEFI machine: runtime services run as the guest's code, wherever they lie; device
+ * memory that firmware lists does not, nor do windows that a BIOS calls reserved.
+ */
+static void test_natures_of_an_efi_machine(void)
+{
+	static const struct {
+		u64 base, len;
+		u32 type;
+		bool executable;
+	} row[] = {
+		{ 0x80000000, 0x100000, E820_EFI_RUNTIME, true },
+		{ 0x80100000, 0x1000, E820_EFI_MMIO, false },
+		{ 0xb0000000, 0x10000000, E820_RESERVED, false }, /* PCI configuration */
+		{ 0x100000000, 0x40000000, E820_RAM, true },
+		{ 0x140000000, 0x200000, E820_EFI_RUNTIME, true },
+		{ 0x140200000, 0x200000, E820_EFI_MMIO, false },
+	};
+
+	machine();
+	p->memory.count--; /* the flash at the end: order */
+	for (u32 i = 0; i < ARRAY_SIZE(row); i++)
+		EXPECT_EQ(ERR_NONE, e820_add(&p->memory, row[i].base, row[i].len, row[i].type));
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
+	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+	for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
+		u64 at[] = { row[i].base, row[i].base + row[i].len - PAGE_SIZE };
+
+		for (u32 k = 0; k < 2; k++) {
+			struct ept_leaf leaf = ept_walk(&p->ept, gpa(at[k]));
+
+			EXPECT_EQ(at[k], leaf.hpa.v);
+			EXPECT_EQ(row[i].executable ? EPT_RWX : EPT_R | EPT_W, leaf.perms);
+		}
+	}
+}
+
 TEST_MAIN(TEST(test_build_every_page_below_4g), TEST(test_build_refuses_an_unreserved_region),
 	  TEST(test_lazy_map_reaches_every_address), TEST(test_retype_follows_the_mtrrs),
-	  TEST(test_tables_outlive_their_last_walk), TEST(test_retype_leaves_overlays_alone),
-	  TEST(test_apic_page_follows_its_base), TEST(test_apic_page_gives_its_tables_back),
-	  TEST(test_apic_page_beyond_the_map), TEST(test_apic_page_noted_before_the_build),
+	  TEST(test_natures_of_an_efi_machine), TEST(test_tables_outlive_their_last_walk),
+	  TEST(test_retype_leaves_overlays_alone), TEST(test_apic_page_follows_its_base),
+	  TEST(test_apic_page_gives_its_tables_back), TEST(test_apic_page_beyond_the_map),
+	  TEST(test_apic_page_noted_before_the_build),
 	  TEST(test_scratch_pages_are_private_and_bounded),
 	  TEST(test_scratch_page_stays_when_mapped_again))
