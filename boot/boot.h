@@ -28,7 +28,7 @@ struct boot_state {
 	struct tsc_decision tsc;        /* platform.c */
 	u64 wall_s;                     /* UNIX time at @wall_tsc, good to 1 s (rule T4) */
 	u64 wall_tsc;
-	u64 rsdp_pa; /* of the machine's RSDP in low memory, 0: not there */
+	u64 rsdp_pa; /* of the machine's RSDP: platform.c; 0: nobody knows */
 };
 
 /* What start.c decides; equal on all CPUs. */

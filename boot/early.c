@@ -49,6 +49,17 @@ static bool wants_all_consoles(const struct options *o)
 	return o->help != 0 || o->dryrun != 0;
 }
 
+static void report_efi(const struct boot_efi *efi)
+{
+	if (!efi->present)
+		return;
+	log_info("efi: %u-bit firmware, system table at %llx, %u memory descriptors of %u bytes",
+		 efi->is_64bit ? 64 : 32, efi->systab_pa, efi->map.count, efi->map.desc_size);
+	if (efi->map.count == 0)
+		log_warn("efi: the boot loader passed no EFI memory map: the guest gets no EFI "
+			 "runtime services (boot entries, variables); use GRUB's multiboot2");
+}
+
 void boot_early(struct boot_state *b, u32 mb2_pa)
 {
 	static char msg[256];
@@ -70,6 +81,7 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 		fatal("log=com2: there is no second serial port. Remove the option.");
 	panic_init(kensho_version, b->options.on_panic == PANIC_REBOOT);
 	banner(b);
+	report_efi(&b->info.efi);
 	report_begin(b);
 	if (err != ERR_NONE)
 		fatal("%s", msg);

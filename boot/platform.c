@@ -43,8 +43,8 @@ static u64 search_rsdp(const struct boot_info *bi, u64 start, u64 bytes)
 	return 0;
 }
 
-/* Where the loader found it: ACPI "Finding the RSDP on IA-PC Systems". 0: not there (UEFI). */
-static u64 find_rsdp(const struct boot_info *bi)
+/* On a BIOS machine: ACPI "Finding the RSDP on IA-PC Systems". 0: not there. */
+static u64 search_low_memory(const struct boot_info *bi)
 {
 	u16 ebda_segment;
 	u64 pa = 0;
@@ -55,18 +55,36 @@ static u64 find_rsdp(const struct boot_info *bi)
 	return pa != 0 ? pa : search_rsdp(bi, BIOS_AREA, BIOS_AREA_BYTES);
 }
 
+/* UEFI says where it is, and nothing in low memory is what a BIOS would have there. */
+static u64 find_rsdp(struct boot_info *bi)
+{
+	const u8 *found;
+	u64 pa;
+
+	if (!bi->efi.present)
+		return bi->has_rsdp ? search_low_memory(bi) : 0;
+	pa = efi_find_rsdp(&bi->efi, acpi_map, NULL);
+	found = pa != 0 && !bi->has_rsdp ? acpi_map(NULL, pa, sizeof(bi->rsdp)) : NULL;
+	if (found != NULL) { /* the loader passed no copy */
+		memcpy(bi->rsdp, found, sizeof(bi->rsdp));
+		bi->rsdp_len = sizeof(bi->rsdp);
+		bi->has_rsdp = true;
+	}
+	return pa;
+}
+
 void boot_acpi(struct boot_state *b)
 {
 	const char *why = "the boot loader passed no RSDP";
 	struct acpi_info *a = &b->acpi;
 
+	b->rsdp_pa = find_rsdp(&b->info);
 	if (!b->info.has_rsdp ||
 	    acpi_parse(b->info.rsdp, b->info.rsdp_len, acpi_map, NULL, a, &why) != ERR_NONE) {
 		log_warn("acpi: %s; going on with one CPU and legacy timers", why);
 		*a = (struct acpi_info){ .reset_space = 0xff, .s3_slp_typ = -1, .s5_slp_typ = -1 };
 		return;
 	}
-	b->rsdp_pa = find_rsdp(&b->info);
 	log_info("acpi: %u CPUs, PM timer port 0x%x, HPET at %llx", a->cpu_count, a->pm_tmr_port,
 		 a->hpet_pa);
 }

@@ -76,19 +76,33 @@ static void add_memory(const struct e820_map *m)
 	}
 }
 
-void boot_relocate(struct boot_state *b)
+/* Not where EFI boot services were, if there is another place. */
+static u64 find_region(struct boot_state *b, u64 bytes)
 {
-	u64 bytes = region_size(b);
-	struct paging_stats st;
-	u64 base, heap_bytes;
-	void *heap;
+	const struct boot_info *bi = &b->info;
+	u64 base = 0;
 
-	find_busy(&b->info, &b->region_avoids);
-	if (e820_find_high(&b->info.memory, &b->region_avoids, MIB(1), GIB(4), bytes, MIB(2),
-			   &base) != ERR_NONE)
+	find_busy(bi, &b->region_avoids);
+	if (e820_find_high(&bi->memory_idle, &b->region_avoids, MIB(1), GIB(4), bytes, MIB(2),
+			   &base) == ERR_NONE)
+		return base;
+	if (e820_find_high(&bi->memory, &b->region_avoids, MIB(1), GIB(4), bytes, MIB(2), &base) !=
+	    ERR_NONE)
 		fatal("not enough memory: Kensho needs %llu MiB in one piece below 4 GiB, beside "
 		      "its modules. Add memory.",
 		      bytes >> 20);
+	log_warn("region: only memory that EFI boot services used has room for it: faulty firmware "
+		 "may come back to it");
+	return base;
+}
+
+void boot_relocate(struct boot_state *b)
+{
+	u64 bytes = region_size(b);
+	u64 base = find_region(b, bytes), heap_bytes;
+	struct paging_stats st;
+	void *heap;
+
 	b->region_base = hpa(base);
 	b->region_bytes = bytes;
 
