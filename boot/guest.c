@@ -16,6 +16,7 @@ static struct guest_image modules[BOOT_MODULES_MAX];
 static struct load_plan plan;
 static struct e820_busy busy;
 static struct e820_map memory; /* as the guest sees it */
+static struct e820_map idle;   /* the same without what EFI boot services used */
 
 static const struct guest_image *find_role(u32 count, enum module_role role)
 {
@@ -26,13 +27,31 @@ static const struct guest_image *find_role(u32 count, enum module_role role)
 	return NULL;
 }
 
+/* What the guest's map keeps is kept here, too. False: too many ranges, no preference. */
+static bool find_idle(const struct boot_info *bi)
+{
+	idle = bi->memory_idle;
+	for (u32 i = 0; i < memory.count; i++) {
+		const struct e820_entry *e = &memory.e[i];
+
+		if (e->type != E820_RAM &&
+		    e820_reserve(&idle, e->base, e->len, e->type) != ERR_NONE)
+			return false;
+	}
+	return true;
+}
+
 void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 {
 	const struct boot_info *bi = &b->info;
-	struct load_input in = { .memory = &memory, .busy = &busy, .rsdp_pa = b->rsdp_pa };
+	struct load_input in = {
+		.memory = &memory, .busy = &busy, .rsdp_pa = b->rsdp_pa, .efi = &bi->efi
+	};
 	char why[192];
 
 	e820_public(&p->memory, &memory);
+	if (find_idle(bi))
+		in.idle = &idle;
 	if (bi->module_count == 0) {
 		boot_refuse("no guest: GRUB loaded no module; add a line \"module2 /path/vmlinuz "
 			    "<its command line>\" after multiboot2 (and one for an initrd)");

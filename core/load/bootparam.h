@@ -23,9 +23,22 @@
 #define BP_EXT_RAMDISK_SIZE  0x0c4u
 #define BP_EXT_CMD_LINE_PTR  0x0c8u
 #define BP_E820_ENTRIES      0x1e8u
-#define BP_E820_TABLE        0x2d0u
-#define BP_E820_ENTRY_LEN    20u
-#define BP_E820_MAX          128u
+
+/* struct efi_info */
+#define BP_EFI_SIGNATURE       0x1c0u
+#define BP_EFI_SYSTAB          0x1c4u
+#define BP_EFI_MEMDESC_SIZE    0x1c8u
+#define BP_EFI_MEMDESC_VERSION 0x1ccu
+#define BP_EFI_MEMMAP          0x1d0u
+#define BP_EFI_MEMMAP_SIZE     0x1d4u
+#define BP_EFI_SYSTAB_HI       0x1d8u
+#define BP_EFI_MEMMAP_HI       0x1dcu
+#define BP_EFI_SIGNATURE_64    0x34364c45u /* "EL64" */
+#define BP_EFI_SIGNATURE_32    0x32334c45u /* "EL32" */
+
+#define BP_E820_TABLE     0x2d0u
+#define BP_E820_ENTRY_LEN 20u
+#define BP_E820_MAX       128u
 
 /* struct setup_header */
 #define BP_SETUP_SECTS      0x1f1u

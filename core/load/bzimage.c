@@ -160,8 +160,9 @@ static err_t cmdline_check(struct load_plan *out, const struct load_input *in,
 static err_t aux_build(struct load_plan *out, const struct load_input *in, const struct bzimage *bz,
 		       u64 kernel_pa, u64 *aux_pa)
 {
-	struct e820_fit fit = { .lo = MIB(1), .hi = LOAD_4G, .len = AUX_LEN, .align = 4096 };
-	u8 *aux = plan_scratch(out, AUX_LEN, 4096);
+	u32 efi_room = bzimage_efi_prepare(in, out), len = AUX_LEN + efi_room;
+	struct e820_fit fit = { .lo = MIB(1), .hi = LOAD_4G, .len = len, .align = 4096 };
+	u8 *aux = plan_scratch(out, len, 4096);
 	u64 initrd_pa;
 
 	if (aux == NULL)
@@ -169,12 +170,12 @@ static err_t aux_build(struct load_plan *out, const struct load_input *in, const
 	/* Not in low memory: boot code of the guest's own and AP start-up code live there. */
 	if (plan_find_free(out, in->memory, &fit, aux_pa) != ERR_NONE)
 		return too_large(out, in, bz);
-	TRY(plan_blob(out, *aux_pa, aux, AUX_LEN));
+	TRY(plan_blob(out, *aux_pa, aux, len));
 	TRY(initrd_place(out, in, bz, &initrd_pa));
 	zero_page(aux, *aux_pa, in, bz, kernel_pa, initrd_pa);
 	tables(aux, *aux_pa);
 	memcpy(aux + AUX_CMDLINE, in->kernel->cmdline, strlen(in->kernel->cmdline) + 1);
-	return ERR_NONE;
+	return efi_room != 0 ? bzimage_efi_write(in, out, aux, *aux_pa, AUX_LEN) : ERR_NONE;
 }
 
 static err_t bzimage_plan(const struct load_input *in, struct load_plan *out)

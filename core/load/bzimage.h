@@ -20,5 +20,21 @@ struct bzimage {
 
 bool bzimage_probe(const u8 *data, u64 len);
 
+/**
+ * bzimage_efi_prepare() - out->efi becomes the guest's EFI map, as far as in->memory decides it.
+ *
+ * Returns the bytes that bzimage_efi_write() may need; 0: the guest gets no EFI information.
+ */
+u32 bzimage_efi_prepare(const struct load_input *in, struct load_plan *out);
+
+/**
+ * bzimage_efi_write() - struct efi_info of the zero page, and behind everything else the map.
+ * @aux:     the block that starts with the zero page
+ * @aux_pa:  where it will be; the kernel must not unpack itself over it
+ * @used:    its bytes before the map
+ */
+MUST_CHECK err_t bzimage_efi_write(const struct load_input *in, struct load_plan *out, u8 *aux,
+				   u64 aux_pa, u32 used);
+
 /* bzimage_parse() - header and integrity; out->why names what is wrong. */
 MUST_CHECK err_t bzimage_parse(const u8 *data, u64 len, struct bzimage *bz, struct load_plan *out);

@@ -11,7 +11,7 @@
 #include "core/mem/e820.h"
 
 #define EFI_MAP_MAX       1024u
-#define EFI_DESC_SIZE_MAX 256u /* real firmware: 48 */
+#define EFI_DESC_SIZE_MAX 96u /* real firmware: 48 */
 
 /* EFI_MEMORY_TYPE */
 enum efi_memory_type {
@@ -50,7 +50,7 @@ struct efi_descriptor {
 static_assert(sizeof(struct efi_descriptor) == 40, "UEFI 2.10");
 
 struct efi_map {
-	u32 desc_size; /* firmware's, 40 to 256: what SetVirtualAddressMap() will want */
+	u32 desc_size; /* firmware's, 40 to 96: what SetVirtualAddressMap() will want */
 	u32 desc_version;
 	u32 count;
 	struct efi_descriptor d[EFI_MAP_MAX];

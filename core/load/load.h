@@ -38,9 +38,11 @@ enum entry_mode { ENTRY_PROTECTED32, ENTRY_LONG64 };
 struct load_plan {
 	u32 count;
 	struct load_copy copy[LOAD_COPIES_MAX];
-	u8 scratch[32768] ALIGNED(4096);
+	u8 scratch[131072] ALIGNED(4096);
 	u32 scratch_used;
-	struct e820_busy taken; /* final places and images in place: the search avoids them */
+	struct efi_map efi;          /* the guest's edited copy, while it is made */
+	const struct e820_map *idle; /* where free places are looked for first, or NULL */
+	struct e820_busy taken;      /* final places and images in place: the search avoids them */
 	/* entry state */
 	enum entry_mode mode;
 	u64 rip, rsp, rax, rbx, rsi, cr3;
@@ -56,6 +58,8 @@ struct load_input {
 	const struct guest_image *module; /* all modules for multiboot guests, in order */
 	u32 module_count;
 	const struct e820_map *memory; /* the guest's map: region already reserved */
+	const struct e820_map *idle;   /* the first choice for images, NULL: @memory */
+	const struct boot_efi *efi;    /* NULL or not present: a BIOS machine */
 	const struct e820_busy *busy;  /* places where images lie now */
 	u64 rsdp_pa;                   /* physical address of the machine's RSDP, 0: none */
 	u8 cursor_x, cursor_y;         /* of the 80x25 text screen, for Linux' screen_info */

@@ -52,6 +52,7 @@ static err_t take(struct load_plan *p, const struct guest_image *img)
 err_t plan_begin(struct load_plan *p, const struct load_input *in)
 {
 	memset(p, 0, sizeof(*p));
+	p->idle = in->idle;
 	if (in->busy != NULL)
 		p->taken = *in->busy;
 	TRY(take(p, in->kernel));
@@ -123,8 +124,8 @@ static u64 conflict_end(const struct load_plan *p, u64 base, u64 len)
 	return 0;
 }
 
-err_t plan_find_free(const struct load_plan *p, const struct e820_map *m,
-		     const struct e820_fit *fit, u64 *base)
+static err_t find_free_in(const struct load_plan *p, const struct e820_map *m,
+			  const struct e820_fit *fit, u64 *base)
 {
 	struct e820_fit rest = *fit;
 	u64 place, end;
@@ -139,6 +140,14 @@ err_t plan_find_free(const struct load_plan *p, const struct e820_map *m,
 		rest.lo = end;
 	}
 	return ERR_NOENT;
+}
+
+err_t plan_find_free(const struct load_plan *p, const struct e820_map *m,
+		     const struct e820_fit *fit, u64 *base)
+{
+	if (p->idle != NULL && find_free_in(p, p->idle, fit, base) == ERR_NONE)
+		return ERR_NONE;
+	return find_free_in(p, m, fit, base);
 }
 
 static bool is_overwritten(const struct load_plan *p, u64 base, u64 len)

@@ -25,7 +25,8 @@ MUST_CHECK err_t plan_blob(struct load_plan *p, u64 dst, const void *blob, u64 l
 /* plan_scratch() - zeroed bytes for a blob; NULL when they are used up. @align at most 4096. */
 void *plan_scratch(struct load_plan *p, u32 len, u32 align);
 
-/* plan_find_free() - lowest RAM for @fit clear of everything that the plan reads or writes. */
+/* plan_find_free() - lowest RAM for @fit clear of everything that the plan reads or writes; in the
+ * idle map if there is a place. */
 MUST_CHECK err_t plan_find_free(const struct load_plan *p, const struct e820_map *m,
 				const struct e820_fit *fit, u64 *base);
 

@@ -400,7 +400,7 @@ static void test_malformed_efi_tags_are_named(void)
 		    { 48, 1, "ends inside a descriptor" },
 		    { 32, 0, "descriptor size" },
 		    { 41, 0, "descriptor size" },
-		    { 264, 0, "descriptor size" },
+		    { 104, 0, "descriptor size" },
 		    { 0, 0, "descriptor size" } };
 	u32 small[3] = { 0 };
 

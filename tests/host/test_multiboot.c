@@ -291,7 +291,7 @@ static void test_address_fields_are_checked(void)
 
 static void test_refusals(void)
 {
-	static char text[BOOT_CMDLINE_MAX];
+	static char text[sizeof(sim_plan.scratch) / 16];
 
 	build_elf();
 	header_at(TEXT + 4, 1u << 3);
