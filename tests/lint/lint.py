@@ -10,6 +10,7 @@ import sys
 
 import binary
 import layers
+import messages
 import size
 import sources
 import text
@@ -25,6 +26,7 @@ CHECKS = {
     "tags": text.tags,
     "readme-options": text.readme_options,
     "profiles-doc": text.profiles_doc,
+    "troubleshooting": messages.check,
     "size": size.check,
     "wx": binary.wx,
     "pure": binary.pure,

@@ -44,7 +44,7 @@ EXPECT = {
     "s": kensho("console=com1"),
     "l": kensho("{com2}trace=exits stats=10"),
     "t": kensho("selftest"),
-    "d": kensho("dryrun"),
+    "d": r"options: dryrun\r?\n.*report: begin .*report: end",
     "g": kensho("guest=demo", 0),
     "h": kensho("guest=disk0", 0),
     "b": SHELL,
