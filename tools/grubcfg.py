@@ -14,6 +14,11 @@ SERIAL = "console=ttyS0,115200"
 TEXT_MODE = ['if [ "$grub_platform" = pc ]; then', "\tset gfxpayload=text", "fi"]
 # Messages while the guest runs: only with a second serial port, else Kensho would stop.
 FIND_COM2 = ["set log=", "if serial --unit=1 --speed=115200; then", "\tset log=log=com2", "fi"]
+# The stick is the first BIOS disk if the machine was started from it: then the next one takes its
+# place, by an INT 13h of GRUB's.
+SWAP_DISKS = ["if regexp ^hd0 $root; then", "\tif drivemap -s hd0 hd1; then",
+              "\t\techo The first disk is the one behind the stick.", "\telse",
+              "\t\techo There is no disk besides the one that this menu is on.", "\t\tsleep 5", "\tfi", "fi"]
 
 
 def quote(text):
@@ -63,8 +68,8 @@ class Entry:
 
     def lines(self, guest, hv):
         """The GRUB commands, guest: a Guest, hv: the user's options for all entries."""
-        words = f"{guest.append} {self.append}".strip() if guest.kind == "linux" else guest.append
-        args = quote(words)
+        more = self.append if guest.kind == "linux" and self.append not in guest.append else ""
+        args = quote(f"{guest.append} {more}")
         if self.hv is None:
             return guest.bare_lines(args)
         out = [*self.before, f"multiboot2 /boot/kensho.elf {self.hv} {quote(hv)}"]
@@ -90,7 +95,7 @@ ENTRIES = (
     Entry("d", "Dry run: report on this machine, start nothing", "dryrun", needs="dryrun"),
     Entry("g", "Kensho with its demonstration guest", "guest=demo", modules=False, needs="guest"),
     Entry("h", "Kensho with what the first disk boots", "guest=disk0", modules=False,
-          bios_only=True, needs="guest"),
+          before=SWAP_DISKS, bios_only=True, needs="guest"),
     Entry("b", "Without Kensho: {guest} on the bare machine", None),
 )
 

@@ -29,11 +29,12 @@ INITRD = BUILD / "initrd"
 # The last console= is /dev/console: the shell is on the serial line.
 APPEND = "console=tty0 console=ttyS0,115200"
 # Modules of one platform, and what they need.
-GRUB_OWN_MODULES = {"i386-pc": [], "x86_64-efi": ["efifwsetup"]}
+GRUB_OWN_MODULES = {"i386-pc": ["drivemap"], "x86_64-efi": ["efifwsetup"]}
 # Modules that both platforms have; what reads the medium is in grub-mkrescue's core image.
 # The partition modules are those that grub-mkrescue's UEFI image asks for.
 GRUB_MODULES = ("multiboot2 multiboot linux normal iso9660 fat test echo iorw serial terminal "
                 "all_video halt reboot sleep ls cat lsmmap videoinfo rdmsr cpuid "
+                "regexp acpi mmap "
                 "part_msdos part_gpt part_acorn part_amiga part_apple part_bsd part_dfly part_dvh "
                 "part_plan part_sun part_sunpc")
 GRUB_DIR = pathlib.Path("/usr/lib/grub")
