@@ -49,6 +49,12 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 	};
 	char why[192];
 
+	if (b->options.guest == GUEST_DISK0)
+		fatal("guest=disk0: booting from a disk is not in this version; give a "
+		      "\"module2 /path/kernel\" line and no guest= option");
+	if (b->options.guest == GUEST_DEMO)
+		fatal("guest=demo: the demonstration guest is not in this version; give a "
+		      "\"module2 /path/kernel\" line and no guest= option");
 	e820_public(&p->memory, &memory);
 	if (find_idle(bi))
 		in.idle = &idle;

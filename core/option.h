@@ -24,6 +24,7 @@ struct option_row {
 	const char *bare; /* value of the name alone; NULL: a value must be given, but BOOL: on */
 };
 
+enum guest_source { GUEST_AUTO, GUEST_DISK0, GUEST_DEMO };
 enum apicv_mode { APICV_AUTO, APICV_ON, APICV_OFF };
 enum console_mode { CONSOLE_ALL, CONSOLE_COM1, CONSOLE_VGA, CONSOLE_NONE };
 enum log_target { LOG_NONE, LOG_COM2 };
@@ -52,7 +53,8 @@ enum testdev_exit_mode { TESTDEV_EXIT_HALT, TESTDEV_EXIT_POWEROFF };
 
 /* Values after parsing; defaults from the rows. */
 struct options {
-	u32 help, dryrun, selftest, apicv, console, log, mitigations, on_crash, on_panic, trace;
+	u32 help, dryrun, selftest, guest, apicv, console, log, mitigations, on_crash, on_panic;
+	u32 trace;
 	u32 ignore_msrs, report_ignored_msrs;
 	u64 stats; /* seconds, 0 off */
 	u64 tsc_tolerance_ppm;
