@@ -234,7 +234,9 @@ FORCE:
 
 # --- host: pure files, fakes, one binary per test file --------------------------------------------
 
-PURE_HOST := $(PURE:%.c=$(B)/host/%.o) $(FAKES:%.c=$(B)/host/%.o) $(MODELS:%.c=$(B)/host/%.o)
+# The real-mode code of guest=disk0 is bytes on every machine.
+PURE_HOST := $(PURE:%.c=$(B)/host/%.o) $(FAKES:%.c=$(B)/host/%.o) $(MODELS:%.c=$(B)/host/%.o) \
+	$(B)/host/boot/disk_stub.S.o
 HOST_BINS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%)
 HOST_TOOL_BINS := $(HOST_TOOLS:tests/host/%.c=$(B)/host/%)
 
@@ -247,6 +249,11 @@ $(B)/host/%.o: %.c $(B)/flags-host
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
 	$(call localise,$<,$@)
+
+$(B)/host/%.S.o: %.S $(B)/flags-host
+	$(call say,HOSTAS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -D__ASSEMBLY__ -I. -MMD -MP -c $< -o $@
 
 # The sanitizers own memcpy and friends on the host: ours are called kensho_memcpy there.
 LIBC_NAMES := memcpy memmove memset memcmp memchr strlen strnlen strcmp strncmp strchr strrchr \
@@ -264,9 +271,12 @@ $(HOST_BINS) $(HOST_TOOL_BINS): $(B)/host/%: $(B)/host/tests/host/%.o $(B)/host/
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(SAN) $(COVERAGE) $< $(B)/host/libpure.a -lcmocka -lm $(EXTRA_LIBS) -o $@
 
-# Without the package the test says so itself.
+# Without its package a test says so itself.
 $(B)/host/test_decode_zydis: EXTRA_LIBS = $(shell echo '#include <Zydis/Zydis.h>' | \
 	$(HOSTCC) -E - >/dev/null 2>&1 && echo -lZydis -lZycore)
+
+$(B)/host/test_disk_stub: EXTRA_LIBS = $(shell echo '#include <unicorn/unicorn.h>' | \
+	$(HOSTCC) -E - >/dev/null 2>&1 && echo -lunicorn)
 
 # --- fuzzers: the same pure files under clang's libFuzzer -----------------------------------------
 

@@ -6,6 +6,7 @@
 #include "arch/x86/vmx_ctls.h"
 #include "core/acpi/acpi.h"
 #include "core/load/boot_info.h"
+#include "core/load/disk.h"
 #include "core/option.h"
 #include "core/time/clock.h"
 #include "core/vp_vmcs.h"
@@ -28,7 +29,8 @@ struct boot_state {
 	struct tsc_decision tsc;        /* platform.c */
 	u64 wall_s;                     /* UNIX time at @wall_tsc, good to 1 s (rule T4) */
 	u64 wall_tsc;
-	u64 rsdp_pa; /* of the machine's RSDP: platform.c; 0: nobody knows */
+	u64 rsdp_pa;           /* of the machine's RSDP: platform.c; 0: nobody knows */
+	struct bios_info bios; /* platform.c; as the firmware and the loader left it */
 };
 
 /* What start.c decides; equal on all CPUs. */
@@ -50,8 +52,9 @@ NORETURN void boot_main(u32 mb2_pa);
 /* early.c: loader's information, options, consoles, banner. Stops with one line on bad input. */
 void boot_early(struct boot_state *b, u32 mb2_pa);
 
-/* platform.c: before the move ACPI; after it LAPIC, timers, clock. */
+/* platform.c: before the move ACPI and what low memory holds; after it LAPIC, timers, clock. */
 void boot_acpi(struct boot_state *b);
+void boot_bios(struct boot_state *b);
 void boot_platform(struct boot_state *b);
 
 /* relocate.c: choose the hypervisor region, move into it, hand the rest to page_alloc. */

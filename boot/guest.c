@@ -10,6 +10,9 @@
 #include "core/load/load.h"
 #include "core/log.h"
 #include "core/partition.h"
+#include "drivers/uart16550.h"
+
+extern const u8 disk_stub[], disk_stub_end[]; /* disk_stub.S */
 
 static struct guest_image images[BOOT_MODULES_MAX];
 static struct guest_image modules[BOOT_MODULES_MAX];
@@ -41,6 +44,34 @@ static bool find_idle(const struct boot_info *bi)
 	return true;
 }
 
+/* The guest comes from the machine's disk, by the machine's firmware. */
+static void plan_disk(const struct boot_state *b)
+{
+	static struct e820_map told;
+	struct disk_input in = {
+		.memory = &memory,
+		.bios = &b->bios,
+		.stub = disk_stub,
+		.stub_len = (u32)(disk_stub_end - disk_stub),
+	};
+
+	if (b->info.module_count != 0) {
+		boot_refuse("guest=disk0: the guest comes from the disk, but GRUB loaded %u "
+			    "modules; remove the module2 lines or the option",
+			    b->info.module_count);
+		return;
+	}
+	if (b->options.console == CONSOLE_ALL || b->options.console == CONSOLE_COM1)
+		in.com1 = UART_COM1;
+	if (disk_plan(&in, &told, &plan) != ERR_NONE) {
+		boot_refuse("%s", plan.why);
+		return;
+	}
+	report_plan(NULL, 0, &plan);
+	log_info("guest: %s; INT 15h and 12h are hooked at %llx, %u entries of the memory map",
+		 plan.what, plan.rip, told.count);
+}
+
 void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 {
 	const struct boot_info *bi = &b->info;
@@ -49,13 +80,12 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 	};
 	char why[192];
 
+	e820_public(&p->memory, &memory);
 	if (b->options.guest == GUEST_DISK0)
-		fatal("guest=disk0: booting from a disk is not in this version; give a "
-		      "\"module2 /path/kernel\" line and no guest= option");
+		return plan_disk(b);
 	if (b->options.guest == GUEST_DEMO)
 		fatal("guest=demo: the demonstration guest is not in this version; give a "
 		      "\"module2 /path/kernel\" line and no guest= option");
-	e820_public(&p->memory, &memory);
 	if (find_idle(bi))
 		in.idle = &idle;
 	if (bi->module_count == 0) {

@@ -19,6 +19,7 @@ void boot_main(u32 mb2_pa)
 	boot_early(&boot, mb2_pa);
 	report_loader(&boot);
 	boot_acpi(&boot);
+	boot_bios(&boot);
 	report_firmware(&boot);
 
 	/* Into our own memory, W^X; the old image and the loader's data are dead after this. */

@@ -89,6 +89,11 @@ void boot_acpi(struct boot_state *b)
 		 a->hpet_pa);
 }
 
+void boot_bios(struct boot_state *b)
+{
+	bios_read(hw_phys_to_virt(hpa(0)), &b->bios);
+}
+
 /* The best timer that works; the others are not touched: they are the guest's. */
 static u64 measure_tsc(const struct acpi_info *acpi, const char **by)
 {

@@ -152,6 +152,19 @@ void report_partition(const struct boot_state *b, struct partition *p, const str
 	report_break(&boot_report);
 }
 
+static const char *mode_name(enum entry_mode mode)
+{
+	switch (mode) {
+	case ENTRY_PROTECTED32:
+		return "protected";
+	case ENTRY_LONG64:
+		return "long";
+	case ENTRY_REAL16:
+		return "real";
+	}
+	return "?";
+}
+
 static const char *role_name(enum module_role role)
 {
 	switch (role) {
@@ -211,6 +224,6 @@ void report_plan(const struct guest_image *images, u32 count, const struct load_
 	report_line(&boot_report, "plan");
 	report_field(&boot_report, "what", "%s", plan->what);
 	report_field(&boot_report, "entry", "0x%llx", plan->rip);
-	report_field(&boot_report, "mode", "%s", plan->mode == ENTRY_LONG64 ? "long" : "protected");
+	report_field(&boot_report, "mode", "%s", mode_name(plan->mode));
 	report_break(&boot_report);
 }

@@ -93,9 +93,21 @@ static const struct {
 #define BOOT_CS 0x10u /* Linux boot protocol: __BOOT_CS, __BOOT_DS */
 #define BOOT_DS 0x18u
 
+/* vp_reset() has done the rest. Firmware has switched the caches on. */
+static void set_real_mode_entry(const struct load_plan *plan)
+{
+	hw_vmwrite(VMCS_CR0_READ_SHADOW, CR0_ET);
+	hw_vmwrite(VMCS_GUEST_CS_SELECTOR, plan->rip >> 4);
+	hw_vmwrite(VMCS_GUEST_CS_BASE, plan->rip);
+	hw_vmwrite(VMCS_GUEST_RIP, 0);
+}
+
 void vp_vmcs_set_entry(struct vp *vp, const struct load_plan *plan)
 {
 	bool long64 = plan->mode == ENTRY_LONG64;
+
+	if (plan->mode == ENTRY_REAL16)
+		return set_real_mode_entry(plan);
 
 	for (size_t i = 0; i < ARRAY_SIZE(data_segments); i++) {
 		hw_vmwrite(data_segments[i].selector, BOOT_DS);

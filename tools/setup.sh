@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 purpose=${1:-run}
 
 build_pkgs="gcc binutils libc6-dev python3"
-check_pkgs="$build_pkgs cppcheck clang-format libcmocka-dev libzydis-dev"
+check_pkgs="$build_pkgs cppcheck clang-format libcmocka-dev libzydis-dev libunicorn-dev"
 image_pkgs="$build_pkgs grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools busybox-static"
 bochs_pkgs="$image_pkgs bochs bochs-term bochsbios vgabios" # bochs-term: the smallest of its screens
 run_pkgs=$bochs_pkgs

@@ -33,7 +33,8 @@ struct load_copy {
 	u64 room;     /* then kept free: the image uses it, its content does not matter */
 };
 
-enum entry_mode { ENTRY_PROTECTED32, ENTRY_LONG64 };
+/* Real mode: CS is the segment that begins at @rip, IP is 0, the rest is as after reset. */
+enum entry_mode { ENTRY_PROTECTED32, ENTRY_LONG64, ENTRY_REAL16 };
 
 struct load_plan {
 	u32 count;
