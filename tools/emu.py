@@ -20,6 +20,9 @@ BXSHARE = pathlib.Path("/usr/share/bochs")
 OVMF = pathlib.Path("/usr/share/OVMF/OVMF_CODE.fd")
 IPS_RUN = 20_000_000        # functional runs: delays and idle seconds are short
 IPS_BENCH = 50_000_000
+# 16 heads, 63 sectors: what Bochs wants a flat disk image to be a multiple of.
+DISK_HEADS, DISK_SECTORS = 16, 63
+DISK_CYLINDER = DISK_HEADS * DISK_SECTORS * 512
 # Until somebody interrupts it; then the VGA text buffer.
 SCREEN_SCRIPT = "c\nxp /4000bx 0xb8000\nq\n"
 # How QEMU shows the image to the firmware. A disk is never written.
@@ -47,6 +50,8 @@ class Machine:
     debugger: str = "c\n" * 1000    # commands for a Bochs with debugger: a reset stops there
     extra: str = ""                 # further bochsrc lines
     vnc: bool = False               # leave Bochs' screen reachable by VNC
+    disk: pathlib.Path | None = None    # image of a hard disk, a multiple of DISK_CYLINDER long
+    disk_first: bool = False        # boot from it; else from the CD
 
 
 def bochs_binary():
@@ -82,6 +87,15 @@ def bochsrc(m):
         mode, _, dev = spec.partition(":")
         return f"com{n}: enabled=1, mode={mode}, dev={dev}"
 
+    def disk():
+        if m.disk is None:
+            return []
+        cylinders, rest = divmod(m.disk.stat().st_size, DISK_CYLINDER)
+        if rest:
+            raise ValueError(f"{m.disk}: not a multiple of {DISK_CYLINDER} bytes")
+        return [f"ata0-slave: type=disk, path={m.disk}, mode=flat, cylinders={cylinders}, "
+                f"heads={DISK_HEADS}, spt={DISK_SECTORS}, translation=auto"]
+
     share = pathlib.Path(os.environ.get("BXSHARE", BXSHARE))
     return "\n".join([
         'display_library: rfb, options="timeout=0"',
@@ -91,7 +105,8 @@ def bochsrc(m):
         f"vgaromimage: file={share}/VGABIOS-lgpl-latest",
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
         f"ata0-master: type=cdrom, path={m.iso}, status=inserted",
-        "boot: cdrom",
+        *disk(),
+        "boot: disk" if m.disk_first else "boot: cdrom",
         "clock: sync=none, time0=1700000000",
         port(1, m.com1),
         port(2, m.com2),

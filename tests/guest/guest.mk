@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Test guests: build/guest/suite.elf (all t_*.c) and build/guest/bench.elf, multiboot 1 images.
+# Test guests: build/guest/suite.elf (all t_*.c) and build/guest/bench.elf, multiboot 1 images; and
+# build/guest/disk.bin, the first sectors of a disk.
 #
 # Included by the Makefile; `make -f tests/guest/guest.mk guests` works alone too.
 
@@ -28,8 +29,29 @@ PM32_FLAGS := $(GUEST_CFLAGS) -m32 -march=i686 -fno-tree-loop-distribute-pattern
 	-fno-builtin
 PM32_OBJ   := $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(wildcard tests/guest/pm32/*.[cS]))
 
+# The program of a disk image: sector 0 and what it loads. The BIOS data area is in page 0.
+DISK_FLAGS := $(GUEST_CFLAGS) -Os -m16 -march=i586 -fno-jump-tables -fno-builtin \
+	--param=min-pagesize=0
+DISK_OBJ   := $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(wildcard tests/guest/disk/*.[cS]))
+
 .PHONY: guests
-guests: $(B)/guest/suite.elf $(B)/guest/bench.elf
+guests: $(B)/guest/suite.elf $(B)/guest/bench.elf $(B)/guest/disk.bin
+
+$(B)/guest/obj/disk/%.c.o: tests/guest/disk/%.c tests/guest/guest.mk
+	@printf '  %-7s %s\n' GUESTCC $<
+	@mkdir -p $(@D)
+	@$(CC) $(DISK_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/guest/obj/disk/%.S.o: tests/guest/disk/%.S tests/guest/guest.mk
+	@printf '  %-7s %s\n' GUESTAS $<
+	@mkdir -p $(@D)
+	@$(CC) -m32 -g -D__ASSEMBLY__ -fno-pic -fno-pie -I. -MMD -MP -c $< -o $@
+
+$(B)/guest/disk.bin: $(DISK_OBJ) tests/guest/disk/disk.ld
+	@printf '  %-7s %s\n' GUESTLD $@
+	@$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack \
+		-Wl,--no-warn-rwx-segments,-T,tests/guest/disk/disk.ld $(DISK_OBJ) -o $(@:.bin=.elf)
+	@$(OBJCOPY) -O binary $(@:.bin=.elf) $@
 
 $(B)/guest/obj/pm32/%.c.o: tests/guest/pm32/%.c tests/guest/guest.mk
 	@printf '  %-7s %s\n' GUESTCC $<
@@ -70,4 +92,4 @@ $(B)/guest/%.elf64: tests/guest/guest.ld
 $(B)/guest/suite.elf $(B)/guest/bench.elf: %.elf: %.elf64
 	@$(OBJCOPY) -O elf32-i386 -S $< $@
 
--include $(GUEST_OBJ:.o=.d) $(PM32_OBJ:.o=.d)
+-include $(GUEST_OBJ:.o=.d) $(PM32_OBJ:.o=.d) $(DISK_OBJ:.o=.d)

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 
+import disk
 import golden
 import results
 
@@ -185,6 +186,10 @@ def memory_map(run):
                re.findall(r"BIOS-e820: \[mem 0x(\w+)-0x(\w+)\] reserved", text)):
         bad.append(f"the region at 0x{first:x} is not reserved in the guest's map")
     return bad
+
+
+same_as_bare = disk.same_as_bare
+disk_map = disk.disk_map
 
 
 def screenshot(run):

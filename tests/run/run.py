@@ -22,6 +22,7 @@ import results
 
 sys.path.insert(0, str(results.ROOT / "tools"))
 import checks  # noqa: E402
+import disk  # noqa: E402
 import emu  # noqa: E402
 import images  # noqa: E402
 import mkiso  # noqa: E402
@@ -76,6 +77,8 @@ class Run:
         machine = emu.Machine(dir=self.dir, iso=self.dir / "boot.iso",
                               cpus=int(self.row["cpus"]), memory=int(self.row["memory"]),
                               model=self.row["model"], extra=self.row.get("extra", ""))
+        if "disk" in self.row:
+            machine.disk = disk.image(self.row["disk"], self.dir, self.row["append"])
         if self.row.get("screen") == "yes":
             machine.debugger = emu.SCREEN_SCRIPT
         cmd = emu.qemu_command(machine, self.row["emulator"][5:]) if self.qemu else \
@@ -266,7 +269,7 @@ def run_row(name, row):
     if run.problems:
         results.record(f"run:{name}", "fail", "\n".join([*run.problems, *run.logs()]))
         return False
-    for big in ("boot.iso", "kernel.img", "initrd.img", "initrd"):
+    for big in ("boot.iso", "disk.img", "kernel.img", "initrd.img", "initrd"):
         (run.dir / big).unlink(missing_ok=True)
     results.record(f"run:{name}", "pass", took)
     return True
