@@ -20,6 +20,16 @@
 #define NOT_SUPPORTED	0x86
 #define FLAGS_CF	1
 
+#define BDA_SHIFT	0x417		/* keyboard: shift state */
+#define SHIFT_CTRL_ALT	0x0c
+#define KEY_DEL		0x53
+
+#define RESET_CONTROL	0xcf9		/* of Intel's chipsets */
+#define RESET_COLD	0x02
+#define RESET_NOW	0x06
+#define KBC_COMMAND	0x64
+#define KBC_RESET	0xfe
+
 #define UART_LSR	5
 #define UART_LSR_THRE	0x20
 #define UART_PATIENCE	0xffff
@@ -165,6 +175,8 @@ no_signature:
  * exist here; everything else is the firmware's, with the registers and the frame untouched.
  */
 int15:
+	cmp	$0x4f00 + KEY_DEL, %ax
+	je	key_del
 	cmp	$0xe820, %ax
 	je	e820
 	cmp	$0xe801, %ax
@@ -179,7 +191,33 @@ int15:
 	je	unsupported
 	cmp	$0xc7, %ah		/* PS/2: memory map */
 	je	unsupported
+to_firmware:
 	ljmpw	*%cs:DISK_STUB_OLD_INT15
+
+/*
+ * Keyboard intercept. At Ctrl-Alt-Del much firmware starts itself again without a reset; it would do
+ * so in the partition, with its own vector table. So the machine is reset before it sees the key.
+ */
+key_del:
+	push	%ds
+	push	%ax
+	xor	%ax, %ax
+	mov	%ax, %ds
+	mov	BDA_SHIFT, %al
+	and	$SHIFT_CTRL_ALT, %al
+	cmp	$SHIFT_CTRL_ALT, %al
+	pop	%ax
+	pop	%ds
+	jne	to_firmware
+	mov	$RESET_CONTROL, %dx
+	mov	$RESET_COLD, %al
+	out	%al, %dx
+	mov	$RESET_NOW, %al
+	out	%al, %dx
+	mov	$KBC_RESET, %al
+	out	%al, $KBC_COMMAND
+1:	hlt
+	jmp	1b
 
 unsupported:
 	mov	$NOT_SUPPORTED, %ah

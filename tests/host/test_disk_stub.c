@@ -52,6 +52,7 @@ static u32 read_errors; /* INT 13h: so many reads fail */
 static char screen[1024], com1[1024];
 static u32 screen_len, com1_len;
 static u16 fw_signature;
+static u32 machine_resets;
 
 static u32 reg(int id)
 {
@@ -176,6 +177,10 @@ static void on_out(uc_engine *engine, uint32_t port, int size, uint32_t value, v
 	(void)engine;
 	(void)unused;
 	EXPECT_EQ(1, size);
+	if (port == 0xcf9 && value == 6)
+		machine_resets++;
+	if (port == 0xcf9 || port == 0x64)
+		return;
 	EXPECT_EQ(0x3f8, port);
 	if (com1_len + 1 < sizeof(com1))
 		com1[com1_len++] = (char)value;
@@ -236,7 +241,7 @@ static void start(const struct e820_map *m, u16 com)
 	memset(calls, 0, sizeof(calls));
 	memset(screen, 0, sizeof(screen));
 	memset(com1, 0, sizeof(com1));
-	screen_len = com1_len = read_errors = 0;
+	screen_len = com1_len = read_errors = machine_resets = 0;
 	fw_ax = fw_bx = 0;
 	fw_fails = false;
 	fw_signature = 0xaa55;
@@ -471,6 +476,37 @@ static void test_chain(void)
 	}
 }
 
+/* Keys go to the firmware, but for Del with Ctrl and Alt: that is a reset of the machine. */
+static void test_ctrl_alt_del(void)
+{
+	static const struct {
+		u16 ax, shift;
+		bool resets;
+	} keys[] = { { 0x4f53, 0x0c, true },  { 0x4f53, 0xff, true },  { 0x4f53, 0x08, false },
+		     { 0x4f53, 0x04, false }, { 0x4f53, 0x00, false }, { 0x4fd3, 0x0c, false },
+		     { 0x4f1e, 0x0c, false } };
+
+	for (u32 i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct call c = call_of(keys[i].ax), before = c;
+
+		start_usual();
+		poke(0x417, keys[i].shift);
+		fw_ax = keys[i].ax;
+		if (keys[i].resets) {
+			for (u32 r = 0; r < GPRS; r++)
+				set_reg(reg_ids[r], c.gpr[r]);
+			set_reg(UC_X86_REG_CS, peek(0x56));
+			EXPECT_EQ(UC_ERR_OK, uc_emu_start(uc, ((u64)peek(0x56) << 4) + peek(0x54),
+							  PROGRAM + 0x100, 0, STEPS_MAX));
+		} else {
+			interrupt(0x15, &c);
+			expect_kept(&before, &c, 0);
+		}
+		EXPECT_EQ(keys[i].resets, machine_resets);
+		EXPECT_EQ(!keys[i].resets, calls[0x15]);
+	}
+}
+
 static void memory_answer(u32 function, u32 ax, u32 bx, struct call *c)
 {
 	struct call before = call_of(function);
@@ -638,8 +674,9 @@ static void test_boot_fails_without_com1(void)
 }
 
 TEST_MAIN(TEST(test_e820), TEST(test_e820_full_map), TEST(test_e820_buffer_wraps),
-	  TEST(test_e820_refused), TEST(test_other_maps_refused), TEST(test_chain), TEST(test_e801),
-	  TEST(test_88), TEST(test_firmware_fails), TEST(test_int12), TEST(test_boot),
-	  TEST(test_boot_fails), TEST(test_boot_fails_without_com1))
+	  TEST(test_e820_refused), TEST(test_other_maps_refused), TEST(test_chain),
+	  TEST(test_ctrl_alt_del), TEST(test_e801), TEST(test_88), TEST(test_firmware_fails),
+	  TEST(test_int12), TEST(test_boot), TEST(test_boot_fails),
+	  TEST(test_boot_fails_without_com1))
 
 #endif

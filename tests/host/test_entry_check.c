@@ -8,6 +8,7 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "core/entry_check.h"
+#include "core/guest_cr.h"
 #include "core/load/plan.h"
 #include "core/vp_vmcs.h"
 #include "tests/host/fakes/rig.h"
@@ -79,6 +80,21 @@ static void test_entry_state_passes(void)
 	EXPECT_EQ(0x100000, fake.vmcs[VMCS_GUEST_RIP]);
 	EXPECT_EQ(0x90000, fake.vmcs[VMCS_GUEST_RSP]);
 	EXPECT_EQ(0x1234, vp->regs.rsi);
+}
+
+/* As firmware starts a boot sector: real mode, caches on. */
+static void test_real_mode_entry(void)
+{
+	static struct load_plan plan = { .mode = ENTRY_REAL16, .rip = 0x9ec00 };
+
+	reset_vp();
+	vp_vmcs_set_entry(vp, &plan);
+	EXPECT_STREQ(PASSES, entry_check_guest_state());
+	EXPECT_EQ(0x9ec0, fake.vmcs[VMCS_GUEST_CS_SELECTOR]);
+	EXPECT_EQ(0x9ec00, fake.vmcs[VMCS_GUEST_CS_BASE]);
+	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_RIP]);
+	EXPECT_EQ(CR0_ET, guest_cr0(vp));
+	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_IF);
 }
 
 static void test_controls_are_written(void)
@@ -207,5 +223,5 @@ static void test_init_ends_nmi_blocking(void)
 }
 
 TEST_MAIN(TEST(test_init_ends_nmi_blocking), TEST(test_reset_state_passes),
-	  TEST(test_entry_state_passes), TEST(test_controls_are_written),
-	  TEST(test_every_check_names_its_failure))
+	  TEST(test_entry_state_passes), TEST(test_real_mode_entry),
+	  TEST(test_controls_are_written), TEST(test_every_check_names_its_failure))

@@ -6,6 +6,7 @@ image(NAME, directory, append) writes a disk image for the row key `disk`:
     program          tests/guest/disk: sector 0, its program, and the pattern it reads
     linux            GRUB in the MBR, Debian's kernel and our initrd: `append` is its command line
     no-signature     the program without 55 AA
+    reset            the program, which only presses Ctrl-Alt-Del
 """
 
 import re
@@ -48,11 +49,11 @@ def program(directory):
     return pad(path)
 
 
-def no_signature(directory):
+def patched(directory, offset, data):
     path = program(directory)
     with open(path, "r+b") as file:
-        file.seek(510)
-        file.write(b"\xaa\x55")
+        file.seek(offset)
+        file.write(data)
     return path
 
 
@@ -67,7 +68,9 @@ def image(name, directory, append):
     if name == "program":
         return program(directory)
     if name == "no-signature":
-        return no_signature(directory)
+        return patched(directory, 510, b"\xaa\x55")
+    if name == "reset":
+        return patched(directory, 508, b"\x01")
     if name == "linux":
         return linux(directory, append)
     raise ValueError(f"unknown disk {name}")

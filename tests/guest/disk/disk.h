@@ -29,6 +29,8 @@ extern struct {
 	u16 cs;
 } at_entry;
 
+extern const u8 ends_by_reset;
+
 /* tap.c */
 void com1_init(void);
 void print(const char *s);
