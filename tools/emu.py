@@ -51,7 +51,8 @@ class Machine:
     extra: str = ""                 # further bochsrc lines
     vnc: bool = False               # leave Bochs' screen reachable by VNC
     disk: pathlib.Path | None = None    # image of a hard disk, a multiple of DISK_CYLINDER long
-    disk_first: bool = False        # boot from it; else from the CD
+    disk2: pathlib.Path | None = None   # another, behind it
+    disk_first: bool = False        # boot from the disk; else from the CD
 
 
 def bochs_binary():
@@ -87,13 +88,13 @@ def bochsrc(m):
         mode, _, dev = spec.partition(":")
         return f"com{n}: enabled=1, mode={mode}, dev={dev}"
 
-    def disk():
-        if m.disk is None:
+    def disk(place, path):
+        if path is None:
             return []
-        cylinders, rest = divmod(m.disk.stat().st_size, DISK_CYLINDER)
+        cylinders, rest = divmod(path.stat().st_size, DISK_CYLINDER)
         if rest:
-            raise ValueError(f"{m.disk}: not a multiple of {DISK_CYLINDER} bytes")
-        return [f"ata0-slave: type=disk, path={m.disk}, mode=flat, cylinders={cylinders}, "
+            raise ValueError(f"{path}: not a multiple of {DISK_CYLINDER} bytes")
+        return [f"{place}: type=disk, path={path}, mode=flat, cylinders={cylinders}, "
                 f"heads={DISK_HEADS}, spt={DISK_SECTORS}, translation=auto"]
 
     share = pathlib.Path(os.environ.get("BXSHARE", BXSHARE))
@@ -105,7 +106,9 @@ def bochsrc(m):
         f"vgaromimage: file={share}/VGABIOS-lgpl-latest",
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
         f"ata0-master: type=cdrom, path={m.iso}, status=inserted",
-        *disk(),
+        *disk("ata0-slave", m.disk),
+        "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15" if m.disk2 else "",
+        *disk("ata1-master", m.disk2),
         "boot: disk" if m.disk_first else "boot: cdrom",
         "clock: sync=none, time0=1700000000",
         port(1, m.com1),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Hard disks for guest=disk0: their images, and what the program on one of them must have said.
 
-image(NAME, directory, append) writes a disk image for the row key `disk`:
+image(NAME, path, append) writes a disk image for the row keys `disk` and `disk2`:
 
     program          tests/guest/disk: sector 0, its program, and the pattern it reads
     linux            GRUB in the MBR, Debian's kernel and our initrd: `append` is its command line
@@ -9,6 +9,7 @@ image(NAME, directory, append) writes a disk image for the row key `disk`:
     reset            the program, which only presses Ctrl-Alt-Del
 """
 
+import pathlib
 import re
 import struct
 import sys
@@ -22,6 +23,7 @@ import mkiso  # noqa: E402
 
 PROGRAM = results.ROOT / "build/guest/disk.bin"
 PATTERN_LBA, PATTERN_SECTORS = 2048, 64 * 37    # as in tests/guest/disk/main.c
+DRIVEMAP = pathlib.Path("/usr/lib/grub/i386-pc/drivemap.mod")
 BARE_TIMEOUT_S = 60
 SAY_ROOT = """serial --unit=0 --speed=115200
 terminal_output console serial
@@ -41,39 +43,47 @@ def pattern(lba):
     return struct.pack("<128I", *((lba * 0x01000193 + i * 4) & 0xFFFFFFFF for i in range(128)))
 
 
-def program(directory):
-    path = directory / "disk.img"
+def program(path):
     data = bytearray(PROGRAM.read_bytes().ljust(PATTERN_LBA * 512, b"\0"))
     data += b"".join(pattern(PATTERN_LBA + i) for i in range(PATTERN_SECTORS))
     path.write_bytes(data)
     return pad(path)
 
 
-def patched(directory, offset, data):
-    path = program(directory)
+def patched(path, offset, data):
+    program(path)
     with open(path, "r+b") as file:
         file.seek(offset)
         file.write(data)
     return path
 
 
-def linux(directory, append):
+def linux(path, append):
     """A hybrid image of GRUB: as a disk its MBR loads GRUB by INT 13h."""
     mods = [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(mkiso.INITRD, "initrd")]
     boot = mkiso.Boot(hv=None, modules=mods, before=SAY_ROOT)
-    return pad(mkiso.make_iso(directory / "disk.img", boot))
+    return pad(mkiso.make_iso(path, boot))
 
 
-def image(name, directory, append):
+def image(name, path, append):
     if name == "program":
-        return program(directory)
+        return program(path)
     if name == "no-signature":
-        return patched(directory, 510, b"\xaa\x55")
+        return patched(path, 510, b"\xaa\x55")
     if name == "reset":
-        return patched(directory, 508, b"\x01")
+        return patched(path, 508, b"\x01")
     if name == "linux":
-        return linux(directory, append)
+        return linux(path, append)
     raise ValueError(f"unknown disk {name}")
+
+
+def grub_files(commands, directory):
+    """Modules of GRUB that only these commands need, for the image."""
+    if "drivemap" not in commands:
+        return {}
+    path = directory / "drivemap.mod"
+    path.write_bytes(DRIVEMAP.read_bytes())
+    return {"boot/grub/i386-pc/drivemap.mod": path}
 
 
 # --- what the program said --------------------------------------------------------------------------

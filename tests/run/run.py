@@ -77,8 +77,9 @@ class Run:
         machine = emu.Machine(dir=self.dir, iso=self.dir / "boot.iso",
                               cpus=int(self.row["cpus"]), memory=int(self.row["memory"]),
                               model=self.row["model"], extra=self.row.get("extra", ""))
-        if "disk" in self.row:
-            machine.disk = disk.image(self.row["disk"], self.dir, self.row["append"])
+        machine.disk, machine.disk2 = (
+            disk.image(self.row[key], self.dir / f"{key}.img", self.row["append"])
+            if key in self.row else None for key in ("disk", "disk2"))
         if self.row.get("screen") == "yes":
             machine.debugger = emu.SCREEN_SCRIPT
         cmd = emu.qemu_command(machine, self.row["emulator"][5:]) if self.qemu else \
@@ -106,8 +107,10 @@ class Run:
             hv = row["hv"] if "log=" in row["hv"] else f"log=com2 {row['hv']}".strip()
         append = LONG if row["append"] == "@long" else row["append"]
         files = {"data/random.bin": mkiso.data_file()[0]} if row.get("cdfile") == "yes" else {}
+        before = row.get("grub", "")
+        files |= disk.grub_files(before, self.dir)
         mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
-            hv=hv, modules=images.image(row["image"], self.dir, append), files=files))
+            hv=hv, before=before, modules=images.image(row["image"], self.dir, append), files=files))
 
     def execute_script(self):
         cmd = self.row["script"].split()
@@ -269,7 +272,7 @@ def run_row(name, row):
     if run.problems:
         results.record(f"run:{name}", "fail", "\n".join([*run.problems, *run.logs()]))
         return False
-    for big in ("boot.iso", "disk.img", "kernel.img", "initrd.img", "initrd"):
+    for big in ("boot.iso", "disk.img", "disk2.img", "kernel.img", "initrd.img", "initrd"):
         (run.dir / big).unlink(missing_ok=True)
     results.record(f"run:{name}", "pass", took)
     return True
