@@ -27,6 +27,7 @@ struct gpa_extent {
 
 /* Places whose nature does not depend on the memory map. MEMORY here is ROM: executable. */
 static const struct gpa_extent fixed_extents[] = {
+	{ 0x00000000, 0x000a0000, GPA_MEMORY },  /* RAM; a BIOS may keep code there in no map */
 	{ 0x000a0000, 0x000c0000, GPA_DEVICE },  /* VGA */
 	{ 0x000c0000, 0x00100000, GPA_MEMORY },  /* option ROMs, BIOS */
 	{ 0xfec00000, 0xfee00000, GPA_DEVICE },  /* I/O APIC, HPET, TPM */

@@ -324,11 +324,25 @@ static void test_natures_of_an_efi_machine(void)
 	}
 }
 
-TEST_MAIN(TEST(test_build_every_page_below_4g), TEST(test_build_refuses_an_unreserved_region),
-	  TEST(test_lazy_map_reaches_every_address), TEST(test_retype_follows_the_mtrrs),
-	  TEST(test_natures_of_an_efi_machine), TEST(test_tables_outlive_their_last_walk),
-	  TEST(test_retype_leaves_overlays_alone), TEST(test_apic_page_follows_its_base),
-	  TEST(test_apic_page_gives_its_tables_back), TEST(test_apic_page_beyond_the_map),
-	  TEST(test_apic_page_noted_before_the_build),
+/* Option ROMs keep real-mode code at the end of conventional memory, and take it out of the map. */
+static void test_conventional_memory_executes(void)
+{
+	machine();
+	p->memory.e[0].len = 0x9d000;
+	memmove(&p->memory.e[1], &p->memory.e[2], 6 * sizeof(p->memory.e[0]));
+	p->memory.count--;
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
+	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+	for (u64 at = 0x9c000; at < 0xa0000; at += PAGE_SIZE)
+		EXPECT_EQ(EPT_RWX, ept_walk(&p->ept, gpa(at)).perms);
+	EXPECT_EQ(EPT_R | EPT_W, ept_walk(&p->ept, gpa(0xa0000)).perms);
+}
+
+TEST_MAIN(TEST(test_build_every_page_below_4g), TEST(test_conventional_memory_executes),
+	  TEST(test_build_refuses_an_unreserved_region), TEST(test_lazy_map_reaches_every_address),
+	  TEST(test_retype_follows_the_mtrrs), TEST(test_natures_of_an_efi_machine),
+	  TEST(test_tables_outlive_their_last_walk), TEST(test_retype_leaves_overlays_alone),
+	  TEST(test_apic_page_follows_its_base), TEST(test_apic_page_gives_its_tables_back),
+	  TEST(test_apic_page_beyond_the_map), TEST(test_apic_page_noted_before_the_build),
 	  TEST(test_scratch_pages_are_private_and_bounded),
 	  TEST(test_scratch_page_stays_when_mapped_again))
