@@ -46,7 +46,7 @@ struct ept_leaf ept_walk(const struct ept *e, gpa_t gpa);
  * ept_build_partition() - the whole map of design.md section 1 from p->memory and VP 0's MTRRs, in
  * tables that ept_init() made. Allocates ones_page and apic_access_page when they are not set.
  *
- * Mapped at once: everything below 4 GiB and below the end of the memory map. What lies above, out
+ * Mapped at once: everything below 4 GiB and below the end of RAM. What lies above, out
  * to min(MAXPHYADDR, 48) bits, appears 1 GiB at a time on its first access: ept_map_lazy().
  * ERR_INVAL: the hypervisor region is not reserved in p->memory. ERR_NOMEM.
  */

@@ -86,6 +86,23 @@ static void test_lazy_map_reaches_every_address(void)
 	EXPECT_EQ(ERR_RANGE, ept_map_lazy(p, gpa(~0ull)));
 }
 
+/* Reserved addresses far above the RAM cost nothing until somebody goes there. */
+static void test_high_reserved_entries_are_mapped_on_access(void)
+{
+	u64 high = 0xfd00000000;
+
+	machine();
+	p->memory.e[p->memory.count++] =
+		(struct e820_entry){ high, (1ull << 40) - high, E820_RESERVED };
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, false, true, false, MT_WB));
+	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+	EXPECT_EQ(0x100000000, p->ept.top);
+	EXPECT_LE(p->ept.pages, 16);
+	EXPECT_EQ(0, ept_walk(&p->ept, gpa(high)).size);
+	EXPECT_EQ(ERR_NONE, ept_map_lazy(p, gpa(high)));
+	EXPECT_EQ(high, ept_walk(&p->ept, gpa(high)).hpa.v);
+}
+
 /* Rule M2: types follow the registers, permissions and holes do not change, tables do not pile up.
  */
 static void test_retype_follows_the_mtrrs(void)
@@ -341,6 +358,7 @@ static void test_conventional_memory_executes(void)
 TEST_MAIN(TEST(test_build_every_page_below_4g), TEST(test_conventional_memory_executes),
 	  TEST(test_build_refuses_an_unreserved_region), TEST(test_lazy_map_reaches_every_address),
 	  TEST(test_retype_follows_the_mtrrs), TEST(test_natures_of_an_efi_machine),
+	  TEST(test_high_reserved_entries_are_mapped_on_access),
 	  TEST(test_tables_outlive_their_last_walk), TEST(test_retype_leaves_overlays_alone),
 	  TEST(test_apic_page_follows_its_base), TEST(test_apic_page_gives_its_tables_back),
 	  TEST(test_apic_page_beyond_the_map), TEST(test_apic_page_noted_before_the_build),
