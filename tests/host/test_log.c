@@ -259,7 +259,38 @@ static void test_fatal_is_one_line(void)
 	EXPECT_EQ(fake.console_len, fake.console_panic_len);
 }
 
-TEST_MAIN(TEST(test_one_cpu_reports_the_other_is_silent),
+static char heard[256];
+static u32 heard_count;
+
+static void hear(const char *why, bool panicking)
+{
+	snprintf(heard, sizeof(heard), "%s %d", why, panicking);
+	heard_count++;
+	if (heard_count > 5) /* what goes wrong in the last words is not reported to them again */
+		abort();
+	fatal("once more");
+}
+
+/* After the line itself, once, and not at all when nobody listens any more. */
+static void test_last_words(void)
+{
+	init();
+	heard_count = 0;
+	at_fatal(hear);
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("no %s", "VMX")));
+	EXPECT_STREQ("no VMX 0", heard);
+	at_fatal(hear);
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("bad")));
+	EXPECT_CONTAINS(heard, "panic");
+	EXPECT_EQ('1', heard[strlen(heard) - 1]);
+	EXPECT_EQ(2, heard_count);
+	at_fatal(hear);
+	at_fatal(NULL);
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("quiet")));
+	EXPECT_EQ(2, heard_count);
+}
+
+TEST_MAIN(TEST(test_last_words), TEST(test_one_cpu_reports_the_other_is_silent),
 	  TEST(test_a_lost_cpu_does_not_hold_up_the_report),
 	  TEST(test_a_stopped_cpu_may_hold_the_lock), TEST(test_messages_reach_ring_and_console),
 	  TEST(test_ring_keeps_the_newest), TEST(test_long_line_is_cut_not_lost),
