@@ -12,6 +12,7 @@ import sys
 
 import disk
 import golden
+import machine_report as report_format
 import results
 
 sys.path.insert(0, str(results.ROOT / "tools"))
@@ -345,4 +346,19 @@ def panic_report(run):
                              stdout=subprocess.PIPE, text=True, check=True).stdout
     if len(decoded.splitlines()) != 64:
         bad.append("tools/trace.py does not find the 64 records")
+    return bad
+
+
+def machine_report(run):
+    """The frame of the machine report, on every port; `missing =` names what the CPU lacks."""
+    bad = []
+    for where in ("com1", "com2"):
+        report = report_format.Report(run.text(where))
+        bad += [f"{where}: {text}" for text in report.errors]
+        if "missing" in run.row:
+            got = [name for name, state in report.states("require").items() if state == "missing"]
+            if got != run.row["missing"].split():
+                bad.append(f"{where}: the CPU lacks {' '.join(got)}")
+        if len(report.states("require")) < 33 and report.one("end").get("complete") == "yes":
+            bad.append(f"{where}: {len(report.states('require'))} requirements only")
     return bad
