@@ -111,6 +111,22 @@ void boot_release_cpus(void);
 const char *boot_cpu_refusal(const struct boot_state *b, const struct partition *p,
 			     const struct acpi_cpu *cpu, u32 have);
 
+/* cpus.c: a page below 1 MiB that real mode can reach and nobody but RAM has. */
+bool boot_find_low_page(const struct partition *p, u64 *pa);
+
+/* cpus.c: how far the TSC of the CPU of VP @index is from the boot CPU's, and how sure that is. */
+void boot_cpu_tsc(u32 index, s64 *offset, u64 *error);
+
+/* start.c: make @page the VMCS of @vp, current, as it is before its first entry; reset @vp. */
+void boot_fill_vmcs(struct vp *vp, void *page);
+
+/* selftest.c: option selftest=. VP 0, its CPU, in VMX, all others parked; @vmcs_page: of VP 0. */
+void boot_selftest(struct boot_state *b, struct partition *p, const struct boot_vmx *vmx,
+		   void *vmcs_page);
+
+/* test_fault=selftest_*: what the self test must find. */
+void boot_test_selftest(const struct options *o, struct partition *p);
+
 /* requests.c: dump what the log console or stats= ask for, from now on. VP 0, its CPU. */
 void boot_start_requests(struct vp *vp);
 

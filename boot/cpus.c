@@ -39,6 +39,11 @@ struct ap {
 
 static bool released;
 
+static struct {
+	s64 offset;
+	u64 error;
+} tsc_of[VP_MAX];
+
 /* False: the other side was first. */
 static bool settle(struct ap *ap, enum ap_state state)
 {
@@ -180,12 +185,13 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 		partition_drop_last_vp(p);
 		return;
 	}
+	tsc_of[ap->vp->index].offset = offset;
+	tsc_of[ap->vp->index].error = error;
 	log_info("cpu %u: VP %u, TSC offset %lld +-%llu ticks, %llu KiB", apic_id, ap->vp->index,
 		 offset, error, (pages - page_free_count()) * (PAGE_SIZE / 1024));
 }
 
-/* A page below 1 MiB that real mode can reach and nobody but RAM has. */
-static bool find_low_page(const struct partition *p, u64 *pa)
+bool boot_find_low_page(const struct partition *p, u64 *pa)
 {
 	for (*pa = 0x8f000; *pa >= 0x1000; *pa -= 0x1000) {
 		if (e820_is_type(&p->memory, *pa, 0x1000, E820_RAM))
@@ -207,7 +213,7 @@ const char *boot_cpu_refusal(const struct boot_state *b, const struct partition 
 		return "Kensho supports no more";
 	if (!lapic_reaches(cpu->apic_id))
 		return "xAPIC mode cannot address it (switch the firmware to x2APIC)";
-	if (!find_low_page(p, &page))
+	if (!boot_find_low_page(p, &page))
 		return "there is no page below 1 MiB to start it";
 	return NULL;
 }
@@ -221,7 +227,7 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 	if (b->acpi.cpu_count < 2 || b->options.maxcpus < 2)
 		return;
 	tables = page_alloc_n(SMP_PAGES, 1);
-	if (!tables || !find_low_page(p, &page)) {
+	if (!tables || !boot_find_low_page(p, &page)) {
 		log_warn("no page below 1 MiB to start other CPUs: the guest gets one");
 		return;
 	}
@@ -238,6 +244,12 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 			start_cpu(b, p, cpu->apic_id);
 	}
 	smp_end();
+}
+
+void boot_cpu_tsc(u32 index, s64 *offset, u64 *error)
+{
+	*offset = tsc_of[index].offset;
+	*error = tsc_of[index].error;
 }
 
 void boot_release_cpus(void)

@@ -16,8 +16,6 @@
 #include "drivers/pmtimer.h"
 #include "drivers/rtc.h"
 
-#define HPET_BYTES 0x400
-
 #define BDA_EBDA_SEGMENT 0x40e  /* BIOS data area: real-mode segment of the EBDA */
 #define EBDA_SEGMENT_MIN 0x8000 /* below: firmware without an EBDA */
 #define BIOS_AREA        0xe0000

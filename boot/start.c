@@ -248,6 +248,18 @@ static void decide_controls(const struct partition *p)
 	vmx.ctls = (struct vp_ctls){ c.pin, c.proc, c.proc2, c.exit, c.entry };
 }
 
+void boot_fill_vmcs(struct vp *vp, void *page)
+{
+	vmcs_create(vp, page, &vmx.caps, mitigation_host_rip(vmx.mitigations, vmx.traced));
+	if (vp->index == 0)
+		vp->partition->machine.cr4_allowed = guest_cr4_allowed(vp);
+	vp_vmcs_fill(vp, &vmx.ctls);
+	this_cpu()->vp = vp;
+	vp_reset(vp, false);
+	vlapic_copy_physical(vp);
+	apic_page_remap(vp);
+}
+
 const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 {
 	struct vmx_caps caps;
@@ -266,14 +278,7 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 		why = vmx_on(&cpu, &caps, vmxon_page);
 	if (why)
 		return why;
-	vmcs_create(vp, vmcs_page, &caps, mitigation_host_rip(vmx.mitigations, vmx.traced));
-	if (vp->index == 0)
-		vp->partition->machine.cr4_allowed = guest_cr4_allowed(vp);
-	vp_vmcs_fill(vp, &vmx.ctls);
-	this_cpu()->vp = vp;
-	vp_reset(vp, false);
-	vlapic_copy_physical(vp);
-	apic_page_remap(vp);
+	boot_fill_vmcs(vp, vmcs_page);
 	return NULL;
 }
 
@@ -328,6 +333,7 @@ void boot_start(struct boot_state *b)
 	if (why)
 		fatal("the boot CPU cannot enter VMX: %s", why);
 	boot_start_cpus(b, p);
+	boot_selftest(b, p, &vmx, vmcs_page);
 	boot_hide_cpus(b, p);
 	vp_vmcs_set_entry(vp, boot_load_guest());
 	boot_start_requests(vp);

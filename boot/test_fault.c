@@ -5,7 +5,9 @@
  * Context: boot, after the move.
  */
 #include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
 #include "arch/x86/insn.h"
@@ -215,6 +217,18 @@ void boot_test_fault(struct boot_state *b)
 		log_info("test_fault: %s", f->name);
 		f->run();
 	}
+}
+
+void boot_test_selftest(const struct options *o, struct partition *p)
+{
+	/* The flag says that an NMI is on its way: none is, and none will be sent (rule K2). */
+	if (strcmp(o->test_fault, "selftest_kick") == 0 && p->vp_count > 1)
+		p->vp[1]->kicked = 1;
+	/* Our own memory in the guest's reach. */
+	if (strcmp(o->test_fault, "selftest_region") == 0 &&
+	    ept_map(&p->ept, gpa(p->region_base.v), p->region_base, PAGE_SIZE, EPT_RWX, MT_WB) !=
+		    ERR_NONE)
+		panic("test_fault=selftest_region: no memory");
 }
 
 void boot_test_window(const struct options *o)

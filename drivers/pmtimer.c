@@ -10,7 +10,6 @@
 #define PM_TIMER_HZ 3579545u
 
 #define HPET_CAPABILITIES 0x000
-#define HPET_CONFIG       0x010
 #define HPET_COUNTER      0x0f0
 #define HPET_CAP_PERIOD   GENMASK64(63, 32) /* femtoseconds */
 #define HPET_CAP_64BIT    BIT32(13)

@@ -7,7 +7,11 @@
 /* pmtimer_source() - ACPI PM timer at I/O port @port, 24 or 32 bits wide. */
 struct tick_source pmtimer_source(u16 port, bool is_32bit);
 
-/* hpet_source() - HPET with its registers mapped at @regs; hz is 0 when it makes no sense. */
+#define HPET_BYTES  0x400
+#define HPET_CONFIG 0x010
+
+/* hpet_source() - HPET with its registers mapped at @regs; hz is 0 when it makes no sense.
+ * Starts it. */
 struct tick_source hpet_source(void *regs);
 
 /* pit_source() - channel 2 of the 8254: starts it, speaker off. */

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * selftest=: checks in VMX non-root operation. A few instructions run as a guest, with VP 0's
+ * controls and the partition's EPT, in a VMCS that is thrown away.
+ */
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/exit.h"
+#include "arch/x86/defs/vmcs.h"
+#include "arch/x86/guest_probe.h"
+#include "arch/x86/insn.h"
+#include "arch/x86/isr.h"
+#include "arch/x86/vmx.h"
+#include "arch/x86/vmx_insn.h"
+#include "boot/selftest.h"
+#include "core/hw.h"
+#include "core/lib/string.h"
+#include "core/mem/page_alloc.h"
+#include "core/partition.h"
+#include "core/vp.h"
+
+#define PROBE_BYTES    4096u
+#define PROBE_CODE_AR  (AR_G | AR_DB | AR_P | AR_S | 0xbu) /* flat, 32 bits, accessed */
+#define PROBE_DATA_AR  (AR_G | AR_DB | AR_P | AR_S | 0x3u)
+#define RETRIES        16u /* NMIs and interrupts of the firmware */
+#define TIMER_PER_S    1000u
+#define TIMER_TRIES    3u
+#define TIMER_SLACK    1000u /* ticks, besides a tenth of the span */
+#define DEVICE_ADDRESS 0xfec00000u
+
+static void add(const char *key, u64 val)
+{
+	report_field(&boot_report, key, "%llu", val);
+}
+
+static void fill_flat(void)
+{
+	hw_vmwrite(VMCS_GUEST_CR0, CR0_PE | CR0_ET | CR0_NE);
+	hw_vmwrite(VMCS_GUEST_CS_SELECTOR, 8);
+	hw_vmwrite(VMCS_GUEST_CS_BASE, 0);
+	hw_vmwrite(VMCS_GUEST_CS_LIMIT, 0xffffffff);
+	hw_vmwrite(VMCS_GUEST_CS_AR, PROBE_CODE_AR);
+	hw_vmwrite(VMCS_GUEST_DS_LIMIT, 0xffffffff);
+	hw_vmwrite(VMCS_GUEST_DS_AR, PROBE_DATA_AR);
+	hw_vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
+}
+
+bool selftest_begin(struct selftest *s)
+{
+	u8 *page;
+
+	s->vmcs_page = page_alloc();
+	s->saved = page_alloc();
+	if (s->vmcs_page == NULL || s->saved == NULL || !boot_find_low_page(s->p, &s->page_pa))
+		return false;
+	page = hw_phys_to_virt(hpa(s->page_pa));
+	memcpy(s->saved, page, PROBE_BYTES);
+	memcpy(page, guest_probe_code, (size_t)(guest_probe_end - guest_probe_code));
+	boot_fill_vmcs(s->vp, s->vmcs_page);
+	fill_flat();
+	return true;
+}
+
+void selftest_end(struct selftest *s)
+{
+	memcpy(hw_phys_to_virt(hpa(s->page_pa)), s->saved, PROBE_BYTES);
+	(void)vmclear(hw_virt_to_phys(s->vmcs_page).v);
+	page_free(s->saved);
+	page_free(s->vmcs_page);
+}
+
+/* An exit that is not the code's. True: taken care of, enter again. */
+static bool take_foreign_exit(u32 reason)
+{
+	u32 info;
+
+	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT) {
+		info = (u32)hw_vmread(VMCS_VM_EXIT_INTR_INFO);
+		host_interrupt((u32)FIELD_GET(INTR_INFO_VECTOR, info));
+		return true;
+	}
+	if (reason == EXIT_REASON_EXCEPTION_NMI) {
+		hw_nmi_unblock();
+		return true;
+	}
+	return false;
+}
+
+/* From @at on, with EBX = @rbx, to the next exit that counts. False: no entry. */
+static bool run_at(struct selftest *s, const u8 *at, u64 rbx)
+{
+	hw_vmwrite(VMCS_GUEST_RIP, s->page_pa + (u64)(at - guest_probe_code));
+	for (u32 i = 0; i < RETRIES; i++) {
+		s->regs[0] = 0;
+		s->regs[1] = rbx;
+		if (!guest_probe_enter(s->regs, s->launched))
+			return false;
+		s->launched = true;
+		s->reason = (u32)hw_vmread(VMCS_EXIT_REASON);
+		if (!take_foreign_exit(s->reason))
+			return true;
+	}
+	return false;
+}
+
+/* The same; the preemption timer ends what does not end by itself. */
+static bool run(struct selftest *s, const u8 *at, u64 rbx)
+{
+	(void)hw_timer_arm(s->b->tsc.tsc_hz);
+	return run_at(s, at, rbx);
+}
+
+static const char *no_entry(void)
+{
+	add("instruction_error", hw_vmread(VMCS_VM_INSTRUCTION_ERROR));
+	return "the VM entry fails";
+}
+
+/* A violation of @kind at @gpa, and nothing else. */
+static const char *expect_violation(struct selftest *s, u64 gpa, u64 kind)
+{
+	u64 qual = hw_vmread(VMCS_EXIT_QUALIFICATION);
+
+	add("exit_reason", s->reason);
+	if (s->reason != EXIT_REASON_EPT_VIOLATION)
+		return "there is no EPT violation";
+	report_field(&boot_report, "gpa", "0x%llx", hw_vmread(VMCS_GUEST_PHYSICAL_ADDRESS));
+	if ((qual & (EPT_QUAL_READ | EPT_QUAL_WRITE | EPT_QUAL_FETCH) & ~kind) != 0 ||
+	    (qual & kind) != kind || hw_vmread(VMCS_GUEST_PHYSICAL_ADDRESS) != gpa)
+		return "the EPT violation is for something else";
+	return NULL;
+}
+
+static const char *check_region_read(struct selftest *s)
+{
+	if (!run(s, guest_probe_read, s->p->region_base.v))
+		return no_entry();
+	add("exit_reason", s->reason);
+	report_field(&boot_report, "eax", "0x%x", (u32)s->regs[0]);
+	if (s->reason != EXIT_REASON_VMCALL)
+		return "the read does not succeed";
+	return (u32)s->regs[0] == 0xffffffff ? NULL : "the guest reads the hypervisor's memory";
+}
+
+static const char *check_region_write(struct selftest *s)
+{
+	volatile const u32 *word = hw_phys_to_virt(s->p->region_base);
+	u32 before = *word;
+
+	if (!run(s, guest_probe_write, s->p->region_base.v))
+		return no_entry();
+	if (*word != before)
+		return "the guest writes the hypervisor's memory";
+	return expect_violation(s, s->p->region_base.v, EPT_QUAL_WRITE);
+}
+
+static const char *check_region_execute(struct selftest *s)
+{
+	if (!run(s, guest_probe_jump, s->p->region_base.v))
+		return no_entry();
+	return expect_violation(s, s->p->region_base.v, EPT_QUAL_FETCH);
+}
+
+static const char *check_device_execute(struct selftest *s)
+{
+	if (!run(s, guest_probe_jump, DEVICE_ADDRESS))
+		return no_entry();
+	return expect_violation(s, DEVICE_ADDRESS, EPT_QUAL_FETCH);
+}
+
+static const char *check_round_trip(struct selftest *s)
+{
+	struct stats *st = &s->stats;
+
+	st->count = 0;
+	for (u32 i = 0; i < STATS_MAX; i++) {
+		u64 start;
+
+		if (!run(s, guest_probe_cpuid, 0))
+			return no_entry();
+		start = rdtsc();
+		if (!guest_probe_enter(s->regs, true))
+			return no_entry();
+		start = rdtsc() - start;
+		s->reason = (u32)hw_vmread(VMCS_EXIT_REASON);
+		if (!take_foreign_exit(s->reason)) {
+			if (s->reason != EXIT_REASON_CPUID)
+				return "CPUID does not exit";
+			stats_add(st, start);
+		}
+	}
+	add("exits", st->count);
+	add("min_ticks", stats_min(st));
+	add("median_ticks", stats_median(st));
+	add("median_ns", clock_tsc_to_ns(&s->p->clock, stats_median(st)));
+	return st->count != 0 ? NULL : "every exit was something else";
+}
+
+/* Ticks from entry to the exit that @span ticks of the timer make; 0: no entry. */
+static u64 time_timer(struct selftest *s, u64 *span, u64 rate)
+{
+	u64 start;
+
+	*span = hw_timer_arm(s->b->tsc.tsc_hz / TIMER_PER_S);
+	if (strcmp(s->b->options.test_fault, "selftest_timer") == 0)
+		hw_vmwrite(VMCS_VMX_PREEMPTION_TIMER_VALUE, 2 * *span / rate);
+	start = rdtsc();
+	return run_at(s, guest_probe_spin, 0) ? rdtsc() - start : 0;
+}
+
+/* Rule T1: the timer counts from VM entry at its stated rate. Late once may have been an SMI. */
+static const char *check_timer(struct selftest *s)
+{
+	u64 rate = BIT64(FIELD_GET(VMX_MISC_PREEMPTION_TIMER_RATE, s->vmx->caps.misc));
+	u64 span = 0, took = ~0ull;
+
+	for (u32 i = 0; i < TIMER_TRIES; i++) {
+		u64 ticks = time_timer(s, &span, rate);
+
+		if (ticks == 0)
+			return no_entry();
+		if (s->reason != EXIT_REASON_PREEMPTION_TIMER) {
+			add("exit_reason", s->reason);
+			return "the timer does not end the guest";
+		}
+		took = umin64(took, ticks);
+	}
+	add("rate", rate);
+	add("asked_ticks", span);
+	add("took_ticks", took);
+	if (took + 2 * rate < span)
+		return "the timer is early";
+	if (took > span + span / 10 + TIMER_SLACK)
+		return "the timer is late";
+	return NULL;
+}
+
+static u64 width_mask(enum vmcs_width width)
+{
+	switch (width) {
+	case VMCS_WIDTH_U16:
+		return 0xffff;
+	case VMCS_WIDTH_U32:
+		return 0xffffffff;
+	case VMCS_WIDTH_U64:
+	case VMCS_WIDTH_NAT:
+		return ~0ull;
+	}
+	return 0;
+}
+
+/*
+ * Every field that can be written keeps what fits its width and no more. Last: the VMCS is worth
+ * nothing afterwards. SPEC-GAP: access rights and activity state may drop bits that are reserved.
+ */
+static const char *check_field_widths(struct selftest *s)
+{
+	/* clang-format off */
+	static const enum vmcs_field fields[] = {
+#define X(name, encoding, width, class) VMCS_##name,
+#include "arch/x86/defs/vmcs_fields.def"
+	};
+	/* clang-format on */
+	u32 checked = 0, absent = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
+		u64 mask = width_mask(vmcs_field_width(fields[i])), val;
+
+		if (vmcs_field_class(fields[i]) == VMCS_CLASS_RO)
+			continue;
+		if (hw_vmread_safe(fields[i], &val) != ERR_NONE) {
+			absent++;
+			continue;
+		}
+		hw_vmwrite(fields[i], ~0ull);
+		val = hw_vmread(fields[i]);
+		checked++;
+		if ((val & ~mask) != 0 || val == 0) {
+			report_field(&boot_report, "field", "0x%x", (u32)fields[i]);
+			report_field(&boot_report, "value", "0x%llx", val);
+			return "a VMCS field has another width";
+		}
+	}
+	add("fields", checked);
+	add("absent", absent);
+	return NULL;
+}
+
+const struct selftest_row selftest_vmx_rows[] = {
+	{ "ept-region-read", check_region_read },
+	{ "ept-region-write", check_region_write },
+	{ "ept-region-execute", check_region_execute },
+	{ "ept-device-execute", check_device_execute },
+	{ "exit-round-trip", check_round_trip },
+	{ "preemption-timer", check_timer },
+	{ "vmcs-field-widths", check_field_widths },
+};
+
+const u32 selftest_vmx_row_count = ARRAY_SIZE(selftest_vmx_rows);
