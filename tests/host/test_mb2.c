@@ -463,7 +463,58 @@ static void test_nasty_memory_maps(void)
 	expect_why("no usable RAM below 4 GiB");
 }
 
-TEST_MAIN(TEST(test_typical_information), TEST(test_every_truncation_is_refused),
+/* Overlaps, entries of type 0 and of no length, RAM that wraps: what anybody calls no RAM is none,
+ * and the hypervisor's region is found in the rest. */
+static void test_map_that_contradicts_itself(void)
+{
+	static const u64 entries[][3] = {
+		{ 0x100000, 0x1ff00000, E820_RAM },
+		{ 0x1e000000, 0x100000, 0 },
+		{ 0, 0xa0000, E820_RAM },
+		{ 0x1f000000, 0x2000000, E820_RESERVED },
+		{ 0x1f800000, 0x100000, E820_RAM },
+		{ 0x5000, 0, E820_RESERVED },
+		{ 0x9f000, 0x2000, 0 },
+		{ ~0ull - 0xfff, 0x10000, E820_RAM },
+	};
+	u64 base = 0;
+
+	begin();
+	mmap_tag(entries, ARRAY_SIZE(entries));
+	expect_ok();
+	EXPECT_TRUE(e820_is_type(&bi.memory, 0, 0x9f000, E820_RAM));
+	EXPECT_TRUE(e820_is_type(&bi.memory, 0x9f000, 0x2000, E820_RESERVED));
+	EXPECT_TRUE(e820_is_type(&bi.memory, 0x1e000000, 0x100000, E820_RESERVED));
+	EXPECT_TRUE(e820_is_type(&bi.memory, 0x1f000000, 0x2000000, E820_RESERVED));
+	EXPECT_EQ(0x1f000000, e820_ram_top(&bi.memory, 4ull << 30));
+	EXPECT_EQ(ERR_NONE, e820_find_high(&bi.memory, NULL, 1ull << 20, 4ull << 30, 4ull << 20,
+					   2ull << 20, &base));
+	EXPECT_EQ(0x1ec00000, base);
+	EXPECT_EQ(ERR_NONE, e820_find_high(&bi.memory, NULL, 1ull << 20, 4ull << 30, 16ull << 20,
+					   2ull << 20, &base));
+	EXPECT_EQ(0x1d000000, base); /* below the entry of type 0 */
+}
+
+/* A machine whose RAM is all above 4 GiB parses; there is just no place for the region. */
+static void test_no_usable_memory_below_4g(void)
+{
+	static const u64 entries[][3] = {
+		{ 0, 0x9f000, E820_RAM },
+		{ 0x100000, 0x7ff00000, E820_RESERVED },
+		{ 0x100000000, 0x40000000, E820_RAM },
+	};
+	u64 base = 0;
+
+	begin();
+	mmap_tag(entries, ARRAY_SIZE(entries));
+	expect_ok();
+	EXPECT_EQ(ERR_NOENT, e820_find_high(&bi.memory, NULL, 1ull << 20, 4ull << 30, 2ull << 20,
+					    2ull << 20, &base));
+	EXPECT_EQ(0, base);
+}
+
+TEST_MAIN(TEST(test_map_that_contradicts_itself), TEST(test_no_usable_memory_below_4g),
+	  TEST(test_typical_information), TEST(test_every_truncation_is_refused),
 	  TEST(test_random_damage_is_survived), TEST(test_basic_memory_is_the_fallback),
 	  TEST(test_malformed_tags_are_named), TEST(test_too_much_is_told),
 	  TEST(test_framebuffer_comes_through), TEST(test_framebuffer_kinds),
