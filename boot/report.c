@@ -171,11 +171,11 @@ void report_firmware(const struct boot_state *b)
 	report_line(&boot_report, "firmware");
 	/* ACPI "Finding the RSDP": only UEFI machines may have it elsewhere than low memory. */
 	report_field(&boot_report, "kind", "%s",
-		     b->rsdp_pa != 0    ? "bios"
-		     : b->info.has_rsdp ? "efi"
-					: "unknown");
+		     b->rsdp_pa != 0 && b->rsdp_pa < MIB(1) ? "bios"
+		     : b->info.has_rsdp                     ? "efi"
+							    : "unknown");
 	report_field(&boot_report, "rsdp", "%s", b->info.has_rsdp ? "yes" : "no");
-	report_field(&boot_report, "rsdp_low", "0x%llx", b->rsdp_pa);
+	report_field(&boot_report, "rsdp_at", "0x%llx", b->rsdp_pa);
 	for (u32 i = 0; i < a->table_count; i++) {
 		report_line(&boot_report, "acpi-table");
 		report_field(&boot_report, "signature", "%s", a->table[i].signature);
