@@ -27,6 +27,7 @@ CHECKS = {
     "readme-options": text.readme_options,
     "profiles-doc": text.profiles_doc,
     "troubleshooting": messages.check,
+    "report-doc": text.report_doc,
     "size": size.check,
     "wx": binary.wx,
     "pure": binary.pure,

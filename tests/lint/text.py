@@ -84,3 +84,22 @@ def profiles_doc(files):
     if len(re.findall(rf"^\| `kvm(?:-test)?`.* \| {eax} \| 0 \|", doc, re.M)) != 2:
         bad.append(f"docs/profiles.md: EAX of kvm and kvm-test is not {eax}")
     return bad + [f"docs/profiles.md: {name} is no feature" for name in table if name not in names]
+
+
+def report_doc(files):
+    """docs/report.md: every section of the machine report and every check of the self test has its
+    row, and no row is left over."""
+    code = {str(path): sources.text(path) for path in files
+            if path.parts[0] == "boot" or path.name == "report.c"}
+    names = {name for text in code.values() for name in
+             re.findall(r'report_line\((?:&boot_report|r), "([\w-]+)"|report_map\("([\w-]+)"', text)}
+    sections = {a or b for a, b in names}
+    checks = {name for path, text in code.items() if "selftest" in path
+              for name in re.findall(r'\{ "([\w-]+)", check_\w+ \}', text)}
+    doc, _, tests = (sources.ROOT / "docs/report.md").read_text().partition("## The self test")
+    bad = []
+    for what, want, text in (("section", sections, doc), ("check", checks, tests)):
+        have = set(re.findall(r"^\| `([\w-]+)` \|", text, re.M))
+        bad += [f"docs/report.md: no row for {what} {name}" for name in sorted(want - have)]
+        bad += [f"docs/report.md: {name} is no {what}" for name in sorted(have - want)]
+    return bad
