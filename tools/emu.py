@@ -18,6 +18,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BXSHARE = pathlib.Path("/usr/share/bochs")
 OVMF = pathlib.Path("/usr/share/OVMF/OVMF_CODE.fd")
+OVMF_2M = pathlib.Path("/usr/share/ovmf/OVMF.fd")     # code and variables: Bochs' ROM has 2 MiB
 IPS_RUN = 20_000_000        # functional runs: delays and idle seconds are short
 IPS_BENCH = 50_000_000
 # 16 heads, 63 sectors: what Bochs wants a flat disk image to be a multiple of.
@@ -49,6 +50,7 @@ class Machine:
     com2: str = "file:com2.log"
     debugger: str = "c\n" * 1000    # commands for a Bochs with debugger: a reset stops there
     extra: str = ""                 # further bochsrc lines
+    firmware: str = "bios"          # or ovmf
     vnc: bool = False               # leave Bochs' screen reachable by VNC
     disk: pathlib.Path | None = None    # image of a hard disk, a multiple of DISK_CYLINDER long
     disk2: pathlib.Path | None = None   # another, behind it
@@ -102,7 +104,7 @@ def bochsrc(m):
         'display_library: rfb, options="timeout=0"',
         f"cpu: model={m.model}, count={m.cpus}, ips={m.ips}",
         f"memory: guest={m.memory}, host={m.memory}",
-        f"romimage: file={share}/BIOS-bochs-latest",
+        f"romimage: file={OVMF_2M if m.firmware == 'ovmf' else share / 'BIOS-bochs-latest'}",
         f"vgaromimage: file={share}/VGABIOS-lgpl-latest",
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
         f"ata0-master: type=cdrom, path={m.iso}, status=inserted",
@@ -136,7 +138,7 @@ def bochs_command(m):
     return ([] if m.vnc else list(no_network())) + cmd
 
 
-def qemu_command(m, firmware="bios", kvm=False):
+def qemu_command(m, kvm=False):
     """QEMU with the same ISO. kvm: nested VMX; else TCG, which has none."""
     cmd = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-m", str(m.memory),
            "-smp", str(m.cpus), "-display", "none", "-vga", "std", "-machine", "pc"]
@@ -155,7 +157,7 @@ def qemu_command(m, firmware="bios", kvm=False):
         else:
             cmd += ["-chardev", f"file,id={name},path={dev}"]
         cmd += ["-serial", f"chardev:{name}"]
-    if firmware == "ovmf":
+    if m.firmware == "ovmf":
         cmd += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF}"]
     # The monitor is how a test takes a screenshot.
     cmd += ["-chardev", "socket,id=mon,path=monitor.sock,server=on,wait=off", "-mon", "chardev=mon"]

@@ -193,6 +193,41 @@ same_as_bare = disk.same_as_bare
 disk_map = disk.disk_map
 
 
+def joined(ranges):
+    """Sorted [first, last] pairs, neighbours in one."""
+    out = []
+    for first, last in sorted(ranges):
+        if out and first <= out[-1][1] + 1:
+            out[-1][1] = max(last, out[-1][1])
+        else:
+            out.append([first, last])
+    return out
+
+
+def efi_map(run):
+    """Linux with efi=debug: its EFI map and its E820 map call the same ranges RAM, our region is
+    reserved in the EFI map, and runtime services are in it."""
+    text = run.text("com1").partition("EFI runtime memory map")[0]
+    efi = [(kind.strip(), int(a, 16), int(b, 16)) for kind, a, b in
+           re.findall(r"efi: mem\d+: \[([^|\]]+)\|.*?range=\[0x(\w+)-0x(\w+)\]", text)]
+    ram = joined((a, b) for kind, a, b in efi if kind in (
+        "Loader Code", "Loader Data", "Boot Code", "Boot Data", "Conventional"))
+    usable = joined((int(a, 16), int(b, 16)) for a, b in
+                    re.findall(r"BIOS-e820: \[mem 0x(\w+)-0x(\w+)\] usable", text))
+    region = re.search(r"region: (\d+) MiB at ([0-9a-f]+)", run.text("com2"))
+    if not efi or not usable or not region:
+        return ["no EFI map, no E820 map, or COM2 does not name the hypervisor's region"]
+    first, last = int(region[2], 16), int(region[2], 16) + (int(region[1]) << 20) - 1
+    bad = []
+    if ram != usable:
+        bad.append(f"RAM in the EFI map: {ram}; in the E820 map: {usable}")
+    if not any(kind == "Reserved" and a <= first and last <= b for kind, a, b in efi):
+        bad.append(f"the region at 0x{first:x} is not reserved in the guest's EFI map")
+    if not any(kind == "Runtime Code" for kind, _, _ in efi):
+        bad.append("no runtime services in the EFI map")
+    return bad
+
+
 def screenshot(run):
     """QEMU's picture of the screen is there and shows something."""
     path = run.dir / "screen.ppm"

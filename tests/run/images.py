@@ -6,6 +6,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     linux                Debian's kernel and our initrd
     linux:VARIANT        the same, damaged by one of VARIANTS; big-initrd: BIG_INITRD bytes
     linux-kvm            the same with the programs of kvm.sh and ptp_kvm.ko in the initrd
+    linux-efi            the same with efivarfs.ko in the initrd
     linux-kexec          the same with Debian's kexec and what it is linked with in the initrd
     guest:PROGRAM        build/guest/PROGRAM.elf
     guest64:PROGRAM      the same in an ELF64
@@ -176,6 +177,12 @@ def linux_vectors(directory, append):
     return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
 
 
+def linux_efi(directory, append):
+    initrd = write(directory, "initrd", mkinitrd.build({
+        "modules/efivarfs.ko": next(mkinitrd.LINUX.rglob("efivarfs.ko"))}))
+    return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
+
+
 C_PROGRAM = ("gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
              "-fno-stack-protector", "-fcf-protection=none", "-fno-pic", "-no-pie", "-static",
              "-nostdlib", "-Wl,--build-id=none,-z,noexecstack", "-s", "-I.")
@@ -199,6 +206,8 @@ def image(name, directory, append):
         return linux(arg, directory, append)
     if kind == "linux-kexec":
         return linux_kexec(directory, append)
+    if kind == "linux-efi":
+        return linux_efi(directory, append)
     if kind == "linux-vectors":
         return linux_vectors(directory, append)
     if kind == "linux-kvm":

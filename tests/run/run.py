@@ -20,6 +20,8 @@ import time
 
 import results
 
+import acpi_tables
+
 sys.path.insert(0, str(results.ROOT / "tools"))
 import checks  # noqa: E402
 import disk  # noqa: E402
@@ -54,6 +56,7 @@ class Run:
         self.name, self.row = name, row
         self.dir = RUNS / name
         self.qemu = row["emulator"].startswith("qemu")
+        self.firmware = row["emulator"].partition("-")[2] or "bios"
         self.problems = []
         self.ended = False          # by itself
         self.emulator = None
@@ -76,14 +79,14 @@ class Run:
         self.build()
         machine = emu.Machine(dir=self.dir, iso=self.dir / "boot.iso",
                               cpus=int(self.row["cpus"]), memory=int(self.row["memory"]),
-                              model=self.row["model"], extra=self.row.get("extra", ""))
+                              model=self.row["model"], extra=self.row.get("extra", ""),
+                              firmware=self.firmware)
         machine.disk, machine.disk2 = (
             disk.image(self.row[key], self.dir / f"{key}.img", self.row["append"])
             if key in self.row else None for key in ("disk", "disk2"))
         if self.row.get("screen") == "yes":
             machine.debugger = emu.SCREEN_SCRIPT
-        cmd = emu.qemu_command(machine, self.row["emulator"][5:]) if self.qemu else \
-            emu.bochs_command(machine)
+        cmd = emu.qemu_command(machine) if self.qemu else emu.bochs_command(machine)
         self.emulator = emu.Emulator(cmd, self.dir)
         try:
             self.wait()
@@ -108,9 +111,25 @@ class Run:
         append = LONG if row["append"] == "@long" else row["append"]
         files = {"data/random.bin": mkiso.data_file()[0]} if row.get("cdfile") == "yes" else {}
         before = row.get("grub", "")
+<<<<<<< HEAD
         files |= disk.grub_files(before, self.dir)
         mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
             hv=hv, before=before, modules=images.image(row["image"], self.dir, append), files=files))
+=======
+        if row["emulator"] == "bochs-ovmf" and row.get("acpi") != "no":
+            before += self.acpi_tables(files)
+        mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
+            hv=hv, modules=images.image(row["image"], self.dir, append), files=files,
+            before=before))
+
+    def acpi_tables(self, files):
+        """OVMF has none for Bochs: GRUB loads ours. Adds to files, returns GRUB's command."""
+        for name, data in acpi_tables.tables(int(self.row["cpus"])).items():
+            path = self.dir / name
+            path.write_bytes(data)
+            files[f"boot/{name}"] = path
+        return "acpi /boot/dsdt.aml /boot/facp.aml /boot/apic.aml\n"
+>>>>>>> 5307085 (tests: Linux under Kensho on UEFI firmware, with VMX)
 
     def execute_script(self):
         cmd = self.row["script"].split()
