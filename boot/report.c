@@ -125,18 +125,31 @@ static void report_framebuffer(const struct boot_framebuffer *fb)
 	report_field(&boot_report, "blue", "%u:%u", fb->blue.pos, fb->blue.size);
 }
 
+/* NULL: a firmware's own number. */
+static const char *range_type(u32 type)
+{
+	static const char *const name[] = { "?",   "ram",      "reserved", "acpi",
+					    "nvs", "unusable", NULL,       "persistent" };
+
+	if (type == E820_EFI_RUNTIME)
+		return "efi-runtime";
+	if (type == E820_EFI_MMIO)
+		return "efi-mmio";
+	if (type == E820_SOFT_RESERVED)
+		return "specific-purpose";
+	return type < ARRAY_SIZE(name) ? name[type] : NULL;
+}
+
 void report_map(const char *section, const struct e820_map *m)
 {
-	static const char *const type[] = { "?", "ram", "reserved", "acpi", "nvs", "unusable" };
-
 	for (u32 i = 0; i < m->count; i++) {
 		const struct e820_entry *e = &m->e[i];
 
 		report_line(&boot_report, section);
 		report_field(&boot_report, "base", "0x%llx", e->base);
 		report_field(&boot_report, "end", "0x%llx", e->base + e->len);
-		if (e->type < ARRAY_SIZE(type))
-			report_field(&boot_report, "type", "%s", type[e->type]);
+		if (range_type(e->type) != NULL)
+			report_field(&boot_report, "type", "%s", range_type(e->type));
 		else
 			report_field(&boot_report, "type", "%u", e->type);
 	}
