@@ -168,7 +168,8 @@ def start(directory, com1_dev):
     if not reason:
         say(f"starting QEMU/KVM with {'OVMF' if wanted == 'ovmf' else 'its BIOS'} (this machine "
             "offers nested VMX)")
-        return emu.Emulator(emu.qemu_command(machine, wanted, kvm=True), directory), True
+        machine.firmware = wanted
+        return emu.Emulator(emu.qemu_command(machine, kvm=True), directory), True
     binary = emu.bochs_binary()
     info = emu.bochs_info(binary)
     if info is None:

@@ -103,9 +103,9 @@ class Boot:
         self.case, self.dir = case, directory
         directory.mkdir(parents=True, exist_ok=True)
         machine = emu.Machine(dir=directory, iso=iso, model="qemu64", medium=case.medium,
+                              firmware="ovmf" if case.firmware == "uefi" else "bios",
                               com1="socket:com1", com2="file:com2.log" if case.com2 else "none")
-        firmware = "ovmf" if case.firmware == "uefi" else "bios"
-        self.emulator = emu.Emulator(emu.qemu_command(machine, firmware), directory)
+        self.emulator = emu.Emulator(emu.qemu_command(machine), directory)
         self.com1, self.monitor = self.connect("com1"), self.connect("monitor.sock")
         self.seen = ""
 

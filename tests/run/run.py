@@ -111,16 +111,11 @@ class Run:
         append = LONG if row["append"] == "@long" else row["append"]
         files = {"data/random.bin": mkiso.data_file()[0]} if row.get("cdfile") == "yes" else {}
         before = row.get("grub", "")
-<<<<<<< HEAD
         files |= disk.grub_files(before, self.dir)
-        mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
-            hv=hv, before=before, modules=images.image(row["image"], self.dir, append), files=files))
-=======
         if row["emulator"] == "bochs-ovmf" and row.get("acpi") != "no":
             before += self.acpi_tables(files)
         mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
-            hv=hv, modules=images.image(row["image"], self.dir, append), files=files,
-            before=before))
+            hv=hv, before=before, modules=images.image(row["image"], self.dir, append), files=files))
 
     def acpi_tables(self, files):
         """OVMF has none for Bochs: GRUB loads ours. Adds to files, returns GRUB's command."""
@@ -129,7 +124,6 @@ class Run:
             path.write_bytes(data)
             files[f"boot/{name}"] = path
         return "acpi /boot/dsdt.aml /boot/facp.aml /boot/apic.aml\n"
->>>>>>> 5307085 (tests: Linux under Kensho on UEFI firmware, with VMX)
 
     def execute_script(self):
         cmd = self.row["script"].split()
