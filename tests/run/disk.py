@@ -23,7 +23,6 @@ import mkiso  # noqa: E402
 
 PROGRAM = results.ROOT / "build/guest/disk.bin"
 PATTERN_LBA, PATTERN_SECTORS = 2048, 64 * 37    # as in tests/guest/disk/main.c
-DRIVEMAP = pathlib.Path("/usr/lib/grub/i386-pc/drivemap.mod")
 BARE_TIMEOUT_S = 60
 SAY_ROOT = """serial --unit=0 --speed=115200
 terminal_output console serial
@@ -75,15 +74,6 @@ def image(name, path, append):
     if name == "linux":
         return linux(path, append)
     raise ValueError(f"unknown disk {name}")
-
-
-def grub_files(commands, directory):
-    """Modules of GRUB that only these commands need, for the image."""
-    if "drivemap" not in commands:
-        return {}
-    path = directory / "drivemap.mod"
-    path.write_bytes(DRIVEMAP.read_bytes())
-    return {"boot/grub/i386-pc/drivemap.mod": path}
 
 
 # --- what the program said --------------------------------------------------------------------------

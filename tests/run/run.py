@@ -111,7 +111,6 @@ class Run:
         append = LONG if row["append"] == "@long" else row["append"]
         files = {"data/random.bin": mkiso.data_file()[0]} if row.get("cdfile") == "yes" else {}
         before = row.get("grub", "")
-        files |= disk.grub_files(before, self.dir)
         if row["emulator"] == "bochs-ovmf" and row.get("acpi") != "no":
             before += self.acpi_tables(files)
         mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
