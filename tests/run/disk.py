@@ -9,7 +9,6 @@ image(NAME, path, append) writes a disk image for the row keys `disk` and `disk2
     reset            the program, which only presses Ctrl-Alt-Del
 """
 
-import pathlib
 import re
 import struct
 import sys
