@@ -5,7 +5,9 @@
  * Context: boot CPU. Planning changes nothing; boot_load_guest() writes guest memory.
  */
 #include "boot/report.h"
+#include "boot/version.h"
 #include "core/hw.h"
+#include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "core/load/load.h"
 #include "core/log.h"
@@ -18,6 +20,7 @@ static struct guest_image images[BOOT_MODULES_MAX];
 static struct guest_image modules[BOOT_MODULES_MAX];
 static struct load_plan plan;
 static struct e820_busy busy;
+static char loader[64];        /* our name, for the guest */
 static struct e820_map memory; /* as the guest sees it */
 static struct e820_map idle;   /* the same without what EFI boot services used */
 
@@ -76,10 +79,19 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 {
 	const struct boot_info *bi = &b->info;
 	struct load_input in = {
-		.memory = &memory, .busy = &busy, .rsdp_pa = b->rsdp_pa, .efi = &bi->efi
+		.memory = &memory,
+		.busy = &busy,
+		.rsdp_pa = b->rsdp_pa,
+		.efi = &bi->efi,
+		.loader = loader,
+		.rsdp = bi->has_rsdp ? bi->rsdp : NULL,
+		.rsdp_len = bi->rsdp_len,
+		.framebuffer = &bi->framebuffer,
+		.passed = &bi->passed,
 	};
 	char why[192];
 
+	fmt_print(loader, sizeof(loader), "Kensho %s", kensho_version);
 	e820_public(&p->memory, &memory);
 	if (b->options.guest == GUEST_DISK0)
 		return plan_disk(b);

@@ -38,6 +38,19 @@ struct boot_framebuffer {
 	struct framebuffer_channel red, green, blue; /* FRAMEBUFFER_PIXEL */
 };
 
+/* Tags that only a multiboot guest may want, as the loader gave them; type 0: none. */
+#define BOOT_TAG_BOOTDEV     5u
+#define BOOT_TAG_APM         10u
+#define BOOT_TAG_BOOTDEV_LEN 12u /* without the tag's header */
+#define BOOT_TAG_APM_LEN     20u
+
+struct boot_passed {
+	struct {
+		u32 type, len;
+		u8 data[20];
+	} tag[2];
+};
+
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];
 	char loader[64];
@@ -50,6 +63,7 @@ struct boot_info {
 	u8 rsdp[36]; /* copy; length by revision, the rest 0 */
 	u32 rsdp_len;
 	struct boot_framebuffer framebuffer;
+	struct boot_passed passed;
 	hpa_t mb2_start; /* the information structure itself: live until it is parsed */
 	u64 mb2_len;
 	u32 module_count;

@@ -64,6 +64,12 @@ struct load_input {
 	const struct e820_busy *busy;  /* places where images lie now */
 	u64 rsdp_pa;                   /* physical address of the machine's RSDP, 0: none */
 	u8 cursor_x, cursor_y;         /* of the 80x25 text screen, for Linux' screen_info */
+	/* For multiboot guests. */
+	const char *loader; /* our name and version */
+	const u8 *rsdp;     /* copy; NULL: none */
+	u32 rsdp_len;
+	const struct boot_framebuffer *framebuffer;
+	const struct boot_passed *passed;
 };
 
 struct guest_loader {

@@ -228,6 +228,19 @@ static err_t efi_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	}
 }
 
+/* Kept for a multiboot guest; of another length than the specification says it is not. */
+static err_t passed_tag(struct mb2_walk *w, u32 slot, const u8 *tag, u64 len)
+{
+	u32 want = slot == 0 ? BOOT_TAG_BOOTDEV_LEN : BOOT_TAG_APM_LEN;
+
+	if (len - 8 != want)
+		return ERR_NONE;
+	w->bi->passed.tag[slot].type = get_u32(tag);
+	w->bi->passed.tag[slot].len = want;
+	memcpy(w->bi->passed.tag[slot].data, tag + 8, want);
+	return ERR_NONE;
+}
+
 static struct framebuffer_channel channel(const u8 *at)
 {
 	return (struct framebuffer_channel){ .pos = at[0], .size = at[1] };
@@ -288,6 +301,10 @@ static err_t one_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	case MB2_TAG_EFI32_IH:
 	case MB2_TAG_EFI64_IH:
 		return efi_tag(w, tag, len);
+	case BOOT_TAG_BOOTDEV:
+		return passed_tag(w, 0, tag, len);
+	case BOOT_TAG_APM:
+		return passed_tag(w, 1, tag, len);
 	case MB2_TAG_ACPI_OLD:
 		return acpi_tag(w, tag, len, false);
 	case MB2_TAG_ACPI_NEW:

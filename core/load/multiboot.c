@@ -8,16 +8,9 @@
 
 #include "core/lib/bytes.h"
 #include "core/load/elf.h"
+#include "core/load/flat.h"
+#include "core/load/mbinfo.h"
 #include "core/load/plan.h"
-
-static const char loader_name[] = "kensho";
-
-/* The information structure and all that it points to: one block of guest RAM, one blob. */
-struct info {
-	u8 *data;
-	u32 len, used;
-	u64 pa;
-};
 
 u64 multiboot_find(const u8 *data, u64 len)
 {
@@ -44,86 +37,50 @@ static err_t addresses_plan(const struct load_input *in, u64 header_off, struct 
 {
 	const struct guest_image *img = in->kernel;
 	const u8 *h = img->data + header_off;
-	u64 header, load, load_end, bss_end, file_off, len, mem;
+	struct flat_extent x;
+	struct flat f;
 
 	if (!range_fits(header_off, MB1_HEADER_LEN_ADDR, img->len))
 		return plan_fail(out, ERR_INVAL, "multiboot header is truncated");
-	header = get_u32(h + MB1_HEADER_ADDR);
-	load = get_u32(h + MB1_LOAD_ADDR);
-	load_end = get_u32(h + MB1_LOAD_END_ADDR);
-	bss_end = get_u32(h + MB1_BSS_END_ADDR);
-	*entry = get_u32(h + MB1_ENTRY_ADDR);
-	if (load > header || header - load > header_off)
-		return plan_fail(out, ERR_INVAL,
-				 "multiboot header: load_addr 0x%llx and header_addr 0x%llx do not "
-				 "fit its place in the file: link it again",
-				 load, header);
-	file_off = header_off - (header - load);
-	len = load_end == 0 ? img->len - file_off : load_end - load;
-	if ((load_end != 0 && load_end < load) || !range_fits(file_off, len, img->len))
-		return plan_fail(out, ERR_INVAL,
-				 "multiboot image is truncated: load_end_addr 0x%llx is behind the "
-				 "file (%llu bytes)",
-				 load_end, img->len);
-	mem = bss_end == 0 ? len : bss_end - load;
-	if ((bss_end != 0 && bss_end < load) || mem < len || !range_fits(load, mem, LOAD_4G))
-		return plan_fail(
-			out, ERR_INVAL,
-			"multiboot header: bss_end_addr 0x%llx is not valid: link it again",
-			bss_end);
-	if (*entry < load || *entry - load >= mem)
-		return plan_fail(out, ERR_INVAL,
-				 "multiboot entry point 0x%llx is outside the image: link it again",
-				 *entry);
-	return plan_copy(out, load, img->start.v + file_off, len, mem - len);
+	f = (struct flat){
+		.header_off = header_off,
+		.header_addr = get_u32(h + MB1_HEADER_ADDR),
+		.load_addr = get_u32(h + MB1_LOAD_ADDR),
+		.load_end_addr = get_u32(h + MB1_LOAD_END_ADDR),
+		.bss_end_addr = get_u32(h + MB1_BSS_END_ADDR),
+		.entry_addr = get_u32(h + MB1_ENTRY_ADDR),
+	};
+	TRY(flat_extent(&f, img, out, &x));
+	return flat_plan(&f, &x, img, 0, out, entry);
 }
 
-/* @len bytes of the block; NULL when it is full. */
-static u8 *info_take(struct info *info, u32 len, u32 align, u64 *pa)
+static err_t no_room(struct load_plan *out)
 {
-	u32 at = ALIGN_UP(info->used, align);
-
-	if (!range_fits(at, len, info->len))
-		return NULL;
-	info->used = at + len;
-	*pa = info->pa + at;
-	return info->data + at;
+	return plan_fail(out, ERR_NOMEM, "internal error: plan scratch is too small");
 }
 
-static err_t info_string(struct info *info, const char *s, u64 *pa, struct load_plan *out)
+static err_t info_string(struct mbinfo *info, u32 field, const char *s, struct load_plan *out)
 {
 	u32 len = (u32)strlen(s) + 1;
-	u8 *p = info_take(info, len, 1, pa);
+	u64 pa = 0;
+	u8 *p = mbinfo_take(info, len, 1, &pa);
 
 	if (p == NULL)
-		return plan_fail(
-			out, ERR_NOMEM,
-			"command lines of the modules are too long together: shorten them");
+		return no_room(out);
 	memcpy(p, s, len);
+	put_u32(info->data + field, (u32)pa);
 	return ERR_NONE;
 }
 
-/* KiB of RAM from @from on without a hole. */
-static u32 contiguous_kib(const struct e820_map *m, u64 from)
-{
-	for (u32 i = 0; i < m->count; i++) {
-		const struct e820_entry *e = &m->e[i];
-
-		if (e->type == E820_RAM && e->base <= from && from - e->base < e->len)
-			return (u32)umin64((e->base + e->len - from) >> 10, 0xffffffff);
-	}
-	return 0;
-}
-
-static err_t info_memory(struct info *info, const struct e820_map *m, struct load_plan *out)
+static err_t info_memory(struct mbinfo *info, const struct e820_map *m, struct load_plan *out)
 {
 	u64 pa = 0;
-	u8 *p = info_take(info, m->count * MB1_MMAP_ENTRY_LEN, 8, &pa);
+	u8 *p = mbinfo_take(info, m->count * MB1_MMAP_ENTRY_LEN, 8, &pa);
 
 	if (p == NULL)
-		return plan_fail(out, ERR_NOMEM, "internal error: plan scratch is too small");
-	put_u32(info->data + MB1_MEM_LOWER_OFF, umin32(contiguous_kib(m, 0), 640));
-	put_u32(info->data + MB1_MEM_UPPER_OFF, contiguous_kib(m, MIB(1)));
+		return no_room(out);
+	put_u32(info->data + MB1_MEM_LOWER_OFF, mbinfo_lower_kib(m));
+	put_u32(info->data + MB1_MEM_UPPER_OFF, mbinfo_upper_kib(m));
 	put_u32(info->data + MB1_MMAP_LENGTH_OFF, m->count * MB1_MMAP_ENTRY_LEN);
 	put_u32(info->data + MB1_MMAP_ADDR_OFF, (u32)pa);
 	for (u32 i = 0; i < m->count; i++, p += MB1_MMAP_ENTRY_LEN) {
@@ -135,75 +92,125 @@ static err_t info_memory(struct info *info, const struct e820_map *m, struct loa
 	return ERR_NONE;
 }
 
-static err_t info_modules(struct info *info, const struct load_input *in,
-			  const struct guest_image *mod, u32 count, struct load_plan *out)
+static err_t info_modules(struct mbinfo *info, const struct load_input *in, struct load_plan *out)
 {
-	u64 list_pa = 0, start = 0, string_pa = 0;
-	u8 *list = info_take(info, count * MB1_MODULE_LEN, 4, &list_pa);
+	u64 list_pa = 0, start = 0;
+	u32 count, at;
+	const struct guest_image *mod = mbinfo_modules(in, &count);
+	u8 *list = mbinfo_take(info, count * MB1_MODULE_LEN, 4, &list_pa);
 
 	if (list == NULL)
-		return plan_fail(out, ERR_NOMEM, "internal error: plan scratch is too small");
+		return no_room(out);
 	put_u32(info->data + MB1_MODS_COUNT_OFF, count);
 	put_u32(info->data + MB1_MODS_ADDR_OFF, (u32)list_pa);
-	for (u32 i = 0; i < count; i++, list += MB1_MODULE_LEN) {
+	at = (u32)(list - info->data);
+	for (u32 i = 0; i < count; i++, at += MB1_MODULE_LEN) {
 		TRY(plan_place_image(out, in, &mod[i], LOAD_4G, &start));
-		TRY(info_string(info, mod[i].cmdline, &string_pa, out));
-		put_u32(list, (u32)start);
-		put_u32(list + 4, (u32)(start + mod[i].len));
-		put_u32(list + 8, (u32)string_pa);
+		put_u32(info->data + at, (u32)start);
+		put_u32(info->data + at + 4, (u32)(start + mod[i].len));
+		TRY(info_string(info, at + 8, mod[i].cmdline, out));
 	}
 	return ERR_NONE;
 }
 
-static u32 info_len(const struct load_input *in, const struct guest_image *mod, u32 count)
+static err_t info_symbols(struct mbinfo *info, const struct load_input *in,
+			  const struct elf_symbols *s, struct load_plan *out)
 {
-	u64 len = MB1_INFO_LEN + sizeof(loader_name) + strlen(in->kernel->cmdline) + 1 + 32;
+	u64 pa = 0;
+	u8 *p;
 
-	len += in->memory->count * MB1_MMAP_ENTRY_LEN + count * MB1_MODULE_LEN;
-	for (u32 i = 0; i < count; i++)
-		len += strlen(mod[i].cmdline) + 1;
-	return (u32)umin64(len, ~0u);
-}
-
-/* Low memory is where such guests expect it; above 1 MiB they have their heap. */
-static err_t info_place(const struct load_input *in, struct info *info, struct load_plan *out)
-{
-	struct e820_fit low = { .lo = 0x9000, .hi = KIB(640), .len = info->len, .align = 4096 };
-	struct e820_fit high = { .lo = MIB(1), .hi = LOAD_4G, .len = info->len, .align = 4096 };
-
-	if (plan_find_free(out, in->memory, &low, &info->pa) == ERR_NONE ||
-	    plan_find_free(out, in->memory, &high, &info->pa) == ERR_NONE)
+	if (s->num == 0)
 		return ERR_NONE;
-	return plan_fail(
-		out, ERR_NOMEM,
-		"no RAM is left beside the image for %u bytes of boot information: add memory",
-		info->len);
+	p = mbinfo_take(info, s->num * s->entsize, 8, &pa);
+	if (p == NULL)
+		return no_room(out);
+	put_u32(info->data + MB1_ELF_OFF, s->num);
+	put_u32(info->data + MB1_ELF_OFF + 4, s->entsize);
+	put_u32(info->data + MB1_ELF_OFF + 8, (u32)pa);
+	put_u32(info->data + MB1_ELF_OFF + 12, s->shndx);
+	return elf_symbols_plan(in, in->kernel, s, p, out);
 }
 
-static err_t info_build(const struct load_input *in, struct load_plan *out)
+static void info_screen(struct mbinfo *info, const struct boot_framebuffer *fb)
 {
-	const struct guest_image *mod = in->module_count != 0 ? in->module : in->initrd;
-	u32 count = in->module_count != 0 ? in->module_count : in->initrd != NULL;
-	struct info info = { .len = info_len(in, mod, count), .used = MB1_INFO_LEN };
+	u8 *p = info->data + MB1_SCREEN_OFF;
+
+	put_u64(p, fb->pa);
+	put_u32(p + 8, fb->pitch);
+	put_u32(p + 12, fb->width);
+	put_u32(p + 16, fb->height);
+	p[20] = fb->bpp;
+	p[21] = fb->kind == FRAMEBUFFER_TEXT ? MBINFO_FB_TEXT : MBINFO_FB_RGB;
+	if (fb->kind == FRAMEBUFFER_PIXEL)
+		mbinfo_put_rgb(p + 22, fb);
+}
+
+/* What the boot loader knows of the firmware. Multiboot 1 packs drive and partitions in bytes. */
+static err_t info_firmware(struct mbinfo *info, const struct load_input *in, u32 *flags,
+			   struct load_plan *out)
+{
+	const u8 *boot = mbinfo_passed(in, BOOT_TAG_BOOTDEV, BOOT_TAG_BOOTDEV_LEN);
+	const u8 *apm = mbinfo_passed(in, BOOT_TAG_APM, BOOT_TAG_APM_LEN);
 	u64 pa = 0;
 
-	info.data = plan_scratch(out, info.len, 16);
-	if (info.data == NULL)
-		return plan_fail(
-			out, ERR_NOMEM,
-			"command lines of the modules are too long together: shorten them");
-	TRY(info_place(in, &info, out));
+	if (boot != NULL) {
+		u32 drive = get_u32(boot), part = get_u32(boot + 4), sub = get_u32(boot + 8);
+
+		put_u32(info->data + MB1_BOOTDEV_OFF,
+			drive << 24 | (part & 0xff) << 16 | (sub & 0xff) << 8 | 0xff);
+		*flags |= MB1_INFO_BOOTDEV;
+	}
+	if (apm != NULL) {
+		u8 *p = mbinfo_take(info, BOOT_TAG_APM_LEN, 4, &pa);
+
+		if (p == NULL)
+			return no_room(out);
+		memcpy(p, apm, BOOT_TAG_APM_LEN);
+		put_u32(info->data + MB1_APM_OFF, (u32)pa);
+		*flags |= MB1_INFO_APM;
+	}
+	return ERR_NONE;
+}
+
+static const char *loader_name(const struct load_input *in)
+{
+	return in->loader != NULL ? in->loader : "Kensho";
+}
+
+static u64 info_len(const struct load_input *in, const struct elf_symbols *s)
+{
+	u64 len = MB1_INFO_LEN + strlen(loader_name(in)) + strlen(in->kernel->cmdline) + 34;
+	u32 count;
+	const struct guest_image *mod = mbinfo_modules(in, &count);
+
+	len += in->memory->count * MB1_MMAP_ENTRY_LEN + count * MB1_MODULE_LEN;
+	len += (u64)s->num * s->entsize + BOOT_TAG_APM_LEN;
+	for (u32 i = 0; i < count; i++)
+		len += strlen(mod[i].cmdline) + 1;
+	return len;
+}
+
+static err_t info_build(const struct load_input *in, const struct elf_symbols *s,
+			struct load_plan *out)
+{
+	u32 flags = MB1_INFO_MEMORY | MB1_INFO_CMDLINE | MB1_INFO_MODULES | MB1_INFO_MMAP |
+		    MB1_INFO_LOADER;
+	struct mbinfo info;
+
+	TRY(mbinfo_begin(&info, in, info_len(in, s), out));
+	info.used = MB1_INFO_LEN;
 	out->rbx = info.pa;
-	TRY(plan_blob(out, info.pa, info.data, info.len));
-	put_u32(info.data + MB1_INFO_FLAGS_OFF, MB1_INFO_MEMORY | MB1_INFO_CMDLINE |
-							MB1_INFO_MODULES | MB1_INFO_MMAP |
-							MB1_INFO_LOADER);
 	TRY(info_memory(&info, in->memory, out));
-	TRY(info_modules(&info, in, mod, count, out));
-	TRY(info_string(&info, in->kernel->cmdline, &pa, out));
-	put_u32(info.data + MB1_CMDLINE_OFF, (u32)pa);
-	TRY(info_string(&info, loader_name, &pa, out));
-	put_u32(info.data + MB1_LOADER_NAME_OFF, (u32)pa);
+	TRY(info_symbols(&info, in, s, out));
+	TRY(info_firmware(&info, in, &flags, out));
+	TRY(info_modules(&info, in, out));
+	TRY(info_string(&info, MB1_CMDLINE_OFF, in->kernel->cmdline, out));
+	TRY(info_string(&info, MB1_LOADER_NAME_OFF, loader_name(in), out));
+	if (mbinfo_has_screen(in)) {
+		info_screen(&info, in->framebuffer);
+		flags |= MB1_INFO_SCREEN;
+	}
+	put_u32(info.data + MB1_INFO_FLAGS_OFF, flags | (s->num != 0 ? MB1_INFO_ELF : 0));
 	return ERR_NONE;
 }
 
@@ -214,6 +221,7 @@ static err_t multiboot_plan(const struct load_input *in, struct load_plan *out)
 	u32 flags = get_u32(k->data + at + MB1_HEADER_FLAGS);
 	u32 unknown =
 		flags & 0xffff & ~(MB1_HEADER_PAGE_ALIGN | MB1_HEADER_MEMORY | MB1_HEADER_VIDEO);
+	struct elf_symbols symbols = { 0 };
 
 	if (unknown != 0)
 		return plan_fail(out, ERR_NODEV,
@@ -224,13 +232,14 @@ static err_t multiboot_plan(const struct load_input *in, struct load_plan *out)
 		out->what = "multiboot image with address fields";
 	} else if (elf_probe(k->data, k->len)) {
 		TRY(elf_plan(in, k, out, &out->rip));
+		TRY(elf_symbols_find(k, out, &symbols));
 		out->what = "multiboot ELF";
 	} else {
 		return plan_fail(
 			out, ERR_INVAL,
 			"multiboot image is neither ELF nor has it address fields (flag 16)");
 	}
-	TRY(info_build(in, out));
+	TRY(info_build(in, &symbols, out));
 	out->mode = ENTRY_PROTECTED32;
 	out->rax = MB1_BOOT_MAGIC;
 	return ERR_NONE;

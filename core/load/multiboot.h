@@ -29,17 +29,25 @@
 #define MB1_INFO_MEMORY     BIT32(0)
 #define MB1_INFO_CMDLINE    BIT32(2)
 #define MB1_INFO_MODULES    BIT32(3)
+#define MB1_INFO_BOOTDEV    BIT32(1)
+#define MB1_INFO_ELF        BIT32(5)
 #define MB1_INFO_MMAP       BIT32(6)
 #define MB1_INFO_LOADER     BIT32(9)
+#define MB1_INFO_APM        BIT32(10)
+#define MB1_INFO_SCREEN     BIT32(12)
 #define MB1_INFO_FLAGS_OFF  0u
 #define MB1_MEM_LOWER_OFF   4u
 #define MB1_MEM_UPPER_OFF   8u
+#define MB1_BOOTDEV_OFF     12u
 #define MB1_CMDLINE_OFF     16u
 #define MB1_MODS_COUNT_OFF  20u
 #define MB1_MODS_ADDR_OFF   24u
+#define MB1_ELF_OFF         28u /* num, size, addr, shndx */
 #define MB1_MMAP_LENGTH_OFF 44u
 #define MB1_MMAP_ADDR_OFF   48u
 #define MB1_LOADER_NAME_OFF 64u
+#define MB1_APM_OFF         68u
+#define MB1_SCREEN_OFF      88u /* address (8), pitch, width, height, bits, type, colours */
 #define MB1_INFO_LEN        120u
 #define MB1_MODULE_LEN      16u /* start, end, string, reserved */
 #define MB1_MMAP_ENTRY_LEN  24u /* size (of the rest: 20), base, length, type */

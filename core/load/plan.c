@@ -106,38 +106,64 @@ void *plan_scratch(struct load_plan *p, u32 len, u32 align)
 	return &p->scratch[at];
 }
 
-/* End of something in the way of [base, base + len); 0: the range is clear. */
-static u64 conflict_end(const struct load_plan *p, u64 base, u64 len)
+struct obstacle {
+	u64 base, end;
+};
+
+/* Something in the way of [base, base + len); false: the range is clear. */
+static bool conflict(const struct load_plan *p, u64 base, u64 len, struct obstacle *o)
 {
 	for (u32 i = 0; i < p->taken.count; i++) {
-		if (ranges_overlap(base, len, p->taken.r[i].base, p->taken.r[i].len))
-			return p->taken.r[i].base + p->taken.r[i].len;
+		*o = (struct obstacle){ p->taken.r[i].base,
+					p->taken.r[i].base + p->taken.r[i].len };
+		if (ranges_overlap(base, len, o->base, o->end - o->base))
+			return true;
 	}
 	for (u32 i = 0; i < p->count; i++) {
 		const struct load_copy *c = &p->copy[i];
 
+		*o = (struct obstacle){ c->dst, c->dst + dst_len(c) };
 		if (writes_over(c, base, len))
-			return c->dst + dst_len(c);
+			return true;
+		*o = (struct obstacle){ c->src, c->src + c->len };
 		if (reads_from(c, base, len))
-			return c->src + c->len;
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 static err_t find_free_in(const struct load_plan *p, const struct e820_map *m,
 			  const struct e820_fit *fit, u64 *base)
 {
 	struct e820_fit rest = *fit;
-	u64 place, end;
+	struct obstacle o;
+	u64 place;
 
 	/* Each turn starts above the end of one more obstacle. */
 	while (e820_fit_low(m, NULL, &rest, &place) == ERR_NONE) {
-		end = conflict_end(p, place, fit->len);
-		if (end == 0) {
+		if (!conflict(p, place, fit->len, &o)) {
 			*base = place;
 			return ERR_NONE;
 		}
-		rest.lo = end;
+		rest.lo = o.end;
+	}
+	return ERR_NOENT;
+}
+
+err_t plan_find_free_high(const struct load_plan *p, const struct e820_map *m,
+			  const struct e820_fit *fit, u64 *base)
+{
+	struct e820_fit rest = *fit;
+	struct obstacle o;
+	u64 place;
+
+	/* Each turn ends below the start of one more obstacle. */
+	while (e820_fit_high(m, NULL, &rest, &place) == ERR_NONE) {
+		if (!conflict(p, place, fit->len, &o)) {
+			*base = place;
+			return ERR_NONE;
+		}
+		rest.hi = o.base;
 	}
 	return ERR_NOENT;
 }

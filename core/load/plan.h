@@ -10,6 +10,7 @@
 
 extern const struct guest_loader loader_bzimage;
 extern const struct guest_loader loader_multiboot;
+extern const struct guest_loader loader_multiboot2;
 
 /* plan_fail() - write out->why; returns @err. */
 MUST_CHECK err_t plan_fail(struct load_plan *p, err_t err, const char *fmt, ...) PRINTF(3, 4);
@@ -26,9 +27,11 @@ MUST_CHECK err_t plan_blob(struct load_plan *p, u64 dst, const void *blob, u64 l
 void *plan_scratch(struct load_plan *p, u32 len, u32 align);
 
 /* plan_find_free() - lowest RAM for @fit clear of everything that the plan reads or writes; in the
- * idle map if there is a place. */
+ * idle map if there is a place. plan_find_free_high(): the highest of @m. */
 MUST_CHECK err_t plan_find_free(const struct load_plan *p, const struct e820_map *m,
 				const struct e820_fit *fit, u64 *base);
+MUST_CHECK err_t plan_find_free_high(const struct load_plan *p, const struct e820_map *m,
+				     const struct e820_fit *fit, u64 *base);
 
 /* plan_place_image() - leave @img where it is if it is below @limit, RAM, and nothing is written
  * over it; else plan a move. *at is where it will be. */

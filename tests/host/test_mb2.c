@@ -244,6 +244,30 @@ static void test_too_much_is_told(void)
 }
 
 /* As GRUB lays the tag out: 32 bytes with the header, then three pairs of position and size. */
+static void test_tags_for_guests_are_kept(void)
+{
+	u8 data[24];
+
+	memset(data, 0x33, sizeof(data));
+	begin();
+	mmap_tag(two_ranges, 2);
+	tag(5, data, 12);
+	tag(10, data, 20);
+	expect_ok();
+	EXPECT_EQ(5, bi.passed.tag[0].type);
+	EXPECT_EQ(12, bi.passed.tag[0].len);
+	EXPECT_MEMEQ(data, bi.passed.tag[0].data, 12);
+	EXPECT_EQ(10, bi.passed.tag[1].type);
+	EXPECT_MEMEQ(data, bi.passed.tag[1].data, 20);
+	begin();
+	mmap_tag(two_ranges, 2);
+	tag(5, data, 13);
+	tag(10, data, 0);
+	expect_ok();
+	EXPECT_EQ(0, bi.passed.tag[0].type);
+	EXPECT_EQ(0, bi.passed.tag[1].type);
+}
+
 static void framebuffer_tag(u8 kind, u32 len)
 {
 	u8 data[30] = { 0 };
@@ -517,8 +541,8 @@ TEST_MAIN(TEST(test_map_that_contradicts_itself), TEST(test_no_usable_memory_bel
 	  TEST(test_typical_information), TEST(test_every_truncation_is_refused),
 	  TEST(test_random_damage_is_survived), TEST(test_basic_memory_is_the_fallback),
 	  TEST(test_malformed_tags_are_named), TEST(test_too_much_is_told),
-	  TEST(test_framebuffer_comes_through), TEST(test_framebuffer_kinds),
-	  TEST(test_framebuffer_tag_too_short), TEST(test_efi_information_comes_through),
-	  TEST(test_efi_of_32_bits), TEST(test_efi_boot_services_stop_the_boot),
-	  TEST(test_malformed_efi_tags_are_named),
+	  TEST(test_tags_for_guests_are_kept), TEST(test_framebuffer_comes_through),
+	  TEST(test_framebuffer_kinds), TEST(test_framebuffer_tag_too_short),
+	  TEST(test_efi_information_comes_through), TEST(test_efi_of_32_bits),
+	  TEST(test_efi_boot_services_stop_the_boot), TEST(test_malformed_efi_tags_are_named),
 	  TEST(test_efi_map_replaces_a_loader_map_too_long), TEST(test_nasty_memory_maps))

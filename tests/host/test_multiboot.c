@@ -28,7 +28,7 @@ struct mb_mmap {
 #define MODS 6u
 #define TEXT 0x1000u
 
-static u8 image[0x3000];
+static u8 image[0x3000] ALIGNED(8);
 static u8 bytes[MODS][0x20000];
 static struct guest_image kernel, mods[MODS];
 static struct load_input in;
@@ -152,7 +152,7 @@ static void check_info(void)
 
 	EXPECT_EQ(1u << 0 | 1u << 2 | 1u << 3 | 1u << 6 | 1u << 9, mbi->flags);
 	EXPECT_STREQ(kernel.cmdline, (const char *)sim + mbi->cmdline);
-	EXPECT_STREQ("kensho", (const char *)sim + mbi->boot_loader_name);
+	EXPECT_STREQ("Kensho", (const char *)sim + mbi->boot_loader_name);
 	check_memory_info(mbi);
 	EXPECT_EQ(in.module_count, mbi->mods_count);
 	for (u32 i = 0; i < in.module_count; i++) {
@@ -321,6 +321,80 @@ static void test_refusals(void)
 	free((void *)(uintptr_t)in.module);
 }
 
+/* Fields that have no place in struct mbi, by their offsets in the specification. */
+static u64 field(u32 at, u32 len)
+{
+	u64 val = 0;
+
+	memcpy(&val, sim + sim_plan.rbx + at, len);
+	return val;
+}
+
+static void test_screen_and_firmware_are_handed_on(void)
+{
+	struct boot_framebuffer fb = { .kind = FRAMEBUFFER_PIXEL,
+				       .pa = 0x8e0000000ull,
+				       .pitch = 4096,
+				       .width = 1024,
+				       .height = 768,
+				       .bpp = 32,
+				       .red = { 16, 8 },
+				       .green = { 8, 7 },
+				       .blue = { 1, 6 } };
+	struct boot_passed passed = { .tag = { { 5, 12, { 0 } }, { 10, 20, { 0 } } } };
+	u32 drive[3] = { 0x80, 1, 0xffffffff };
+
+	build_elf();
+	machine(0x200000);
+	memcpy(passed.tag[0].data, drive, sizeof(drive));
+	memset(passed.tag[1].data, 0x18, 20);
+	in.framebuffer = &fb;
+	in.passed = &passed;
+	in.loader = "Kensho 1.2-abc";
+	expect_load();
+	EXPECT_EQ(1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 6 | 1u << 9 | 1u << 10 | 1u << 12,
+		  field(0, 4));
+	EXPECT_EQ(0x8001ffff, field(12, 4));
+	EXPECT_STREQ("Kensho 1.2-abc", (const char *)sim + field(64, 4));
+	EXPECT_MEMEQ(passed.tag[1].data, sim + field(68, 4), 20);
+	EXPECT_EQ(fb.pa, field(88, 8));
+	EXPECT_EQ(4096, field(96, 4));
+	EXPECT_EQ(1024, field(100, 4));
+	EXPECT_EQ(768, field(104, 4));
+	EXPECT_EQ(32, field(108, 1));
+	EXPECT_EQ(1, field(109, 1));
+	EXPECT_MEMEQ("\x10\x08\x08\x07\x01\x06", sim + sim_plan.rbx + 110, 6);
+	fb.kind = FRAMEBUFFER_TEXT;
+	expect_load();
+	EXPECT_EQ(2, field(109, 1));
+	fb.kind = FRAMEBUFFER_NONE;
+	expect_load();
+	EXPECT_EQ(0, field(0, 4) & 1u << 12);
+}
+
+static void test_symbols_are_handed_on(void)
+{
+	Elf32_Shdr s[] = { { 0 }, { .sh_type = SHT_STRTAB, .sh_offset = 0x40, .sh_size = 0x99 } };
+	Elf32_Ehdr *h = (void *)image;
+	const Elf32_Shdr *got;
+
+	build_elf();
+	memcpy(image + 0x800, s, sizeof(s));
+	h->e_shoff = 0x800;
+	h->e_shentsize = sizeof(s[0]);
+	h->e_shnum = 2;
+	h->e_shstrndx = 1;
+	machine(0x200000);
+	expect_load();
+	EXPECT_EQ(1u << 5, field(0, 4) & 1u << 5);
+	EXPECT_EQ(2, field(28, 4));
+	EXPECT_EQ(sizeof(s[0]), field(32, 4));
+	EXPECT_EQ(1, field(40, 4));
+	got = (const void *)(sim + field(36, 4));
+	EXPECT_EQ(0x99, got[1].sh_size);
+	EXPECT_MEMEQ(image + 0x40, sim + got[1].sh_addr, 0x99);
+}
+
 static void test_initrd_counts_as_the_only_module(void)
 {
 	build_elf();
@@ -353,4 +427,5 @@ TEST_MAIN(TEST(test_plain_guest), TEST(test_images_in_the_way_survive),
 	  TEST(test_elf64_in_a_multiboot_image),
 	  TEST(test_header_is_found_only_where_the_spec_allows),
 	  TEST(test_address_fields_are_checked), TEST(test_refusals),
+	  TEST(test_screen_and_firmware_are_handed_on), TEST(test_symbols_are_handed_on),
 	  TEST(test_initrd_counts_as_the_only_module), TEST(test_random_damage_is_survived))
