@@ -8,6 +8,7 @@
 #include "core/load/bzimage.h"
 #include "core/load/elf.h"
 #include "core/load/multiboot.h"
+#include "core/load/multiboot2.h"
 
 static const struct prefix {
 	const char *text;
@@ -84,7 +85,10 @@ static enum module_role role_by_content(const struct guest_image *img)
 	/* Before the search for a multiboot header: an archive may begin with such an image. */
 	if (is_initrd(img))
 		return ROLE_INITRD;
-	return multiboot_find(img->data, img->len) != ~0ull ? ROLE_KERNEL : ROLE_UNKNOWN;
+	if (multiboot2_find(img->data, img->len) != ~0ull ||
+	    multiboot_find(img->data, img->len) != ~0ull)
+		return ROLE_KERNEL;
+	return ROLE_UNKNOWN;
 }
 
 /* The only image with @role, or ~0. Those in @fixed were named by the user and go first. */
@@ -113,7 +117,8 @@ static err_t no_kernel(struct roles *r)
 
 	for (u32 i = 0; i < r->count; i++) {
 		if (elf_probe(r->img[i].data, r->img[i].len))
-			hint = "; an ELF file needs a multiboot header in its first 8 KiB";
+			hint = "; an ELF file needs a multiboot header in its first 8 KiB, or a "
+			       "multiboot2 header in its first 32 KiB";
 	}
 	fmt_print(r->why, r->why_len,
 		  "no kernel: none of %u modules is a Linux bzImage or a multiboot image%s",
