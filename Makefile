@@ -191,6 +191,40 @@ print-%:
 KOBJ := $(patsubst %.c,$(B)/kernel/%.o,$(filter %.c,$(KERNEL_SRC))) \
 	$(patsubst %.S,$(B)/kernel/%.S.o,$(filter %.S,$(KERNEL_SRC)))
 
+# The demonstration guest: a program of its own, linked into the image as a file. It takes pure code
+# from core (ACPI tables, formatted text) and nothing else from the hypervisor.
+DEMO_CFLAGS := -std=gnu17 -Os -g -ffreestanding -m64 -march=x86-64 -fno-pic -fno-pie -mno-red-zone \
+	-mgeneral-regs-only -fno-strict-aliasing -fno-common -fno-asynchronous-unwind-tables \
+	-ffunction-sections -fdata-sections -fcf-protection=none -fno-stack-protector \
+	-fno-tree-loop-distribute-patterns -ffile-prefix-map=$(CURDIR)/= \
+	$(filter-out -Wmissing-prototypes,$(WARN)) -I.
+DEMO_SRC := $(wildcard boot/demo/*.c boot/demo/*.S) $(wildcard core/acpi/*.c) core/lib/fmt.c \
+	core/lib/string.c
+DEMO_OBJ := $(DEMO_SRC:%=$(B)/demo/%.o)
+
+# addr2line wants the one with symbols.
+$(B)/demo.elf: $(B)/demo.sym.elf
+	$(Q)$(OBJCOPY) -S $< $@
+
+$(B)/demo.sym.elf: $(DEMO_OBJ) boot/demo/demo.ld
+	$(call say,LD,$@)
+	$(Q)$(CC) -m64 -nostdlib -static -no-pie \
+		-Wl,--build-id=none,-z,noexecstack,-z,max-page-size=16,--gc-sections,--no-warn-rwx-segments \
+		-Wl,-T,boot/demo/demo.ld $(DEMO_OBJ) -o $@
+
+$(B)/demo/%.c.o: %.c $(B)/flags-demo
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(DEMO_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/demo/%.S.o: %.S $(B)/flags-demo
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -m64 $(KASFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/kernel/boot/demo_blob.S.o: $(B)/demo.elf
+$(B)/kernel/boot/demo_blob.S.o: KASFLAGS += -Wa,-I$(B)
+
 $(B)/kensho.elf: $(KOBJ) linker.ld $(B)/flags-kernel
 	$(call say,LD,$@)
 	$(Q)$(CC) $(KCFLAGS) $(KLTO) $(KLDFLAGS) -Wl,-T,linker.ld -Wl,-Map,$(B)/kensho.map \
@@ -226,6 +260,7 @@ $(1): FORCE
 	@mkdir -p $$(@D); printf '%s\n' $(2) | cmp -s - $$@ || printf '%s\n' $(2) > $$@
 endef
 $(eval $(call stamp,$(B)/flags-kernel,'$(CC) $(subst ','\'',$(KCFLAGS) $(KLTO) $(KASFLAGS) $(KLDFLAGS))'))
+$(eval $(call stamp,$(B)/flags-demo,'$(CC) $(subst ','\'',$(DEMO_CFLAGS) $(KASFLAGS))'))
 $(eval $(call stamp,$(B)/flags-host,'$(HOSTCC) $(subst ','\'',$(HOST_CFLAGS))'))
 $(eval $(call stamp,$(B)/flags-fuzz,'$(FUZZCC) $(subst ','\'',$(FUZZ_CFLAGS))'))
 $(eval $(call stamp,$(B)/version,'$(VERSION)'))
@@ -307,6 +342,6 @@ include tests/guest/guest.mk
 
 # --- dependencies -----------------------------------------------------------------------------------
 
--include $(KOBJ:.o=.d) $(B)/asm_offsets.d $(PURE_HOST:.o=.d) \
+-include $(KOBJ:.o=.d) $(DEMO_OBJ:.o=.d) $(B)/asm_offsets.d $(PURE_HOST:.o=.d) \
 	$(HOST_TESTS:%.c=$(B)/host/%.d) $(HOST_TOOLS:%.c=$(B)/host/%.d) \
 	$(foreach f,$(PURE) $(FAKES) $(MODELS) $(FUZZERS),$(f:%.c=$(B)/fuzz/%.d))

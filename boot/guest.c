@@ -16,6 +16,8 @@
 
 extern const u8 disk_stub[], disk_stub_end[]; /* disk_stub.S */
 
+extern const u8 demo_image[], demo_image_end[]; /* demo_blob.S */
+
 static struct guest_image images[BOOT_MODULES_MAX];
 static struct guest_image modules[BOOT_MODULES_MAX];
 static struct load_plan plan;
@@ -75,6 +77,49 @@ static void plan_disk(const struct boot_state *b)
 		 plan.what, plan.rip, told.count);
 }
 
+static void find_images(const struct boot_info *bi)
+{
+	for (u32 i = 0; i < bi->module_count; i++) {
+		images[i] = (struct guest_image){
+			.data = hw_phys_to_virt(bi->module[i].start),
+			.start = bi->module[i].start,
+			.len = bi->module[i].len,
+			.cmdline = bi->module[i].string,
+		};
+		if (e820_busy_add(&busy, bi->module[i].start.v, bi->module[i].len) != ERR_NONE)
+			fatal("too many modules: load fewer");
+	}
+}
+
+static bool use_modules(const struct boot_info *bi, struct load_input *in)
+{
+	char why[192];
+
+	if (load_assign_roles(images, bi->module_count, why, sizeof(why)) != ERR_NONE) {
+		report_plan(images, bi->module_count, NULL);
+		boot_refuse("%s", why);
+		return false;
+	}
+	in->kernel = find_role(bi->module_count, ROLE_KERNEL);
+	in->initrd = find_role(bi->module_count, ROLE_INITRD);
+	return true;
+}
+
+/* The image that is built in, through the same loaders; whatever GRUB loaded is its module. */
+static void use_demo(const struct boot_state *b, struct load_input *in)
+{
+	static struct guest_image demo = { .cmdline = "" };
+
+	demo.data = demo_image;
+	demo.start = hw_virt_to_phys(demo_image);
+	demo.len = (u64)(demo_image_end - demo_image);
+	in->kernel = &demo;
+	if (b->options.guest != GUEST_DEMO)
+		log_info("no guest: GRUB loaded no module, so the built-in demonstration guest "
+			 "starts; for one of your own add a line \"module2 /path/vmlinuz <its "
+			 "command line>\" after multiboot2 (and one for an initrd)");
+}
+
 void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 {
 	const struct boot_info *bi = &b->info;
@@ -89,41 +134,20 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 		.framebuffer = &bi->framebuffer,
 		.passed = &bi->passed,
 	};
-	char why[192];
 
 	fmt_print(loader, sizeof(loader), "Kensho %s", kensho_version);
 	e820_public(&p->memory, &memory);
 	if (b->options.guest == GUEST_DISK0)
 		return plan_disk(b);
-	if (b->options.guest == GUEST_DEMO)
-		fatal("guest=demo: the demonstration guest is not in this version; give a "
-		      "\"module2 /path/kernel\" line and no guest= option");
 	if (find_idle(bi))
 		in.idle = &idle;
-	if (bi->module_count == 0) {
-		boot_refuse("no guest: GRUB loaded no module; add a line \"module2 /path/vmlinuz "
-			    "<its command line>\" after multiboot2 (and one for an initrd)");
+	find_images(bi);
+	if (b->options.guest == GUEST_DEMO || bi->module_count == 0)
+		use_demo(b, &in);
+	else if (!use_modules(bi, &in))
 		return;
-	}
 	for (u32 i = 0; i < bi->module_count; i++) {
-		images[i] = (struct guest_image){
-			.data = hw_phys_to_virt(bi->module[i].start),
-			.start = bi->module[i].start,
-			.len = bi->module[i].len,
-			.cmdline = bi->module[i].string,
-		};
-		if (e820_busy_add(&busy, bi->module[i].start.v, bi->module[i].len) != ERR_NONE)
-			fatal("too many modules: load fewer");
-	}
-	if (load_assign_roles(images, bi->module_count, why, sizeof(why)) != ERR_NONE) {
-		report_plan(images, bi->module_count, NULL);
-		boot_refuse("%s", why);
-		return;
-	}
-	in.kernel = find_role(bi->module_count, ROLE_KERNEL);
-	in.initrd = find_role(bi->module_count, ROLE_INITRD);
-	for (u32 i = 0; i < bi->module_count; i++) {
-		if (images[i].role != ROLE_KERNEL)
+		if (&images[i] != in.kernel)
 			modules[in.module_count++] = images[i];
 	}
 	in.module = modules;

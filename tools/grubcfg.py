@@ -38,8 +38,12 @@ def quote(text):
 def direct_lines(boot):
     lines = boot.before.splitlines()
     mods = boot.modules
-    if boot.hv is None and mods[0].name == "guest":
+    if boot.hv is None and mods[0].name == "guest2":
+        lines.append(f"multiboot2 /boot/guest2 {quote(mods[0].string)}")
+        lines += [f"module2 /boot/{m.name} {quote(m.string)}" for m in mods[1:]]
+    elif boot.hv is None and mods[0].name == "guest":
         lines.append(f"multiboot /boot/guest {quote(mods[0].string)}")
+        lines += [f"module /boot/{m.name} {quote(m.string)}" for m in mods[1:]]
     elif boot.hv is None:
         lines.append(f"linux /boot/{mods[0].name} {quote(mods[0].string)}")
         lines += [f"initrd /boot/{m.name}" for m in mods[1:]]

@@ -17,6 +17,7 @@ import results
 
 sys.path.insert(0, str(results.ROOT / "tools"))
 import mkiso  # noqa: E402
+from check_demo import demo_facts  # noqa: E402, F401 (a check like those below)
 
 
 def section(text, name):

@@ -13,6 +13,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     elf:VARIANT          a tiny multiboot ELF32 with a fault in its program headers
     junk                 a file that is no kernel at all
     none                 no module
+    demo                 the demonstration guest's own file
 """
 
 import re
@@ -220,6 +221,8 @@ def image(name, directory, append):
         return [mkiso.Module(write(directory, "guest.elf", ELFS[arg]), "guest", append)]
     if kind == "junk":
         return [mkiso.Module(write(directory, "junk", b"no kernel here\n" * 100), "junk", append)]
+    if kind == "demo":
+        return [mkiso.Module(results.ROOT / "build/demo.elf", "guest2", append)]
     if kind == "none":
         return []
     raise ValueError(f"unknown image {name}")
