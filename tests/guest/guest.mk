@@ -34,9 +34,6 @@ DISK_FLAGS := $(GUEST_CFLAGS) -Os -m16 -march=i586 -fno-jump-tables -fno-builtin
 	--param=min-pagesize=0
 DISK_OBJ   := $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(wildcard tests/guest/disk/*.[cS]))
 
-.PHONY: guests
-guests: $(B)/guest/suite.elf $(B)/guest/bench.elf $(B)/guest/disk.bin
-
 $(B)/guest/obj/disk/%.c.o: tests/guest/disk/%.c tests/guest/guest.mk
 	@printf '  %-7s %s\n' GUESTCC $<
 	@mkdir -p $(@D)
@@ -52,6 +49,38 @@ $(B)/guest/disk.bin: $(DISK_OBJ) tests/guest/disk/disk.ld
 	@$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/disk/disk.ld $(DISK_OBJ) -o $(@:.bin=.elf)
 	@$(OBJCOPY) -O binary $(@:.bin=.elf) $@
+
+# The program of the multiboot tests, as six kinds of image.
+MB_KINDS := mb1-elf mb1-flat mb2-elf32 mb2-elf64 mb2-flat mb2-low mb2-high
+MB_DEFS_mb1-elf   := -DMB_KIND=1
+MB_DEFS_mb1-flat  := -DMB_KIND=1 -DMB_FLAT
+MB_DEFS_mb2-elf32 := -DMB_KIND=2
+MB_DEFS_mb2-elf64 := -DMB_KIND=2
+MB_DEFS_mb2-flat  := -DMB_KIND=2 -DMB_FLAT
+MB_DEFS_mb2-low   := -DMB_KIND=2 -DMB_RELOC=1
+MB_DEFS_mb2-high  := -DMB_KIND=2 -DMB_RELOC=2
+MB_OUT_mb1-flat   := -O binary
+MB_OUT_mb2-flat   := -O binary
+MB_OUT_mb2-elf64  := -O elf64-x86-64
+MB_IMAGES := $(MB_KINDS:%=$(B)/guest/%)
+
+.PHONY: guests
+guests: $(B)/guest/suite.elf $(B)/guest/bench.elf $(B)/guest/disk.bin $(MB_IMAGES)
+
+$(B)/guest/obj/mb/main.o: tests/guest/mb/main.c tests/guest/guest.mk
+	@printf '  %-7s %s\n' GUESTCC $<
+	@mkdir -p $(@D)
+	@$(CC) $(filter-out -fno-pic -fno-pie,$(PM32_FLAGS)) -fpie -fvisibility=hidden -c $< -o $@
+
+# Sections that nobody loads stay in: they are what the symbols of the information are about.
+$(MB_IMAGES): $(B)/guest/%: tests/guest/mb/start.S tests/guest/mb/mb.ld $(B)/guest/obj/mb/main.o
+	@printf '  %-7s %s\n' GUESTLD $@
+	@$(CC) -m32 -g -D__ASSEMBLY__ $(MB_DEFS_$*) -fno-pic -fno-pie -I. -c $< \
+		-o $(B)/guest/obj/mb/$*.o
+	@$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack \
+		-Wl,-z,max-page-size=0x1000,--no-warn-rwx-segments -Wl,-T,tests/guest/mb/mb.ld \
+		$(B)/guest/obj/mb/$*.o $(B)/guest/obj/mb/main.o -o $@.elf
+	@$(OBJCOPY) $(MB_OUT_$*) $@.elf $@
 
 $(B)/guest/obj/pm32/%.c.o: tests/guest/pm32/%.c tests/guest/guest.mk
 	@printf '  %-7s %s\n' GUESTCC $<

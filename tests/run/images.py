@@ -11,6 +11,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     guest:PROGRAM        build/guest/PROGRAM.elf
     guest64:PROGRAM      the same in an ELF64
     elf:VARIANT          a tiny multiboot ELF32 with a fault in its program headers
+    mb2:VARIANT          a tiny multiboot 2 image with a fault in its header
     junk                 a file that is no kernel at all
     none                 no module
     demo                 the demonstration guest's own file
@@ -120,6 +121,34 @@ ELFS = {
 }
 
 
+def mb2(*tags, arch=0, end=True):
+    """A multiboot 2 image without a container; tags: (type, flags, words...)."""
+    body = b""
+    for kind, flags, *words in (*tags, *([(0, 0)] if end else [])):
+        body = body.ljust(-(-len(body) // 8) * 8, b"\0")
+        body += struct.pack(f"<HHI{len(words)}I", kind, flags, 8 + 4 * len(words), *words)
+    size = 16 + len(body)
+    header = struct.pack("<4I", 0xE85250D6, arch, size, -(0xE85250D6 + arch + size) & 0xFFFFFFFF)
+    return (header + body).ljust(0x1000, b"\xf4")
+
+
+ADDRESS, ENTRY = (2, 0, 0x400000, 0x400000, 0, 0), (3, 0, 0x400800)
+MB2S = {
+    "unknown-tag": mb2(ADDRESS, ENTRY, (99, 0)),
+    "vbe": mb2((1, 0, 6, 7), ADDRESS, ENTRY),
+    "unknown-request": mb2((1, 0, 6, 1000), ADDRESS, ENTRY),
+    "no-place": mb2(ADDRESS, ENTRY, (10, 0, 0xC0000000, 0xD0000000, 4096, 1)),
+    "no-entry": mb2(ADDRESS),
+    "entry-outside": mb2(ADDRESS, (3, 0, 0x500000)),
+    "no-end": mb2(ADDRESS, ENTRY, end=False),
+    "short-tag": mb2((2, 0, 0x400000), ENTRY),
+    "out-of-range": mb2((2, 0, 0xF0000000, 0xF0000000, 0, 0), (3, 0, 0xF0000800)),
+    "neither": mb2(),
+    "mips": mb2(ADDRESS, ENTRY, arch=4),
+    "framebuffer-only": mb2((4, 0, 1), (5, 0, 1024, 768, 32), ADDRESS, ENTRY),
+}
+
+
 def write(directory, name, data):
     path = directory / name
     path.write_bytes(data)
@@ -219,6 +248,8 @@ def image(name, directory, append):
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf64", "guest", append)]
     if kind == "elf":
         return [mkiso.Module(write(directory, "guest.elf", ELFS[arg]), "guest", append)]
+    if kind == "mb2":
+        return [mkiso.Module(write(directory, "guest.mb2", MB2S[arg]), "guest", append)]
     if kind == "junk":
         return [mkiso.Module(write(directory, "junk", b"no kernel here\n" * 100), "junk", append)]
     if kind == "demo":
