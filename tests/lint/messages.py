@@ -19,8 +19,8 @@ CONSTANT_FILES = ("arch/x86/vmx.c", "arch/x86/vmx_caps.c", "arch/x86/vmx_ctls.c"
                   "core/acpi/", "core/load/mb2")
 ASM = re.compile(r'\.asciz\s+"((?:\\.|[^"\\])*)"')
 SCOPE = ("boot/", "arch/x86/", "core/load/", "core/acpi/", "core/option")
-# Not messages: parts of a line, and what only development of Kensho can meet.
-SKIPPED = ("boot/test_fault.c",)
+# What only development of Kensho can meet, and the demonstration guest's own text.
+SKIPPED = ("boot/test_fault.c", "boot/demo/")
 
 
 def plain(literals):
@@ -42,7 +42,7 @@ def in_sources(files):
     out = {}
     for path in files:
         name = str(path)
-        if not name.startswith(SCOPE) or name in SKIPPED or path.suffix not in (".c", ".S"):
+        if not name.startswith(SCOPE) or name.startswith(SKIPPED) or path.suffix not in (".c", ".S"):
             continue
         text = sources.text(path)
         found = [plain(f'"{m[1]}"') for m in ASM.finditer(text)] if path.suffix == ".S" else \
