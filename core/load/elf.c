@@ -18,7 +18,7 @@
 #define PHNUM_MAX       64u
 
 /* clang-format off */
-static const struct elf_layout layouts[] = {
+const struct elf_layout elf_layouts[] = {
 	[ELFCLASS32] = { 52, 28, 42, 44, 32, 46, 48, 50, 32, 4, 8, 12, 16, 20, 40, 12, 16, 20,
 			 false },
 	[ELFCLASS64] = { 64, 32, 54, 56, 40, 58, 60, 62, 56, 8, 16, 24, 32, 40, 64, 16, 24, 32,
@@ -67,7 +67,7 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 	if ((class != ELFCLASS32 && class != ELFCLASS64) || d[ELF_DATA_OFF] != ELFDATA2LSB ||
 	    (machine != EM_386 && machine != EM_X86_64))
 		return plan_fail(out, ERR_NODEV, "ELF image is not for x86");
-	*e = (struct elf){ .data = d, .len = img->len, .layout = &layouts[class] };
+	*e = (struct elf){ .data = d, .len = img->len, .layout = &elf_layouts[class] };
 	if (e->len < e->layout->header_len)
 		return plan_fail(out, ERR_INVAL, "ELF image is truncated inside its header");
 	if (get_u16(d + ELF_TYPE_OFF) != ET_EXEC)
@@ -142,7 +142,7 @@ err_t elf_extent(const struct guest_image *img, struct load_plan *out, u64 *base
 {
 	u64 lo = ~0ull, hi = 0;
 	struct segment s;
-	struct elf e;
+	struct elf e = ELF_OF(img);
 
 	TRY(elf_open(&e, img, out));
 	for (u32 i = 0; i < e.phnum; i++) {
@@ -168,7 +168,7 @@ err_t elf_plan_at(const struct load_input *in, const struct guest_image *img, u6
 {
 	bool has_entry = false;
 	struct segment s;
-	struct elf e;
+	struct elf e = ELF_OF(img);
 	u64 virt;
 
 	TRY(elf_open(&e, img, out));

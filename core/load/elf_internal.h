@@ -23,6 +23,14 @@ struct elf {
 	u32 phnum, phentsize;
 };
 
+extern const struct elf_layout elf_layouts[]; /* by ELFCLASS */
+
+/* Before elf_open() has found the class. */
+#define ELF_OF(img)                                                                        \
+	{                                                                                  \
+		.data = (img)->data, .len = (img)->len, .layout = &elf_layouts[ELFCLASS32] \
+	}
+
 /* elf_word() - a field that is as wide as the class. */
 u64 elf_word(const struct elf *e, const u8 *p);
 

@@ -15,7 +15,7 @@
 err_t elf_symbols_find(const struct guest_image *img, struct load_plan *out, struct elf_symbols *s)
 {
 	const struct elf_layout *l;
-	struct elf e;
+	struct elf e = ELF_OF(img);
 
 	*s = (struct elf_symbols){ 0 };
 	TRY(elf_open(&e, img, out));
@@ -78,7 +78,7 @@ err_t elf_symbols_plan(const struct load_input *in, const struct guest_image *im
 {
 	struct e820_fit fit = { .lo = MIB(1), .hi = LOAD_4G, .align = BLOCK_ALIGN };
 	u64 lo, hi, skip, at;
-	struct elf e;
+	struct elf e = ELF_OF(img);
 
 	TRY(elf_open(&e, img, out));
 	TRY(unloaded_extent(&e, s, &lo, &hi, out));
