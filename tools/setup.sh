@@ -22,7 +22,7 @@ if grep -qw vmx /proc/cpuinfo && grep -qs '[Y1]' /sys/module/kvm_intel/parameter
 	run_pkgs="$image_pkgs qemu-system-x86"
 	[ "${UEFI:-}" != 1 ] || run_pkgs="$run_pkgs ovmf"
 fi
-test_pkgs="$check_pkgs $bochs_pkgs $run_pkgs clang clang-tidy libclang-rt-14-dev qemu-system-x86 ovmf"
+test_pkgs="$check_pkgs $bochs_pkgs $run_pkgs clang clang-tidy libclang-rt-14-dev qemu-system-x86 seabios ovmf"
 
 say() { printf 'setup: %s\n' "$*"; }
 die() {

@@ -126,7 +126,8 @@ def bare_run(run):
     directory.mkdir()
     machine = emu.Machine(dir=directory, iso=run.dir / "boot.iso", cpus=int(run.row["cpus"]),
                           memory=int(run.row["memory"]), model=run.row["model"],
-                          disk=run.dir / "disk.img", disk_first=True)
+                          disk=run.dir / "disk.img", disk_first=True,
+                          extra=run.row.get("extra", ""))
     emulator = emu.Emulator(emu.bochs_command(machine), directory)
     end = time.monotonic() + BARE_TIMEOUT_S
     try:

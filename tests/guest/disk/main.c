@@ -230,6 +230,15 @@ static void conventional_memory(void)
 	EXPECT(!is_ram((u16)r.eax, 4));
 }
 
+/* SeaBIOS finds none in Bochs: then INT 10h does nothing. */
+static bool has_video_bios(void)
+{
+	struct bios_regs r = regs_for(0x0f5a);
+
+	bios_call(0x10, &r);
+	return (u16)r.eax != 0x0f5a;
+}
+
 /* Bochs' BIOS starts a disk with interrupts off, and without the PnP structure that it has. */
 static void entry(void)
 {
@@ -239,7 +248,7 @@ static void entry(void)
 	EXPECT(at_entry.cs == 0);
 	EXPECT(!(at_entry.flags & FLAGS_DF));
 	EXPECT((at_entry.eax & 0xffff) == 0xaa55);
-	EXPECT(BDA_MODE == 3);
+	EXPECT(BDA_MODE == 3 || !has_video_bios());
 	if (!is_kensho)
 		return;
 	EXPECT(at_entry.flags & FLAG_IF);
