@@ -33,7 +33,11 @@ MEDIA = {
     "virtio": ["-drive", "file={iso},format=raw,snapshot=on,if=virtio"],
     "usb": ["-drive", "file={iso},format=raw,snapshot=on,if=none,id=stick", "-device", "qemu-xhci",
             "-device", "usb-storage,drive=stick,removable=on,bootindex=0"],
+    # {iso} is a directory here, with what grub-mknetdir makes.
+    "net": ["-boot", "n", "-netdev", "user,id=net,tftp={iso},bootfile=boot/grub/{core}",
+            "-device", "e1000,netdev=net"],
 }
+NET_CORES = {"bios": "i386-pc/core.0", "ovmf": "x86_64-efi/core.efi"}
 POWERED_OFF = re.compile(r"soft power off|Shutdown port: shutdown requested")
 
 
@@ -142,7 +146,7 @@ def qemu_command(m, kvm=False):
     """QEMU with the same ISO. kvm: nested VMX; else TCG, which has none."""
     cmd = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-m", str(m.memory),
            "-smp", str(m.cpus), "-display", "none", "-vga", "std", "-machine", "pc"]
-    cmd += [word.format(iso=m.iso) for word in MEDIA[m.medium]]
+    cmd += [word.format(iso=m.iso, core=NET_CORES[m.firmware]) for word in MEDIA[m.medium]]
     cmd += ["-enable-kvm", "-cpu", "host,+vmx"] if kvm else \
         ["-accel", "tcg", "-cpu", m.model]
     for number, spec in ((1, m.com1), (2, m.com2)):

@@ -100,8 +100,10 @@ class Run:
 
     def build(self):
         row = self.row
-        if row["image"] == "make-iso":
-            env = dict(os.environ, KERNEL="", INITRD="", APPEND=row["append"], HV=row["hv"])
+        kind, _, program = row["image"].partition(":")
+        if kind == "make-iso":
+            env = dict(os.environ, KERNEL=f"build/guest/{program}.elf" if program else "",
+                       INITRD="", APPEND=row["append"], HV=row["hv"])
             subprocess.run([sys.executable, "tools/mkiso.py", str(self.dir / "boot.iso")],
                            cwd=results.ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
             return
