@@ -7,36 +7,35 @@
 #include "arch/x86/defs/vmx_msr.h"
 #include "core/lib/bits.h"
 
-enum optional_reg { OF_PROC, OF_PROC2, OF_EPT_VPID };
+/* Those of IA32_VMX_EPT_VPID_CAP are used always or never. */
+enum optional_reg { OF_PROC, OF_PROC2, OF_EPT_USED, OF_EPT_UNUSED };
 
 /* clang-format off */
 static const struct {
 	enum optional_reg reg;
 	u64 bit;
 	const char *name, *purpose;
-	bool always; /* OF_EPT_VPID: used wherever it is there */
 } optionals[] = {
-	{ OF_PROC, PROC_USE_TPR_SHADOW, "tpr-shadow", "the guest's TPR without exits", false },
-	{ OF_PROC2, PROC2_APIC_REGISTER_VIRT, "apic-register-virt", "APIC reads without exits", false },
+	{ OF_PROC, PROC_USE_TPR_SHADOW, "tpr-shadow", "the guest's TPR without exits" },
+	{ OF_PROC2, PROC2_APIC_REGISTER_VIRT, "apic-register-virt", "APIC reads without exits" },
 	{ OF_PROC2, PROC2_VIRTUAL_INTR_DELIVERY, "virtual-interrupt-delivery",
-	  "interrupts and EOIs without exits (apicv=)", false },
+	  "interrupts and EOIs without exits (apicv=)" },
 	{ OF_PROC2, PROC2_VIRTUALIZE_X2APIC_MODE, "virtual-x2apic",
-	  "x2APIC registers without exits", false },
-	{ OF_EPT_VPID, EPT_VPID_CAP_1G, "ept-1g", "fewer EPT tables and TLB misses", true },
-	{ OF_PROC2, PROC2_ENABLE_RDTSCP, "rdtscp", "RDTSCP and RDPID in the guest", false },
-	{ OF_PROC2, PROC2_ENABLE_INVPCID, "invpcid", "INVPCID in the guest", false },
-	{ OF_PROC2, PROC2_ENABLE_XSAVES, "xsaves", "XSAVES in the guest", false },
-	{ OF_PROC2, PROC2_ENABLE_USER_WAIT_PAUSE, "user-wait-pause", "UMWAIT and TPAUSE in the guest",
-	  false },
-	{ OF_PROC2, PROC2_ENCLS_EXITING, "encls-exiting", "SGX stays hidden", false },
-	{ OF_PROC2, PROC2_PAUSE_LOOP_EXITING, "pause-loop-exiting", "not used yet", false },
-	{ OF_PROC2, PROC2_VMCS_SHADOWING, "vmcs-shadowing", "not used yet (nested guests)", false },
-	{ OF_PROC2, PROC2_ENABLE_PML, "pml", "not used yet", false },
-	{ OF_PROC2, PROC2_MODE_BASED_EXECUTE, "mode-based-execute", "not used yet", false },
-	{ OF_PROC2, PROC2_USE_TSC_SCALING, "tsc-scaling", "not used yet", false },
-	{ OF_PROC2, PROC2_NOTIFICATION_EXITING, "notify-exiting", "not used yet", false },
-	{ OF_EPT_VPID, EPT_VPID_CAP_EXECUTE_ONLY, "ept-execute-only", "not used yet", false },
-	{ OF_EPT_VPID, EPT_VPID_CAP_AD, "ept-accessed-dirty", "not used: walks would write", false },
+	  "x2APIC registers without exits" },
+	{ OF_EPT_USED, EPT_VPID_CAP_1G, "ept-1g", "fewer EPT tables and TLB misses" },
+	{ OF_PROC2, PROC2_ENABLE_RDTSCP, "rdtscp", "RDTSCP and RDPID in the guest" },
+	{ OF_PROC2, PROC2_ENABLE_INVPCID, "invpcid", "INVPCID in the guest" },
+	{ OF_PROC2, PROC2_ENABLE_XSAVES, "xsaves", "XSAVES in the guest" },
+	{ OF_PROC2, PROC2_ENABLE_USER_WAIT_PAUSE, "user-wait-pause", "UMWAIT and TPAUSE in the guest" },
+	{ OF_PROC2, PROC2_ENCLS_EXITING, "encls-exiting", "SGX stays hidden" },
+	{ OF_PROC2, PROC2_PAUSE_LOOP_EXITING, "pause-loop-exiting", "not used yet" },
+	{ OF_PROC2, PROC2_VMCS_SHADOWING, "vmcs-shadowing", "not used yet (nested guests)" },
+	{ OF_PROC2, PROC2_ENABLE_PML, "pml", "not used yet" },
+	{ OF_PROC2, PROC2_MODE_BASED_EXECUTE, "mode-based-execute", "not used yet" },
+	{ OF_PROC2, PROC2_USE_TSC_SCALING, "tsc-scaling", "not used yet" },
+	{ OF_PROC2, PROC2_NOTIFICATION_EXITING, "notify-exiting", "not used yet" },
+	{ OF_EPT_UNUSED, EPT_VPID_CAP_EXECUTE_ONLY, "ept-execute-only", "not used yet" },
+	{ OF_EPT_UNUSED, EPT_VPID_CAP_AD, "ept-accessed-dirty", "not used: walks would write" },
 };
 /* clang-format on */
 
@@ -56,9 +55,12 @@ bool vmx_optional(u32 i, const struct vmx_caps *c, const struct vmx_ctls *ctls,
 		offered = FIELD_GET(VMX_CTLS_ALLOWED1, c->proc2);
 		in_use = ctls->proc2;
 		break;
-	case OF_EPT_VPID:
+	case OF_EPT_USED:
 		offered = c->ept_vpid;
-		in_use = optionals[i].always ? c->ept_vpid : 0;
+		in_use = c->ept_vpid;
+		break;
+	case OF_EPT_UNUSED:
+		offered = c->ept_vpid;
 		break;
 	}
 	*out = (struct vmx_optional){
