@@ -182,11 +182,11 @@ void report_firmware(const struct boot_state *b)
 	if (!report_is_open(&boot_report))
 		return;
 	report_line(&boot_report, "firmware");
-	/* ACPI "Finding the RSDP": only UEFI machines may have it elsewhere than low memory. */
-	report_field(&boot_report, "kind", "%s",
-		     b->rsdp_pa != 0 && b->rsdp_pa < MIB(1) ? "bios"
-		     : b->info.has_rsdp                     ? "efi"
-							    : "unknown");
+	report_field(&boot_report, "kind", "%s", b->info.efi.present ? "efi" : "bios");
+	if (b->info.efi.present) {
+		report_field(&boot_report, "bits", "%u", b->info.efi.is_64bit ? 64 : 32);
+		report_field(&boot_report, "efi_descriptors", "%u", b->info.efi.map.count);
+	}
 	report_field(&boot_report, "rsdp", "%s", b->info.has_rsdp ? "yes" : "no");
 	report_field(&boot_report, "rsdp_at", "0x%llx", b->rsdp_pa);
 	for (u32 i = 0; i < a->table_count; i++) {
@@ -211,7 +211,16 @@ void report_firmware(const struct boot_state *b)
 	report_break(&boot_report);
 }
 
-/* Every piece of RAM that the region could be in, and the highest place in each. */
+static bool find_place(const struct e820_map *m, const struct boot_state *b,
+		       const struct e820_entry *e, u64 *at)
+{
+	return e820_find_high(m, &b->region_avoids, umax64(e->base, MIB(1)),
+			      umin64(e->base + e->len, GIB(4)), b->region_bytes, MIB(2),
+			      at) == ERR_NONE;
+}
+
+/* Every piece of RAM that the region could be in, and the highest place in each; the second choice
+ * is what EFI boot services have used. */
 static void report_candidates(const struct boot_state *b)
 {
 	for (u32 i = 0; i < b->info.memory.count; i++) {
@@ -223,11 +232,14 @@ static void report_candidates(const struct boot_state *b)
 		report_line(&boot_report, "region-candidate");
 		report_field(&boot_report, "base", "0x%llx", e->base);
 		report_field(&boot_report, "end", "0x%llx", end);
-		if (e820_find_high(&b->info.memory, &b->region_avoids, umax64(e->base, MIB(1)), end,
-				   b->region_bytes, MIB(2), &at) == ERR_NONE)
+		if (find_place(&b->info.memory_idle, b, e, &at)) {
 			report_field(&boot_report, "fits_at", "0x%llx", at);
-		else
+		} else if (find_place(&b->info.memory, b, e, &at)) {
+			report_field(&boot_report, "fits_at", "0x%llx", at);
+			report_field(&boot_report, "boot_services", "yes");
+		} else {
 			report_field(&boot_report, "fits_at", "nowhere");
+		}
 	}
 }
 

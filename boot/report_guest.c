@@ -143,10 +143,13 @@ static void report_cpus(const struct boot_state *b, const struct partition *p)
 
 void report_partition(const struct boot_state *b, struct partition *p, const struct boot_vmx *vmx)
 {
+	static struct e820_map memory;
+
 	if (!report_is_open(&boot_report))
 		return;
 	report_decisions(vmx);
-	report_map("guest-map", &p->memory);
+	e820_public(&p->memory, &memory);
+	report_map("guest-map", &memory);
 	report_ept(p);
 	report_cpus(b, p);
 	report_break(&boot_report);

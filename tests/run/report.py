@@ -331,19 +331,20 @@ def main(argv):
     work.mkdir(parents=True, exist_ok=True)
     iso = mkiso.make_iso(work / "boot.iso", mkiso.Boot(
         hv="dryrun", modules=images.image("guest:suite", work, "")))
-    failed = 0
+    ran = failed = 0
     for number, row in enumerate(rows):
         row["model"] = MODELS[number % len(MODELS)]
         name = "-".join(str(v) for v in row.values())
         if not re.search(pattern, name):
             continue
+        ran += 1
         started = time.monotonic()
         complaints = run(row, iso, work / name)
         failed += bool(complaints)
         print(f"{'FAIL' if complaints else 'ok':4} {name} {time.monotonic() - started:.0f} s",
               *(f"\n     {text}" for text in complaints), flush=True)
     iso.unlink()
-    print(f"{len(rows)} machines, {failed} failed")
+    print(f"{ran} machines, {failed} failed")
     return 1 if failed else 0
 
 
