@@ -54,7 +54,7 @@ class Machine:
     com2: str = "file:com2.log"
     debugger: str = "c\n" * 1000    # commands for a Bochs with debugger: a reset stops there
     extra: str = ""                 # further bochsrc lines
-    firmware: str = "bios"          # or ovmf
+    firmware: str = "bios"          # or ovmf; QEMU: or secboot
     vnc: bool = False               # leave Bochs' screen reachable by VNC
     disk: pathlib.Path | None = None    # image of a hard disk, a multiple of DISK_CYLINDER long
     disk2: pathlib.Path | None = None   # another, behind it
@@ -142,11 +142,23 @@ def bochs_command(m):
     return ([] if m.vnc else list(no_network())) + cmd
 
 
+def ovmf_flash(firmware):
+    """QEMU's options for OVMF; secboot: with Microsoft's keys enrolled and Secure Boot on."""
+    flash = "if=pflash,format=raw,unit={},{}file={}".format
+    if firmware == "ovmf":
+        return ["-drive", flash(0, "readonly=on,", OVMF)]
+    return ["-drive", flash(0, "readonly=on,", OVMF.parent / "OVMF_CODE_4M.secboot.fd"),
+            "-drive", flash(1, "snapshot=on,", OVMF.parent / "OVMF_VARS_4M.ms.fd"),
+            "-global", "driver=cfi.pflash01,property=secure,value=on"]
+
+
 def qemu_command(m, kvm=False):
     """QEMU with the same ISO. kvm: nested VMX; else TCG, which has none."""
+    # Secure Boot is enforced in SMM, which only q35 has.
+    board = "q35,smm=on" if m.firmware == "secboot" else "pc"
     cmd = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-m", str(m.memory),
-           "-smp", str(m.cpus), "-display", "none", "-vga", "std", "-machine", "pc"]
-    cmd += [word.format(iso=m.iso, core=NET_CORES[m.firmware]) for word in MEDIA[m.medium]]
+           "-smp", str(m.cpus), "-display", "none", "-vga", "std", "-machine", board]
+    cmd += [word.format(iso=m.iso, core=NET_CORES.get(m.firmware)) for word in MEDIA[m.medium]]
     cmd += ["-enable-kvm", "-cpu", "host,+vmx"] if kvm else \
         ["-accel", "tcg", "-cpu", m.model]
     for number, spec in ((1, m.com1), (2, m.com2)):
@@ -161,8 +173,8 @@ def qemu_command(m, kvm=False):
         else:
             cmd += ["-chardev", f"file,id={name},path={dev}"]
         cmd += ["-serial", f"chardev:{name}"]
-    if m.firmware == "ovmf":
-        cmd += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF}"]
+    if m.firmware != "bios":
+        cmd += ovmf_flash(m.firmware)
     # The monitor is how a test takes a screenshot.
     cmd += ["-chardev", "socket,id=mon,path=monitor.sock,server=on,wait=off", "-mon", "chardev=mon"]
     return cmd

@@ -86,7 +86,8 @@ class Run:
             if key in self.row else None for key in ("disk", "disk2"))
         if self.row.get("screen") == "yes":
             machine.debugger = emu.SCREEN_SCRIPT
-        cmd = emu.qemu_command(machine) if self.qemu else emu.bochs_command(machine)
+        cmd = emu.qemu_command(machine) if self.qemu else \
+            emu.bochs_command(machine)
         self.emulator = emu.Emulator(cmd, self.dir)
         try:
             self.wait()
@@ -112,9 +113,9 @@ class Run:
             hv = row["hv"] if "log=" in row["hv"] else f"log=com2 {row['hv']}".strip()
         append = LONG if row["append"] == "@long" else row["append"]
         files = {"data/random.bin": mkiso.data_file()[0]} if row.get("cdfile") == "yes" else {}
-        before = row.get("grub", "")
+        before = ""
         if row["emulator"] == "bochs-ovmf" and row.get("acpi") != "no":
-            before += self.acpi_tables(files)
+            before = self.acpi_tables(files)
         mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
             hv=hv, before=before, modules=images.image(row["image"], self.dir, append), files=files))
 
