@@ -187,12 +187,16 @@ static u64 address_limit(const struct partition *p)
 	return BIT64(umin32(p->machine.phys_bits, EPT_ADDRESS_BITS));
 }
 
-/* What is mapped from the start, whole GiBs. Firmware reserves addresses far above the RAM, some
- * below 1 TiB on every AMD machine: their tables would be more than the heap has room for. */
+/* What is mapped from the start, whole GiBs. Firmware lists registers at any height, some below 1
+ * TiB on every AMD machine: with the first access, or their tables would take the heap. */
 static u64 eager_limit(const struct partition *p)
 {
-	u64 top = umax64(GIB(4), e820_ram_top(&p->memory, ~0ull));
+	u64 top = GIB(4);
 
+	for (u32 i = 0; i < p->memory.count; i++) {
+		if (e820_is_memory(&p->memory, &p->memory.e[i]))
+			top = umax64(top, p->memory.e[i].base + p->memory.e[i].len);
+	}
 	return umin64(ALIGN_UP(top, PAGE_SIZE_1G), address_limit(p));
 }
 

@@ -304,6 +304,25 @@ static void test_scratch_page_stays_when_mapped_again(void)
 	EXPECT_EQ(1, p->scratch_count);
 }
 
+/* EFI maps list registers at terabytes; without 1-GiB pages each GiB mapped is a table. */
+static void test_registers_far_above_ram_take_no_tables(void)
+{
+	u32 pages;
+
+	machine();
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, false, true, false, MT_WB));
+	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+	pages = p->ept.pages;
+	machine();
+	EXPECT_EQ(ERR_NONE, e820_add(&p->memory, 0xe000000000, 0x1000, E820_EFI_MMIO));
+	EXPECT_EQ(ERR_NONE, e820_add(&p->memory, 0xfd00000000, 0x300000000, E820_RESERVED));
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, false, true, false, MT_WB));
+	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+	EXPECT_EQ(pages, p->ept.pages);
+	EXPECT_EQ(ERR_NONE, ept_map_lazy(p, gpa(0xe000000000)));
+	EXPECT_EQ(EPT_R | EPT_W, ept_walk(&p->ept, gpa(0xe000000000)).perms);
+}
+
 /*
  * Rule M1b on a UEFI machine: runtime services run as the guest's code, wherever they lie; device
  * memory that firmware lists does not, nor do windows that a BIOS calls reserved.
@@ -362,6 +381,7 @@ TEST_MAIN(TEST(test_build_every_page_below_4g), TEST(test_conventional_memory_ex
 	  TEST(test_build_refuses_an_unreserved_region), TEST(test_lazy_map_reaches_every_address),
 	  TEST(test_retype_follows_the_mtrrs), TEST(test_natures_of_an_efi_machine),
 	  TEST(test_high_reserved_entries_are_mapped_on_access),
+	  TEST(test_registers_far_above_ram_take_no_tables),
 	  TEST(test_tables_outlive_their_last_walk), TEST(test_retype_leaves_overlays_alone),
 	  TEST(test_apic_page_follows_its_base), TEST(test_apic_page_gives_its_tables_back),
 	  TEST(test_apic_page_beyond_the_map), TEST(test_apic_page_noted_before_the_build),
