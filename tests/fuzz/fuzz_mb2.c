@@ -32,8 +32,22 @@ static void check_efi(struct boot_info *bi)
 	free(out);
 }
 
+struct input {
+	const u8 *data;
+	size_t len;
+};
+
+/* The input is the machine's memory, too: tables may lie in it. */
+static const void *map_input(void *ctx, u64 pa, u64 len)
+{
+	const struct input *in = ctx;
+
+	return pa <= in->len && len <= in->len - pa ? in->data + pa : NULL;
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
+	struct input in = { data, len };
 	static struct boot_info bi;
 	const char *why = NULL;
 
@@ -45,5 +59,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	for (u32 i = 1; i < bi.memory.count; i++)
 		check(bi.memory.e[i - 1].base + bi.memory.e[i - 1].len <= bi.memory.e[i].base);
 	check_efi(&bi);
+	(void)efi_find_rsdp(&bi.efi, map_input, &in);
 	return 0;
 }
