@@ -29,7 +29,7 @@ BOOT_SRC  := $(wildcard boot/*.c boot/*.S)
 # Files that never touch hardware: they build a second time for the development host.
 PURE := $(LIB_SRC) $(CORE_SRC) $(HV_SRC) $(wildcard boot/mb2.c boot/options.c \
 	arch/x86/vmx_ctls.c arch/x86/vmx_caps.c arch/x86/vmx_optional.c \
-	arch/x86/mitigation.c)
+	arch/x86/mitigation.c drivers/fb_text.c drivers/font8x8.c)
 
 KERNEL_SRC := $(BOOT_SRC) $(ARCH_SRC) $(DRV_SRC) $(HV_SRC) $(CORE_SRC) $(LIB_SRC)
 FAKES      := $(wildcard tests/host/fakes/*.c)

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Text on a linear framebuffer of 15 to 32 bits per pixel. Device memory is slow to write and far
+ * slower to read: it is never read, and only cells that change are drawn. Pure: it draws into the
+ * memory it is given. Context: callers serialise.
+ */
+#pragma once
+
+#include "core/lib/types.h"
+
+/* Cells of 8 x 16 pixels fill 1920 x 1280; what a larger screen has beyond these stays empty. */
+#define FB_COLS_MAX 240u
+#define FB_ROWS_MAX 80u
+
+/* A write draws at most this many cells, or all of a single line: bounds its time. */
+#define FB_CELLS_PER_WRITE 320u
+
+#define FB_SCALE_MAX 16u
+
+/* @size bits of a pixel from bit @pos on. */
+struct fb_channel {
+	u8 pos, size;
+};
+
+struct fb_mode {
+	u8 *base;
+	u32 pitch; /* bytes from one line of pixels to the next */
+	u32 width, height;
+	u32 pixel_bytes; /* 2 to 4 */
+	struct fb_channel red, green, blue;
+};
+
+struct fb_text {
+	struct fb_mode mode;
+	u32 cols, rows; /* 0: not open */
+	u32 scale;      /* screen pixels per dot, across */
+	u32 scale_y;    /* and down */
+	u32 col, row;   /* where the next character goes; may be one past the end */
+	bool keeps;     /* the first screenful stays */
+	u64 drawn;      /* cells, ever */
+	u8 dots[16][4 * FB_SCALE_MAX * 4]; /* the pixels of four dots, by their bits */
+	bool dirty[FB_ROWS_MAX];           /* the row may differ from what is shown */
+	u8 text[FB_ROWS_MAX][FB_COLS_MAX];
+	u8 shown[FB_ROWS_MAX][FB_COLS_MAX];
+};
+
+/* fb_text_open() - clear the screen. @mode: passed framebuffer_check(). */
+void fb_text_open(struct fb_text *t, const struct fb_mode *mode);
+
+/* fb_text_panic() - the same in alarm colours, whatever is on it; the first screenful stays. */
+void fb_text_panic(struct fb_text *t, const struct fb_mode *mode);
+
+/* fb_text_write() - what does not fit scrolls up, several rows at once; the newest row is drawn
+ * first, what is left comes with the next lines or fb_text_flush(). */
+void fb_text_write(struct fb_text *t, const char *s, size_t len);
+
+/* fb_text_flush() - everything that is still to be drawn. */
+void fb_text_flush(struct fb_text *t);
