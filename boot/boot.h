@@ -49,6 +49,14 @@ struct boot_vmx {
 /* Entered from entry.S; the composition root. */
 NORETURN void boot_main(u32 mb2_pa);
 
+/* screen.c: the screen we were given; it is the consoles' from then on. NULL, or why there is none.
+ * Then its place in the tables that boot_relocate() builds. */
+const char *boot_open_screen(const struct boot_info *bi);
+void boot_map_screen(const struct boot_info *bi);
+
+/* screen.c: what a guest may be told of; NULL: of no screen. */
+const struct boot_framebuffer *boot_guest_screen(const struct boot_info *bi);
+
 /* early.c: loader's information, options, consoles, banner. Stops with one line on bad input. */
 void boot_early(struct boot_state *b, u32 mb2_pa);
 

@@ -18,15 +18,22 @@ void hw_console_write(const char *s, size_t len, bool panic)
 	console_write(s, len, panic);
 }
 
-static void *early_screen(void)
-{
-	return (void *)(KENSHO_BASE + VGA_TEXT_PA);
-}
-
 static void open_consoles(u32 mode)
 {
 	console_init(mode == CONSOLE_ALL || mode == CONSOLE_COM1,
-		     mode == CONSOLE_ALL || mode == CONSOLE_VGA, early_screen());
+		     mode == CONSOLE_ALL || mode == CONSOLE_SCREEN || mode == CONSOLE_VGA);
+}
+
+static void log_screen(const struct boot_framebuffer *fb, const char *why)
+{
+	if (why != NULL && fb->kind == FRAMEBUFFER_NONE)
+		log_warn("screen: not used: %s", why);
+	else if (why != NULL)
+		log_warn("screen: %ux%ux%u at %llx is not used: %s", fb->width, fb->height, fb->bpp,
+			 fb->pa, why);
+	else if (fb->kind == FRAMEBUFFER_PIXEL)
+		log_info("screen: %ux%ux%u at %llx, %u bytes a line", fb->width, fb->height,
+			 fb->bpp, fb->pa, fb->pitch);
 }
 
 static void print_line(const char *text)
@@ -63,10 +70,11 @@ static void report_efi(const struct boot_efi *efi)
 void boot_early(struct boot_state *b, u32 mb2_pa)
 {
 	static char msg[256];
-	const char *why = NULL;
+	const char *why = NULL, *no_screen;
 	err_t err;
 
-	console_move_screen(early_screen()); /* for a panic before the options are known */
+	/* For a panic before the loader's information is read. */
+	console_set_text_screen((void *)(KENSHO_BASE + VGA_TEXT_PA));
 	options_default(&b->options);
 
 	err = mb2_parse(hw_phys_to_virt(hpa(mb2_pa)), GIB(4) - mb2_pa, &b->info, &why);
@@ -74,6 +82,7 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 		open_consoles(CONSOLE_ALL);
 		fatal("boot loader information is unusable: %s", why);
 	}
+	no_screen = boot_open_screen(&b->info);
 	err = options_parse(&b->options, b->info.cmdline, msg, sizeof(msg));
 	open_consoles(err == ERR_NONE && !wants_all_consoles(&b->options) ? b->options.console
 									  : CONSOLE_ALL);
@@ -81,12 +90,14 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 		fatal("log=com2: there is no second serial port. Remove the option.");
 	panic_init(kensho_version, b->options.on_panic == PANIC_REBOOT);
 	banner(b);
+	log_screen(&b->info.framebuffer, no_screen);
 	report_efi(&b->info.efi);
 	report_begin(b);
 	if (err != ERR_NONE)
 		fatal("%s", msg);
 	if (b->options.help != 0) {
 		options_print(print_line);
+		console_flush();
 		hw_halt();
 	}
 }

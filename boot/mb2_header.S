@@ -20,12 +20,25 @@ header:
 	.long	12
 	.long	MB2_TAG_MMAP
 
-	/* Text mode, no framebuffer: flag bit 1 says we can use it, bit 0 clear: we can do without. */
+	/* Text mode: flag bit 1 says we can use it, bit 0 clear: we can do without. */
 	.balign	8
 	.short	MB2_HEADER_TAG_CONSOLE
 	.short	MB2_HEADER_OPTIONAL
 	.long	12
 	.long	MB2_CONSOLE_EGA_TEXT
+
+	/*
+	 * A framebuffer of any size and depth. Without this tag GRUB has no screen for us on UEFI,
+	 * where there is no text mode. With it the command multiboot2 sets gfxpayload=auto; what the
+	 * user sets behind that command is what counts.
+	 */
+	.balign	8
+	.short	MB2_HEADER_TAG_FRAMEBUFFER
+	.short	MB2_HEADER_OPTIONAL
+	.long	20
+	.long	0			/* width, height, depth */
+	.long	0
+	.long	0
 
 	.balign	8
 	.short	MB2_HEADER_TAG_MODULE_ALIGN

@@ -108,6 +108,7 @@ void boot_relocate(struct boot_state *b)
 
 	paging_begin(base, bytes);
 	add_memory(&b->info.memory);
+	boot_map_screen(&b->info);
 	console_move_screen(NULL); /* the early mapping ends here; a panic uses COM1 */
 	heap = paging_move(&heap_bytes);
 	console_move_screen(mmio_map(hpa(VGA_TEXT_PA), VGA_TEXT_BYTES));

@@ -12,6 +12,7 @@
 #include "core/hw.h"
 #include "core/lib/fmt.h"
 #include "core/log.h"
+#include "drivers/console.h"
 
 #define HOW_TO_SEND                                                                              \
 	"copy the lines from \"report: begin\" to \"report: end\" (COM1: 115200 baud, 8N1) and " \
@@ -298,5 +299,6 @@ void report_end_dry_run(void)
 {
 	report_end();
 	log_info("dry run: nothing was started; %s. Then reset the machine", HOW_TO_SEND);
+	console_flush();
 	hw_halt();
 }

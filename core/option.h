@@ -26,7 +26,8 @@ struct option_row {
 
 enum guest_source { GUEST_AUTO, GUEST_DISK0, GUEST_DEMO };
 enum apicv_mode { APICV_AUTO, APICV_ON, APICV_OFF };
-enum console_mode { CONSOLE_ALL, CONSOLE_COM1, CONSOLE_VGA, CONSOLE_NONE };
+/* vga: what the screen was called when it knew text only */
+enum console_mode { CONSOLE_ALL, CONSOLE_COM1, CONSOLE_SCREEN, CONSOLE_NONE, CONSOLE_VGA };
 enum log_target { LOG_NONE, LOG_COM2 };
 enum mitigations_mode { MITIGATIONS_AUTO, MITIGATIONS_OFF, MITIGATIONS_ALL };
 enum trace_mode { TRACE_MODE_RARE, TRACE_MODE_EXITS };

@@ -2,22 +2,96 @@
 /* Who gets our text. */
 #include "drivers/console.h"
 
+#include "arch/x86/insn.h"
+#include "drivers/fb_text.h"
 #include "drivers/uart16550.h"
 #include "drivers/vga_text.h"
 
+enum screen_kind { SCREEN_NONE, SCREEN_TEXT, SCREEN_FRAMEBUFFER };
+
 static struct {
 	struct uart com1, com2;
-	bool use_com1, use_vga, use_com2;
+	bool use_com1, use_screen, use_com2;
 	bool panic;
+	enum screen_kind screen;
+	struct fb_mode mode; /* SCREEN_FRAMEBUFFER */
 } con;
 
-void console_init(bool com1, bool vga, void *screen)
+static struct fb_text fb;
+
+/* --- Whatever kind of screen there is --- */
+
+static void screen_open(void)
+{
+	if (con.screen == SCREEN_TEXT)
+		vga_init();
+	else if (con.screen == SCREEN_FRAMEBUFFER)
+		fb_text_open(&fb, &con.mode);
+}
+
+static void screen_panic(void)
+{
+	if (con.screen == SCREEN_TEXT)
+		vga_panic();
+	else if (con.screen == SCREEN_FRAMEBUFFER)
+		fb_text_panic(&fb, &con.mode);
+}
+
+static void screen_write(const char *s, size_t len)
+{
+	if (con.screen == SCREEN_TEXT) {
+		vga_write(s, len);
+	} else if (con.screen == SCREEN_FRAMEBUFFER) {
+		fb_text_write(&fb, s, len);
+		memory_fence(); /* out of the write-combining buffers: the machine may stop now */
+	}
+}
+
+void console_set_text_screen(void *screen)
+{
+	con.screen = SCREEN_TEXT;
+	vga_move(screen);
+}
+
+void console_set_framebuffer(const struct fb_mode *mode)
+{
+	con.screen = mode != NULL ? SCREEN_FRAMEBUFFER : SCREEN_NONE;
+	if (mode != NULL)
+		con.mode = *mode;
+}
+
+void console_move_screen(void *screen)
+{
+	if (con.screen == SCREEN_TEXT)
+		vga_move(screen);
+}
+
+void console_flush(void)
+{
+	if (con.use_screen && con.screen == SCREEN_FRAMEBUFFER) {
+		fb_text_flush(&fb);
+		memory_fence();
+	}
+}
+
+void console_cursor(u8 *col, u8 *row)
+{
+	*col = 0;
+	*row = 0;
+	if (con.screen == SCREEN_TEXT)
+		vga_cursor(col, row);
+}
+
+/* --- Everybody --- */
+
+void console_init(bool com1, bool screen)
 {
 	con.use_com1 = com1;
-	con.use_vga = vga;
+	con.use_screen = screen;
 	if (com1)
 		uart_init(&con.com1, UART_COM1);
-	vga_init(screen);
+	if (screen)
+		screen_open();
 }
 
 bool console_open_log(void)
@@ -32,11 +106,6 @@ s32 console_read_log(void)
 	return con.use_com2 ? uart_read(&con.com2) : -1;
 }
 
-void console_move_screen(void *screen)
-{
-	vga_move(screen);
-}
-
 void console_set_up_com1(void)
 {
 	if (!con.use_com1)
@@ -47,8 +116,9 @@ void console_handover(void)
 {
 	if (con.use_com1)
 		uart_flush(&con.com1);
+	console_flush();
 	con.use_com1 = false;
-	con.use_vga = false;
+	con.use_screen = false;
 }
 
 static void console_panic(void)
@@ -60,8 +130,8 @@ static void console_panic(void)
 	uart_init(&con.com2, UART_COM2);
 	con.use_com1 = true;
 	con.use_com2 = true;
-	con.use_vga = true;
-	vga_panic();
+	con.use_screen = true;
+	screen_panic();
 	uart_write(&con.com1, "\n", 1); /* the guest may have been in the middle of a line */
 }
 
@@ -73,6 +143,6 @@ void console_write(const char *s, size_t len, bool panic)
 		uart_write(&con.com1, s, len);
 	if (con.use_com2)
 		uart_write(&con.com2, s, len);
-	if (con.use_vga)
-		vga_write(s, len);
+	if (con.use_screen)
+		screen_write(s, len);
 }

@@ -36,15 +36,14 @@ static void crtc_write(u8 reg, u8 val)
 	outb(CRTC_DATA, val);
 }
 
-static void vga_cursor(void)
+static void show_cursor(void)
 {
 	crtc_write(CRTC_CURSOR_HIGH, (u8)(vga.pos >> 8));
 	crtc_write(CRTC_CURSOR_LOW, (u8)vga.pos);
 }
 
-void vga_init(void *buffer)
+void vga_init(void)
 {
-	vga.cells = buffer;
 	vga.attr = ATTR_NORMAL;
 	vga.pos = (u32)crtc_read(CRTC_CURSOR_HIGH) << 8 | crtc_read(CRTC_CURSOR_LOW);
 	if (vga.pos % COLS != 0)
@@ -97,5 +96,11 @@ void vga_write(const char *s, size_t len)
 			vga_scroll();
 		}
 	}
-	vga_cursor();
+	show_cursor();
+}
+
+void vga_cursor(u8 *col, u8 *row)
+{
+	*col = (u8)(vga.pos % COLS);
+	*row = (u8)(vga.pos / COLS);
 }

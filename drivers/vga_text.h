@@ -7,13 +7,16 @@
 #define VGA_TEXT_PA    0xb8000
 #define VGA_TEXT_BYTES 0x1000
 
-/* vga_init() - go on below what the boot loader wrote. @buffer: mapping of VGA_TEXT_PA. */
-void vga_init(void *buffer);
+/* vga_init() - go on below what the boot loader wrote. */
+void vga_init(void);
 
-/* vga_move() - the mapping of the screen changed. */
+/* vga_move() - the mapping of VGA_TEXT_PA; NULL: writes are dropped until there is one. */
 void vga_move(void *buffer);
 
 /* vga_panic() - a clean screen in alarm colours, wherever the guest had scrolled it. */
 void vga_panic(void);
 
 void vga_write(const char *s, size_t len);
+
+/* vga_cursor() - where the next text goes. */
+void vga_cursor(u8 *col, u8 *row);

@@ -50,7 +50,8 @@ def direct_lines(boot):
     else:
         lines.append(f"multiboot2 /boot/kensho.elf {quote(boot.hv)}")
         lines += [f"module2 /boot/{m.name} {quote(m.string)}" for m in mods]
-        lines += TEXT_MODE
+        lines += TEXT_MODE if not boot.gfxpayload else \
+            ["insmod all_video", f"set gfxpayload={boot.gfxpayload}"]
     return "\n".join("\t" + line.rstrip() for line in lines)
 
 

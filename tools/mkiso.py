@@ -58,6 +58,7 @@ class Boot:
     modules: list[Module] = dataclasses.field(default_factory=list)
     files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
     before: str = ""    # GRUB commands run before the boot
+    gfxpayload: str = ""    # the mode of the screen; "": text on BIOS, the firmware's on UEFI
 
 
 def add_modules(tree):

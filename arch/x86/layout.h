@@ -7,6 +7,8 @@
  *   KENSHO_BASE + 1 MiB   image (text RX, rodata R, data and bss RW NX), heap behind it (RW NX):
  *                         one contiguous piece of physical memory, the hypervisor region
  *   MMIO_BASE             device registers, uncached, RW NX; pages given out by mmio_map()
+ *   FRAMEBUFFER_BASE + pa mod 2 MiB
+ *                         the screen, write-combining, RW NX; in the early tables, too
  */
 #pragma once
 
@@ -20,6 +22,7 @@
 #define PHYSMAP_BYTES   UL64(0x0000400000000000)        /* 64 TiB: MAXPHYADDR 46 */
 #define MMIO_BASE       UL64(0xffffffffc0000000)
 #define MMIO_BYTES      UL64(0x0000000000200000)
+#define FRAMEBUFFER_BASE UL64(0xffffffffe0000000)       /* in the last GiB, as MMIO_BASE is */
 
 #define MAIN_STACK_BYTES 0x3000
 #define IST_STACK_BYTES  0x2000

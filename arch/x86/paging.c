@@ -9,6 +9,7 @@
 
 #include "arch/x86/defs/cpuid.h"
 #include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/layout.h"
@@ -22,6 +23,7 @@
 #define MAP_R    PTE_NX
 #define MAP_RW   (PTE_NX | PTE_W)
 #define MAP_MMIO (PTE_NX | PTE_W | PTE_PCD | PTE_PWT)
+#define MAP_WC   (PTE_NX | PTE_W | PTE_PWT) /* entry 1 of PAT_HOST */
 
 /* Physical position of the contiguous piece at image_start: first the loaded image, then the
  * region. */
@@ -141,6 +143,39 @@ void paging_add_memory(u64 start, u64 end)
 		map(PHYSMAP_BASE + start, start, end - start, MAP_RW, true);
 }
 
+static u64 framebuffer_va(u64 pa)
+{
+	return FRAMEBUFFER_BASE + (pa & (PAGE_SIZE_2M - 1));
+}
+
+/*
+ * Large pages: this may map neighbours of the screen as WC for a moment, but touches none of them.
+ * SDM Vol. 3A, "Programming the PAT": nothing that the changed entry concerns is mapped yet, and
+ * MTRRs that say UC give way to it.
+ */
+void *paging_early_framebuffer(u64 pa, u64 bytes)
+{
+	static u64 window[PT_ENTRIES] ALIGNED(4096);
+	u64 *top = table_at(read_cr3());
+	u64 *upper = table_at(top[pt_index(FRAMEBUFFER_BASE, 4)]);
+	u64 first = ALIGN_DOWN(pa, PAGE_SIZE_2M);
+	u32 at = pt_index(FRAMEBUFFER_BASE, 2);
+
+	wrmsr(MSR_IA32_PAT, PAT_HOST);
+	for (u64 page = first; page < pa + bytes; page += PAGE_SIZE_2M)
+		window[at++] = page | MAP_WC | PTE_P | PTE_A | PTE_D | PTE_PS;
+	upper[pt_index(FRAMEBUFFER_BASE, 3)] = hw_virt_to_phys(window).v | PTE_P | PTE_W;
+	return (void *)framebuffer_va(pa);
+}
+
+void *paging_add_framebuffer(u64 pa, u64 bytes)
+{
+	u64 start = ALIGN_DOWN(pa, PAGE_SIZE);
+
+	map(framebuffer_va(start), start, ALIGN_UP(pa + bytes, PAGE_SIZE) - start, MAP_WC, true);
+	return (void *)framebuffer_va(pa);
+}
+
 static void enable_features(void)
 {
 	struct cpuid_regs id = cpuid(1, 0);
@@ -156,6 +191,7 @@ static void enable_features(void)
 	if ((id.c & CPUID1_ECX_XSAVE) != 0)
 		cr4 |= CR4_OSXSAVE;
 	write_cr4(cr4);
+	wrmsr(MSR_IA32_PAT, PAT_HOST); /* a framebuffer is mapped by it, and not touched yet */
 }
 
 void paging_begin(u64 base, u64 bytes)

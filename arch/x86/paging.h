@@ -17,6 +17,16 @@ void paging_begin(u64 base, u64 bytes);
 void paging_add_memory(u64 start, u64 end);
 
 /**
+ * paging_early_framebuffer() - the screen in the tables of entry.S, wherever it is.
+ * paging_add_framebuffer() - the same in the tables to come; between paging_begin() and
+ * paging_move().
+ *
+ * Both map it at the address that they return. At most FRAMEBUFFER_BYTES_MAX bytes.
+ */
+void *paging_early_framebuffer(u64 pa, u64 bytes);
+void *paging_add_framebuffer(u64 pa, u64 bytes);
+
+/**
  * paging_move() - copy the image into the region and switch to the copy. The old image is dead
  * memory afterwards, and the tables get no new pages.
  * @heap_bytes: what is left of the region behind image and tables

@@ -284,6 +284,8 @@
 
 /* IA32_PAT: entry n is byte n; power-on value WB WT UC- UC, twice */
 #define PAT_RESET                               0x0007040600070406
+/* Ours: entry 1, which nothing else uses, is WC. */
+#define PAT_HOST                                0x0007040600070106
 
 /* IA32_ARCH_CAPABILITIES */
 #define ARCH_CAP_RDCL_NO                        BIT64(0)
