@@ -12,6 +12,7 @@
 #include "core/load/load.h"
 #include "core/log.h"
 #include "core/partition.h"
+#include "drivers/console.h"
 #include "drivers/uart16550.h"
 
 extern const u8 disk_stub[], disk_stub_end[]; /* disk_stub.S */
@@ -131,7 +132,7 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 		.loader = loader,
 		.rsdp = bi->has_rsdp ? bi->rsdp : NULL,
 		.rsdp_len = bi->rsdp_len,
-		.framebuffer = &bi->framebuffer,
+		.screen = boot_guest_screen(bi),
 		.passed = &bi->passed,
 	};
 
@@ -163,6 +164,8 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 
 const struct load_plan *boot_load_guest(void)
 {
+	if (plan.cursor != NULL)
+		console_cursor(&plan.cursor[0], &plan.cursor[1]);
 	load_execute(&plan);
 	return &plan;
 }

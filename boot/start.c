@@ -335,10 +335,10 @@ void boot_start(struct boot_state *b)
 	boot_start_cpus(b, p);
 	boot_selftest(b, p, &vmx, vmcs_page);
 	boot_hide_cpus(b, p);
-	vp_vmcs_set_entry(vp, boot_load_guest());
 	boot_start_requests(vp);
 	boot_test_pause(&b->options, vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
+	vp_vmcs_set_entry(vp, boot_load_guest()); /* the cursor stays from here on */
 	if (p->testdev)
 		console_set_up_com1();
 	console_handover();

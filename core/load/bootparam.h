@@ -17,6 +17,28 @@
 #define BP_VIDEO_LINES  0x00eu
 #define BP_VIDEO_IS_VGA 0x00fu
 #define BP_VIDEO_POINTS 0x010u
+#define BP_LFB_WIDTH    0x012u
+#define BP_LFB_HEIGHT   0x014u
+#define BP_LFB_DEPTH    0x016u
+#define BP_LFB_BASE     0x018u
+#define BP_LFB_SIZE     0x01cu
+#define BP_LFB_LINELEN  0x024u
+#define BP_RED_SIZE     0x026u
+#define BP_RED_POS      0x027u
+#define BP_GREEN_SIZE   0x028u
+#define BP_GREEN_POS    0x029u
+#define BP_BLUE_SIZE    0x02au
+#define BP_BLUE_POS     0x02bu
+#define BP_RSVD_SIZE    0x02cu
+#define BP_RSVD_POS     0x02du
+#define BP_PAGES        0x032u
+#define BP_CAPABILITIES 0x036u
+#define BP_EXT_LFB_BASE 0x03au
+
+/* BP_VIDEO_IS_VGA */
+#define BP_VIDEO_TYPE_VLFB  0x23u /* VESA, linear */
+#define BP_VIDEO_TYPE_EFI   0x70u
+#define BP_VIDEO_64BIT_BASE 0x02u
 
 #define BP_ACPI_RSDP_ADDR    0x070u
 #define BP_EXT_RAMDISK_IMAGE 0x0c0u

@@ -81,18 +81,6 @@ static err_t initrd_place(struct load_plan *out, const struct load_input *in,
 	return ERR_NONE;
 }
 
-static void screen_info(u8 *zp, const struct load_input *in)
-{
-	zp[BP_ORIG_X] = in->cursor_x;
-	zp[BP_ORIG_Y] = in->cursor_y;
-	zp[BP_VIDEO_MODE] = 3;
-	zp[BP_VIDEO_COLS] = 80;
-	put_u16(zp + BP_VIDEO_EGA_BX, 3); /* not 0x10: a colour adapter newer than CGA */
-	zp[BP_VIDEO_LINES] = 25;
-	zp[BP_VIDEO_IS_VGA] = 1;
-	put_u16(zp + BP_VIDEO_POINTS, 16);
-}
-
 static void e820_table(u8 *zp, const struct e820_map *m)
 {
 	static_assert(E820_MAX <= BP_E820_MAX, "the map always fits the zero page");
@@ -115,7 +103,7 @@ static void zero_page(u8 *aux, u64 aux_pa, const struct load_input *in, const st
 
 	memcpy(zp + BP_SETUP_SECTS, in->kernel->data + BP_SETUP_SECTS,
 	       bz->header_end - BP_SETUP_SECTS);
-	screen_info(zp, in);
+	screen_info_fill(zp, in);
 	e820_table(zp, in->memory);
 	put_u64(zp + BP_ACPI_RSDP_ADDR, in->rsdp_pa);
 	zp[BP_TYPE_OF_LOADER] = BP_LOADER_UNDEFINED;
@@ -173,6 +161,7 @@ static err_t aux_build(struct load_plan *out, const struct load_input *in, const
 	TRY(plan_blob(out, *aux_pa, aux, len));
 	TRY(initrd_place(out, in, bz, &initrd_pa));
 	zero_page(aux, *aux_pa, in, bz, kernel_pa, initrd_pa);
+	out->cursor = aux + AUX_ZERO_PAGE + BP_ORIG_X;
 	tables(aux, *aux_pa);
 	memcpy(aux + AUX_CMDLINE, in->kernel->cmdline, strlen(in->kernel->cmdline) + 1);
 	return efi_room != 0 ? bzimage_efi_write(in, out, aux, *aux_pa, AUX_LEN) : ERR_NONE;

@@ -20,6 +20,9 @@ struct bzimage {
 
 bool bzimage_probe(const u8 *data, u64 len);
 
+/* screen_info_fill() - struct screen_info at the start of the zero page @zp, but for the cursor. */
+void screen_info_fill(u8 *zp, const struct load_input *in);
+
 /**
  * bzimage_efi_prepare() - out->efi becomes the guest's EFI map, as far as in->memory decides it.
  *

@@ -44,6 +44,7 @@ struct load_plan {
 	struct efi_map efi;          /* the guest's edited copy, while it is made */
 	const struct e820_map *idle; /* where free places are looked for first, or NULL */
 	struct e820_busy taken;      /* final places and images in place: the search avoids them */
+	u8 *cursor; /* in the scratch: column and row on the text screen, set at the last moment */
 	/* entry state */
 	enum entry_mode mode;
 	u64 rip, rsp, rax, rbx, rsi, cr3;
@@ -63,12 +64,12 @@ struct load_input {
 	const struct boot_efi *efi;    /* NULL or not present: a BIOS machine */
 	const struct e820_busy *busy;  /* places where images lie now */
 	u64 rsdp_pa;                   /* physical address of the machine's RSDP, 0: none */
-	u8 cursor_x, cursor_y;         /* of the 80x25 text screen, for Linux' screen_info */
+	/* For screen_info and multiboot guests. NULL: there is no screen, or not one that works. */
+	const struct boot_framebuffer *screen;
 	/* For multiboot guests. */
 	const char *loader; /* our name and version */
 	const u8 *rsdp;     /* copy; NULL: none */
 	u32 rsdp_len;
-	const struct boot_framebuffer *framebuffer;
 	const struct boot_passed *passed;
 };
 

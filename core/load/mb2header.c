@@ -146,8 +146,7 @@ static err_t tag_check(const u8 *tag, u64 room, struct load_plan *out)
 static err_t console_check(const struct load_input *in, const struct mb2_request *r,
 			   struct load_plan *out)
 {
-	enum framebuffer_kind kind =
-		mbinfo_has_screen(in) ? in->framebuffer->kind : FRAMEBUFFER_NONE;
+	enum framebuffer_kind kind = mbinfo_has_screen(in) ? in->screen->kind : FRAMEBUFFER_NONE;
 
 	if (!r->needs_console || (kind == FRAMEBUFFER_TEXT && r->text_console) ||
 	    (kind == FRAMEBUFFER_PIXEL && r->accepts_pixels))

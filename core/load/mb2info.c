@@ -98,7 +98,7 @@ static err_t module_tags(struct writer *w, const struct load_input *in)
 
 static void screen_tag(struct writer *w, const struct load_input *in)
 {
-	const struct boot_framebuffer *fb = in->framebuffer;
+	const struct boot_framebuffer *fb = in->screen;
 	bool rgb;
 	u8 *p;
 

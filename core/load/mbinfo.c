@@ -79,8 +79,8 @@ void mbinfo_put_rgb(u8 *p, const struct boot_framebuffer *fb)
 /* Of a screen with a palette we do not keep the palette. */
 bool mbinfo_has_screen(const struct load_input *in)
 {
-	return in->framebuffer != NULL && (in->framebuffer->kind == FRAMEBUFFER_PIXEL ||
-					   in->framebuffer->kind == FRAMEBUFFER_TEXT);
+	return in->screen != NULL &&
+	       (in->screen->kind == FRAMEBUFFER_PIXEL || in->screen->kind == FRAMEBUFFER_TEXT);
 }
 
 const u8 *mbinfo_passed(const struct load_input *in, u32 type, u32 len)

@@ -207,7 +207,7 @@ static err_t info_build(const struct load_input *in, const struct elf_symbols *s
 	TRY(info_string(&info, MB1_CMDLINE_OFF, in->kernel->cmdline, out));
 	TRY(info_string(&info, MB1_LOADER_NAME_OFF, loader_name(in), out));
 	if (mbinfo_has_screen(in)) {
-		info_screen(&info, in->framebuffer);
+		info_screen(&info, in->screen);
 		flags |= MB1_INFO_SCREEN;
 	}
 	put_u32(info.data + MB1_INFO_FLAGS_OFF, flags | (s->num != 0 ? MB1_INFO_ELF : 0));

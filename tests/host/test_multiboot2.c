@@ -445,7 +445,7 @@ static void test_screen_and_firmware_are_handed_on(void)
 					    .red = { 16, 8 },
 					    .green = { 8, 7 },
 					    .blue = { 1, 6 } };
-	in.framebuffer = &screen;
+	in.screen = &screen;
 	in.passed = &passed;
 	in.rsdp = rsdp;
 	in.rsdp_len = 36;
@@ -739,7 +739,7 @@ static void test_a_demanded_console(void)
 		header_end(HEADER_AT);
 		machine(0x200000);
 		screen = (struct boot_framebuffer){ .kind = consoles[i].kind };
-		in.framebuffer = &screen;
+		in.screen = &screen;
 		EXPECT_EQ(consoles[i].ok ? ERR_NONE : ERR_NODEV, sim_load(&in));
 		if (!consoles[i].ok)
 			EXPECT_CONTAINS(sim_plan.why, "demands a screen");
