@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BXSHARE = pathlib.Path("/usr/share/bochs")
@@ -38,6 +39,8 @@ MEDIA = {
             "-device", "e1000,netdev=net"],
 }
 NET_CORES = {"bios": "i386-pc/core.0", "ovmf": "x86_64-efi/core.efi"}
+FRAMEBUFFER = 0xE0000000        # of Bochs' VGA card
+OUR_FRAMEBUFFER = 0xFFFFFFFFE0000000    # FRAMEBUFFER_BASE of arch/x86/layout.h
 POWERED_OFF = re.compile(r"soft power off|Shutdown port: shutdown requested")
 
 
@@ -59,6 +62,14 @@ class Machine:
     disk: pathlib.Path | None = None    # image of a hard disk, a multiple of DISK_CYLINDER long
     disk2: pathlib.Path | None = None   # another, behind it
     disk_first: bool = False        # boot from the disk; else from the CD
+    vga: str = "std"                # QEMU's -vga
+    graphics: bool = False          # Bochs' VGA card has modes of 15 to 32 bits per pixel
+
+
+def picture_script(count):
+    """SCREEN_SCRIPT for that many bytes of the framebuffer, where the guest has it or Kensho."""
+    return "c\n" + "".join(f'writemem "{name}" 0x{at:x} {count}\n' for name, at in (
+        ("guest.fb", FRAMEBUFFER), ("kensho.fb", OUR_FRAMEBUFFER))) + "q\n"
 
 
 def bochs_binary():
@@ -105,7 +116,9 @@ def bochsrc(m):
 
     share = pathlib.Path(os.environ.get("BXSHARE", BXSHARE))
     return "\n".join([
-        'display_library: rfb, options="timeout=0"',
+        # The card has what the display library says: rfb 8 bits a pixel, term 32, although it panics
+        # when it is to show them.
+        "display_library: term" if m.graphics else 'display_library: rfb, options="timeout=0"',
         f"cpu: model={m.model}, count={m.cpus}, ips={m.ips}",
         f"memory: guest={m.memory}, host={m.memory}",
         f"romimage: file={OVMF_2M if m.firmware == 'ovmf' else share / 'BIOS-bochs-latest'}",
@@ -120,7 +133,7 @@ def bochsrc(m):
         port(1, m.com1),
         port(2, m.com2),
         "log: bochs.log",
-        "panic: action=fatal",
+        "panic: action=fatal" + (", term=report" if m.graphics else ""),
         "error: action=report",
         "info: action=ignore",
         "debug: action=ignore",
@@ -157,7 +170,7 @@ def qemu_command(m, kvm=False):
     # Secure Boot is enforced in SMM, which only q35 has.
     board = "q35,smm=on" if m.firmware == "secboot" else "pc"
     cmd = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-m", str(m.memory),
-           "-smp", str(m.cpus), "-display", "none", "-vga", "std", "-machine", board]
+           "-smp", str(m.cpus), "-display", "none", "-vga", m.vga, "-machine", board]
     cmd += [word.format(iso=m.iso, core=NET_CORES.get(m.firmware)) for word in MEDIA[m.medium]]
     cmd += ["-enable-kvm", "-cpu", "host,+vmx"] if kvm else \
         ["-accel", "tcg", "-cpu", m.model]
@@ -204,12 +217,28 @@ def _die_with_parent():
 class Emulator:
     """A running emulator in its own session."""
 
-    def __init__(self, cmd, directory, stdout=None):
+    def __init__(self, cmd, directory, stdout=None, terminal=False):
+        """terminal: it insists on one for its output"""
         self.dir = pathlib.Path(directory)
-        self.out = open(self.dir / "emulator.out", "wb")
-        self.proc = subprocess.Popen(cmd, cwd=self.dir, stdin=subprocess.DEVNULL,
+        self.out = open(self.dir / "emulator.out", "wb", buffering=0)
+        env = dict(os.environ)
+        if terminal:
+            env |= {"TERM": "linux", "LINES": "30", "COLUMNS": "100"}
+            master, stdout = os.openpty()
+        self.proc = subprocess.Popen(cmd, cwd=self.dir, stdin=subprocess.DEVNULL, env=env,
                                      stdout=stdout or self.out, stderr=subprocess.STDOUT,
                                      start_new_session=True, preexec_fn=_die_with_parent)
+        if terminal:
+            os.close(stdout)
+            threading.Thread(target=self._drain, args=(master,), daemon=True).start()
+
+    def _drain(self, master):
+        try:
+            while data := os.read(master, 65536):
+                self.out.write(data)
+        except (OSError, ValueError):
+            pass        # the other side has gone, or the file was closed
+        os.close(master)
 
     def poll(self):
         return self.proc.poll()
@@ -226,20 +255,31 @@ class Emulator:
         for lock in self.dir.glob("*.lock"):
             lock.unlink(missing_ok=True)
 
-    def bochs_screen(self):
-        """The 4000 bytes of VGA text, from the debugger of a Bochs that runs SCREEN_SCRIPT."""
+    def _enter_debugger(self):
         if self.proc.poll() is None:
             os.killpg(self.proc.pid, signal.SIGINT)
             try:
                 self.proc.wait(10)
             except subprocess.TimeoutExpired:
                 pass
+
+    def bochs_screen(self):
+        """The 4000 bytes of VGA text, from the debugger of a Bochs that runs SCREEN_SCRIPT."""
+        self._enter_debugger()
         text = (self.dir / "emulator.out").read_text(errors="replace")
         rows = re.findall(r"^0x0*b[89]\w+ <[^>]*>:((?:[ \t]+0x\w\w)+)", text, re.M)
         found = bytes(int(n, 16) for row in rows for n in row.split())
         if len(found) != 4000:
             raise RuntimeError("no screen: it takes a Bochs with debugger")
         return found
+
+    def bochs_picture(self, count):
+        """The bytes of the framebuffer, from the debugger of a Bochs that runs picture_script()."""
+        self._enter_debugger()
+        for path in (self.dir / "guest.fb", self.dir / "kensho.fb"):
+            if path.exists() and path.stat().st_size == count:
+                return path.read_bytes()
+        raise RuntimeError("no picture: it takes a Bochs with debugger")
 
     def end_reason(self):
         """Why Bochs ended: its last panic line, "" if there is none."""

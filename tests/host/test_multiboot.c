@@ -348,7 +348,7 @@ static void test_screen_and_firmware_are_handed_on(void)
 	machine(0x200000);
 	memcpy(passed.tag[0].data, drive, sizeof(drive));
 	memset(passed.tag[1].data, 0x18, 20);
-	in.framebuffer = &fb;
+	in.screen = &fb;
 	in.passed = &passed;
 	in.loader = "Kensho 1.2-abc";
 	expect_load();

@@ -7,6 +7,7 @@ A check is named in suites.cfg (`check = NAME`), gets the Run and returns a list
 import bisect
 import hashlib
 import re
+import struct
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ import machine_report as report_format
 import results
 
 sys.path.insert(0, str(results.ROOT / "tools"))
+import emu  # noqa: E402
 import mkiso  # noqa: E402
 from check_demo import demo_facts  # noqa: E402, F401 (a check like those below)
 
@@ -234,6 +236,41 @@ def screenshot(run):
     path = run.dir / "screen.ppm"
     pixels = path.read_bytes()[64:] if path.exists() else b""
     return [] if len(set(pixels)) > 1 else ["the screenshot is missing or shows nothing"]
+
+
+def log_on_screen(run):
+    """The picture shows what COM1 said until the guest started, to the last character: its newest
+    lines where it scrolled."""
+    log = run.text("com1").replace("\r", "")
+    log = log[log.index("Kensho 0."):]
+    end = log.find("starting the guest")
+    rows, cols = run.picture_rows
+    want = []
+    for line in (log if end < 0 else log[:log.index("\n", end)]).rstrip().splitlines():
+        want += [line[i:i + cols].rstrip() for i in range(0, max(len(line), 1), cols)]
+    while rows and not rows[-1]:
+        rows.pop()
+    if len(rows) < min(len(want), 16):
+        return [f"{len(rows)} lines on the screen of {len(want)} of the log"]
+    return [f"screen row {i}: {got!r}, COM1 said {line!r}"
+            for i, (got, line) in enumerate(zip(rows, want[-len(rows):])) if got != line]
+
+
+def screen_info(run):
+    """The kernel's copy of struct screen_info says what GRUB was asked for (a row with gfxpayload)."""
+    data = bytes.fromhex(section(run.text("com1"), "screen_info").strip())
+    width, height, depth, _ = run.mode()
+    line = width * depth
+    want = {    # name: offset and format in <linux/screen_info.h>, value
+        "orig_video_isVGA": (0x0F, "<B", 0x23), "lfb_width": (0x12, "<H", width),
+        "lfb_height": (0x14, "<H", height), "lfb_depth": (0x16, "<H", depth * 8),
+        "lfb_base": (0x18, "<I", emu.FRAMEBUFFER),
+        "lfb_size": (0x1C, "<I", -(-line * height // 65536)),
+        "lfb_linelength": (0x24, "<H", line), "colours": (0x26, "<Q", 0x1808000808081008),
+        "ext_lfb_base": (0x3A, "<I", 0)}
+    got = {name: struct.unpack_from(fmt, data, at)[0] for name, (at, fmt, _) in want.items()}
+    return [f"screen_info.{name}: {got[name]:#x}, not {value:#x}"
+            for name, (_, _, value) in want.items() if got[name] != value]
 
 
 def apicv_exits(run):

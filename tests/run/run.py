@@ -28,6 +28,8 @@ import disk  # noqa: E402
 import emu  # noqa: E402
 import images  # noqa: E402
 import mkiso  # noqa: E402
+import picture  # noqa: E402
+import screen_text  # noqa: E402
 
 RUNS = results.ROOT / "build/runs"
 LONG = "x=" + "0123456789" * 300        # longer than any bzImage's cmdline_size
@@ -60,6 +62,7 @@ class Run:
         self.problems = []
         self.ended = False          # by itself
         self.emulator = None
+        self.picture_rows = [], 0
         self.started = 0.0
 
     def text(self, where):
@@ -77,24 +80,24 @@ class Run:
         if "script" in self.row:
             return self.execute_script()
         self.build()
-        machine = emu.Machine(dir=self.dir, iso=self.dir / "boot.iso",
+        machine = emu.Machine(**self.ports(), dir=self.dir, iso=self.dir / "boot.iso",
                               cpus=int(self.row["cpus"]), memory=int(self.row["memory"]),
                               model=self.row["model"], extra=self.row.get("extra", ""),
-                              firmware=self.firmware)
+                              firmware=self.firmware, graphics=bool(self.mode()))
         machine.disk, machine.disk2 = (
             disk.image(self.row[key], self.dir / f"{key}.img", self.row["append"])
             if key in self.row else None for key in ("disk", "disk2"))
         if self.row.get("screen") == "yes":
-            machine.debugger = emu.SCREEN_SCRIPT
-        cmd = emu.qemu_command(machine) if self.qemu else \
-            emu.bochs_command(machine)
-        self.emulator = emu.Emulator(cmd, self.dir)
+            machine.debugger = emu.picture_script(self.mode()[3]) if self.mode() else \
+                emu.SCREEN_SCRIPT
+        cmd = emu.qemu_command(machine) if self.qemu else emu.bochs_command(machine)
+        self.emulator = emu.Emulator(cmd, self.dir, terminal=machine.graphics and not self.qemu)
         try:
             self.wait()
             if self.qemu and self.emulator.poll() is None:
                 self.screen_dump()
             if self.row.get("screen") == "yes":
-                self.screen_text(self.emulator.bochs_screen())
+                self.bochs_screen()
         finally:
             self.emulator.kill()
         self.judge()
@@ -113,11 +116,12 @@ class Run:
             hv = row["hv"] if "log=" in row["hv"] else f"log=com2 {row['hv']}".strip()
         append = LONG if row["append"] == "@long" else row["append"]
         files = {"data/random.bin": mkiso.data_file()[0]} if row.get("cdfile") == "yes" else {}
-        before = ""
+        before = row.get("grub", "")
         if row["emulator"] == "bochs-ovmf" and row.get("acpi") != "no":
-            before = self.acpi_tables(files)
+            before += self.acpi_tables(files)
         mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
-            hv=hv, before=before, modules=images.image(row["image"], self.dir, append), files=files))
+            hv=hv, before=before, modules=images.image(row["image"], self.dir, append), files=files,
+            gfxpayload=row.get("gfxpayload", "")))
 
     def acpi_tables(self, files):
         """OVMF has none for Bochs: GRUB loads ours. Adds to files, returns GRUB's command."""
@@ -160,6 +164,8 @@ class Run:
                 return
             if kind == "until" and re.search(pattern, self.text(where), re.M):
                 return
+            if kind == "ram" and self.ram_holds(rest):
+                return
             if kind == "halt" and re.search(pattern, self.last_line()):
                 return self.stays_silent(pattern)
             if kind == "halt" and self.silent_for() > HANG_S:
@@ -169,7 +175,7 @@ class Run:
         else:
             self.problems.append(f"no end after {self.row['timeout']} s")
             return
-        if kind in ("until", "halt"):
+        if kind in ("until", "halt", "ram"):
             self.problems.append(f"{where} never said /{pattern}/ and the emulator ended: "
                                  f"{self.emulator.end_reason()}")
         elif kind == "off" and not self.emulator.powered_off(self.qemu):
@@ -195,21 +201,69 @@ class Run:
         if self.text("com1") != before or not re.search(pattern, self.last_line()):
             self.problems.append("COM1 goes on after what should be the last line")
 
-    def screen_dump(self):
-        """QEMU's monitor: the VGA text buffer as screen.log, a picture as screen.ppm."""
+    def mode(self):
+        """(width, height, bytes of a pixel, bytes in all) of the graphics mode of the row, or None"""
+        words = self.row.get("gfxpayload", "").split("x")
+        if len(words) != 3:
+            return None
+        width, height, bits = map(int, words)
+        return width, height, (bits + 7) // 8, width * height * ((bits + 7) // 8)
+
+    def bochs_screen(self):
+        if not self.mode():
+            self.screen_text(self.emulator.bochs_screen())
+            return
+        width, height, depth, count = self.mode()
+        self.picture_text(width, height, screen_text.colours(
+            self.emulator.bochs_picture(count), depth))
+
+    def picture_text(self, width, height, pixels):
+        """What is written on a picture as screen.log, its background as colour.log."""
+        rows, back = screen_text.lines(width, height, pixels)
+        full = width // (8 * screen_text.cell_size(width, height)[0])
+        self.picture_rows = list(rows), full
+        (self.dir / "screen.log").write_text(
+            "".join(row + ("" if len(row) == full else "\n") for row in rows))
+        (self.dir / "colour.log").write_text(f"{back:x}\n")
+
+    def ports(self):
+        if self.row.get("mute") == "yes":
+            return {"com1": "none", "com2": "none", "vga": "none"}
+        return {"vga": self.row.get("vga", "std")}
+
+    def ram_holds(self, pattern):
+        """QEMU's monitor: what is in the machine's memory, for those that cannot speak."""
+        time.sleep(3)
+        dump = self.dir / "ram.bin"
+        self.monitor(f"pmemsave 0 0x{int(self.row['memory']) << 20:x} ram.bin\n")
+        found = dump.exists() and re.search(pattern.encode(), dump.read_bytes())
+        dump.unlink(missing_ok=True)
+        return found
+
+    def monitor(self, commands):
         mon = socket.socket(socket.AF_UNIX)
         mon.settimeout(5)
         try:
-            here = os.getcwd()
-            mon.connect(os.path.relpath(self.dir / "monitor.sock", here))
-            mon.sendall(b"pmemsave 0xb8000 4000 vga.bin\nscreendump screen.ppm\n")
+            mon.connect(os.path.relpath(self.dir / "monitor.sock", os.getcwd()))
+            mon.sendall(commands.encode())
             time.sleep(1)
         except OSError as err:
             self.problems.append(f"QEMU's monitor: {err}")
         finally:
             mon.close()
-        raw = self.dir / "vga.bin"
-        if raw.exists():
+
+    def screen_dump(self):
+        """QEMU's monitor: a picture as screen.ppm; what is written on it, or the VGA text buffer, as
+        screen.log."""
+        if "none" in self.ports().values():
+            return
+        self.monitor("pmemsave 0xb8000 4000 vga.bin\nscreendump screen.ppm\n")
+        raw, ppm = self.dir / "vga.bin", self.dir / "screen.ppm"
+        if "gfxpayload" in self.row or self.row["emulator"] == "qemu-ovmf":
+            width, height, pixels = picture.read_ppm(ppm.read_bytes())
+            self.picture_text(width, height, [int.from_bytes(pixels[i:i + 3], "big")
+                                              for i in range(0, len(pixels), 3)])
+        elif raw.exists():
             self.screen_text(raw.read_bytes())
 
     def screen_text(self, cells):
