@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make bench`: the numbers of bench_targets.tsv, on packaged Bochs 2.7 only.
 
-    tests/run/bench.py [micro] [points] [smp] [linux] [pinned] [trace] [size]    all without arguments
+    tests/run/bench.py [micro] [points] [smp] [linux] [pinned] [trace] [screen] [size]    all without
+                                                                                          arguments
 
 micro  build/guest/bench.elf prints `bench NAME VALUE UNIT` lines; it runs under Kensho (once per
        setting in MICRO) and bare, for the rows that want the difference.
@@ -21,6 +22,8 @@ pinned tests/linux/pinned.S: a fixed amount of work on each of 4 CPUs, five time
        between two runs proves nothing.
 trace  the same boot, stopped in its middle: the debugger lists every instruction of TRACED exits,
        from VM exit to VM entry. VMREADs, VMWRITEs and MSR accesses are counted in that list.
+screen a log line on a framebuffer of 1024x768x32, average and worst: from one to the next in the
+       table of options, printed until the screen has scrolled several times.
 size   bytes to load, memory reserved.
 
 Writes build/bench.tsv: name, value, unit, limit, comparison. A miss is marked, and is no error.
@@ -131,28 +134,31 @@ def micro():
 
 
 RECORDED = "xsetbv"             # the one row whose exit is an event that is always recorded
-POINT = re.compile(r"^#define TRACE\(.*$", re.M)
 
 
-def without_points():
-    """kensho.elf of the same sources with every TRACE() a no-op."""
-    source = RUNS / "no-trace"
+def changed(name, file, pattern, text):
+    """kensho.elf of the same sources with one line of one file replaced."""
+    source = RUNS / name
     shutil.rmtree(source, ignore_errors=True)
     names = subprocess.run(["git", "ls-files", "-z"], cwd=results.ROOT, check=True,
                            stdout=subprocess.PIPE).stdout.decode().split("\0")[:-1]
     for name in names:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(results.ROOT / name, source / name)
-    header = source / "core/trace.h"
-    header.write_text(POINT.sub("#define TRACE(vp, name, c, a, b) ((void)(vp))",
-                                header.read_text(), count=1))
+    path = source / file
+    new, count = re.subn(pattern, text, path.read_text(), count=1, flags=re.M)
+    if count != 1:
+        raise RuntimeError(f"{file} does not contain {pattern}")
+    path.write_text(new)
     subprocess.run(["make", "-s", "-j2", "WERROR=0", "build/kensho.elf"], cwd=source, check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return source / "build/kensho.elf"
 
 
 def points():
-    hv, elf = "mitigations=off apicv=off", without_points()
+    hv = "mitigations=off apicv=off"
+    elf = changed("no-trace", "core/trace.h", r"^#define TRACE\(.*$",
+                  "#define TRACE(vp, name, c, a, b) ((void)(vp))")
     value = [{row[0]: row[2] for row in guest_rows("kensho", name, *args)} for name, args in (
         ("trace off", (hv, "")), ("no trace points", (hv, "", 1, elf)),
         ("trace=exits", (f"{hv} trace=exits", "")))]
@@ -382,6 +388,41 @@ def trace():
             ("port_io_per_exit", "kensho", per_exit(("in", "out")), "count")]
 
 
+# --- the screen ---------------------------------------------------------------------------------
+
+SCREEN_TABLES, SCREEN_LEAD = 5, 4       # tables printed; lines before the first
+
+
+def screen():
+    """The debugger stops where a line reaches the framebuffer's text."""
+    print("  bench   lines on a framebuffer", flush=True)
+    elf = changed("screen-tables", "boot/early.c", r"^\t\toptions_print\(print_line\);$",
+                  "\t\toptions_print(print_line);\n" * SCREEN_TABLES)
+    names = subprocess.run(["nm", str(elf)], check=True, text=True, stdout=subprocess.PIPE).stdout
+    at = re.search(r"^(\w+) . fb_text_write\b", names, re.M)[1]
+    machine = machine_for("screen", mkiso.Boot(hv="console=screen help", elf=elf,
+                                               gfxpayload="1024x768x32"), graphics=True,
+                          extra="com1: enabled=0",      # help speaks there, too
+                          debugger=f"lb 0x{at}\n" + 'c\nshow "cpu0.icount"\n' * 1000)
+    emulator = emu.Emulator(emu.bochs_command(machine), machine.dir, terminal=True)
+    found, deadline = [], time.monotonic() + TIMEOUT_S
+    try:
+        while time.monotonic() < deadline and emulator.poll() is None:
+            time.sleep(3)
+            text = (machine.dir / "emulator.out").read_text(errors="replace")
+            count = [int(n) for n in re.findall(r"icount = (\d+)", text)]
+            if count and len(count) == len(found):
+                break           # the machine has halted
+            found = count
+    finally:
+        emulator.kill()
+    lines = [after - before for before, after in zip(found, found[1:])][SCREEN_LEAD:]
+    if len(lines) < 100:
+        raise RuntimeError(f"screen: {len(lines)} lines")
+    return [("screen_line", "kensho", round(statistics.mean(lines)), "instructions"),
+            ("screen_line_worst", "kensho", max(lines), "instructions")]
+
+
 def size():
     return [("load_bytes", "kensho", binary.load_bytes(), "bytes")]
 
@@ -453,7 +494,7 @@ def main(parts):
                  f"{info[0] if info else 'none'}: numbers of other emulators do not compare")
     rows, failed, started = [], [], time.monotonic()
     every = {"micro": micro, "points": points, "smp": smp, "linux": linux, "pinned": pinned, "trace": trace,
-             "size": size}
+             "screen": screen, "size": size}
     for part in parts or every:
         try:
             rows += every[part]()
