@@ -18,6 +18,7 @@
 #include "core/mem/ept_audit.h"
 #include "core/partition.h"
 #include "core/vp.h"
+#include "drivers/console.h"
 #include "drivers/pmtimer.h"
 
 #define PIC1_MASK     0x21
@@ -355,6 +356,7 @@ void boot_selftest(struct boot_state *b, struct partition *p, const struct boot_
 	log_info("selftest: %u checks, none failed", t.run);
 	if (b->options.selftest == SELFTEST_STOP) {
 		log_info("selftest=stop: nothing was started; reset the machine");
+		console_flush();
 		hw_halt();
 	}
 }

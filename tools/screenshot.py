@@ -42,8 +42,9 @@ def screenshot(mode, hv):
                    mkiso.Module(mkiso.mkinitrd(), "initrd")]
         boot = mkiso.Boot(hv=hv, modules=modules, gfxpayload="" if mode in ("text", "efi") else mode)
         machine = emu.Machine(dir=here, iso=mkiso.make_iso(here / "boot.iso", boot), cpus=2,
-                              model="Skylake-Client-v1")
-        emulator = emu.Emulator(emu.qemu_command(machine, "ovmf" if mode == "efi" else "bios"), here)
+                              model="Skylake-Client-v1",
+                              firmware="ovmf" if mode == "efi" else "bios")
+        emulator = emu.Emulator(emu.qemu_command(machine), here)
         try:
             wait_for_silence(here / "com1.log")
             with socket.socket(socket.AF_UNIX) as monitor:
