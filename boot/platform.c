@@ -87,9 +87,11 @@ void boot_acpi(struct boot_state *b)
 		 a->hpet_pa);
 }
 
+/* Some UEFI firmware leaves a vector table, too; there is nothing behind it. */
 void boot_bios(struct boot_state *b)
 {
-	bios_read(hw_phys_to_virt(hpa(0)), &b->bios);
+	if (!b->info.efi.present)
+		bios_read(hw_phys_to_virt(hpa(0)), &b->bios);
 }
 
 /* The best timer that works; the others are not touched: they are the guest's. */
