@@ -150,12 +150,11 @@ static err_t mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 		u32 type = e820_foreign_type(get_u32(e + 16));
 
 		/* Firmware lists many neighbours of one type: join them before giving up. */
-		if (m->count == E820_MAX && e820_normalise(m) != ERR_NONE)
+		if ((m->count == E820_MAX && e820_normalise(m) != ERR_NONE) ||
+		    e820_add(m, get_u64(e), get_u64(e + 8), type) != ERR_NONE) {
 			w->mmap_overflow = true;
-		else if (e820_add(m, get_u64(e), get_u64(e + 8), type) != ERR_NONE)
-			w->mmap_overflow = true;
-		if (w->mmap_overflow)
 			break;
+		}
 	}
 	w->has_mmap = true;
 	return ERR_NONE;
