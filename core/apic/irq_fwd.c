@@ -214,29 +214,50 @@ bool irq_fwd_extint_pending(const struct vp *vp)
 	return vp->event.extint;
 }
 
-#define PIC1_CMD     0x20
-#define PIC2_CMD     0xa0
-#define PIC_OCW3_IRR 0x0a
-#define PIC_OCW3_ISR 0x0b
+#define PIC1_CMD        0x20
+#define PIC1_MASK       0x21
+#define PIC2_CMD        0xa0
+#define PIC2_MASK       0xa1
+#define PIC_OCW2_END    0x60 /* specific EOI, + IRQ */
+#define PIC_OCW3_IRR    0x0a
+#define PIC_OCW3_ISR    0x0b
+#define PIC_CASCADE_IRQ 2u
+
+static u32 pic_in_service(u16 cmd)
+{
+	u32 isr;
+
+	hw_io_out(cmd, 1, PIC_OCW3_ISR);
+	isr = hw_io_in(cmd, 1);
+	hw_io_out(cmd, 1, PIC_OCW3_IRR); /* the state after initialisation */
+	return isr;
+}
 
 /*
  * A vector that was acknowledged under the firmware's 8259 set-up (IRQ 0 = 8 = #DF) and waited
- * while the guest initialised the 8259 anew would not exist on the bare machine: there it would not
- * have been acknowledged with IF = 0. The 8259 knows: a new initialisation clears its in-service
- * bits.
+ * while the guest initialised the 8259 anew, or masked the line, would not exist on the bare
+ * machine: there it would not have been acknowledged with IF = 0. The 8259 knows: a new
+ * initialisation clears its in-service bits. A line that is masked now is ended for the guest,
+ * which never hears of it.
  */
 static bool extint_is_stale(u8 vector)
 {
-	u32 in_service;
+	u32 line = 1u << (vector & 7), first, second;
 
 	if (vector >= EXC_COUNT || (hw_vmread(VMCS_GUEST_CR0) & CR0_PE) == 0)
 		return false;
-	hw_io_out(PIC1_CMD, 1, PIC_OCW3_ISR);
-	hw_io_out(PIC2_CMD, 1, PIC_OCW3_ISR);
-	in_service = hw_io_in(PIC1_CMD, 1) | hw_io_in(PIC2_CMD, 1);
-	hw_io_out(PIC1_CMD, 1, PIC_OCW3_IRR); /* the state after initialisation */
-	hw_io_out(PIC2_CMD, 1, PIC_OCW3_IRR);
-	return in_service == 0;
+	first = pic_in_service(PIC1_CMD);
+	second = pic_in_service(PIC2_CMD);
+	if ((first & line & ~(1u << PIC_CASCADE_IRQ)) && (hw_io_in(PIC1_MASK, 1) & line)) {
+		hw_io_out(PIC1_CMD, 1, PIC_OCW2_END | (vector & 7));
+		return true;
+	}
+	if ((second & line) && (hw_io_in(PIC2_MASK, 1) & line)) {
+		hw_io_out(PIC2_CMD, 1, PIC_OCW2_END | (vector & 7));
+		hw_io_out(PIC1_CMD, 1, PIC_OCW2_END | PIC_CASCADE_IRQ);
+		return true;
+	}
+	return (first | second) == 0;
 }
 
 s32 irq_fwd_extint_take(struct vp *vp)

@@ -356,33 +356,64 @@ static void test_extint_fifo_is_bounded(void)
 	EXPECT_FALSE(irq_fwd_extint_pending(VP));
 }
 
-static u32 pic_in_service;
+static u32 pic_isr[2], pic_mask[2];
 
 static u32 pic_read(u16 port, u32 size)
 {
-	return port == 0x20 ? pic_in_service : 0;
+	return port == 0x20   ? pic_isr[0]
+	       : port == 0xa0 ? pic_isr[1]
+	       : port == 0x21 ? pic_mask[0]
+			      : pic_mask[1];
+}
+
+/* What the 8259s were told to end: bit n: IRQ n. */
+static u32 pic_ended(void)
+{
+	u32 ended = 0;
+
+	for (u32 i = 0; i < fake.io_count; i++) {
+		const struct fake_io *io = &fake.io[i];
+
+		if (io->write && (io->val & ~7u) == 0x60)
+			ended |= 1u << ((io->val & 7) + (io->port == 0xa0 ? 8 : 0));
+	}
+	return ended;
 }
 
 static void test_stale_extint_is_dropped(void)
 {
 	static const struct {
 		bool protected;
-		u32 in_service;
+		u32 isr[2], mask[2];
 		s32 taken;
+		u32 ended;
 	} rows[] = {
-		{ true, 0, 0x31 },  /* the guest has initialised the 8259: 8 would be #DF */
-		{ true, 1, 0x08 },  /* it has not: an old system that lives with it */
-		{ false, 0, 0x08 }, /* the BIOS's own IRQ 0 */
+		/* the guest has initialised the 8259: 8 would be #DF */
+		{ true, { 0, 0 }, { 0, 0 }, 0x31, 0 },
+		/* it has not: an old system that lives with it */
+		{ true, { 1, 0 }, { 0, 0 }, 0x08, 0 },
+		/* it has masked the line: on the bare machine nothing would come */
+		{ true, { 1, 0 }, { 1, 0 }, 0x31, 1 },
+		{ true, { 1, 0 }, { 0xff, 0xff }, 0x31, 1 },
+		{ true, { 1, 0 }, { 0xfe, 0xff }, 0x08, 0 },
+		{ true, { 4, 1 }, { 0, 1 }, 0x31, 0x104 },
+		{ true, { 4, 1 }, { 4, 0 }, 0x08, 0 },
+		/* the BIOS's own IRQ 0 */
+		{ false, { 0, 0 }, { 0, 0 }, 0x08, 0 },
+		{ false, { 1, 0 }, { 0xff, 0xff }, 0x08, 0 },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		apic_test_init(1, false);
 		fake.io_in = pic_read;
-		pic_in_service = rows[i].in_service;
+		fake.io_count = 0;
+		memcpy(pic_isr, rows[i].isr, sizeof(pic_isr));
+		memcpy(pic_mask, rows[i].mask, sizeof(pic_mask));
 		hw_vmwrite(VMCS_GUEST_CR0, rows[i].protected);
 		irq_fwd_accept(VP, 0x08);
 		irq_fwd_accept(VP, 0x31);
 		EXPECT_CALL(rows[i].taken, irq_fwd_extint_take(VP));
+		EXPECT_EQ(rows[i].ended, pic_ended());
 	}
 }
 

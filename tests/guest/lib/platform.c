@@ -17,18 +17,23 @@
 
 static u64 measured_tsc_hz;
 
-static void pic_init(void)
+void pic_mask_all(void)
+{
+	outb(PIC1 + 1, 0xff);
+	outb(PIC2 + 1, 0xff);
+}
+
+void pic_init(u8 vector)
 {
 	outb(PIC1, 0x11);
 	outb(PIC2, 0x11);
-	outb(PIC1 + 1, PIC_BASE_VECTOR);
-	outb(PIC2 + 1, PIC_BASE_VECTOR + 8);
+	outb(PIC1 + 1, vector);
+	outb(PIC2 + 1, vector + 8);
 	outb(PIC1 + 1, 4);
 	outb(PIC2 + 1, 2);
 	outb(PIC1 + 1, 1);
 	outb(PIC2 + 1, 1);
-	outb(PIC1 + 1, 0xff);
-	outb(PIC2 + 1, 0xff);
+	pic_mask_all();
 }
 
 void pic_unmask(u32 irq)
@@ -193,7 +198,7 @@ void platform_quiesce(void)
 
 void platform_init(void)
 {
-	pic_init();
+	pic_init(PIC_BASE_VECTOR);
 	platform_quiesce();
 	tsc_calibrate();
 }

@@ -14,6 +14,8 @@ void platform_init(void);    /* 8259 remapped and masked, I/O APIC masked, TSC c
 void platform_quiesce(void); /* everything masked, PIT stopped, COM1 interrupts off */
 void platform_poweroff(void) __attribute__((noreturn));
 
+void pic_init(u8 vector); /* of IRQ 0; all masked */
+void pic_mask_all(void);
 void pic_unmask(u32 irq);
 void pic_eoi(u32 irq);
 u8 pic_isr(void);
