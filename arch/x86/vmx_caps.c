@@ -153,7 +153,7 @@ static bool may_set(u64 reg, u64 bits)
 	return has_bits(FIELD_GET(VMX_CTLS_ALLOWED1, reg), bits);
 }
 
-/* @c is not looked at for the rows of struct vmx_cpu. */
+/* @c is not looked at for the rows of struct vmx_cpu, @cpu not for the others. */
 static bool is_met(const struct requirement *req, const struct vmx_cpu *cpu,
 		   const struct vmx_caps *c)
 {
@@ -214,10 +214,12 @@ bool vmx_requirement(u32 i, const struct vmx_cpu *cpu, const struct vmx_caps *c,
 
 err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len)
 {
+	static const struct vmx_cpu no_cpu;
+
 	for (size_t i = 0; i < ARRAY_SIZE(requirements); i++) {
 		const struct requirement *req = &requirements[i];
 
-		if (!is_of_cpu(req) && !is_met(req, NULL, c)) {
+		if (!is_of_cpu(req) && !is_met(req, &no_cpu, c)) {
 			fmt_print(why, why_len, "this CPU's VMX lacks %s (needed because %s): %s",
 				  req->what, req->why, req->remedy);
 			return ERR_NODEV;
@@ -229,8 +231,10 @@ err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len)
 /* The row of struct vmx_cpu that @cpu misses first; NULL: none. */
 static const struct requirement *first_missing(const struct vmx_cpu *cpu)
 {
+	static const struct vmx_caps no_caps;
+
 	for (size_t i = 0; i < ARRAY_SIZE(requirements); i++) {
-		if (is_of_cpu(&requirements[i]) && !is_met(&requirements[i], cpu, NULL))
+		if (is_of_cpu(&requirements[i]) && !is_met(&requirements[i], cpu, &no_caps))
 			return &requirements[i];
 	}
 	return NULL;
