@@ -69,7 +69,6 @@ void boot_platform(struct boot_state *b);
 void boot_relocate(struct boot_state *b);
 
 /* test_fault.c: option test_fault: break deliberately. Returns unless test_fault_at=boot. */
-struct vp;
 void boot_test_fault(struct boot_state *b);
 
 /* test_fault=pause: all VPs stay in root for 500 ms, 1 s after the start and every 5 s from then

@@ -78,7 +78,9 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	options_default(&b->options);
 
 	err = mb2_parse(hw_phys_to_virt(hpa(mb2_pa)), GIB(4) - mb2_pa, &b->info, &why);
+	b->info.mb2_start = hpa(mb2_pa);
 	if (err != ERR_NONE) {
+		(void)boot_open_screen(&b->info);
 		open_consoles(CONSOLE_ALL);
 		fatal("boot loader information is unusable: %s", why);
 	}

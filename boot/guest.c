@@ -4,9 +4,12 @@
  *
  * Context: boot CPU. Planning changes nothing; boot_load_guest() writes guest memory.
  */
+#include "arch/x86/defs/paging.h"
+#include "arch/x86/paging.h"
 #include "boot/report.h"
 #include "boot/version.h"
 #include "core/hw.h"
+#include "core/lib/bits.h"
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "core/load/load.h"
@@ -170,18 +173,32 @@ const struct load_plan *boot_load_guest(void)
 	return &plan;
 }
 
+static bool is_in_physmap(u64 pa, u64 len)
+{
+	for (u64 at = ALIGN_DOWN(pa, PAGE_SIZE); at < pa + len; at += PAGE_SIZE) {
+		if (!paging_is_mapped((u64)(uintptr_t)hw_phys_to_virt(hpa(at))))
+			return false;
+	}
+	return true;
+}
+
 /* Rule P3: a CPU the guest does not get must not be in its MADT. */
 void boot_hide_cpus(const struct boot_state *b, struct partition *p)
 {
 	const struct acpi_info *a = &b->acpi;
 	u32 hidden = 0;
+	u8 *madt;
 
 	if (a->madt_pa == 0)
 		return;
+	/* Some firmware keeps its tables where its map has nothing. */
+	madt = hw_phys_to_virt(hpa(a->madt_pa));
+	if (!is_in_physmap(a->madt_pa, a->madt_len))
+		madt = mmio_map(hpa(a->madt_pa), a->madt_len);
 	for (u32 i = 0; i < a->cpu_count; i++) {
 		if (!a->cpu[i].enabled || partition_vp_by_apic_id(p, a->cpu[i].apic_id))
 			continue;
-		madt_disable_cpu(hw_phys_to_virt(hpa(a->madt_pa)), a->madt_len, &a->cpu[i]);
+		madt_disable_cpu(madt, a->madt_len, &a->cpu[i]);
 		hidden++;
 	}
 	log_info("cpus: the guest gets %u; %u more are disabled in the MADT", p->vp_count, hidden);

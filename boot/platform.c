@@ -21,6 +21,8 @@
 #define BIOS_AREA        0xe0000
 #define BIOS_AREA_BYTES  0x20000
 #define RSDP_ALIGN       16
+#define RSDP_REVISION    15
+#define RSDP_V1_LEN      20u /* revision 0 ends here */
 
 /* Tables are read through the early mapping of the first 4 GiB, where firmware puts them. */
 static const void *acpi_map(void *ctx, u64 pa, u64 len)
@@ -62,10 +64,12 @@ static u64 find_rsdp(struct boot_info *bi)
 	if (!bi->efi.present)
 		return bi->has_rsdp ? search_low_memory(bi) : 0;
 	pa = efi_find_rsdp(&bi->efi, acpi_map, NULL);
-	found = pa != 0 && !bi->has_rsdp ? acpi_map(NULL, pa, sizeof(bi->rsdp)) : NULL;
-	if (found != NULL) { /* the loader passed no copy */
-		memcpy(bi->rsdp, found, sizeof(bi->rsdp));
-		bi->rsdp_len = sizeof(bi->rsdp);
+	found = pa != 0 ? acpi_map(NULL, pa, sizeof(bi->rsdp)) : NULL;
+	if (found == NULL || memcmp(found, "RSD PTR ", 8) != 0)
+		return 0;
+	if (!bi->has_rsdp) { /* the loader passed no copy */
+		bi->rsdp_len = found[RSDP_REVISION] >= 2 ? sizeof(bi->rsdp) : RSDP_V1_LEN;
+		memcpy(bi->rsdp, found, bi->rsdp_len);
 		bi->has_rsdp = true;
 	}
 	return pa;

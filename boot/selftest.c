@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * selftest=: the machine is measured under VMX before the guest gets it: local APIC, clocks, page
- * tables, EPT, kicks, exits. Everything is put back: what a check changes, it restores; the VMCS of
- * VP 0 is made again.
+ * tables, EPT, kicks, exits. What a check changes, it restores, but for channel 2 of the 8254
+ * (which nobody uses before he programs it); the VMCS of VP 0 is made again.
  */
 #include "boot/selftest.h"
 
@@ -21,14 +21,16 @@
 #include "drivers/console.h"
 #include "drivers/pmtimer.h"
 
-#define PIC1_MASK     0x21
-#define PIC2_MASK     0xa1
-#define PORT_B        0x61
-#define SELF_VECTOR   0xf1u
-#define TSC_READS     10000u
-#define KICKS         100u
-#define LATE_PER_S    100u  /* a kick that takes longer than 10 ms is late */
-#define CLOCK_PPM_MAX 1000u /* between two clocks, measured over TSC_MEASURE_MS */
+#define PIC1_MASK      0x21
+#define PIC2_MASK      0xa1
+#define PORT_B         0x61
+#define SELF_VECTOR    0xf1u
+#define TSC_READS      10000u
+#define KICKS          100u
+#define KICKS_LATE_MAX 5u /* an SMI, or an outer hypervisor that ran something else */
+#define TRIES          3u
+#define LATE_PER_S     100u  /* a kick that takes longer than 10 ms is late */
+#define CLOCK_PPM_MAX  1000u /* between two clocks, measured over TSC_MEASURE_MS */
 
 const char selftest_not_here[] = "";
 
@@ -144,12 +146,16 @@ static const char *check_tsc_in_step(struct selftest *s)
 	return why;
 }
 
-/* False: @src is off, or does not count and @must. */
+/* False: @src is off, or does not count and @must. Off once may have been an SMI, or another guest
+ * of an outer hypervisor. */
 static bool agrees(const struct tick_source *src, u64 want_hz, const char *key, bool must)
 {
-	u64 hz = src->hz != 0 ? tsc_measure(src) : 0;
-	u64 off = hz > want_hz ? hz - want_hz : want_hz - hz;
+	u64 hz = 0, off = ~0ull;
 
+	for (u32 i = 0; i < TRIES && off > want_hz / 1000000 * CLOCK_PPM_MAX; i++) {
+		hz = src->hz != 0 ? tsc_measure(src) : 0;
+		off = hz > want_hz ? hz - want_hz : want_hz - hz;
+	}
 	add(key, hz);
 	return hz == 0 ? !must : off <= want_hz / 1000000 * CLOCK_PPM_MAX;
 }
@@ -209,7 +215,7 @@ static const char *check_ept_audit(struct selftest *s)
 
 /* --- kicks --- */
 
-/* Ticks until the NMI is taken there; ~0: never. */
+/* Ticks until the NMI is taken there; ~0: not within @limit. */
 static u64 kick_once(struct vp *vp, u64 limit)
 {
 	u64 start = rdtsc();
@@ -224,25 +230,30 @@ static u64 kick_once(struct vp *vp, u64 limit)
 
 static const char *kick_cpu(struct selftest *s, struct vp *vp)
 {
-	u64 limit = s->b->tsc.tsc_hz / LATE_PER_S;
+	u64 hz = s->b->tsc.tsc_hz;
 	struct stats *st = &s->stats;
+	u32 late = 0;
 
 	st->count = 0;
 	for (u32 i = 0; i < KICKS; i++) {
-		u64 ticks = kick_once(vp, limit);
+		u64 ticks = kick_once(vp, hz);
 
 		if (ticks == ~0ull) {
 			add("lost_by_cpu", vp->apic_id);
 			add("kick", i);
-			return "a kick is lost or late";
+			return "a kick is lost";
 		}
+		late += ticks > hz / LATE_PER_S;
 		stats_add(st, ticks);
 	}
+	add_of_cpu("late", vp->apic_id, late);
 	add_of_cpu("kicks", vp->apic_id, st->count);
 	add_of_cpu("min_ticks", vp->apic_id, (s64)stats_min(st));
 	add_of_cpu("median_ticks", vp->apic_id, (s64)stats_median(st));
 	add_of_cpu("max_ticks", vp->apic_id, (s64)stats_max(st));
 	add_of_cpu("median_ns", vp->apic_id, (s64)clock_tsc_to_ns(&s->p->clock, stats_median(st)));
+	if (late > KICKS_LATE_MAX)
+		return "kicks are late";
 	return NULL;
 }
 

@@ -44,7 +44,7 @@ struct fb_text {
 	u8 shown[FB_ROWS_MAX][FB_COLS_MAX];
 };
 
-/* fb_text_open() - clear the screen. @mode: passed framebuffer_check(). */
+/* fb_text_open() - clear the screen. @mode: passed framebuffer_refusal(). */
 void fb_text_open(struct fb_text *t, const struct fb_mode *mode);
 
 /* fb_text_panic() - the same in alarm colours, whatever is on it; the first screenful stays. */

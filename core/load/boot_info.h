@@ -73,7 +73,8 @@ struct boot_info {
 /**
  * mb2_parse() - walk the multiboot2 tags at @data.
  * @len: bytes that may be read; the total_size field must not exceed it.
- * @why: on error set to a static sentence that names what is malformed, for the user.
+ * @why: on error set to a static sentence that names what is malformed, for the user; the
+ * framebuffer is filled in all the same where there is one.
  *
  * Unknown tags are skipped. Bounded by @len. Spec: Multiboot2 "Boot information format".
  */

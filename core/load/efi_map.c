@@ -116,6 +116,10 @@ u32 efi_e820_type(const struct efi_descriptor *d)
 	case EFI_PERSISTENT:
 		return E820_PMEM;
 	default:
+		/* Linux calls whatever has the attribute, and a type of the firmware's own may. */
+		if ((d->attributes & (EFI_MEMORY_RUNTIME | EFI_MEMORY_WB)) ==
+		    (EFI_MEMORY_RUNTIME | EFI_MEMORY_WB))
+			return E820_EFI_RUNTIME;
 		/* Unaccepted memory, too: somebody would have to accept it first. What cannot be
 		 * cached is no memory: on real machines the PCI configuration window. */
 		return (d->attributes & EFI_MEMORY_WB) != 0 ? E820_RESERVED : E820_EFI_MMIO;

@@ -31,6 +31,7 @@
 #define MB2_FB_INDEXED     0u
 #define MB2_FB_RGB         1u
 #define MB2_FB_TEXT        2u
+#define MB2_RANGES_SPARE   2u    /* reserving our region splits one */
 #define MB2_MMAP_MAX       4096u /* entries before they are joined: bounds the sorting */
 
 struct mb2_walk {
@@ -352,6 +353,8 @@ static err_t memory_finish(struct mb2_walk *w)
 			    "EFI boot services still run: start Kensho with GRUB's multiboot2 "
 			    "command, which ends them");
 	TRY(bi->efi.map.count != 0 ? efi_memory(w) : loader_memory(w));
+	if (bi->memory.count > E820_MAX - MB2_RANGES_SPARE)
+		return fail(w, ERR_NOMEM, "memory map has more than 126 ranges");
 	if (e820_ram_bytes(&bi->memory) == 0)
 		return fail(w, ERR_NOENT, "multiboot2: the memory map has no usable RAM");
 	if (e820_ram_top(&bi->memory, GIB(4)) == 0)
@@ -383,6 +386,23 @@ static err_t walk(struct mb2_walk *w, const u8 *data, u64 total)
 	}
 }
 
+/* After an error: where it can be shown. The walk may have ended before this tag. */
+static void find_framebuffer(struct mb2_walk *w, const u8 *data, u64 total)
+{
+	u64 at = 8;
+
+	while (range_fits(at, MB2_TAG_HEADER_LEN, total)) {
+		u32 len = get_u32(data + at + 4);
+
+		if (len < MB2_TAG_HEADER_LEN || !range_fits(at, len, total))
+			return;
+		if (get_u32(data + at) == MB2_TAG_FB &&
+		    framebuffer_tag(w, data + at, len) == ERR_NONE)
+			return;
+		at += ALIGN_UP((u64)len, 8);
+	}
+}
+
 err_t mb2_parse(const void *data, u64 len, struct boot_info *bi, const char **why)
 {
 	struct mb2_walk w = { .bi = bi, .why = "multiboot2: internal error" };
@@ -401,7 +421,9 @@ err_t mb2_parse(const void *data, u64 len, struct boot_info *bi, const char **wh
 	}
 	bi->mb2_len = total;
 	err = walk(&w, data, total);
-	if (err != ERR_NONE)
+	if (err != ERR_NONE) {
 		*why = w.why;
+		find_framebuffer(&w, data, total);
+	}
 	return err;
 }

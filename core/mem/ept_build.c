@@ -187,6 +187,13 @@ static u64 address_limit(const struct partition *p)
 	return BIT64(umin32(p->machine.phys_bits, EPT_ADDRESS_BITS));
 }
 
+/* Special memory (persistent, a firmware's own types) waits for its first access, too. */
+static bool is_used_from_the_start(u32 type)
+{
+	return type == E820_RAM || type == E820_ACPI || type == E820_NVS ||
+	       type == E820_EFI_RUNTIME;
+}
+
 /* What is mapped from the start, whole GiBs. Firmware lists registers at any height, some below 1
  * TiB on every AMD machine: with the first access, or their tables would take the heap. */
 static u64 eager_limit(const struct partition *p)
@@ -194,10 +201,12 @@ static u64 eager_limit(const struct partition *p)
 	u64 top = GIB(4);
 
 	for (u32 i = 0; i < p->memory.count; i++) {
-		if (e820_is_memory(&p->memory, &p->memory.e[i]))
-			top = umax64(top, p->memory.e[i].base + p->memory.e[i].len);
+		const struct e820_entry *e = &p->memory.e[i];
+
+		if (is_used_from_the_start(e->type))
+			top = umax64(top, umin64(e->base + e->len, address_limit(p)));
 	}
-	return umin64(ALIGN_UP(top, PAGE_SIZE_1G), address_limit(p));
+	return ALIGN_UP(top, PAGE_SIZE_1G);
 }
 
 static err_t alloc_filled(hpa_t *out, int fill)

@@ -260,6 +260,28 @@ static void test_edited_map_agrees_with_e820(void)
 	EXPECT_NE(EFI_RESERVED, descriptor_at(region + len)->type);
 }
 
+/* What the guest calls may have a type of the firmware's own. */
+static void test_the_runtime_attribute_counts(void)
+{
+	static const struct {
+		u32 type;
+		u64 attributes;
+		u32 e820;
+	} row[] = {
+		{ 0, EFI_MEMORY_RUNTIME | 0xf, E820_EFI_RUNTIME },
+		{ 0x80000001, EFI_MEMORY_RUNTIME | 0xf, E820_EFI_RUNTIME },
+		{ 0, 0xf, E820_RESERVED },
+		{ 0, EFI_MEMORY_RUNTIME | 1, E820_EFI_MMIO },
+		{ EFI_MMIO, EFI_MEMORY_RUNTIME | 1, E820_EFI_MMIO },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
+		struct efi_descriptor d = { .type = row[i].type, .attributes = row[i].attributes };
+
+		EXPECT_EQ(row[i].e820, efi_e820_type(&d));
+	}
+}
+
 static void test_write_keeps_firmwares_stride(void)
 {
 	u8 out[3 * 48];
@@ -343,5 +365,5 @@ static void test_bad_tables_are_survived(void)
 TEST_MAIN(TEST(test_maps_of_real_firmware), TEST(test_random_maps_overlapping_and_unsorted),
 	  TEST(test_many_descriptors_are_joined), TEST(test_set_splits_descriptors),
 	  TEST(test_set_without_room_changes_nothing), TEST(test_edited_map_agrees_with_e820),
-	  TEST(test_write_keeps_firmwares_stride), TEST(test_rsdp_is_in_the_configuration_table),
-	  TEST(test_bad_tables_are_survived))
+	  TEST(test_the_runtime_attribute_counts), TEST(test_write_keeps_firmwares_stride),
+	  TEST(test_rsdp_is_in_the_configuration_table), TEST(test_bad_tables_are_survived))

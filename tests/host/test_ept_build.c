@@ -316,6 +316,8 @@ static void test_registers_far_above_ram_take_no_tables(void)
 	machine();
 	EXPECT_EQ(ERR_NONE, e820_add(&p->memory, 0xe000000000, 0x1000, E820_EFI_MMIO));
 	EXPECT_EQ(ERR_NONE, e820_add(&p->memory, 0xfd00000000, 0x300000000, E820_RESERVED));
+	EXPECT_EQ(ERR_NONE, e820_add(&p->memory, 0x10000000000, 0x4000000000, E820_PMEM));
+	EXPECT_EQ(ERR_NONE, e820_add(&p->memory, ~0ull << 20, 0x100000, 77));
 	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, false, true, false, MT_WB));
 	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
 	EXPECT_EQ(pages, p->ept.pages);

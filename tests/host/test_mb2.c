@@ -322,6 +322,38 @@ static void test_framebuffer_kinds(void)
 	EXPECT_EQ(FRAMEBUFFER_NONE, bi.framebuffer.kind);
 }
 
+/* An error is shown on the screen, also when it comes before the tag of the screen. */
+static void test_framebuffer_is_known_after_an_error(void)
+{
+	begin();
+	for (u32 i = 0; i < 17; i++)
+		module_tag(i, i + 1, "m");
+	framebuffer_tag(1, 38);
+	expect_why("more than 16 modules");
+	EXPECT_EQ(FRAMEBUFFER_PIXEL, bi.framebuffer.kind);
+	EXPECT_EQ(4100, bi.framebuffer.pitch);
+}
+
+/* Our region splits an entry: two places are kept. */
+static void test_map_keeps_room_for_the_region(void)
+{
+	static u64 many[128][3];
+
+	for (u32 count = 126; count <= 128; count++) {
+		for (u32 i = 0; i < count; i++) {
+			many[i][0] = i * 0x1000ull;
+			many[i][1] = 0x1000;
+			many[i][2] = i % 2 + 1;
+		}
+		begin();
+		mmap_tag((const u64(*)[3])many, count);
+		if (count <= E820_MAX - 2)
+			expect_ok();
+		else
+			expect_why("more than 126 ranges");
+	}
+}
+
 static void test_framebuffer_tag_too_short(void)
 {
 	static const struct {
@@ -543,6 +575,7 @@ TEST_MAIN(TEST(test_map_that_contradicts_itself), TEST(test_no_usable_memory_bel
 	  TEST(test_malformed_tags_are_named), TEST(test_too_much_is_told),
 	  TEST(test_tags_for_guests_are_kept), TEST(test_framebuffer_comes_through),
 	  TEST(test_framebuffer_kinds), TEST(test_framebuffer_tag_too_short),
+	  TEST(test_framebuffer_is_known_after_an_error), TEST(test_map_keeps_room_for_the_region),
 	  TEST(test_efi_information_comes_through), TEST(test_efi_of_32_bits),
 	  TEST(test_efi_boot_services_stop_the_boot), TEST(test_malformed_efi_tags_are_named),
 	  TEST(test_efi_map_replaces_a_loader_map_too_long), TEST(test_nasty_memory_maps))

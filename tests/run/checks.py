@@ -242,7 +242,7 @@ def log_on_screen(run):
     """The picture shows what COM1 said until the guest started, to the last character: its newest
     lines where it scrolled."""
     log = run.text("com1").replace("\r", "")
-    log = log[log.index("Kensho 0."):]
+    log = log[re.search(r"Kensho 0\.|boot loader information is unusable", log).start():]
     end = log.find("starting the guest")
     rows, cols = run.picture_rows
     want = []

@@ -14,6 +14,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     mb2:VARIANT          a tiny multiboot 2 image with a fault in its header
     junk                 a file that is no kernel at all
     none                 no module
+    many:N               N modules
     demo                 the demonstration guest's own file
 """
 
@@ -256,4 +257,7 @@ def image(name, directory, append):
         return [mkiso.Module(results.ROOT / "build/demo.elf", "guest2", append)]
     if kind == "none":
         return []
+    if kind == "many":
+        program = results.ROOT / "build/guest/suite.elf"
+        return [mkiso.Module(program, f"guest{i}", "module:") for i in range(int(arg))]
     raise ValueError(f"unknown image {name}")
