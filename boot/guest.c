@@ -124,6 +124,16 @@ static void use_demo(const struct boot_state *b, struct load_input *in)
 			 "command line>\" after multiboot2 (and one for an initrd)");
 }
 
+/* It may hold passwords and keys, and users send what stands between the lines of a report. */
+static void log_cmdline(const struct guest_image *kernel)
+{
+	const char *text = kernel->cmdline[0] ? kernel->cmdline : "(empty)";
+
+	if (report_is_open(&boot_report))
+		text = "(not shown in a report)";
+	log_info("guest command line: %s", text);
+}
+
 void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 {
 	const struct boot_info *bi = &b->info;
@@ -162,7 +172,7 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 	}
 	report_plan(images, bi->module_count, &plan);
 	log_info("guest: %s, %llu KiB, entry %llx", plan.what, in.kernel->len >> 10, plan.rip);
-	log_info("guest command line: %s", in.kernel->cmdline[0] ? in.kernel->cmdline : "(empty)");
+	log_cmdline(in.kernel);
 }
 
 const struct load_plan *boot_load_guest(void)
