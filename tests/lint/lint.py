@@ -10,6 +10,7 @@ import sys
 
 import binary
 import layers
+import links
 import messages
 import size
 import sources
@@ -28,6 +29,7 @@ CHECKS = {
     "profiles-doc": text.profiles_doc,
     "troubleshooting": messages.check,
     "report-doc": text.report_doc,
+    "links": links.check,
     "size": size.check,
     "wx": binary.wx,
     "pure": binary.pure,
