@@ -32,7 +32,7 @@ def font():
 
 
 def cell_size(width, height):
-    """Dots of a cell: README, "The screen"."""
+    """Dots of a cell: docs/screen.md, "Which screens work"."""
     scale = max(1, min(width // 1024, height // 384, 16))
     return scale, scale * 2 if height >= 384 else 1
 
