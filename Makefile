@@ -192,14 +192,14 @@ KOBJ := $(patsubst %.c,$(B)/kernel/%.o,$(filter %.c,$(KERNEL_SRC))) \
 	$(patsubst %.S,$(B)/kernel/%.S.o,$(filter %.S,$(KERNEL_SRC)))
 
 # The demonstration guest: a program of its own, linked into the image as a file. It takes pure code
-# from core (ACPI tables, formatted text) and nothing else from the hypervisor.
+# (ACPI tables, formatted text, text on a framebuffer) and nothing else from the hypervisor.
 DEMO_CFLAGS := -std=gnu17 -Os -g -ffreestanding -m64 -march=x86-64 -fno-pic -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -fno-strict-aliasing -fno-common -fno-asynchronous-unwind-tables \
 	-ffunction-sections -fdata-sections -fcf-protection=none -fno-stack-protector \
 	-fno-tree-loop-distribute-patterns -ffile-prefix-map=$(CURDIR)/= \
 	$(filter-out -Wmissing-prototypes,$(WARN)) -I.
 DEMO_SRC := $(wildcard boot/demo/*.c boot/demo/*.S) $(wildcard core/acpi/*.c) core/lib/fmt.c \
-	core/lib/string.c
+	core/lib/string.c core/load/framebuffer.c drivers/fb_text.c drivers/font8x8.c
 DEMO_OBJ := $(DEMO_SRC:%=$(B)/demo/%.o)
 
 # addr2line wants the one with symbols.

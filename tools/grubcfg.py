@@ -35,12 +35,17 @@ def quote(text):
     return " ".join(out)
 
 
+def screen_mode(boot):
+    return ["insmod all_video", f"set gfxpayload={boot.gfxpayload}"] if boot.gfxpayload else TEXT_MODE
+
+
 def direct_lines(boot):
     lines = boot.before.splitlines()
     mods = boot.modules
     if boot.hv is None and mods[0].name == "guest2":
         lines.append(f"multiboot2 /boot/guest2 {quote(mods[0].string)}")
         lines += [f"module2 /boot/{m.name} {quote(m.string)}" for m in mods[1:]]
+        lines += screen_mode(boot)
     elif boot.hv is None and mods[0].name == "guest":
         lines.append(f"multiboot /boot/guest {quote(mods[0].string)}")
         lines += [f"module /boot/{m.name} {quote(m.string)}" for m in mods[1:]]
@@ -50,8 +55,7 @@ def direct_lines(boot):
     else:
         lines.append(f"multiboot2 /boot/kensho.elf {quote(boot.hv)}")
         lines += [f"module2 /boot/{m.name} {quote(m.string)}" for m in mods]
-        lines += TEXT_MODE if not boot.gfxpayload else \
-            ["insmod all_video", f"set gfxpayload={boot.gfxpayload}"]
+        lines += screen_mode(boot)
     return "\n".join("\t" + line.rstrip() for line in lines)
 
 

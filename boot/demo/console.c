@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Demonstration guest: COM1 has everything, in order; the screen has it in pages to leaf through.
- * Pages are kept as text, so that another kind of screen needs only its own draw_cell().
+ * Pages are kept as text; screen.c draws them.
  */
 #include "boot/demo/demo.h"
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 
-#define COLS      80u
-#define ROWS      25u
-#define PAGE_ROWS (ROWS - 2) /* between the title and the status line */
+#define COLS      SCREEN_COLS
+#define PAGE_ROWS (SCREEN_ROWS - 2) /* between the title and the status line */
 #define PAGES     16u
 
 #define COM1        0x3f8
@@ -60,19 +59,10 @@ void console_open(void)
 	has_com1 = port_in8(COM1 + 5) != 0xff;
 }
 
-/* The hook for a screen that is not VGA text. */
-static void draw_cell(u32 y, u32 x, char c, u8 attr)
-{
-	volatile u16 *cells = (volatile u16 *)demo_boot.text_screen;
-
-	if (cells)
-		cells[y * COLS + x] = (u16)(attr << 8 | (u8)c);
-}
-
 static void draw_line(u32 y, const char *text, u32 len, u8 attr)
 {
 	for (u32 x = 0; x < COLS; x++)
-		draw_cell(y, x, x < len && text[x] != '\0' ? text[x] : ' ', attr);
+		screen_cell(y, x, x < len && text[x] != '\0' ? text[x] : ' ', attr);
 }
 
 void page_show(u32 n)
@@ -93,7 +83,7 @@ void page_show(u32 n)
 
 void status_line(const char *text)
 {
-	draw_line(ROWS - 1, text, (u32)strlen(text), ATTR_TITLE);
+	draw_line(SCREEN_ROWS - 1, text, (u32)strlen(text), ATTR_TITLE);
 }
 
 static void page_add(const char *title)

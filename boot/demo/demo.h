@@ -8,23 +8,16 @@
 #include "core/acpi/acpi.h"
 #include "core/lib/bits.h"
 #include "core/lib/compiler.h"
-
-struct demo_range {
-	u64 base, len;
-	u32 type;
-};
-
-#define DEMO_RANGES 128
+#include "core/load/boot_info.h"
 
 /* What the boot loader said, copied before anything is overwritten. */
 struct demo_boot {
 	bool is_multiboot2;
 	char loader[64];
 	u32 modules;
-	u32 ranges;
-	struct demo_range range[DEMO_RANGES];
-	u64 text_screen; /* address of an 80x25 text screen, 0: none */
-	bool pixels;     /* a linear framebuffer is there */
+	bool is_efi;
+	struct e820_map memory;
+	struct boot_framebuffer framebuffer;
 	u8 rsdp[36];
 	u32 rsdp_len;
 	bool has_acpi;
@@ -62,6 +55,18 @@ void status_line(const char *text);
 
 /* key_read() - a character from COM1 or the keyboard; 0: none. */
 char key_read(void);
+
+/* --- screen.c ----------------------------------------------------------------------------------
+ */
+
+#define SCREEN_COLS 80u
+#define SCREEN_ROWS 25u
+
+void screen_open(void); /* a screen that cannot be used is named on COM1 */
+void screen_name(char *name, u32 len);
+
+/* screen_cell() - draw one character. @attr: of VGA text; a framebuffer has one colour. */
+void screen_cell(u32 row, u32 col, char c, u8 attr);
 
 /* --- cpu.c -------------------------------------------------------------------------------------
  */

@@ -7,7 +7,6 @@
 #include "core/lib/bytes.h"
 
 #define BOOT_MAGIC 0x36d76289u
-#define VGA_TEXT   0xb8000
 
 extern u32 boot_magic, boot_info_pa;
 struct demo_boot demo_boot;
@@ -28,10 +27,32 @@ static void memory_tag(const u8 *tag, u32 len)
 {
 	u32 size = get_u32(tag + 8);
 
-	for (u32 at = 16; size != 0 && at + 24 <= len && demo_boot.ranges < DEMO_RANGES; at += size)
-		demo_boot.range[demo_boot.ranges++] =
-			(struct demo_range){ get_u64(tag + at), get_u64(tag + at + 8),
+	for (u32 at = 16; size != 0 && at + 24 <= len && demo_boot.memory.count < E820_MAX;
+	     at += size)
+		demo_boot.memory.e[demo_boot.memory.count++] =
+			(struct e820_entry){ get_u64(tag + at), get_u64(tag + at + 8),
 					     get_u32(tag + at + 16) };
+}
+
+static void framebuffer_tag(const u8 *tag, u32 len)
+{
+	static const enum framebuffer_kind kinds[] = { FRAMEBUFFER_INDEXED, FRAMEBUFFER_PIXEL,
+						       FRAMEBUFFER_TEXT };
+	struct boot_framebuffer *fb = &demo_boot.framebuffer;
+
+	if (len < 32 || tag[29] >= ARRAY_SIZE(kinds) || (tag[29] == 1 && len < 38))
+		return;
+	*fb = (struct boot_framebuffer){ .kind = kinds[tag[29]],
+					 .pa = get_u64(tag + 8),
+					 .pitch = get_u32(tag + 16),
+					 .width = get_u32(tag + 20),
+					 .height = get_u32(tag + 24),
+					 .bpp = tag[28] };
+	if (fb->kind != FRAMEBUFFER_PIXEL)
+		return;
+	fb->red = (struct framebuffer_channel){ tag[32], tag[33] };
+	fb->green = (struct framebuffer_channel){ tag[34], tag[35] };
+	fb->blue = (struct framebuffer_channel){ tag[36], tag[37] };
 }
 
 static void rsdp_tag(const u8 *tag, u32 len)
@@ -57,8 +78,12 @@ static void one_tag(const u8 *tag, u32 len)
 		memory_tag(tag, len);
 		break;
 	case 8:
-		demo_boot.pixels = tag[29] != 2;
-		demo_boot.text_screen = tag[29] == 2 ? get_u64(tag + 8) : 0;
+		framebuffer_tag(tag, len);
+		break;
+	case 11:
+	case 12:
+	case 17:
+		demo_boot.is_efi = true;
 		break;
 	case 14:
 	case 15:
@@ -75,7 +100,6 @@ void boot_read(void)
 	const char *why;
 	u32 total;
 
-	demo_boot.text_screen = VGA_TEXT;
 	demo_boot.is_multiboot2 = boot_magic == BOOT_MAGIC;
 	if (!demo_boot.is_multiboot2)
 		return;

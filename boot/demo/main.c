@@ -65,22 +65,26 @@ static void key(char c, u32 *page)
 	}
 }
 
-static void idle(void)
+static void show_uptime(u64 begin)
 {
-	u64 begin = rdtsc();
-	u32 page = 0, shown = 0;
+	u64 ns = kvmclock_ns();
 	char line[81];
 
+	fmt_print(line, sizeof(line),
+		  " up %llu s%s | space, b: next, last page | r: reboot | p: power off",
+		  ns != 0 ? ns / 1000000000 : (rdtsc() - begin) / demo_tsc_hz,
+		  ns != 0 ? " by kvmclock" : "");
+	status_line(line);
+}
+
+static void idle(u64 begin)
+{
+	u32 page = 0, shown = 0;
+
 	for (;;) {
-		if (ticks - shown >= STATUS_INTERVAL || shown == 0) {
-			shown = ticks | 1;
-			fmt_print(line, sizeof(line),
-				  " up %llu s%s | space, b: next, last page | r: reboot | p: power "
-				  "off",
-				  kvmclock_ns() != 0 ? kvmclock_ns() / 1000000000
-						     : (rdtsc() - begin) / demo_tsc_hz,
-				  kvmclock_ns() != 0 ? " by kvmclock" : "");
-			status_line(line);
+		if (ticks - shown >= STATUS_INTERVAL) {
+			shown = ticks;
+			show_uptime(begin);
 		}
 		key(key_read(), &page);
 		halt_until_interrupt();
@@ -89,8 +93,11 @@ static void idle(void)
 
 void demo_main(void)
 {
+	u64 begin;
+
 	boot_read();
 	console_open();
+	screen_open();
 	cpu_init();
 	show_summary();
 	show_help();
@@ -101,9 +108,12 @@ void demo_main(void)
 	show_clocks();
 	show_cpus();
 	show_costs();
+	begin = rdtsc();
+	page_show(0);
+	show_uptime(begin);
+	/* Who waits for this line finds the screen complete. */
 	print("\ndemo: end of the tour; idling. Keys here or on the keyboard: r reboots, p powers "
 	      "off\n");
-	page_show(0);
 	apic_timer_start(TICK_HZ, demo_tsc_hz);
-	idle();
+	idle(begin);
 }

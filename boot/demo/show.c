@@ -5,8 +5,6 @@
 #include "core/lib/string.h"
 #include "hv/kvm/kvm_abi.h"
 
-#define RAM 1u
-
 static void brand(char *text)
 {
 	for (u32 i = 0; i < 3; i++) {
@@ -33,8 +31,8 @@ static u64 ram_bytes(void)
 {
 	u64 sum = 0;
 
-	for (u32 i = 0; i < demo_boot.ranges; i++)
-		sum += demo_boot.range[i].type == RAM ? demo_boot.range[i].len : 0;
+	for (u32 i = 0; i < demo_boot.memory.count; i++)
+		sum += demo_boot.memory.e[i].type == E820_RAM ? demo_boot.memory.e[i].len : 0;
 	return sum;
 }
 
@@ -52,12 +50,13 @@ static void show_why(void)
 
 void show_summary(void)
 {
-	char name[49];
+	char name[49], screen[64];
 	const char *cpu = name;
 
 	brand(name);
 	while (*cpu == ' ')
 		cpu++;
+	screen_name(screen, sizeof(screen));
 	page_begin("summary");
 	show_why();
 	print("started by       %s\n",
@@ -67,9 +66,7 @@ void show_summary(void)
 	      demo_boot.has_acpi ? demo_boot.acpi.cpu_count : 1);
 	print("memory           %llu MiB for this guest\n", ram_bytes() >> 20);
 	print("CPUID shows      %s\n", host_text());
-	if (demo_boot.pixels)
-		print("screen           a framebuffer, which this guest does not draw on: see "
-		      "COM1\n");
+	print("screen           %s\n", screen);
 }
 
 void show_help(void)
@@ -124,29 +121,30 @@ static const char *type_name(u32 type)
 	return type < ARRAY_SIZE(names) ? names[type] : "reserved (other)";
 }
 
-static bool touches_ram(const struct demo_range *r)
+static bool touches_ram(const struct e820_entry *r)
 {
-	for (u32 i = 0; i < demo_boot.ranges; i++) {
-		const struct demo_range *o = &demo_boot.range[i];
+	for (u32 i = 0; i < demo_boot.memory.count; i++) {
+		const struct e820_entry *o = &demo_boot.memory.e[i];
 
-		if (o->type == RAM && (o->base == r->base + r->len || o->base + o->len == r->base))
+		if (o->type == E820_RAM &&
+		    (o->base == r->base + r->len || o->base + o->len == r->base))
 			return true;
 	}
 	return false;
 }
 
 /* The loader does not say which: what a reserved piece of 2-MiB pages beside RAM must be. */
-static bool looks_like_kensho(const struct demo_range *r)
+static bool looks_like_kensho(const struct e820_entry *r)
 {
-	return demo_host.is_kensho && r->type != RAM && r->len != 0 &&
+	return demo_host.is_kensho && r->type != E820_RAM && r->len != 0 &&
 	       IS_ALIGNED(r->base | r->len, MIB(2)) && r->base < GIB(4) && touches_ram(r);
 }
 
 void show_memory(void)
 {
 	page_begin("memory map");
-	for (u32 i = 0; i < demo_boot.ranges; i++) {
-		const struct demo_range *r = &demo_boot.range[i];
+	for (u32 i = 0; i < demo_boot.memory.count; i++) {
+		const struct e820_entry *r = &demo_boot.memory.e[i];
 
 		print("%016llx-%016llx %-16s%s\n", r->base, r->base + r->len - 1,
 		      type_name(r->type), looks_like_kensho(r) ? " <- Kensho itself" : "");

@@ -16,6 +16,9 @@ header:
 	.short	4, 1			/* console: optional, EGA text is fine */
 	.long	12, 2
 	.balign	8
+	.short	5, 1			/* framebuffer: optional, any mode */
+	.long	20, 0, 0, 0
+	.balign	8
 	.short	0, 0
 	.long	8
 header_end:
@@ -163,6 +166,8 @@ ap_next: .long	1
 page_pml4: .skip 4096
 page_pdpt: .skip 4096
 page_pd:   .skip 4 * 4096
+	.globl	page_pdpt, page_screen
+page_screen: .skip 4096			/* screen.c's */
 	.skip	16384
 boot_stack_top:
 ap_stacks: .skip DEMO_CPUS << AP_STACK_SHIFT

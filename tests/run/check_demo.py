@@ -104,3 +104,20 @@ def demo_facts(run):
     kvm = kensho and "kvm=off" not in run.row["hv"] and "profile=bare" not in run.row["hv"]
     return (cpuid(text, kvm) + memory(run, text, kensho) + clocks(text, kvm) +
             processors(run, text) + costs(text, kvm, int(run.row["cpus"])))
+
+
+def demo_picture(run):
+    """The picture shows the first page of what COM1 said, to the last character, and nothing else."""
+    pages = re.split(r"^== (.*)\n", run.text("com1").replace("\r", ""), flags=re.M)[1:]
+    rows, _ = run.picture_rows
+    if not pages or len(rows) < 25:
+        return [f"{len(pages)} pages on COM1, {len(rows)} lines on the screen"]
+    title = re.escape(f"Kensho demonstration guest, page 1 of @: {pages[0]}").replace("@", r"\d+")
+    want = [line[:80].rstrip() for line in (pages[1].rstrip("\n").split("\n") + [""] * 23)[:23]]
+    bad = [] if re.fullmatch(" " + title, rows[0]) else [f"title: {rows[0]!r}"]
+    bad += [f"screen row {i}: {got!r}, not {line!r}"
+            for i, (got, line) in enumerate(zip(rows[1:], want), 1) if got != line]
+    if not re.fullmatch(r" up \d+ s( by kvmclock)? \| space, b: next, last page \| r: reboot \| p: "
+                        "power off", rows[24]):
+        bad.append(f"status line: {rows[24]!r}")
+    return bad + [f"below the page: {row!r}" for row in rows[25:] if row]

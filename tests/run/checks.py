@@ -19,7 +19,7 @@ import results
 sys.path.insert(0, str(results.ROOT / "tools"))
 import emu  # noqa: E402
 import mkiso  # noqa: E402
-from check_demo import demo_facts  # noqa: E402, F401 (a check like those below)
+from check_demo import demo_facts, demo_picture  # noqa: E402, F401 (checks like those below)
 
 
 def section(text, name):
