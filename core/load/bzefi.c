@@ -19,11 +19,9 @@ u32 bzimage_efi_prepare(const struct load_input *in, struct load_plan *out)
 	const struct boot_efi *efi = in->efi;
 
 	/* Without a map Linux can neither call the firmware nor know what of it to keep. */
-	if (efi == NULL || efi->map.count == 0 || efi->systab_pa == 0)
+	if (efi == NULL || efi->systab_pa == 0)
 		return 0;
-	out->efi = efi->map;
-	if (efi_map_agree(&out->efi, in->memory) != ERR_NONE ||
-	    out->efi.count > EFI_MAP_MAX - OWN_CUTS)
+	if (!plan_efi_map(in, out, OWN_CUTS))
 		return 0;
 	return (out->efi.count + OWN_CUTS) * out->efi.desc_size;
 }

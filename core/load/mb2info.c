@@ -12,12 +12,15 @@
 #define TAG_LEN        8u
 #define MMAP_ENTRY_LEN 24u
 #define RSDP_V1_LEN    20u
+#define EFI_PAGE_LEN   4096u
+#define EFI_CUTS       (2 * LOAD_COPIES_MAX) /* descriptors more: each step may lie inside one */
 #define FB_LEN         32u /* SPEC-GAP: two reserved bytes before the colours, as GRUB has them */
 
 struct writer {
 	struct mbinfo info;
 	struct load_plan *out;
-	err_t err; /* of the first tag that did not fit */
+	bool has_efi_map; /* out->efi is to be passed on */
+	err_t err;        /* of the first tag that did not fit */
 };
 
 static u64 tag_room(u64 payload)
@@ -137,7 +140,60 @@ static err_t symbols_tag(struct writer *w, const struct load_input *in, const st
 	return elf_symbols_plan(in, in->kernel, s, p + 12, w->out);
 }
 
-/* What the firmware and the boot loader said, handed on. An EFI machine's tags belong here, too. */
+/*
+ * What is loaded is loader data in the EFI map, as GRUB's allocations are: a guest may take all
+ * memory that the map calls conventional.
+ */
+static err_t efi_mark_loaded(struct load_plan *out)
+{
+	for (u32 i = 0; i < out->count; i++) {
+		const struct load_copy *c = &out->copy[i];
+		u64 len = c->len + c->zero_len + c->room;
+		u64 first = ALIGN_DOWN(c->dst, EFI_PAGE_LEN);
+
+		/* A step to where no RAM can be is refused when the plan is complete. */
+		if (len != 0 && range_fits(c->dst, len, BIT64(52)))
+			TRY(efi_map_set(&out->efi, first,
+					ALIGN_UP(c->dst + len, EFI_PAGE_LEN) - first,
+					EFI_LOADER_DATA));
+	}
+	return ERR_NONE;
+}
+
+static err_t efi_map_tag(struct writer *w)
+{
+	struct efi_map *m = &w->out->efi;
+	u8 *p;
+
+	TRY(efi_mark_loaded(w->out));
+	p = tag_add(w, MB2I_EFI_MMAP, 8 + efi_map_bytes(m));
+	if (p == NULL)
+		return w->err;
+	put_u32(p, m->desc_size);
+	put_u32(p + 4, m->desc_version);
+	efi_map_write(m, p + 8);
+	return ERR_NONE;
+}
+
+/* Boot services have ended: neither their tag nor image handles. */
+static err_t efi_tags(struct writer *w, const struct load_input *in)
+{
+	const struct boot_efi *efi = in->efi;
+	u8 *p;
+
+	if (efi == NULL)
+		return ERR_NONE;
+	if (efi->systab_pa != 0) {
+		p = efi->is_64bit ? tag_add(w, MB2I_EFI64, 8) : tag_add(w, MB2I_EFI32, 4);
+		if (p != NULL && efi->is_64bit)
+			put_u64(p, efi->systab_pa);
+		else if (p != NULL)
+			put_u32(p, (u32)efi->systab_pa);
+	}
+	return w->has_efi_map ? efi_map_tag(w) : ERR_NONE;
+}
+
+/* What the firmware and the boot loader said, handed on. */
 static void firmware_tags(struct writer *w, const struct load_input *in)
 {
 	const u8 *boot = mbinfo_passed(in, BOOT_TAG_BOOTDEV, BOOT_TAG_BOOTDEV_LEN);
@@ -158,7 +214,7 @@ static const char *loader_name(const struct load_input *in)
 }
 
 /* Room for every tag there could be. */
-static u64 info_len(const struct load_input *in, const struct mb2_image *img)
+static u64 info_len(const struct load_input *in, const struct mb2_image *img, u64 efi_bytes)
 {
 	const struct elf_symbols *s = &img->symbols;
 	u32 count;
@@ -172,16 +228,20 @@ static u64 info_len(const struct load_input *in, const struct mb2_image *img)
 	len += tag_room(FB_LEN + MBINFO_RGB_LEN) + tag_room(12 + (u64)s->num * s->entsize);
 	len += tag_room(BOOT_TAG_BOOTDEV_LEN) + tag_room(BOOT_TAG_APM_LEN);
 	len += tag_room(in->rsdp_len) + tag_room(4);
+	len += tag_room(8) + tag_room(8 + efi_bytes);
 	return len + tag_room(0);
 }
 
 err_t mb2info_build(const struct load_input *in, const struct mb2_image *img, struct load_plan *out)
 {
 	struct writer w = { .out = out };
-	u64 pa = 0;
+	u64 pa = 0, efi_bytes = 0;
 	u8 *base;
 
-	TRY(mbinfo_begin(&w.info, in, info_len(in, img), out));
+	w.has_efi_map = plan_efi_map(in, out, EFI_CUTS);
+	if (w.has_efi_map)
+		efi_bytes = (u64)(out->efi.count + EFI_CUTS) * out->efi.desc_size;
+	TRY(mbinfo_begin(&w.info, in, info_len(in, img, efi_bytes), out));
 	out->rbx = w.info.pa;
 	(void)mbinfo_take(&w.info, 8, 8, &pa); /* total_size, reserved */
 	string_tag(&w, MB2I_CMDLINE, in->kernel->cmdline);
@@ -191,6 +251,7 @@ err_t mb2info_build(const struct load_input *in, const struct mb2_image *img, st
 	screen_tag(&w, in);
 	TRY(symbols_tag(&w, in, &img->symbols));
 	firmware_tags(&w, in);
+	TRY(efi_tags(&w, in));
 	base = img->is_relocatable ? tag_add(&w, MB2I_LOAD_BASE, 4) : NULL;
 	if (base != NULL)
 		put_u32(base, (u32)img->base);

@@ -96,6 +96,15 @@ err_t plan_blob(struct load_plan *p, u64 dst, const void *blob, u64 len)
 	return step_add(p, &c);
 }
 
+bool plan_efi_map(const struct load_input *in, struct load_plan *out, u32 cuts)
+{
+	if (in->efi == NULL || in->efi->map.count == 0)
+		return false;
+	out->efi = in->efi->map;
+	return efi_map_agree(&out->efi, in->memory) == ERR_NONE &&
+	       out->efi.count <= EFI_MAP_MAX - cuts;
+}
+
 void *plan_scratch(struct load_plan *p, u32 len, u32 align)
 {
 	u32 at = ALIGN_UP(p->scratch_used, align);

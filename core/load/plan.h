@@ -33,6 +33,10 @@ MUST_CHECK err_t plan_find_free(const struct load_plan *p, const struct e820_map
 MUST_CHECK err_t plan_find_free_high(const struct load_plan *p, const struct e820_map *m,
 				     const struct e820_fit *fit, u64 *base);
 
+/* plan_efi_map() - out->efi becomes the firmware's map as the guest may see it: our memory is
+ * reserved. False: there is none, or it would not fit after @cuts more cuts. */
+bool plan_efi_map(const struct load_input *in, struct load_plan *out, u32 cuts);
+
 /* plan_place_image() - leave @img where it is if it is below @limit, RAM, and nothing is written
  * over it; else plan a move. *at is where it will be. */
 MUST_CHECK err_t plan_place_image(struct load_plan *p, const struct load_input *in,

@@ -40,6 +40,16 @@ struct mb_elf {
 	u8 headers[];
 };
 
+struct mb_efi_table {
+	u32 type, size;
+	u64 pointer;
+};
+
+struct mb_efi_map {
+	u32 type, size, desc_size, desc_version;
+	u8 desc[];
+};
+
 #define BASE (4u << 20)
 #define BSS  (3u << 20)
 #define TEXT 0x1000u
@@ -487,6 +497,179 @@ static void test_screen_and_firmware_are_handed_on(void)
 	EXPECT_NULL(find(8, 0));
 }
 
+/* --- EFI -----------------------------------------------------------------------------------------
+ */
+
+static struct boot_efi machine_efi;
+
+/* The firmware's map of the machine, which knows nothing of our region at 60 MiB. */
+static void efi_machine(u64 kernel_pa, u32 desc_size)
+{
+	static const struct efi_descriptor d[] = {
+		{ 7, 0, 0, 0, 0x9f, 0xf },
+		{ 3, 0, 0x100000, 0, 0x400, 0xf },
+		{ 7, 0, 0x500000, 0, 0x3a00, 0xf },
+		{ 6, 0, 0x3f00000, 0, 0x80, 0x800000000000000f },
+		{ 9, 0, 0x3f80000, 0, 0x80, 0xf },
+	};
+
+	machine(kernel_pa);
+	machine_efi = (struct boot_efi){
+		.present = true,
+		.is_64bit = true,
+		.systab_pa = 0x123456789a,
+		.map = { .desc_size = desc_size, .desc_version = 1, .count = 5 }
+	};
+	memcpy(machine_efi.map.d, d, sizeof(d));
+	EXPECT_EQ(ERR_NONE, efi_map_to_e820(&machine_efi.map, false, &sim_map));
+	EXPECT_EQ(ERR_NONE, e820_reserve(&sim_map, 60u << 20, 2u << 20, E820_RESERVED));
+	in.efi = &machine_efi;
+}
+
+/* The type of the page at @pa as the guest reads it; ~0: no descriptor. */
+static u32 efi_type_at(const struct mb_efi_map *m, u64 pa)
+{
+	u32 found = ~0u;
+
+	for (u32 at = 0; 16 + at < m->size; at += m->desc_size) {
+		struct efi_descriptor d;
+
+		memcpy(&d, m->desc + at, sizeof(d));
+		if (pa >= d.pa && pa - d.pa < d.pages << 12) {
+			EXPECT_EQ(~0u, found); /* descriptors do not overlap */
+			found = d.type;
+		}
+	}
+	return found;
+}
+
+static void check_efi_map(u32 desc_size)
+{
+	const struct mb_efi_map *m = find(17, 0);
+	const u32 *info = (const void *)(sim + sim_plan.rbx);
+
+	EXPECT_NOT_NULL(m);
+	EXPECT_EQ(desc_size, m->desc_size);
+	EXPECT_EQ(1, m->desc_version);
+	EXPECT_EQ(0, (m->size - 16) % desc_size);
+	EXPECT_EQ(5, machine_efi.map.count); /* the firmware's own is not touched */
+	for (u64 pa = 60u << 20; pa < 62u << 20; pa += 4096)
+		EXPECT_EQ(0, efi_type_at(m, pa)); /* EfiReservedMemoryType */
+	EXPECT_EQ(7, efi_type_at(m, (60u << 20) - 4096));
+	EXPECT_EQ(7, efi_type_at(m, 62u << 20));
+	EXPECT_EQ(6, efi_type_at(m, 0x3f00000));
+	EXPECT_EQ(9, efi_type_at(m, 0x3f80000));
+	EXPECT_EQ(3, efi_type_at(m, BASE - 4096));
+	/* A guest takes conventional memory: not where its image, modules, information are. */
+	for (u64 pa = BASE; pa < BASE + BSS; pa += 4096)
+		EXPECT_EQ(2, efi_type_at(m, pa));
+	EXPECT_EQ(7, efi_type_at(m, BASE + BSS));
+	EXPECT_EQ(2, efi_type_at(m, sim_plan.rbx));
+	EXPECT_EQ(2, efi_type_at(m, sim_plan.rbx + *info - 1));
+	for (u32 i = 0; i < in.module_count; i++) {
+		const struct mb_module *mod = find(3, i);
+
+		EXPECT_EQ(2, efi_type_at(m, mod->start));
+		EXPECT_EQ(2, efi_type_at(m, mod->end - 1));
+	}
+	/* Both maps call the same pages RAM. */
+	for (u64 pa = 0; pa < 64u << 20; pa += 4096) {
+		u32 type = efi_type_at(m, pa);
+
+		EXPECT_EQ(e820_is_type(&sim_map, pa, 4096, E820_RAM),
+			  (type >= 1 && type <= 4) || type == 7);
+	}
+}
+
+static void test_efi_is_handed_on(void)
+{
+	static const u32 sizes[] = { 40, 48, 96 };
+
+	for (u32 i = 0; i < ARRAY_SIZE(sizes) * ARRAY_SIZE(builds); i++) {
+		const struct mb_efi_table *table;
+
+		header_begin();
+		TAG(1, 0, 11, 12, 17); /* asked for */
+		builds[i % 3]();
+		header_end(HEADER_AT);
+		efi_machine(0x200000, sizes[i / 3]);
+		module_add(0x1000000, 5000); /* stays; the other is in the way of the image */
+		module_add(BASE + 0x10000, 70000);
+		load();
+		check_image(BASE);
+		check_strings();
+		check_modules(BASE);
+		check_efi_map(sizes[i / 3]);
+		table = find(12, 0);
+		EXPECT_NOT_NULL(table);
+		EXPECT_EQ(16, table->size);
+		EXPECT_EQ(0x123456789a, table->pointer);
+		for (u32 type = 18; type < 21; type++)
+			EXPECT_NULL(find(type, 0)); /* boot services have ended */
+		EXPECT_NULL(find(11, 0));
+	}
+}
+
+static void test_efi_tags_say_what_is_known(void)
+{
+	static const u32 asked[] = { 11, 12, 17 };
+
+	header_begin();
+	build_elf32();
+	header_end(HEADER_AT);
+	efi_machine(0x200000, 48);
+	machine_efi.is_64bit = false;
+	machine_efi.systab_pa = 0x3f00018;
+	load();
+	EXPECT_EQ(12, ((const struct tag *)find(11, 0))->size);
+	EXPECT_EQ(0x3f00018, ((const u32 *)find(11, 0))[2]);
+	EXPECT_NULL(find(12, 0));
+	machine_efi.map.count = 0;
+	load();
+	EXPECT_NOT_NULL(find(11, 0));
+	EXPECT_NULL(find(17, 0));
+	machine_efi.systab_pa = 0;
+	load();
+	EXPECT_NULL(find(11, 0));
+	EXPECT_NULL(find(12, 0));
+	/* A BIOS machine, and demanded: "if it supports a given tag but the information conveyed by
+	 * it is not available [it] passes control to the loaded image as usual". */
+	for (u32 i = 0; i < ARRAY_SIZE(asked); i++) {
+		header_begin();
+		build_elf32();
+		header_tag(1, 0, 1, &asked[i]);
+		header_end(HEADER_AT);
+		machine(0x200000);
+		load();
+		for (u32 k = 0; k < ARRAY_SIZE(asked); k++)
+			EXPECT_NULL(find(asked[k], 0));
+	}
+}
+
+/* As many descriptors as there can be: the map of a guest has no room for its cuts. */
+static void test_a_full_efi_map_is_left_out(void)
+{
+	header_begin();
+	build_elf32();
+	header_end(HEADER_AT);
+	efi_machine(0x200000, 96);
+	for (; machine_efi.map.count < EFI_MAP_MAX - 2 * LOAD_COPIES_MAX - 2;
+	     machine_efi.map.count++)
+		machine_efi.map.d[machine_efi.map.count] = (struct efi_descriptor){
+			.type = 11, .pa = (4096ull + machine_efi.map.count) << 20, .pages = 1
+		};
+	load();
+	EXPECT_NOT_NULL(find(17, 0));
+	EXPECT_GE(((const struct tag *)find(17, 0))->size, 16 + 96 * (machine_efi.map.count + 5));
+	for (; machine_efi.map.count < EFI_MAP_MAX; machine_efi.map.count++)
+		machine_efi.map.d[machine_efi.map.count] = (struct efi_descriptor){
+			.type = 11, .pa = (4096ull + machine_efi.map.count) << 20, .pages = 1
+		};
+	load();
+	EXPECT_NULL(find(17, 0));
+	EXPECT_NOT_NULL(find(12, 0));
+}
+
 struct place {
 	u32 min, max, align, preference;
 	u64 base; /* 0: refused */
@@ -824,7 +1007,10 @@ static void test_random_damage_is_survived(void)
 		TAG(10, 0, 0x100000, 0xffffffff, 4096, (u32)(test_rng() % 3));
 		builds[i % 3]();
 		header_end(HEADER_AT);
-		machine(0x200000);
+		if (i % 2 != 0)
+			efi_machine(0x200000, 48);
+		else
+			machine(0x200000);
 		module_add(0x300000, 100);
 		for (u32 k = 0; k < 4; k++)
 			sim[0x200000 +
@@ -837,7 +1023,8 @@ static void test_random_damage_is_survived(void)
 
 TEST_MAIN(TEST(test_every_kind_of_image), TEST(test_images_in_the_way_survive),
 	  TEST(test_initrd_counts_as_the_only_module), TEST(test_symbols_are_loaded_and_named),
-	  TEST(test_screen_and_firmware_are_handed_on),
+	  TEST(test_screen_and_firmware_are_handed_on), TEST(test_efi_is_handed_on),
+	  TEST(test_efi_tags_say_what_is_known), TEST(test_a_full_efi_map_is_left_out),
 	  TEST(test_relocatable_images_go_where_they_may),
 	  TEST(test_lowest_place_is_clear_of_images), TEST(test_two_segments_move_together),
 	  TEST(test_entry_address_replaces_that_of_the_elf), TEST(test_address_fields_are_checked),
