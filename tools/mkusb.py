@@ -6,13 +6,14 @@
     tools/mkusb.py --check /dev/sdX     would it be written? Changes nothing
     tools/mkusb.py /dev/sdX [IMAGE]     asks, writes build/kensho.iso, reads it back
 
-Only a removable whole disk that nothing uses is written; a refusal is one line with the remedy.
+Only a removable whole disk on USB that nothing uses is written; a refusal is one line with the remedy.
 The question is answered with the disk's name, by hand or (without a terminal) by CONFIRM=sdX.
 """
 
 import fcntl
 import os
 import pathlib
+import re
 import stat
 import sys
 
@@ -100,7 +101,8 @@ class Disk:
         return [p.parent for p in sorted(self.node.glob("*/partition"))]
 
     def describe(self):
-        words = [self.get("device/vendor"), self.get("device/model") or "unknown model"]
+        words = [self.get("device/vendor"), self.get("device/model") or self.get("device/name") or
+                 "unknown model"]
         # A number is a PCI vendor, which says nothing here.
         named = " ".join(word for word in words if word and not word.startswith("0x"))
         return f"{named}, {human(self.size())}"
@@ -132,6 +134,16 @@ class Disk:
         if self.get("removable") != "1":
             raise Refused(f"/dev/{self.name}: not removable ({self.describe()}): it may be a disk "
                           "of this machine; if you are sure, write the image with dd")
+        if not self.is_stick():
+            raise Refused(f"/dev/{self.name}: removable, but not on USB ({self.describe()}): it may "
+                          "be a disk of this machine in a hot-plug bay; if you are sure, write the "
+                          "image with dd")
+
+    def is_stick(self):
+        """libata sets `removable` for SATA disks on hot-plug ports, too: the bus decides."""
+        on = self.node.parts
+        return any(re.fullmatch(r"usb\d+", part) for part in on) or \
+            "mmc_host" in on and self.get("device/type") == "SD"     # "MMC": soldered in
 
     def nodes(self):
         return [self.node, *self.parts()]
@@ -265,7 +277,8 @@ def confirm(disk, image, env, stdin):
 def list_disks(system, need):
     found = False
     for disk in system.disks():
-        if disk.get("removable") != "1" or disk.size() == 0 or disk.name.startswith("sr"):
+        if disk.get("removable") != "1" or disk.size() == 0 or disk.name.startswith("sr") or \
+                not disk.is_stick():
             continue
         found = True
         try:
@@ -274,8 +287,8 @@ def list_disks(system, need):
         except Refused as why:
             print(f"  not now: {why} ({disk.describe()})")
     if not found:
-        print("There is no removable disk: plug in a USB stick. "
-              "(Disks that are not removable are not offered.)")
+        print("There is no removable disk on USB: plug in a stick. "
+              "(Disks that are not removable or not on USB are not offered.)")
 
 
 def main(argv, env=None, system=None, stdin=None):

@@ -15,6 +15,9 @@ import mkusb  # noqa: E402
 
 MIB = 1 << 20
 IMAGE_BYTES = 3 * MIB + 2048
+USB = "pci0000:00/0000:00:14.0/usb1/1-2/1-2:1.0/host6/target6:0:0/6:0:0:0/block"
+SATA = "pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block"
+MMC = "pci0000:00/0000:00:1c.0/mmc_host/mmc0/mmc0:aaaa/block"
 
 
 class Terminal(io.StringIO):
@@ -34,7 +37,7 @@ class Machine:
         self.number = 0
         for name in ("sys/block", "sys/class/block", "proc/self", "dev"):
             (self.root / name).mkdir(parents=True)
-        self.add_disk("sda", removable=0, model="System disk")
+        self.add_disk("sda", removable=0, model="System disk", bus=SATA)
         self.add_disk("sdb", model="Stick 3.0")
         self.add_part("sdb", "sdb1")
         self.write("proc/self/mountinfo", "22 1 8:0 / / rw - ext4 /dev/sda rw\n")
@@ -55,8 +58,8 @@ class Machine:
         (self.root / "sys/class/block" / name).symlink_to(self.root / where)
         self.number += 1
 
-    def add_disk(self, name, removable=1, model="", size=8 * MIB):
-        where = f"sys/devices/{name}"
+    def add_disk(self, name, removable=1, model="", size=8 * MIB, bus=USB):
+        where = f"sys/devices/{bus}/{name}"
         self.add_node(name, where, size)
         self.write(f"{where}/removable", f"{removable}\n")
         self.write(f"{where}/device/model", f"{model}\n")
@@ -65,10 +68,14 @@ class Machine:
             disk.truncate(size)
 
     def add_part(self, disk, name):
-        where = f"sys/devices/{disk}/{name}"
+        where = f"{self.node(disk)}/{name}"
         self.add_node(name, where, 4 * MIB)
         self.write(f"{where}/partition", "1\n")
         (self.root / "dev" / name).write_bytes(b"")
+
+    def node(self, name):
+        """Where a disk or partition is in /sys, below the root."""
+        return (self.root / "sys/class/block" / name).resolve().relative_to(self.root)
 
     def run(self, *args, answer="", tty=True, env=None, image=None):
         """(exit status, output)"""
@@ -93,6 +100,9 @@ class MkusbTest(unittest.TestCase):
 
     def stick(self):
         return (self.machine.root / "dev/sdb").read_bytes()
+
+    def set(self, name, value, disk="sdb"):
+        self.machine.write(f"{self.machine.node(disk)}/{name}", f"{value}\n")
 
     def refused(self, dev, *words, **how):
         """One line with these words; nothing was written, although the answer would be yes."""
@@ -141,6 +151,24 @@ class MkusbTest(unittest.TestCase):
     def test_usb_refuses_not_removable(self):
         self.refused("/dev/sda", "not removable", "System disk")
 
+    def test_usb_refuses_other_buses(self):
+        """libata: a SATA disk on a hot-plug port is removable; eMMC is soldered in."""
+        self.machine.add_disk("sdc", model="Bay disk", bus=SATA)
+        self.refused("/dev/sdc", "removable, but not on USB", "Bay disk", "dd")
+        self.machine.add_disk("mmcblk0", bus=MMC)
+        self.set("device/type", "MMC", "mmcblk0")
+        self.refused("/dev/mmcblk0", "not on USB")
+        self.assertNotIn("sdc", self.machine.run()[1])
+
+    def test_usb_takes_sd_card(self):
+        self.machine.add_disk("mmcblk0", bus=MMC)
+        self.set("device/type", "SD", "mmcblk0")
+        self.set("device/name", "SU08G", "mmcblk0")
+        status, out = self.machine.run("/dev/mmcblk0", answer="mmcblk0\n")
+        self.assertEqual(status, 0, out)
+        self.set("removable", 0, "mmcblk0")
+        self.refused("/dev/mmcblk0", "not removable")
+
     def test_usb_refuses_missing(self):
         self.refused("/dev/sdx", "no such device", "make usb")
 
@@ -155,7 +183,7 @@ class MkusbTest(unittest.TestCase):
             self.refused(f"/dev/{name}", what)
         for name, sub, what in (("dm-0", "dm", "device-mapper"), ("md0", "md", "RAID")):
             self.machine.add_disk(name)
-            (self.machine.root / f"sys/devices/{name}/{sub}").mkdir()
+            (self.machine.root / self.machine.node(name) / sub).mkdir()
             self.refused(f"/dev/{name}", what)
 
     def test_usb_refuses_mounted_disk(self):
@@ -179,7 +207,7 @@ class MkusbTest(unittest.TestCase):
         self.refused("/dev/sdb", "swaps to it", "swapoff /dev/sdb1")
 
     def test_usb_refuses_holders(self):
-        holders = self.machine.root / "sys/devices/sdb/sdb1/holders"
+        holders = self.machine.root / self.machine.node("sdb1") / "holders"
         (holders / "md127").mkdir()
         self.refused("/dev/sdb", "/dev/sdb1: in use by md127", "mdadm --stop /dev/md127")
         (holders / "md127").rmdir()
@@ -188,13 +216,13 @@ class MkusbTest(unittest.TestCase):
         self.refused("/dev/sdb", "in use by vault", "dmsetup remove vault")
 
     def test_usb_refuses_read_only(self):
-        self.machine.write("sys/devices/sdb/ro", "1\n")
+        self.set("ro", 1)
         self.refused("/dev/sdb", "write-protected", "switch")
 
     def test_usb_refuses_too_small(self):
-        self.machine.write("sys/devices/sdb/size", f"{(IMAGE_BYTES - 512) // 512}\n")
+        self.set("size", (IMAGE_BYTES - 512) // 512)
         self.refused("/dev/sdb", "too small", "3 MiB")
-        self.machine.write("sys/devices/sdb/size", "0\n")
+        self.set("size", 0)
         self.refused("/dev/sdb", "no medium")
 
     def test_usb_refuses_missing_image(self):
@@ -278,7 +306,7 @@ class MkusbTest(unittest.TestCase):
         self.assertNotIn("sda", out)
         self.machine.write("proc/self/mountinfo", "40 22 8:2 / /mnt rw - vfat /dev/sdb1 rw\n")
         self.assertIn("not now: /dev/sdb1: mounted on /mnt", self.machine.run()[1])
-        self.machine.write("sys/devices/sdb/removable", "0\n")
+        self.set("removable", 0)
         self.assertIn("There is no removable disk", self.machine.run()[1])
 
 
