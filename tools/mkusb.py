@@ -14,6 +14,7 @@ import fcntl
 import os
 import pathlib
 import re
+import shlex
 import stat
 import sys
 
@@ -36,6 +37,15 @@ def human(size):
     return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{size >> 20} MiB"
 
 
+def decode(word):
+    """The kernel writes blanks and other odd bytes of names as three octal digits."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word)
+
+
+def printable(text):
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 class System:
     """What the kernel says of its disks. root: a directory with sys, proc and dev, for tests."""
 
@@ -48,6 +58,18 @@ class System:
             return (self.root / path).read_text(errors="replace").strip()
         except OSError:
             return default
+
+    def listing(self, path, starts):
+        """The lines of a list that must be there: without it nothing is known to be unused."""
+        try:
+            text = (self.root / path).read_text(errors="surrogateescape")
+        except OSError as err:
+            raise Refused(f"/{path}: cannot be read ({err.strerror}), so what is in use is unknown; "
+                          "mount /proc, or run this outside of the container") from None
+        if not re.match(starts, text):
+            raise Refused(f"/{path}: not the list it should be, so what is in use is unknown; run "
+                          "this outside of the container")
+        return text.splitlines()
 
     def disk(self, dev):
         """The Disk behind a device file, whatever its name."""
@@ -74,15 +96,20 @@ class System:
 
     def mounts(self):
         """(major:minor, source, where)"""
-        for line in self.read("proc/self/mountinfo").splitlines():
+        for line in self.listing("proc/self/mountinfo", r"\d+ \d+ \d+:\d+ "):
             left, _, right = line.partition(" - ")
-            fields, source = left.split(), (right.split() + ["", ""])[1]
+            fields, source = left.split(" "), (right.split(" ") + ["", ""])[1]
             if len(fields) > 4:
-                yield fields[2], source, fields[4]
+                yield fields[2], decode(source), decode(fields[4])
 
     def swaps(self):
-        return [line.split()[0] for line in self.read("proc/swaps").splitlines()[1:]
+        return [decode(line.split()[0]) for line in self.listing("proc/swaps", "Filename")[1:]
                 if line.strip()]
+
+    def loops(self):
+        """(name, the file that it shows as a disk)"""
+        for node in sorted((self.root / "sys/block").glob("loop*/loop/backing_file")):
+            yield node.parent.parent.name, self.read(node)
 
 
 class Disk:
@@ -114,6 +141,7 @@ class Disk:
         self.check_kind()
         self.check_mounts()
         self.check_swap()
+        self.check_loops()
         self.check_holders()
         if self.get("ro") == "1":
             raise Refused(f"/dev/{self.name}: write-protected; some sticks have a switch")
@@ -153,7 +181,8 @@ class Disk:
             number = self.system.read(node / "dev")
             for mounted, source, where in self.system.mounts():
                 if mounted == number or self.is_node(source, node):
-                    raise Refused(f"/dev/{node.name}: mounted on {where}; umount {where}")
+                    raise Refused(f"/dev/{node.name}: mounted on {printable(where)}; "
+                                  f"umount {printable(shlex.quote(where))}")
 
     def is_node(self, source, node):
         """`source` of /proc is a name of this device, perhaps by a link."""
@@ -165,7 +194,15 @@ class Disk:
         for node in self.nodes():
             for source in self.system.swaps():
                 if self.is_node(source, node):
-                    raise Refused(f"/dev/{node.name}: the system swaps to it; swapoff {source}")
+                    raise Refused(f"/dev/{node.name}: the system swaps to it; "
+                                  f"swapoff {printable(shlex.quote(source))}")
+
+    def check_loops(self):
+        for node in self.nodes():
+            for loop, source in self.system.loops():
+                if self.is_node(source, node):
+                    raise Refused(f"/dev/{node.name}: in use by the loop device {loop}; "
+                                  f"losetup -d /dev/{loop}")
 
     def check_holders(self):
         for node in self.nodes():

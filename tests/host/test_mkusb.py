@@ -77,6 +77,9 @@ class Machine:
         """Where a disk or partition is in /sys, below the root."""
         return (self.root / "sys/class/block" / name).resolve().relative_to(self.root)
 
+    def get(self, name):
+        return (self.root / "sys/class/block" / name).read_text().strip()
+
     def run(self, *args, answer="", tty=True, env=None, image=None):
         """(exit status, output)"""
         out, argv = io.StringIO(), ["mkusb.py", *args]
@@ -205,6 +208,41 @@ class MkusbTest(unittest.TestCase):
         self.machine.write("proc/swaps", "Filename Type Size Used Priority\n"
                            "/dev/sdb1 partition 1024 0 -2\n")
         self.refused("/dev/sdb", "swaps to it", "swapoff /dev/sdb1")
+
+    def test_usb_refuses_what_is_unknown(self):
+        """Without the lists of mounts and swap areas nothing is known to be unused."""
+        for name in ("proc/self/mountinfo", "proc/swaps"):
+            path = self.machine.root / name
+            text = path.read_text()
+            path.write_text("")
+            self.refused("/dev/sdb", f"/{name}: not the list", "container")
+            path.unlink()
+            self.refused("/dev/sdb", f"/{name}: cannot be read", "unknown")
+            path.write_text(text)
+
+    def test_usb_odd_names(self):
+        r"""proc(5): space, tab, newline and backslash are \040, \011, \012 and \134."""
+        number = self.machine.get("sdb1/dev")
+        self.machine.write("proc/self/mountinfo",
+                           f"40 22 {number} / /media/my\\040stick rw - vfat /dev/sdb1 rw\n")
+        self.refused("/dev/sdb", "mounted on /media/my stick; umount '/media/my stick'")
+        self.machine.write("proc/self/mountinfo",
+                           f"40 22 {number} / /a\\012\\033$x rw - vfat none rw\n")
+        self.refused("/dev/sdb", "mounted on /a??$x;")
+        (self.machine.root / "dev/my stick").symlink_to("sdb1")
+        self.machine.write("proc/self/mountinfo",
+                           "40 22 0:9 / /mnt rw - btrfs /dev/my\\040stick rw\n")
+        self.refused("/dev/sdb", "mounted on /mnt")
+        self.machine.write("proc/self/mountinfo", "22 1 8:0 / / rw - ext4 /dev/sda rw\n")
+        self.machine.write("proc/swaps", "Filename Type Size Used Priority\n"
+                           "/dev/my\\040stick partition 1024 0 -2\n")
+        self.refused("/dev/sdb", "swapoff '/dev/my stick'")
+
+    def test_usb_refuses_loop_device(self):
+        for name in ("sdb", "sdb1"):
+            self.machine.write("sys/block/loop3/loop/backing_file", f"/dev/{name}\n")
+            self.refused("/dev/sdb", f"/dev/{name}: in use by the loop device loop3",
+                         "losetup -d /dev/loop3")
 
     def test_usb_refuses_holders(self):
         holders = self.machine.root / self.machine.node("sdb1") / "holders"
