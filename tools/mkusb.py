@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 IMAGE = ROOT / "build/kensho.iso"
 CHUNK = 1 << 20
 BLKRRPART = 0x125F          # linux/fs.h: read the partition table again
+BLKFLSBUF = 0x1261          # and: forget what is cached
 KINDS = (("dm", "a device-mapper volume (LVM, LUKS)"),
          ("md", "a RAID array"))
 NAMES = (("loop", "a loop device"), ("zram", "compressed memory"), ("ram", "a RAM disk"), ("nbd", "a network disk"),
@@ -51,7 +52,12 @@ class System:
 
     def __init__(self, root="/"):
         self.root = pathlib.Path(root)
-        self.real = str(root) == "/"
+
+    def number(self, info):
+        """The major:minor of a block device, info: of stat(2); "" for everything else."""
+        if not stat.S_ISBLK(info.st_mode):
+            return ""
+        return f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
 
     def read(self, path, default=""):
         try:
@@ -78,14 +84,12 @@ class System:
             raise Refused(f"{dev}: there is no such device; `make usb` lists the sticks")
         path = path.resolve()
         info = path.stat()
-        if self.real and not stat.S_ISBLK(info.st_mode):
+        number = self.number(info)
+        if not number:
             what = "a directory" if stat.S_ISDIR(info.st_mode) else \
                 "a character device" if stat.S_ISCHR(info.st_mode) else "a file"
             raise Refused(f"{dev}: {what}, not a disk; `make usb` lists the sticks")
-        node = self.root / "sys/class/block" / path.name
-        if self.real:
-            number = f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
-            node = self.root / "sys/dev/block" / number
+        node = self.root / "sys/dev/block" / number
         if not node.exists():
             raise Refused(f"{dev}: the kernel knows no such disk; is it still plugged in?")
         return Disk(self, node.resolve(), path)
@@ -133,6 +137,17 @@ class Disk:
         # A number is a PCI vendor, which says nothing here.
         named = " ".join(word for word in words if word and not word.startswith("0x"))
         return f"{named}, {human(self.size())}"
+
+    def serial(self):
+        """Of the USB device that the disk is in."""
+        usb = next((up for up in self.node.parents if (up / "idVendor").exists()), None)
+        return self.system.read(usb / "serial") if usb else self.get("device/serial")
+
+    def identity(self):
+        """Differs when another stick has come into the same port. diskseq: Linux 5.15 and later,
+        a new number for each medium."""
+        names = ("dev", "diskseq", "size", "device/vendor", "device/model", "device/name")
+        return *map(self.get, names), self.serial()
 
     # --- refusals --------------------------------------------------------------------------------
 
@@ -218,10 +233,16 @@ class Disk:
 # --- writing -------------------------------------------------------------------------------------
 
 
-def open_disk(disk, flags):
+def check_same(disk, identity):
+    if disk.identity() != identity:
+        raise Refused(f"/dev/{disk.name}: not the stick that the question was about: it was pulled "
+                      "out or replaced; nothing was written, run this again")
+
+
+def open_disk(disk):
     """O_EXCL: the kernel refuses a disk that anything else has claimed."""
     try:
-        return os.open(disk.path, flags | os.O_EXCL | os.O_CLOEXEC)
+        return os.open(disk.path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
     except PermissionError:
         raise Refused(f"/dev/{disk.name}: you may not write to it; "
                       f"sudo tools/mkusb.py /dev/{disk.name}") from None
@@ -248,10 +269,37 @@ def write_all(fd, data):
         data = data[os.write(fd, data):]
 
 
-def write_image(disk, image):
+def try_ioctl(fd, request):
+    """For what is good to have: BLKFLSBUF wants root, BLKRRPART that nothing is mounted."""
+    try:
+        fcntl.ioctl(fd, request)
+    except OSError:
+        pass
+
+
+def write_stick(disk, image, identity):
+    """Write and read back by one descriptor: nothing else gets at the disk in between."""
+    fd = open_disk(disk)
+    try:
+        # Its name may have come to mean something else while we waited; the open one cannot.
+        if disk.system.number(os.fstat(fd)) != disk.get("dev"):
+            raise Refused(f"/dev/{disk.name}: not the disk that was looked at; nothing was written, "
+                          "run this again")
+        check_same(disk, identity)
+        disk.check(image.stat().st_size)
+        write_image(fd, disk, image)
+        # It is read back from the stick, not from the page cache.
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        try_ioctl(fd, BLKFLSBUF)
+        read_back(fd, disk, image)
+        try_ioctl(fd, BLKRRPART)        # or the kernel sees the partitions when it is plugged in
+    finally:
+        os.close(fd)
+
+
+def write_image(fd, disk, image):
     total = image.stat().st_size
     progress, done = Progress("writing", total), 0
-    fd = open_disk(disk, os.O_WRONLY)
     try:
         with open(image, "rb") as source:
             while data := source.read(CHUNK):
@@ -260,18 +308,15 @@ def write_image(disk, image):
                 done += len(data)
                 progress.show(done)
         os.fsync(fd)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # it is read back from the stick
     except OSError as err:
         raise Refused(f"/dev/{disk.name}: writing failed after {done >> 20} MiB ({err.strerror}): "
                       "it is broken or was pulled out; try another one") from None
-    finally:
-        os.close(fd)
 
 
-def read_back(disk, image):
+def read_back(fd, disk, image):
     progress, done = Progress("reading back", image.stat().st_size), 0
-    fd = open_disk(disk, os.O_RDONLY)
     try:
+        os.lseek(fd, 0, os.SEEK_SET)
         with open(image, "rb") as source, open(fd, "rb", closefd=False, buffering=0) as stick:
             while data := source.read(CHUNK):
                 got = b""
@@ -282,16 +327,9 @@ def read_back(disk, image):
                                   f"{done >> 20}: it is broken; try another one")
                 done += len(data)
                 progress.show(done)
-        if disk.system.real:
-            try:
-                fcntl.ioctl(fd, BLKRRPART)
-            except OSError:
-                pass                    # the kernel sees the new partitions when it is plugged in
     except OSError as err:
         raise Refused(f"/dev/{disk.name}: reading back failed after {done >> 20} MiB "
                       f"({err.strerror}): it is broken or was pulled out; try another one") from None
-    finally:
-        os.close(fd)
 
 
 def confirm(disk, image, env, stdin):
@@ -347,10 +385,11 @@ def main(argv, env=None, system=None, stdin=None):
             return 0
         if not need:
             raise Refused(f"{image}: there is no such image; run make iso first")
+        identity = disk.identity()
         confirm(disk, image, env, stdin)
+        check_same(disk, identity)
         disk.check(need)                # it may have been mounted while we waited
-        write_image(disk, image)
-        read_back(disk, image)
+        write_stick(disk, image, identity)
     except Refused as why:
         print(f"usb: {why}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "tools"))
 import mkusb  # noqa: E402
@@ -29,13 +30,24 @@ class Terminal(io.StringIO):
         return self.tty
 
 
+class System(mkusb.System):
+    """Its block devices are files: /dev has their numbers."""
+
+    def __init__(self, machine):
+        super().__init__(machine.root)
+        self.numbers = machine.numbers
+
+    def number(self, info):
+        return self.numbers.get(info.st_ino, "")
+
+
 class Machine:
     """A root directory in which /dev/sdb is a stick with a partition, and sda the machine's disk."""
 
     def __init__(self, root):
         self.root = pathlib.Path(root)
-        self.number = 0
-        for name in ("sys/block", "sys/class/block", "proc/self", "dev"):
+        self.numbers = {}               # inode in dev: major:minor
+        for name in ("sys/block", "sys/class/block", "sys/dev/block", "proc/self", "dev"):
             (self.root / name).mkdir(parents=True)
         self.add_disk("sda", removable=0, model="System disk", bus=SATA)
         self.add_disk("sdb", model="Stick 3.0")
@@ -51,12 +63,17 @@ class Machine:
         path.write_text(text)
 
     def add_node(self, name, where, size):
+        device = self.root / "dev" / name
+        device.write_bytes(b"")
+        os.truncate(device, size)
+        number = f"8:{len(self.numbers)}"
+        self.numbers[device.stat().st_ino] = number
         self.write(f"{where}/size", f"{size // 512}\n")
-        self.write(f"{where}/dev", f"8:{self.number}\n")
+        self.write(f"{where}/dev", f"{number}\n")
         self.write(f"{where}/ro", "0\n")
         (self.root / where / "holders").mkdir()
         (self.root / "sys/class/block" / name).symlink_to(self.root / where)
-        self.number += 1
+        (self.root / "sys/dev/block" / number).symlink_to(self.root / where)
 
     def add_disk(self, name, removable=1, model="", size=8 * MIB, bus=USB):
         where = f"sys/devices/{bus}/{name}"
@@ -64,14 +81,11 @@ class Machine:
         self.write(f"{where}/removable", f"{removable}\n")
         self.write(f"{where}/device/model", f"{model}\n")
         (self.root / "sys/block" / name).symlink_to(self.root / where)
-        with open(self.root / "dev" / name, "wb") as disk:
-            disk.truncate(size)
 
     def add_part(self, disk, name):
         where = f"{self.node(disk)}/{name}"
         self.add_node(name, where, 4 * MIB)
         self.write(f"{where}/partition", "1\n")
-        (self.root / "dev" / name).write_bytes(b"")
 
     def node(self, name):
         """Where a disk or partition is in /sys, below the root."""
@@ -80,14 +94,14 @@ class Machine:
     def get(self, name):
         return (self.root / "sys/class/block" / name).read_text().strip()
 
-    def run(self, *args, answer="", tty=True, env=None, image=None):
+    def run(self, *args, answer="", tty=True, env=None, image=None, stdin=None):
         """(exit status, output)"""
         out, argv = io.StringIO(), ["mkusb.py", *args]
         if args and args[0] != "--check":
             argv.append(str(image or self.image))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-            status = mkusb.main(argv, env or {"HOME": "/"}, mkusb.System(self.root),
-                                Terminal(answer, tty))
+            status = mkusb.main(argv, env or {"HOME": "/"}, System(self),
+                                stdin or Terminal(answer, tty))
         return status, out.getvalue()
 
 
@@ -176,8 +190,13 @@ class MkusbTest(unittest.TestCase):
         self.refused("/dev/sdx", "no such device", "make usb")
 
     def test_usb_refuses_unknown_to_kernel(self):
-        (self.machine.root / "dev/sdc").write_bytes(b"")
+        self.machine.add_disk("sdc")
+        (self.machine.root / "sys/dev/block" / self.machine.get("sdc/dev")).unlink()
         self.refused("/dev/sdc", "the kernel knows no such disk")
+
+    def test_usb_refuses_files(self):
+        self.refused("/kensho.iso", "a file, not a disk")
+        self.refused("/dev", "a directory, not a disk")
 
     def test_usb_refuses_other_kinds(self):
         for name, what in (("loop0", "loop"), ("zram0", "memory"), ("sr0", "CD"),
@@ -190,7 +209,7 @@ class MkusbTest(unittest.TestCase):
             self.refused(f"/dev/{name}", what)
 
     def test_usb_refuses_mounted_disk(self):
-        self.machine.write("proc/self/mountinfo", "40 22 8:1 / /mnt rw - vfat /dev/sdb rw\n")
+        self.machine.write("proc/self/mountinfo", f"40 22 {self.machine.get('sdb/dev')} / /mnt rw - vfat none rw\n")
         self.refused("/dev/sdb", "mounted on /mnt", "umount /mnt")
 
     def test_usb_refuses_mounted_partition(self):
@@ -266,70 +285,115 @@ class MkusbTest(unittest.TestCase):
     def test_usb_refuses_missing_image(self):
         self.refused("/dev/sdb", "no such image", "make iso", image="/nowhere.iso")
 
-    def test_usb_mounted_while_asking(self):
-        machine = self.machine
-
+    def while_asking(self, act, *words):
         class Slow(Terminal):
             def readline(self, *_):
-                machine.write("proc/self/mountinfo", "40 22 8:2 / /mnt rw - vfat /dev/sdb1 rw\n")
+                act()
                 return "sdb\n"
 
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-            status = mkusb.main(["mkusb.py", "/dev/sdb", str(machine.image)], {"HOME": "/"},
-                                mkusb.System(machine.root), Slow(""))
-        self.assertEqual(status, 1)
-        self.assertIn("mounted on /mnt", out.getvalue())
-        self.assertEqual(self.stick(), self.before)
+        self.refused("/dev/sdb", *words, stdin=Slow(""))
+
+    def mount(self):
+        self.machine.write("proc/self/mountinfo", f"40 22 {self.machine.get('sdb1/dev')} / /mnt rw "
+                           "- vfat /dev/sdb1 rw\n")
+
+    def test_usb_mounted_while_asking(self):
+        self.while_asking(self.mount, "mounted on /mnt")
+
+    def test_usb_replaced_while_asking(self):
+        """Another stick in the same port has the same name, maybe even the same model."""
+        usb = str(self.machine.node("sdb")).partition("/1-2:1.0")[0]
+        self.set("diskseq", 10)
+        self.machine.write(f"{usb}/idVendor", "0781\n")
+        self.machine.write(f"{usb}/serial", "1234\n")
+        for name, value in (("diskseq", 11), ("size", 4096 * 5), ("device/model", "Other"),
+                            ("device/vendor", "Other"), ("dev", "8:99")):
+            old = self.machine.get(f"sdb/{name}") if name != "device/vendor" else ""
+            self.while_asking(lambda name=name, value=value: self.set(name, value),
+                              "not the stick that the question was about")
+            self.set(name, old)
+        self.while_asking(lambda: self.machine.write(f"{usb}/serial", "1235\n"), "not the stick")
+
+    def with_open(self, act, *words):
+        """act(real open, path, flags) in the place of os.open of the stick."""
+        real = os.open
+
+        def fake(path, flags, *args):
+            if str(path) == str(self.machine.root / "dev/sdb"):
+                self.assertEqual(flags & (os.O_EXCL | os.O_ACCMODE), os.O_EXCL | os.O_RDWR)
+                return act(real, path, flags)
+            return real(path, flags, *args)
+
+        with mock.patch.object(mkusb.os, "open", fake):
+            self.refused("/dev/sdb", *words)
 
     def test_usb_claimed_or_forbidden(self):
         for code, word in ((errno.EBUSY, "something uses it"), (errno.EACCES, "sudo tools/mkusb.py")):
-            real = os.open
+            def fail(*_, code=code):
+                raise OSError(code, os.strerror(code))      # PermissionError for EACCES
+            self.with_open(fail, word)
 
-            def fail(path, flags, *args, code=code, real=real):
-                if str(path).endswith("dev/sdb"):
-                    self.assertTrue(flags & os.O_EXCL)
-                    raise OSError(code, os.strerror(code)) if code != errno.EACCES else \
-                        PermissionError(code, "")
-                return real(path, flags, *args)
+    def test_usb_replaced_while_opening(self):
+        """Between the last look and open(2), and what open(2) finds is another device."""
+        def other(real, _, flags):
+            return real(self.machine.root / "dev/sda", flags)
+        self.with_open(other, "not the disk that was looked at")
+        self.with_open(lambda real, _, flags: real(self.machine.image, flags), "not the disk")
 
-            mkusb.os.open = fail
-            try:
-                self.refused("/dev/sdb", word)
-            finally:
-                mkusb.os.open = real
+        def replaced(real, path, flags):
+            self.set("diskseq", 12)
+            return real(path, flags)
+        self.with_open(replaced, "not the stick")
+
+    def test_usb_mounted_while_opening(self):
+        def mounted(real, path, flags):
+            self.mount()
+            return real(path, flags)
+        self.with_open(mounted, "mounted on /mnt")
+
+    def test_usb_one_descriptor(self):
+        """Opened once, and what is cached is dropped between writing and reading back."""
+        calls = []
+
+        def log(name, real):
+            def call(*args):
+                calls.append(name if name != "ioctl" else args[1])
+                return real(*args)
+            return call
+
+        with mock.patch.object(mkusb.os, "open", log("open", os.open)), \
+                mock.patch.object(mkusb, "write_image", log("write", mkusb.write_image)), \
+                mock.patch.object(mkusb, "read_back", log("read", mkusb.read_back)), \
+                mock.patch.object(mkusb.os, "posix_fadvise", log("fadvise", os.posix_fadvise)), \
+                mock.patch.object(mkusb.fcntl, "ioctl", log("ioctl", mkusb.fcntl.ioctl)):
+            status, out = self.machine.run("/dev/sdb", answer="sdb\n")
+        self.assertEqual(status, 0, out)
+        # _IO(0x12, 97) and _IO(0x12, 95) of linux/fs.h
+        self.assertEqual(calls, ["open", "write", "fadvise", 0x12 << 8 | 97, "read", 0x12 << 8 | 95])
 
     def test_usb_broken_stick(self):
         """A stick that loses a byte is found by reading back."""
         real = mkusb.write_image
 
-        def write(disk, image):
-            real(disk, image)
+        def write(fd, disk, image):
+            real(fd, disk, image)
             with open(disk.path, "r+b") as stick:
                 stick.seek(2 * MIB + 77)
                 byte = stick.read(1)
                 stick.seek(2 * MIB + 77)
                 stick.write(bytes([byte[0] ^ 1]))
 
-        mkusb.write_image = write
-        try:
+        with mock.patch.object(mkusb, "write_image", write):
             status, out = self.machine.run("/dev/sdb", answer="sdb\n")
-        finally:
-            mkusb.write_image = real
         self.assertEqual(status, 1)
         self.assertIn("differs, in the MiB after 2", out)
 
     def test_usb_full_or_pulled_out(self):
-        real = mkusb.write_all
-
         def fail(fd, data):
             raise OSError(errno.EIO, "Input/output error")
 
-        mkusb.write_all = fail
-        try:
+        with mock.patch.object(mkusb, "write_all", fail):
             self.refused("/dev/sdb", "writing failed after 0 MiB", "pulled out")
-        finally:
-            mkusb.write_all = real
 
     def test_usb_check_changes_nothing(self):
         self.assertEqual(self.machine.run("--check", "/dev/sdb")[0], 0)
