@@ -10,6 +10,7 @@ Only a removable whole disk on USB that nothing uses is written; a refusal is on
 The question is answered with the disk's name, by hand or (without a terminal) by CONFIRM=sdX.
 """
 
+import errno
 import fcntl
 import os
 import pathlib
@@ -166,6 +167,12 @@ class Disk:
             raise Refused(f"/dev/{self.name}: too small: {human(self.size())}, the image has "
                           f"{human(need)}; take a larger one")
 
+    def check_access(self):
+        """Before an image is built and the question asked, not after it."""
+        if not os.access(self.path, os.W_OK):
+            raise Refused(f"/dev/{self.name}: you may not write to it; "
+                          f"make iso && sudo tools/mkusb.py /dev/{self.name}")
+
     def check_kind(self):
         if (self.node / "partition").exists():
             raise Refused(f"/dev/{self.name}: a partition; name the whole disk: "
@@ -243,10 +250,13 @@ def open_disk(disk):
     """O_EXCL: the kernel refuses a disk that anything else has claimed."""
     try:
         return os.open(disk.path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
-    except PermissionError:
-        raise Refused(f"/dev/{disk.name}: you may not write to it; "
-                      f"sudo tools/mkusb.py /dev/{disk.name}") from None
     except OSError as err:
+        if err.errno in (errno.EACCES, errno.EPERM):
+            raise Refused(f"/dev/{disk.name}: you may not write to it; "
+                          f"sudo tools/mkusb.py /dev/{disk.name}") from None
+        if err.errno == errno.EROFS:
+            raise Refused(f"/dev/{disk.name}: read-only: some sticks have a switch, broken ones "
+                          "become so; take another one") from None
         raise Refused(f"/dev/{disk.name}: cannot be opened ({err.strerror}): something uses it; "
                       "unmount it, or plug it out and in again") from None
 
@@ -381,6 +391,7 @@ def main(argv, env=None, system=None, stdin=None):
             return 0
         disk = system.disk(args[0])
         disk.check(need)
+        disk.check_access()
         if only_check:
             return 0
         if not need:
@@ -396,8 +407,8 @@ def main(argv, env=None, system=None, stdin=None):
     except KeyboardInterrupt:
         print("\nusb: stopped; if the writing had begun, the stick is not bootable", file=sys.stderr)
         return 130
-    print(f"done: plug /dev/{disk.name} into the machine, switch it on and open its boot menu (often "
-          "F12, F11, F9, F8 or Esc).\n  With UEFI: Secure Boot off, VMX (\"Intel Virtualization "
+    print("done: plug the stick into the machine, switch it on and open its boot menu (often F12, F11, "
+          "F9, F8 or Esc).\n  With UEFI: Secure Boot off, VMX (\"Intel Virtualization "
           "Technology\") on. More in docs/boot-usb.md.")
     return 0
 

@@ -139,7 +139,7 @@ class MkusbTest(unittest.TestCase):
         self.assertEqual(self.stick()[:len(data)], data)
         self.assertEqual(self.stick()[len(data):], self.before[len(data):])
         for word in ("Stick 3.0, 8 MiB", "sdb1", "lost", "writing: 100 %", "reading back: 100 %",
-                     "boot menu"):
+                     "done: plug the stick into the machine", "boot menu"):
             self.assertIn(word, out)
 
     def test_usb_confirm_from_environment(self):
@@ -328,10 +328,22 @@ class MkusbTest(unittest.TestCase):
             self.refused("/dev/sdb", *words)
 
     def test_usb_claimed_or_forbidden(self):
-        for code, word in ((errno.EBUSY, "something uses it"), (errno.EACCES, "sudo tools/mkusb.py")):
+        for code, word in ((errno.EBUSY, "something uses it"), (errno.EROFS, "read-only"),
+                           (errno.EACCES, "sudo tools/mkusb.py /dev/sdb")):
             def fail(*_, code=code):
                 raise OSError(code, os.strerror(code))      # PermissionError for EACCES
             self.with_open(fail, word)
+
+    def test_usb_forbidden_before_the_image(self):
+        """`make usb` asks --check before it builds; the user is not asked in vain, either."""
+        with mock.patch.object(mkusb.os, "access", lambda _, mode: mode != os.W_OK):
+            for args in (("--check", "/dev/sdb"), ("/dev/sdb",)):
+                status, out = self.machine.run(*args, answer="sdb\n")
+                self.assertEqual(status, 1)
+                self.assertIn("may not write to it; make iso && sudo tools/mkusb.py /dev/sdb", out)
+                self.assertEqual(out.count("\n"), 1, out)
+            self.assertIn("make usb DEV=/dev/sdb", self.machine.run()[1])
+        self.assertEqual(self.stick(), self.before)
 
     def test_usb_replaced_while_opening(self):
         """Between the last look and open(2), and what open(2) finds is another device."""
