@@ -150,6 +150,14 @@ class Disk:
         names = ("dev", "diskseq", "size", "device/vendor", "device/model", "device/name")
         return *map(self.get, names), self.serial()
 
+    def content(self, node):
+        """What udev has found on the disk or partition, such as `, vfat "BACKUP"`."""
+        text = self.system.read(f"run/udev/data/b{self.system.read(node / 'dev')}")
+        found = dict(re.findall(r"^E:(ID_FS_TYPE|ID_FS_LABEL)=(.*)$", text, re.M))
+        label = found.get("ID_FS_LABEL", "")
+        return printable(f", {found['ID_FS_TYPE']}" if found.get("ID_FS_TYPE") else "") + \
+            printable(f' "{label}"' if label else "")
+
     # --- refusals --------------------------------------------------------------------------------
 
     def check(self, need):
@@ -343,10 +351,10 @@ def read_back(fd, disk, image):
 
 
 def confirm(disk, image, env, stdin):
-    print(f"/dev/{disk.name}: {disk.describe()}")
+    print(f"/dev/{disk.name}: {disk.describe()}{disk.content(disk.node)}")
     for part in disk.parts():
         size = int(disk.system.read(part / "size") or 0) * 512
-        print(f"  with partition {part.name}, {human(size)}")
+        print(f"  with partition {part.name}, {human(size)}{disk.content(part)}")
     print(f"Everything on it will be lost; {image} ({human(image.stat().st_size)}) takes its place.",
           flush=True)
     if not stdin.isatty():

@@ -142,6 +142,13 @@ class MkusbTest(unittest.TestCase):
                      "done: plug the stick into the machine", "boot menu"):
             self.assertIn(word, out)
 
+    def test_usb_question_names_what_is_on_it(self):
+        self.machine.write(f"run/udev/data/b{self.machine.get('sdb1/dev')}",
+                           "I:1\nE:ID_FS_TYPE=vfat\nE:ID_FS_LABEL=BACKUP\x1b 1\nE:ID_FS_LABEL_ENC=x\n")
+        self.assertIn('sdb1, 4 MiB, vfat "BACKUP? 1"\n', self.machine.run("/dev/sdb")[1])
+        self.machine.write(f"run/udev/data/b{self.machine.get('sdb/dev')}", "E:ID_FS_TYPE=iso9660\n")
+        self.assertIn("Stick 3.0, 8 MiB, iso9660\n", self.machine.run("/dev/sdb")[1])
+
     def test_usb_confirm_from_environment(self):
         status, out = self.machine.run("/dev/sdb", tty=False, env={"CONFIRM": "sdb"})
         self.assertEqual(status, 0, out)
