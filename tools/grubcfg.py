@@ -10,6 +10,8 @@ ISO = guestfile.ROOT / "iso"
 
 TIMEOUT_S = 5
 SERIAL = "console=ttyS0,115200"
+# GRUB's command for the files beside the kernel.
+MODULE = {"linux": "initrd", "multiboot": "module", "multiboot2": "module2"}
 # BIOS: Kensho wants text mode. It comes behind multiboot2, which overwrites gfxpayload.
 TEXT_MODE = ['if [ "$grub_platform" = pc ]; then', "\tset gfxpayload=text", "fi"]
 # Messages while the guest runs: only with a second serial port, else Kensho would stop.
@@ -42,16 +44,15 @@ def screen_mode(boot):
 def direct_lines(boot):
     lines = boot.before.splitlines()
     mods = boot.modules
-    if boot.hv is None and mods[0].name == "guest2":
-        lines.append(f"multiboot2 /boot/guest2 {quote(mods[0].string)}")
-        lines += [f"module2 /boot/{m.name} {quote(m.string)}" for m in mods[1:]]
-        lines += screen_mode(boot)
-    elif boot.hv is None and mods[0].name == "guest":
-        lines.append(f"multiboot /boot/guest {quote(mods[0].string)}")
-        lines += [f"module /boot/{m.name} {quote(m.string)}" for m in mods[1:]]
-    elif boot.hv is None:
-        lines.append(f"linux /boot/{mods[0].name} {quote(mods[0].string)}")
-        lines += [f"initrd /boot/{m.name}" for m in mods[1:]]
+    if boot.hv is None:
+        kind = boot.kind or \
+            {"guest": "multiboot", "guest2": "multiboot2"}.get(mods[0].name, "linux")
+        lines.append(f"{kind} /boot/{mods[0].name} {quote(mods[0].string)}")
+        # initrd takes further files, not strings.
+        lines += [f"{MODULE[kind]} /boot/{m.name} {quote(m.string) if kind != 'linux' else ''}"
+                  for m in mods[1:]]
+        if kind == "multiboot2":
+            lines += screen_mode(boot)
     else:
         lines.append(f"multiboot2 /boot/kensho.elf {quote(boot.hv)}")
         lines += [f"module2 /boot/{m.name} {quote(m.string)}" for m in mods]
@@ -118,7 +119,7 @@ class Guest:
     initrd: bool
 
     def bare_lines(self, args):
-        module = {"linux": "initrd", "multiboot": "module", "multiboot2": "module2"}[self.kind]
+        module = MODULE[self.kind]
         return [f"{self.kind} /boot/kernel {args}"] + \
             ([f"{module} /boot/initrd"] if self.initrd else [])
 

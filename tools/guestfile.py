@@ -138,11 +138,14 @@ def check_kernel(path, append):
     return "multiboot2" if version == 2 else "multiboot"
 
 
-def check_initrd(path, kernel_bytes=0):
+def check_initrd(path, kernel_bytes=0, kind="linux"):
+    """kind: of the kernel. A multiboot guest takes any file as a module."""
     head, size = readable(path, "INITRD")
     if size + kernel_bytes > FILES_MAX:
         sys.exit(f"INITRD={path}: too large: {size >> 20} MiB, with the kernel at most "
                  f"{FILES_MAX >> 20} MiB can be loaded below 4 GiB")
+    if kind != "linux":
+        return
     if is_bzimage(head):
         sys.exit(f"INITRD={path}: a Linux kernel: that is KERNEL=")
     if not archive(head):

@@ -52,12 +52,14 @@ class Module:
 @dataclasses.dataclass
 class Boot:
     """What GRUB loads. hv=None boots `modules` directly, without Kensho: kernel and initrd, or a
-    multiboot 1 guest."""
+    multiboot guest and its modules."""
     hv: str | None = ""
     elf: pathlib.Path = HV_ELF
     modules: list[Module] = dataclasses.field(default_factory=list)
     files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
     before: str = ""    # GRUB commands run before the boot
+    kind: str = ""      # for hv=None: linux, multiboot or multiboot2; "": guest2 is multiboot2 by
+                        # its name, guest is multiboot, all others are Linux
     gfxpayload: str = ""    # the mode of the screen; "": text on BIOS, the firmware's on UEFI
 
 
@@ -125,16 +127,11 @@ def guest_files(env=os.environ):
     mods = [Module(pathlib.Path(kernel) if kernel else LINUX, "kernel",
                    append or (APPEND if kind == "linux" else ""))]
     if initrd:
-        guestfile.check_initrd(initrd, mods[0].path.stat().st_size)
+        guestfile.check_initrd(initrd, mods[0].path.stat().st_size, kind)
         mods.append(Module(pathlib.Path(initrd), "initrd"))
     elif not kernel:
         mods.append(Module(mkinitrd(), "initrd"))
     return kind, mods
-
-
-def default_guest(env=os.environ):
-    """The modules `make run` boots."""
-    return guest_files(env)[1]
 
 
 def guest_name(env):

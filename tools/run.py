@@ -139,8 +139,8 @@ def interrupted(signum, _frame):
 
 def build_image(directory):
     bare = os.environ.get("BARE") == "1"
-    boot = mkiso.Boot(hv=None if bare else os.environ.get("HV", ""),
-                      modules=mkiso.default_guest())
+    kind, modules = mkiso.guest_files()
+    boot = mkiso.Boot(hv=None if bare else os.environ.get("HV", ""), modules=modules, kind=kind)
     try:
         return mkiso.make_iso(directory / "boot.iso", boot)
     except RuntimeError as err:

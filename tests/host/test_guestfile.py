@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import grubcfg  # noqa: E402
 import guestfile  # noqa: E402
+import mkiso  # noqa: E402
 
 
 def bzimage(version=0x020F, xloadflags=1, setup_sects=1, paragraphs=64, cmdline=2047):
@@ -112,6 +113,22 @@ class GuestfileTest(unittest.TestCase):
         self.path.write_bytes(b"text")
         self.refused(lambda: guestfile.check_initrd(self.path), "no initrd but a text file", "cpio")
 
+    def test_guest_module_of_multiboot(self):
+        """Any file, but one that is there and can be loaded."""
+        for data in (b"text", bzimage(), multiboot()):
+            self.path.write_bytes(data)
+            for kind in ("multiboot", "multiboot2"):
+                guestfile.check_initrd(self.path, 0, kind)
+        self.refused(lambda: guestfile.check_initrd(self.path, 2 << 30, "multiboot"), "too large")
+        self.refused(lambda: guestfile.check_initrd("/nonexistent", 0, "multiboot"), "no such file")
+
+    def test_guest_files(self):
+        self.path.write_bytes(multiboot(magic=0xE85250D6, words=4))
+        module = pathlib.Path(self.tmp.name) / "module"
+        module.write_bytes(b"text")
+        kind, mods = mkiso.guest_files({"KERNEL": str(self.path), "INITRD": str(module)})
+        self.assertEqual((kind, [m.path for m in mods]), ("multiboot2", [self.path, module]))
+
     def test_guest_archives_are_kensho_s(self):
         """The list is that of core/load/roles.c."""
         table = (ROOT / "core/load/roles.c").read_text().partition("initrd_magics[] = {")[2]
@@ -140,6 +157,26 @@ class GuestfileTest(unittest.TestCase):
                            ("$x;#", "'$x;#'"), ('d="file x +p" ro', "'d=file x +p' ro"),
                            ('"all of it"', "'all of it'"), ('""', "''")):
             self.assertEqual(grubcfg.quote(text), want)
+
+
+class DirectTest(unittest.TestCase):
+    """`make run BARE=1`: GRUB starts the guest by itself."""
+
+    def lines(self, names, **how):
+        mods = [mkiso.Module(pathlib.Path(name), name, f"{name}=1") for name in names]
+        return re.sub(r"\s*\n\s*", "\n", grubcfg.direct_lines(mkiso.Boot(
+            hv=None, modules=mods, **how))).strip()
+
+    def test_bare_kinds(self):
+        for kind, module in (("linux", "initrd /boot/initrd"),
+                             ("multiboot", "module /boot/initrd initrd=1"),
+                             ("multiboot2", "module2 /boot/initrd initrd=1")):
+            self.assertEqual(self.lines(["kernel", "initrd"], kind=kind),
+                             f"{kind} /boot/kernel kernel=1\n{module}")
+
+    def test_bare_kind_by_name(self):
+        for name, kind in (("kernel", "linux"), ("guest", "multiboot"), ("guest2", "multiboot2")):
+            self.assertEqual(self.lines([name]), f"{kind} /boot/{name} {name}=1")
 
 
 class MenuTest(unittest.TestCase):

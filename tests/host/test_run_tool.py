@@ -9,6 +9,7 @@ from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "tools"))
 import emu  # noqa: E402
+import mkiso  # noqa: E402
 import run  # noqa: E402
 
 HERE = pathlib.Path("/nonexistent")
@@ -51,6 +52,15 @@ class RunTest(unittest.TestCase):
                 self.start(nested, UEFI="1", **env)
             self.assertIn("UEFI=1 needs QEMU/KVM (" + (nested or "BOCHS= is set"),
                           str(why.exception))
+
+    def test_run_bare_kind(self):
+        """BARE=1: GRUB is told how to start the guest."""
+        for kind in ("linux", "multiboot", "multiboot2"):
+            with mock.patch.dict(os.environ, BARE="1"), \
+                    mock.patch.object(mkiso, "guest_files", lambda kind=kind: (kind, [])), \
+                    mock.patch.object(mkiso, "make_iso", lambda _, boot: boot):
+                boot = run.build_image(HERE)
+            self.assertEqual((boot.hv, boot.kind), (None, kind))
 
     def test_run_uefi_without_ovmf(self):
         with mock.patch.object(emu, "OVMF", HERE), mock.patch.dict(os.environ, UEFI="1"), \
