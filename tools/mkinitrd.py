@@ -12,6 +12,8 @@ import os
 import pathlib
 import sys
 
+import cli
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINUX = ROOT / "build/cache/linux"
 WANTED = ("ata_piix", "sr_mod", "isofs")
@@ -108,7 +110,7 @@ def build(extra=None):
 
 
 def main():
-    out = pathlib.Path(sys.argv[1])
+    out = pathlib.Path(cli.arguments(sys.argv, __doc__, 1, 1)[0])
     data = build()
     if not out.exists() or out.read_bytes() != data:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Build a bootable ISO with grub-mkrescue.
 
-    tools/mkiso.py OUTPUT       the image of `make iso`, with a menu; KERNEL, INITRD, APPEND and HV
+    tools/mkiso.py [OUTPUT]     the image of `make iso`, with a menu; KERNEL, INITRD, APPEND and HV
                                 from the environment replace the default Linux guest
 
 Other tools import make_iso(). The image is a hybrid: CD and USB stick, BIOS (GRUB's i386-pc) and
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 
+import cli
 import grubcfg
 import guestfile
 
@@ -143,7 +144,7 @@ def guest_name(env):
 
 
 def main():
-    out = sys.argv[1] if len(sys.argv) > 1 else BUILD / "kensho.iso"
+    out = next(iter(cli.arguments(sys.argv, __doc__, 0, 1)), BUILD / "kensho.iso")
     hv = os.environ.get("HV", "")
     guestfile.check_options(hv)
     kind, mods = guest_files()

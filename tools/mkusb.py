@@ -19,6 +19,8 @@ import shlex
 import stat
 import sys
 
+import cli
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 IMAGE = ROOT / "build/kensho.iso"
 CHUNK = 1 << 20
@@ -386,11 +388,8 @@ def list_disks(system, need):
 
 def main(argv, env=None, system=None, stdin=None):
     env, system, stdin = env or os.environ, system or System(), stdin or sys.stdin
-    args = [arg for arg in argv[1:] if arg != "--check"]
     only_check = "--check" in argv[1:]
-    if any(arg.startswith("-") for arg in args) or len(args) > 2:
-        print(__doc__.strip())
-        return 2
+    args = cli.arguments([arg for arg in argv if arg != "--check"], __doc__, int(only_check), 2)
     image = pathlib.Path(args[1] if len(args) > 1 else IMAGE)
     need = image.stat().st_size if image.is_file() else 0
     try:

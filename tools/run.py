@@ -23,6 +23,7 @@ import termios
 import time
 import tty
 
+import cli
 import emu
 import mkiso
 
@@ -180,9 +181,7 @@ def start(directory, com1_dev):
 
 
 def main():
-    if "--help" in sys.argv or "-h" in sys.argv:
-        print(__doc__.strip())
-        return 0
+    cli.arguments(sys.argv, __doc__, 0, 0)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     directory = pathlib.Path(os.environ.get("RUN_DIR", RUN_DIR)).resolve()

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import cli
 import emu
 import mkiso
 import picture
@@ -146,9 +147,8 @@ def screenshot(mode, hv, here):
 
 
 def main(argv):
-    if not argv or len(argv) > 3:
-        sys.exit(__doc__)
-    path, mode, hv = [*argv, "text", ""][:3] if len(argv) == 1 else [*argv, ""][:3]
+    args = cli.arguments(argv, __doc__, 1, 3)
+    path, mode, hv = [*args, *("text", "")[len(args) - 1:]]
     if not re.fullmatch(r"(qemu-)?(text|efi|\d+x\d+x\d+)", mode):
         sys.exit(__doc__)
     if mode == "text":
@@ -159,6 +159,6 @@ def main(argv):
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1:])
+        main(sys.argv)
     except (RuntimeError, OSError, ValueError) as err:
         sys.exit(f"screenshot: {err}")
