@@ -114,6 +114,7 @@ all: ## build the hypervisor (build/kensho.elf)
 
 run: ## boot a Linux guest to a shell here (KERNEL= INITRD= APPEND= HV= UEFI=1)
 	$(call setup,run)
+	$(Q)$(PYTHON) tools/run.py --check
 	$(call build,$(B)/kensho.elf)
 	$(Q)$(PYTHON) tools/run.py
 
@@ -136,6 +137,7 @@ bench: ## measure on packaged Bochs 2.7, print beside the targets
 
 iso: ## image for CD and USB stick, BIOS and UEFI (KERNEL= INITRD= APPEND= HV=)
 	$(call setup,run)
+	$(Q)$(PYTHON) tools/mkiso.py --check
 	$(call build,$(B)/kensho.elf)
 	$(Q)$(PYTHON) tools/mkiso.py $(B)/kensho.iso
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Build a bootable ISO with grub-mkrescue.
 
+    tools/mkiso.py --check      could it be built of them? Writes nothing
     tools/mkiso.py [OUTPUT]     the image of `make iso`, with a menu; KERNEL, INITRD, APPEND and HV
                                 from the environment replace the default Linux guest
 
@@ -119,16 +120,24 @@ def mkinitrd():
     return INITRD
 
 
-def guest_files(env=os.environ):
-    """How GRUB loads the guest without Kensho, and its modules: Debian's kernel unless the user
-    names one. Ends the tool when the user's files cannot be a guest."""
+def check_guest(env=os.environ):
+    """How GRUB loads the guest without Kensho. Ends the tool when the user's files cannot be a
+    guest; makes nothing."""
     kernel, initrd, append = (env.get(name, "") for name in ("KERNEL", "INITRD", "APPEND"))
     guestfile.check_line(append, "APPEND")
     kind = guestfile.check_kernel(kernel, append) if kernel else "linux"
+    if initrd:
+        guestfile.check_initrd(initrd, pathlib.Path(kernel or LINUX).stat().st_size, kind)
+    return kind
+
+
+def guest_files(env=os.environ):
+    """check_guest(), and the guest's modules: Debian's kernel unless the user names one."""
+    kernel, initrd, append = (env.get(name, "") for name in ("KERNEL", "INITRD", "APPEND"))
+    kind = check_guest(env)
     mods = [Module(pathlib.Path(kernel) if kernel else LINUX, "kernel",
                    append or (APPEND if kind == "linux" else ""))]
     if initrd:
-        guestfile.check_initrd(initrd, mods[0].path.stat().st_size, kind)
         mods.append(Module(pathlib.Path(initrd), "initrd"))
     elif not kernel:
         mods.append(Module(mkinitrd(), "initrd"))
@@ -144,9 +153,14 @@ def guest_name(env):
 
 
 def main():
-    out = next(iter(cli.arguments(sys.argv, __doc__, 0, 1)), BUILD / "kensho.iso")
+    only_check = sys.argv[1:] == ["--check"]
+    out = BUILD / "kensho.iso" if only_check else \
+        next(iter(cli.arguments(sys.argv, __doc__, 0, 1)), BUILD / "kensho.iso")
     hv = os.environ.get("HV", "")
     guestfile.check_options(hv)
+    if only_check:
+        check_guest()
+        return
     kind, mods = guest_files()
     guest = grubcfg.Guest(guest_name(os.environ), kind, mods[0].string, len(mods) > 1)
     try:

@@ -8,7 +8,8 @@ guest, Ctrl-] q ends the run too. Input from a pipe waits for the first shell pr
 
 Environment: KERNEL, INITRD, APPEND, HV (see `make help`), BOCHS, BARE=1 (the guest without
 Kensho), MEMORY (MiB), CPUS, VNC=1 (the screen on port 5900), UEFI=1 (QEMU/KVM boots OVMF, not its
-BIOS; Bochs has a BIOS only). `tools/run.py --help` prints this.
+BIOS; Bochs has a BIOS only). `tools/run.py --help` prints this, --check starts nothing but says
+what cannot work.
 """
 
 import os
@@ -160,12 +161,18 @@ def firmware(kvm):
     return "ovmf"
 
 
-def start(directory, com1_dev):
+def choose():
+    """(why not QEMU/KVM, or "", its firmware); ends the tool when the user wants the impossible."""
+    reason = emu.nested_kvm() or ("BOCHS= is set" if os.environ.get("BOCHS") else "")
+    return reason, firmware(reason)
+
+
+def start(directory, com1_dev, chosen):
+    """chosen: of choose()"""
     machine = emu.Machine(dir=directory, iso=directory / "boot.iso", com1=f"term:{com1_dev}",
                           memory=int(os.environ.get("MEMORY", 512)),
                           cpus=int(os.environ.get("CPUS", 1)), vnc=os.environ.get("VNC") == "1")
-    reason = emu.nested_kvm() or ("BOCHS= is set" if os.environ.get("BOCHS") else "")
-    wanted = firmware(reason)
+    reason, wanted = chosen
     if not reason:
         say(f"starting QEMU/KVM with {'OVMF' if wanted == 'ovmf' else 'its BIOS'} (this machine "
             "offers nested VMX)")
@@ -181,7 +188,11 @@ def start(directory, com1_dev):
 
 
 def main():
-    cli.arguments(sys.argv, __doc__, 0, 0)
+    cli.arguments([arg for arg in sys.argv if arg != "--check"], __doc__, 0, 0)
+    chosen = choose()
+    mkiso.check_guest()
+    if "--check" in sys.argv:
+        return 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     directory = pathlib.Path(os.environ.get("RUN_DIR", RUN_DIR)).resolve()
@@ -195,7 +206,7 @@ def main():
     tty.setraw(slave)
     emulator = None
     try:
-        emulator, qemu = start(directory, os.ttyname(slave))
+        emulator, qemu = start(directory, os.ttyname(slave), chosen)
         say("COM1 follows; Ctrl-C ends the run, Ctrl-] c sends a Ctrl-C to the guest")
         bridge = Bridge(emulator, com1)
         with Terminal():

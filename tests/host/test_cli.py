@@ -39,6 +39,20 @@ class CliTest(unittest.TestCase):
                 self.assertIn(option, done.stderr)
                 self.assertNotIn("Traceback", done.stderr)
 
+    def test_cli_check(self):
+        """`make iso` and `make run` begin with it."""
+        for name in ("mkiso", "run"):
+            done = self.run_tool(name, "--check")
+            self.assertEqual(done.returncode, 1, name)
+            self.assertEqual(done.stderr, "KERNEL=/nonexistent: there is no such file\n")
+
+    def test_cli_check_comes_before_the_build(self):
+        makefile = (TOOLS.parent / "Makefile").read_text()
+        for target, tool in (("iso", "mkiso"), ("run", "run"), ("usb", "mkusb")):
+            recipe = makefile.partition(f"\n{target}: ##")[2].partition("\n\n")[0]
+            self.assertRegex(recipe, rf"(?s)tools/{tool}\.py [^\n]*--check.*"
+                             r"(\$\(call build|\$\(MAKE\) iso)", target)
+
     def test_cli_number_of_names(self):
         for name, args in (("mkinitrd", ()), ("mkinitrd", "ab"), ("mkiso", "ab"), ("run", "a"),
                            ("screenshot", ()), ("screenshot", "abcd"), ("mkusb", "abc"),

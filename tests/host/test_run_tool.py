@@ -28,7 +28,7 @@ class RunTest(unittest.TestCase):
             for name in ("UEFI", "BOCHS", "MEMORY", "CPUS", "VNC"):
                 if name not in env:
                     os.environ.pop(name, None)
-            return " ".join(run.start(HERE, "/dev/pts/9")[0])
+            return " ".join(run.start(HERE, "/dev/pts/9", run.choose())[0])
 
     def test_run_kvm_bios(self):
         cmd = self.start("")
@@ -61,6 +61,18 @@ class RunTest(unittest.TestCase):
                     mock.patch.object(mkiso, "make_iso", lambda _, boot: boot):
                 boot = run.build_image(HERE)
             self.assertEqual((boot.hv, boot.kind), (None, kind))
+
+    def test_run_refuses_before_it_builds(self):
+        """Neither the directory of a run nor the image: the old ones are still there."""
+        for env, word in (({"UEFI": "1"}, "UEFI=1 needs"), ({"KERNEL": "/nonexistent"}, "no such file"),
+                          ({"INITRD": "/nonexistent"}, "no such file"), ({"APPEND": "'"}, "APPEND")):
+            env = {"UEFI": "", "KERNEL": "", "INITRD": "", "APPEND": "", "RUN_DIR": "/proc/x", **env}
+            with mock.patch.dict(os.environ, env), mock.patch.object(sys, "argv", ["run.py"]), \
+                    mock.patch.object(mkiso, "LINUX", pathlib.Path(__file__)), \
+                    mock.patch.object(emu, "nested_kvm", lambda: "no VMX"), \
+                    self.assertRaises(SystemExit) as why:
+                run.main()
+            self.assertIn(word, str(why.exception))
 
     def test_run_uefi_without_ovmf(self):
         with mock.patch.object(emu, "OVMF", HERE), mock.patch.dict(os.environ, UEFI="1"), \
