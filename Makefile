@@ -178,7 +178,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
 	@echo "variables: V=1 verbose, WERROR=0, BOCHS=binary, J=parallel emulators,"
 	@echo "           FUZZ_SECONDS=N, ONLY=regex (test: only matching names);"
-	@echo "  guest:   KERNEL=bzImage or multiboot ELF, INITRD=file, APPEND='its command line',"
+	@echo "  guest:   KERNEL=bzImage or multiboot kernel, INITRD=file, APPEND='its command line',"
 	@echo "           HV='options of Kensho' (README.md)"
 	@echo "  run:     UEFI=1 (QEMU/KVM: with OVMF), BARE=1 (without Kensho), MEMORY=MiB, CPUS=N,"
 	@echo "           VNC=1 (the screen on port 5900)"

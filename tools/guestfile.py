@@ -132,8 +132,8 @@ def check_kernel(path, append):
     if archive(head):
         sys.exit(f"KERNEL={path}: no kernel but a {archive(head)}: an initrd? That is INITRD=")
     if not version:
-        hint = ", and no multiboot header in its first 8 KiB (of a Linux kernel take " \
-            "arch/x86/boot/bzImage, not vmlinux)" if head.startswith(b"\x7fELF") else ""
+        hint = ", and no multiboot header in its first 8 KiB, nor one of multiboot 2 in its first " \
+            "32 KiB (of a Linux kernel take arch/x86/boot/bzImage, not vmlinux)" if head.startswith(b"\x7fELF") else ""
         sys.exit(f"KERNEL={path}: no kernel but {what_is(head)}{hint}; {ACCEPTED}")
     return "multiboot2" if version == 2 else "multiboot"
 
@@ -178,5 +178,6 @@ def check_options(text):
     for word in text.split():
         name = word.partition("=")[0]
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1, 0)
-            sys.exit(f"HV: unknown option {name!r}, did you mean {near[0]}? README.md has the list")
+            near = difflib.get_close_matches(name, names, 1, 0.5)
+            hint = f", did you mean {near[0]}?" if near else ";"
+            sys.exit(f"HV: unknown option {name!r}{hint} README.md has the list")

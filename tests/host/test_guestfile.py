@@ -62,12 +62,14 @@ class GuestfileTest(unittest.TestCase):
         self.assertEqual(self.kernel(multiboot()), "multiboot")
         self.assertEqual(self.kernel(multiboot(at=8180)), "multiboot")
         self.assertEqual(self.kernel(multiboot(magic=0xE85250D6, words=4)), "multiboot2")
+        self.assertEqual(self.kernel(multiboot(at=32752, magic=0xE85250D6, words=4)), "multiboot2")
 
     def test_guest_no_kernel(self):
         for data, words in (
                 (b"", ("an empty file",)),
                 (b"hello\n" * 100, ("a text file", "bzImage")),
-                (multiboot(at=8192), ("an ELF file for x86", "vmlinux", "accepted are")),
+                (multiboot(at=8192), ("an ELF file for x86", "8 KiB", "vmlinux", "accepted are")),
+                (multiboot(at=32768, magic=0xE85250D6, words=4), ("multiboot 2 in its first 32 KiB",)),
                 (b"\x7fELF\2\1\1".ljust(18, b"\0") + b"\xb7\0" + bytes(600), ("64-bit ARM",)),
                 (b"\x1f\x8b" + bytes(600), ("gzip", "INITRD=")),
                 (b"070701" + bytes(600), ("cpio", "INITRD=")),
@@ -150,7 +152,8 @@ class GuestfileTest(unittest.TestCase):
 
     def test_options_checked(self):
         guestfile.check_options("log=com2 apicv=off help cpu=host,-kvm-pv-eoi")
-        self.refused(lambda: guestfile.check_options("lgo=com2"), "'lgo'", "log")
+        self.refused(lambda: guestfile.check_options("lgo=com2"), "'lgo', did you mean log?")
+        self.refused(lambda: guestfile.check_options("fnord"), "unknown option 'fnord'; README.md")
 
     def test_quote(self):
         for text, want in (("a=b,c.d:/e+f@g%h-i_j", "a=b,c.d:/e+f@g%h-i_j"), ("  a   b ", "a b"),
