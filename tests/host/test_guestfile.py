@@ -8,6 +8,7 @@ import struct
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -130,6 +131,15 @@ class GuestfileTest(unittest.TestCase):
         module.write_bytes(b"text")
         kind, mods = mkiso.guest_files({"KERNEL": str(self.path), "INITRD": str(module)})
         self.assertEqual((kind, [m.path for m in mods]), ("multiboot2", [self.path, module]))
+
+    def test_guest_check_builds_nothing(self):
+        """mkiso.py --check, with files that are right."""
+        self.path.write_bytes(multiboot())
+        env = {"KERNEL": str(self.path), "INITRD": "", "APPEND": "", "HV": ""}
+        with mock.patch.dict(os.environ, env), mock.patch.object(sys, "argv", ["", "--check"]), \
+                mock.patch.object(mkiso, "make_iso") as make:
+            mkiso.main()
+        make.assert_not_called()
 
     def test_guest_archives_are_kensho_s(self):
         """The list is that of core/load/roles.c."""

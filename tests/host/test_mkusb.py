@@ -305,7 +305,9 @@ class MkusbTest(unittest.TestCase):
                            "- vfat /dev/sdb1 rw\n")
 
     def test_usb_mounted_while_asking(self):
-        self.while_asking(self.mount, "mounted on /mnt")
+        with mock.patch.object(mkusb, "open_disk") as opened:
+            self.while_asking(self.mount, "mounted on /mnt")
+        opened.assert_not_called()      # it would only say that something uses it
 
     def test_usb_replaced_while_asking(self):
         """Another stick in the same port has the same name, maybe even the same model."""
