@@ -47,15 +47,15 @@ def u32(data, at):
 
 
 def multiboot_version(head):
-    """1, 2, or 0: the header that a boot loader would find."""
-    for at in range(0, min(len(head), MULTIBOOT_SEARCH) - 11, 4):
-        magic, flags, check = struct.unpack_from("<3I", head, at)
-        if magic == 0x1BADB002 and (magic + flags + check) & 0xFFFFFFFF == 0:
-            return 1
+    """2, 1, or 0. Kensho takes multiboot 2 when an image has both headers, too."""
     for at in range(0, min(len(head), 4 * MULTIBOOT_SEARCH) - 15, 8):
         magic, arch, length, check = struct.unpack_from("<4I", head, at)
         if magic == 0xE85250D6 and (magic + arch + length + check) & 0xFFFFFFFF == 0:
             return 2
+    for at in range(0, min(len(head), MULTIBOOT_SEARCH) - 11, 4):
+        magic, flags, check = struct.unpack_from("<3I", head, at)
+        if magic == 0x1BADB002 and (magic + flags + check) & 0xFFFFFFFF == 0:
+            return 1
     return 0
 
 

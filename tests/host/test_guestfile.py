@@ -65,6 +65,11 @@ class GuestfileTest(unittest.TestCase):
         self.assertEqual(self.kernel(multiboot(magic=0xE85250D6, words=4)), "multiboot2")
         self.assertEqual(self.kernel(multiboot(at=32752, magic=0xE85250D6, words=4)), "multiboot2")
 
+    def test_guest_with_both_headers(self):
+        """As core/load/load.c orders its loaders."""
+        both = multiboot(at=0x40)[:0x60] + multiboot(at=0x60, magic=0xE85250D6, words=4)[0x60:]
+        self.assertEqual(self.kernel(both), "multiboot2")
+
     def test_guest_no_kernel(self):
         for data, words in (
                 (b"", ("an empty file",)),
