@@ -21,6 +21,7 @@ static struct {
 	volatile u16 *cells; /* device memory: every store is seen */
 	u32 pos;
 	u16 attr;
+	bool full;  /* the last character filled its row: a newline goes no further */
 	bool panic; /* the first screenful names the cause: it stays, the rest is on COM1 */
 } vga;
 
@@ -63,6 +64,7 @@ void vga_panic(void)
 		return;
 	vga.attr = ATTR_PANIC;
 	vga.panic = true;
+	vga.full = false;
 	vga.pos = 0;
 	crtc_write(CRTC_START_HIGH, 0);
 	crtc_write(CRTC_START_LOW, 0);
@@ -85,10 +87,12 @@ void vga_write(const char *s, size_t len)
 		return;
 	for (size_t i = 0; i < len; i++) {
 		if (s[i] == '\n') {
-			vga.pos += COLS - vga.pos % COLS;
+			vga.pos += vga.full ? 0 : COLS - vga.pos % COLS;
+			vga.full = false;
 		} else if (s[i] != '\r') {
 			vga.cells[vga.pos] = (u16)(vga.attr | (u8)s[i]);
 			vga.pos++;
+			vga.full = vga.pos % COLS == 0;
 		}
 		if (vga.pos >= COLS * ROWS) {
 			if (vga.panic)

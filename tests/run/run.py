@@ -218,13 +218,14 @@ class Run:
             self.emulator.bochs_picture(count), depth))
 
     def picture_text(self, width, height, pixels):
-        """What is written on a picture as screen.log, its background as colour.log."""
-        rows, back = screen_text.lines(width, height, pixels)
+        """What is written on a picture as screen.log, the backgrounds of its rows as colour.log."""
+        rows, _ = screen_text.lines(width, height, pixels)
         full = width // (8 * screen_text.cell_size(width, height)[0])
         self.picture_rows = list(rows), full
         (self.dir / "screen.log").write_text(
             "".join(row + ("" if len(row) == full else "\n") for row in rows))
-        (self.dir / "colour.log").write_text(f"{back:x}\n")
+        (self.dir / "colour.log").write_text("".join(
+            f"{back:x}\n" for back in screen_text.row_colours(width, height, pixels)))
 
     def ports(self):
         if self.row.get("mute") == "yes":
@@ -272,6 +273,10 @@ class Run:
         rows = [chars[i:i + 80].rstrip() for i in range(0, 2000, 80)]
         (self.dir / "screen.log").write_text(
             "".join(row + ("" if len(row) == 80 else "\n") for row in rows))
+        (self.dir / "colour.log").write_text("".join(
+            f"{attribute:x}\n" for attribute in cells[1:4000:160]))
+        ours = next((i for i, row in enumerate(rows) if BANNER in row), 0)  # GRUB's are above
+        self.picture_rows = rows[ours:], 80
 
     # --- judging ---------------------------------------------------------------------------------
 

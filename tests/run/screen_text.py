@@ -53,17 +53,25 @@ def one_cell(picture, x, y, scale, scale_y, back):
     return font().get(tuple(glyph), BROKEN)
 
 
+def row_colours(width, height, pixels):
+    """The background of each row."""
+    step = 8 * cell_size(width, height)[1] * width
+    return [collections.Counter(pixels[at:at + step]).most_common(1)[0][0]
+            for at in range(0, width * height - step + 1, step)]
+
+
 def lines(width, height, pixels):
-    """(text of the rows without blanks at their ends, background colour)"""
+    """(text of the rows without blanks at their ends, background colour of most of them)"""
     scale, scale_y = cell_size(width, height)
     back = collections.Counter(pixels).most_common(1)[0][0]
     picture = [pixels[y * width:(y + 1) * width] for y in range(height)]
     blank, out = [back] * width, []
-    for top in range(0, height - 8 * scale_y + 1, 8 * scale_y):
+    tops = range(0, height - 8 * scale_y + 1, 8 * scale_y)
+    for top, row_back in zip(tops, row_colours(width, height, pixels)):
         if all(picture[top + y] == blank for y in range(8 * scale_y)):
             out.append("")
             continue
-        out.append("".join(one_cell(picture, left, top, scale, scale_y, back)
+        out.append("".join(one_cell(picture, left, top, scale, scale_y, row_back)
                            for left in range(0, width - 8 * scale + 1, 8 * scale)).rstrip())
     return out, back
 
