@@ -18,6 +18,11 @@ void hw_console_write(const char *s, size_t len, bool panic)
 	console_write(s, len, panic);
 }
 
+void hw_console_alarm(void)
+{
+	console_alarm();
+}
+
 static void open_consoles(u32 mode)
 {
 	console_init(mode == CONSOLE_ALL || mode == CONSOLE_COM1,

@@ -126,5 +126,9 @@ NORETURN void hw_halt(void); /* stop this CPU for ever */
 /* hw_console_write() - bytes to every console that is ours now (boot), or all of them (@panic). */
 void hw_console_write(const char *s, size_t len, bool panic);
 
+/* hw_console_alarm() - the boot ends here: what follows goes to every console and is conspicuous;
+ * what is on a screen stays. */
+void hw_console_alarm(void);
+
 /* hw_crash_dump() - registers and backtrace of the running hypervisor code, through log_panic(). */
 void hw_crash_dump(void);

@@ -41,7 +41,8 @@ void panic_init(const char *version, bool reboot);
 /* panic_end() - what comes after a report. */
 NORETURN void panic_end(void);
 
-/* fatal() - the user's mistake or the machine's lack at boot: one line, cause and remedy; halts. */
+/* fatal() - the user's mistake or the machine's lack at boot: one line, cause and remedy, below the
+ * log that led to it; halts. */
 NORETURN void fatal(const char *fmt, ...) PRINTF(1, 2);
 
 /* at_fatal() - before a fatal() or panic() stops the machine and after it has said why, @fn hears

@@ -152,6 +152,7 @@ void fatal(const char *fmt, ...)
 	va_start(ap, fmt);
 	fmt_vprint(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	hw_console_alarm();
 	log_panic("%s", why);
 	say_last_words(why, false);
 	hw_halt();

@@ -37,12 +37,22 @@ static void screen_panic(void)
 		fb_text_panic(&fb, &con.mode);
 }
 
+static void screen_alarm(void)
+{
+	if (con.screen == SCREEN_TEXT)
+		vga_alarm();
+	else if (con.screen == SCREEN_FRAMEBUFFER)
+		fb_text_alarm(&fb);
+}
+
 static void screen_write(const char *s, size_t len)
 {
 	if (con.screen == SCREEN_TEXT) {
 		vga_write(s, len);
 	} else if (con.screen == SCREEN_FRAMEBUFFER) {
 		fb_text_write(&fb, s, len);
+		if (con.panic)
+			fb_text_flush(&fb); /* nobody comes back to complete it */
 		memory_fence(); /* out of the write-combining buffers: the machine may stop now */
 	}
 }
@@ -133,6 +143,24 @@ static void console_panic(void)
 	con.use_screen = true;
 	screen_panic();
 	uart_write(&con.com1, "\n", 1); /* the guest may have been in the middle of a line */
+}
+
+void console_alarm(void)
+{
+	if (con.panic)
+		return;
+	con.panic = true;
+	if (!con.use_com1)
+		uart_init(&con.com1, UART_COM1);
+	if (!con.use_com2)
+		uart_init(&con.com2, UART_COM2);
+	if (con.use_screen)
+		screen_alarm();
+	else
+		screen_panic();
+	con.use_com1 = true;
+	con.use_com2 = true;
+	con.use_screen = true;
 }
 
 void console_write(const char *s, size_t len, bool panic)

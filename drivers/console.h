@@ -42,5 +42,10 @@ void console_set_up_com1(void);
 /* console_handover() - the first guest instruction is next: COM1 and the screen are the guest's. */
 void console_handover(void);
 
-/* console_write() - @panic: to every console there is, re-initialised at the first such call. */
+/* console_alarm() - the last words of a boot follow: every console gets them, a screen in alarm
+ * colours. One that has the log so far keeps it. */
+void console_alarm(void);
+
+/* console_write() - @panic: to every console there is, re-initialised at the first such call
+ * unless console_alarm() came before. */
 void console_write(const char *s, size_t len, bool panic);

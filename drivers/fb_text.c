@@ -39,12 +39,13 @@ static u32 pixel_of(const struct fb_mode *m, u32 rgb)
 	       channel_bits(m->blue, rgb, 0);
 }
 
-static void colours(struct fb_text *t, u32 front, u32 back)
+static void colours(struct fb_text *t, bool loud, u32 rgb_front, u32 rgb_back)
 {
+	u32 front = pixel_of(&t->mode, rgb_front), back = pixel_of(&t->mode, rgb_back);
 	u32 bytes = t->mode.pixel_bytes;
 
 	for (u32 bits = 0; bits < 16; bits++) {
-		u8 *at = t->dots[bits];
+		u8 *at = t->dots[loud][bits];
 
 		for (u32 x = 0; x < 4 * t->scale; x++) {
 			u32 pixel = (bits & 8u >> x / t->scale) != 0 ? front : back;
@@ -108,12 +109,13 @@ static void draw_cell(struct fb_text *t, u32 row, u32 col)
 {
 	const struct fb_mode *m = &t->mode;
 	u32 half = 4 * t->scale * m->pixel_bytes;
+	const u8(*dots)[sizeof(t->dots[0][0])] = t->dots[t->loud[row]];
 	u8 c = t->text[row][col];
 	const u8 *glyph = font8x8[(c < FONT_FIRST || c > FONT_OTHER ? FONT_OTHER : c) - FONT_FIRST];
 	u8 *line = m->base + (u64)row * GLYPH_DOTS * t->scale_y * m->pitch + (u64)col * 2 * half;
 
 	for (u32 y = 0; y < GLYPH_DOTS; y++) {
-		const u8 *left = t->dots[glyph[y] >> 4], *right = t->dots[glyph[y] & 15];
+		const u8 *left = dots[glyph[y] >> 4], *right = dots[glyph[y] & 15];
 
 		line = half == 16 ? put_dots_16(line, left, right, m->pitch, t->scale_y)
 				  : put_dots(line, left, right, t, half);
@@ -163,8 +165,8 @@ static void clear(struct fb_text *t)
 		u32 left = m->width * m->pixel_bytes;
 
 		for (; left >= step; left -= step)
-			at = put(at, t->dots[0], step);
-		put(at, t->dots[0], left);
+			at = put(at, t->dots[0][0], step);
+		put(at, t->dots[0][0], left);
 	}
 }
 
@@ -180,7 +182,8 @@ static void start(struct fb_text *t, const struct fb_mode *mode, u32 front, u32 
 	t->rows = umin32(mode->height / (GLYPH_DOTS * t->scale_y), FB_ROWS_MAX);
 	memset(t->text, ' ', sizeof(t->text));
 	memset(t->shown, ' ', sizeof(t->shown));
-	colours(t, pixel_of(mode, front), pixel_of(mode, back));
+	colours(t, false, front, back);
+	colours(t, true, RGB_WHITE, RGB_RED);
 	clear(t);
 }
 
@@ -195,6 +198,20 @@ void fb_text_panic(struct fb_text *t, const struct fb_mode *mode)
 	t->keeps = true;
 }
 
+void fb_text_alarm(struct fb_text *t)
+{
+	t->alarm = true;
+}
+
+/* The row is drawn again, all of it. */
+static void set_loud(struct fb_text *t, u32 row, bool loud)
+{
+	if (t->loud[row] == loud)
+		return;
+	t->loud[row] = loud;
+	memset(t->shown[row], 0, sizeof(t->shown[row]));
+}
+
 /* Several rows at once: drawing catches up before the next time. */
 static void scroll(struct fb_text *t)
 {
@@ -203,6 +220,8 @@ static void scroll(struct fb_text *t)
 
 	memmove(t->text[0], t->text[gone], kept * sizeof(t->text[0]));
 	memset(t->text[kept], ' ', gone * sizeof(t->text[0]));
+	for (u32 row = 0; t->alarm && row < t->rows; row++)
+		set_loud(t, row, row < kept && t->loud[row + gone]);
 	memset(t->dirty, true, t->rows);
 	t->row = kept;
 }
@@ -226,6 +245,8 @@ static void put_char(struct fb_text *t, char c)
 			return;
 		scroll(t);
 	}
+	if (t->alarm)
+		set_loud(t, t->row, true);
 	t->text[t->row][t->col++] = (u8)c;
 	t->dirty[t->row] = true;
 }

@@ -37,9 +37,11 @@ struct fb_text {
 	u32 scale_y;    /* and down */
 	u32 col, row;   /* where the next character goes; may be one past the end */
 	bool keeps;     /* the first screenful stays */
+	bool alarm;     /* what is written now is in alarm colours */
 	u64 drawn;      /* cells, ever */
-	u8 dots[16][4 * FB_SCALE_MAX * 4]; /* the pixels of four dots, by their bits */
-	bool dirty[FB_ROWS_MAX];           /* the row may differ from what is shown */
+	u8 dots[2][16][4 * FB_SCALE_MAX * 4]; /* the pixels of four dots, by loud and their bits */
+	bool loud[FB_ROWS_MAX];               /* the row is in alarm colours */
+	bool dirty[FB_ROWS_MAX];              /* the row may differ from what is shown */
 	u8 text[FB_ROWS_MAX][FB_COLS_MAX];
 	u8 shown[FB_ROWS_MAX][FB_COLS_MAX];
 };
@@ -49,6 +51,9 @@ void fb_text_open(struct fb_text *t, const struct fb_mode *mode);
 
 /* fb_text_panic() - the same in alarm colours, whatever is on it; the first screenful stays. */
 void fb_text_panic(struct fb_text *t, const struct fb_mode *mode);
+
+/* fb_text_alarm() - rows that begin from here on are in alarm colours; what is there stays. */
+void fb_text_alarm(struct fb_text *t);
 
 /* fb_text_write() - what does not fit scrolls up, several rows at once; the newest row is drawn
  * first, what is left comes with the next lines or fb_text_flush(). */

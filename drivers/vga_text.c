@@ -72,12 +72,22 @@ void vga_panic(void)
 		vga.cells[i] = ATTR_PANIC | ' ';
 }
 
+void vga_alarm(void)
+{
+	vga.attr = ATTR_PANIC;
+}
+
+static void blank_row(u32 first, u16 attr)
+{
+	for (u32 i = first; i < first + COLS; i++)
+		vga.cells[i] = attr | ' ';
+}
+
 static void vga_scroll(void)
 {
 	for (u32 i = 0; i < COLS * (ROWS - 1); i++)
 		vga.cells[i] = vga.cells[i + COLS];
-	for (u32 i = COLS * (ROWS - 1); i < COLS * ROWS; i++)
-		vga.cells[i] = vga.attr | ' ';
+	blank_row(COLS * (ROWS - 1), ATTR_NORMAL);
 	vga.pos -= COLS;
 }
 
@@ -90,6 +100,8 @@ void vga_write(const char *s, size_t len)
 			vga.pos += vga.full ? 0 : COLS - vga.pos % COLS;
 			vga.full = false;
 		} else if (s[i] != '\r') {
+			if (vga.attr == ATTR_PANIC && vga.pos % COLS == 0)
+				blank_row(vga.pos, ATTR_PANIC);
 			vga.cells[vga.pos] = (u16)(vga.attr | (u8)s[i]);
 			vga.pos++;
 			vga.full = vga.pos % COLS == 0;

@@ -16,6 +16,9 @@ void vga_move(void *buffer);
 /* vga_panic() - a clean screen in alarm colours, wherever the guest had scrolled it. */
 void vga_panic(void);
 
+/* vga_alarm() - what follows is in alarm colours, below what is there. */
+void vga_alarm(void);
+
 void vga_write(const char *s, size_t len);
 
 /* vga_cursor() - where the next text goes. */

@@ -61,7 +61,8 @@ static struct {
 	u32 across, down, cols, rows; /* screen pixels of a dot; size in characters */
 	char cell[100][300];
 	u32 col, row;
-	bool stays;
+	bool stays, alarm;
+	bool loud[100];
 } model;
 
 static void model_open(const struct screen *s, bool stays)
@@ -100,9 +101,11 @@ static void model_put(char c)
 				memcpy(model.cell[row], model.cell[row + third], model.cols);
 			else
 				memset(model.cell[row], ' ', model.cols);
+			model.loud[row] = row + third < model.rows && model.loud[row + third];
 		}
 		model.row = model.rows - third;
 	}
+	model.loud[model.row] |= model.alarm;
 	model.cell[model.row][model.col++] = c;
 }
 
@@ -119,17 +122,26 @@ static bool model_dot(u32 x, u32 y)
 	return (font8x8[c - ' '][y / model.down % 8] << (x / model.across % 8) & 0x80) != 0;
 }
 
+static bool model_alarms(u32 x, u32 y)
+{
+	u32 row = y / 8 / model.down;
+
+	return model.stays ||
+	       (x / 8 / model.across < model.cols && row < model.rows && model.loud[row]);
+}
+
 /* Pixels outside of lines keep the noise. */
 static void expect_picture(const struct screen *s, u32 first_row, u32 rows)
 {
-	u32 front = model.stays ? s->alarm_front : s->front;
-	u32 back = model.stays ? s->alarm_back : s->back;
 	u32 bottom = (first_row + rows) * 8 * model.down;
 
 	for (u32 y = first_row * 8 * model.down; y < s->height && y < bottom; y++) {
 		const u8 *line = block + y * pitch_of(s);
 
 		for (u32 x = 0; x < s->width; x++) {
+			bool alarms = model_alarms(x, y);
+			u32 front = alarms ? s->alarm_front : s->front;
+			u32 back = alarms ? s->alarm_back : s->back;
 			u32 want = model_dot(x, y) ? front : back, got = 0;
 
 			memcpy(&got, line + x * s->bytes, s->bytes);
@@ -269,6 +281,28 @@ static void test_panic_keeps_the_first_screenful(void)
 	}
 }
 
+/* A refusal stands out below the log that led to it, also when both scroll. */
+static void test_alarm_keeps_the_log(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(screens); i++) {
+		const struct screen *s = &screens[i];
+
+		plug_in(s);
+		fb_text_open(&text, &mode);
+		model_open(s, false);
+		for (u32 n = (u32)(test_rng() % (2 * model.rows)); n > 0; n--)
+			say(some_line(100));
+		fb_text_alarm(&text);
+		model.alarm = true;
+		for (u32 lines = 1; lines <= 3 * model.rows; lines *= 3) {
+			for (u32 n = 0; n < lines; n++)
+				say(some_line(100));
+			fb_text_flush(&text);
+			expect_picture(s, 0, ~0u / 8 / model.down);
+		}
+	}
+}
+
 static void test_strange_characters_are_boxes(void)
 {
 	const struct screen *s = &screens[8];
@@ -307,5 +341,6 @@ static void test_glyphs_differ_and_leave_a_gap(void)
 
 TEST_MAIN(TEST(test_every_pixel_of_every_screen), TEST(test_newest_first_and_soon_complete),
 	  TEST(test_no_line_draws_more_than_its_share), TEST(test_only_differences_are_drawn),
-	  TEST(test_panic_keeps_the_first_screenful), TEST(test_strange_characters_are_boxes),
-	  TEST(test_nothing_before_it_is_open), TEST(test_glyphs_differ_and_leave_a_gap))
+	  TEST(test_panic_keeps_the_first_screenful), TEST(test_alarm_keeps_the_log),
+	  TEST(test_strange_characters_are_boxes), TEST(test_nothing_before_it_is_open),
+	  TEST(test_glyphs_differ_and_leave_a_gap))

@@ -157,6 +157,7 @@ static void test_panic_may_reboot(void)
 	init();
 	panic_init("1.2-abc", true);
 	EXPECT_EQ(FAKE_END_REBOOT, FAKE_CATCH(panic("one")));
+	EXPECT_EQ(0, fake.alarms);
 	EXPECT_CONTAINS(fake.console, "---- the machine reboots (on_panic=reboot); please");
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("two")));
 	EXPECT_CONTAINS(fake.console, "panic during a panic:\ntwo\n");
@@ -256,6 +257,8 @@ static void test_fatal_is_one_line(void)
 	init();
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("no VMX: enable it in the firmware")));
 	EXPECT_STREQ("no VMX: enable it in the firmware\n", fake.console);
+	EXPECT_EQ(1, fake.alarms);
+	EXPECT_EQ(0, fake.alarm_at);
 	EXPECT_EQ(fake.console_len, fake.console_panic_len);
 }
 

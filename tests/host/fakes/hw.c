@@ -370,6 +370,12 @@ void hw_console_write(const char *s, size_t len, bool panic)
 		fake_ends(FAKE_END_HALT, "hw_console_write");
 }
 
+void hw_console_alarm(void)
+{
+	fake.alarms++;
+	fake.alarm_at = fake.console_len;
+}
+
 void hw_crash_dump(void)
 {
 	fake.crash_dumps++;
