@@ -88,6 +88,26 @@ void show_costs(void)
 	measure_ipi("IPI to itself, until handled", 0, floor);
 	if (demo_cpus > 1)
 		measure_ipi("IPI to CPU 1, which sleeps", 1, floor);
+}
+
+/* KVM's steal time, which the hypervisor writes at its entries from the registration on. */
+static void show_steal_time(void)
+{
+	static volatile struct kvm_steal_time st ALIGNED(64);
+
+	if (!demo_host.has_kvm || (demo_host.kvm_features & KVM_FEATURE_STEAL_TIME) == 0)
+		return;
+	msr_write(MSR_KVM_STEAL_TIME, (u64)(uintptr_t)&st | 1);
+	do_cpuid();
+	print("steal time, CPU 0              %8llu ns, version %u\n", st.steal, st.version);
+	msr_write(MSR_KVM_STEAL_TIME, 0);
+}
+
+void show_counters(void)
+{
+	page_begin("counters");
+	print("IPIs handled so far, all CPUs  %8u\n", ipis_received);
+	show_steal_time();
 	if (demo_host.is_kensho)
 		print("\nKensho's own counters of exits are not for guests to see. Boot it with\n"
 		      "log=com2 and press c on the second serial port.\n");

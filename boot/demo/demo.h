@@ -115,6 +115,7 @@ void show_memory(void);
 void show_clocks(void);
 void show_cpus(void);
 void show_costs(void);
+void show_counters(void);
 void show_help(void);
 
 /* clocks.c */

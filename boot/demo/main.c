@@ -108,6 +108,7 @@ void demo_main(void)
 	show_clocks();
 	show_cpus();
 	show_costs();
+	show_counters();
 	begin = rdtsc();
 	page_show(0);
 	show_uptime(begin);

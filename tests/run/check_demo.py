@@ -98,12 +98,25 @@ def costs(text, kvm, cpus):
     return bad
 
 
+def counters(text, kvm, cpus):
+    """The IPIs that were sent to measure them were counted; the hypervisor wrote the steal time."""
+    page = text.partition("== counters")[2]
+    sent = 65 * min(cpus, 2)
+    ipis = re.search(r"^IPIs handled so far, all CPUs +(\d+)$", page, re.M)
+    steal = re.search(r"^steal time, CPU 0 +\d+ ns, version (\d+)$", page, re.M)
+    bad = [] if ipis and int(ipis[1]) == sent else [f"IPIs: {ipis}, sent {sent}"]
+    if kvm != bool(steal) or steal and (int(steal[1]) == 0 or int(steal[1]) % 2 != 0):
+        bad.append(f"steal time: {steal and steal[0]}")
+    return bad
+
+
 def demo_facts(run):
     text = run.text("com1").replace("\r", "").partition("== summary")[2]
     kensho = run.row.get("bare") != "yes"
     kvm = kensho and "kvm=off" not in run.row["hv"] and "profile=bare" not in run.row["hv"]
     return (cpuid(text, kvm) + memory(run, text, kensho) + clocks(text, kvm) +
-            processors(run, text) + costs(text, kvm, int(run.row["cpus"])))
+            processors(run, text) + costs(text, kvm, int(run.row["cpus"])) +
+            counters(text, kvm, int(run.row["cpus"])))
 
 
 def demo_picture(run):
