@@ -208,11 +208,6 @@ static void firmware_tags(struct writer *w, const struct load_input *in)
 			  in->rsdp_len);
 }
 
-static const char *loader_name(const struct load_input *in)
-{
-	return in->loader != NULL ? in->loader : "Kensho";
-}
-
 /* Room for every tag there could be. */
 static u64 info_len(const struct load_input *in, const struct mb2_image *img, u64 efi_bytes)
 {
@@ -220,7 +215,7 @@ static u64 info_len(const struct load_input *in, const struct mb2_image *img, u6
 	u32 count;
 	const struct guest_image *mod = mbinfo_modules(in, &count);
 	u64 len = 8 + tag_room(strlen(in->kernel->cmdline) + 1) +
-		  tag_room(strlen(loader_name(in)) + 1);
+		  tag_room(strlen(mbinfo_loader(in)) + 1);
 
 	for (u32 i = 0; i < count; i++)
 		len += tag_room(8 + strlen(mod[i].cmdline) + 1);
@@ -245,7 +240,7 @@ err_t mb2info_build(const struct load_input *in, const struct mb2_image *img, st
 	out->rbx = w.info.pa;
 	(void)mbinfo_take(&w.info, 8, 8, &pa); /* total_size, reserved */
 	string_tag(&w, MB2I_CMDLINE, in->kernel->cmdline);
-	string_tag(&w, MB2I_LOADER, loader_name(in));
+	string_tag(&w, MB2I_LOADER, mbinfo_loader(in));
 	TRY(module_tags(&w, in));
 	memory_tags(&w, in->memory);
 	screen_tag(&w, in);

@@ -76,6 +76,11 @@ void mbinfo_put_rgb(u8 *p, const struct boot_framebuffer *fb)
 	}
 }
 
+const char *mbinfo_loader(const struct load_input *in)
+{
+	return in->loader != NULL ? in->loader : "Kensho";
+}
+
 /* Of a screen with a palette we do not keep the palette. */
 bool mbinfo_has_screen(const struct load_input *in)
 {

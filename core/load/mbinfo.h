@@ -32,6 +32,9 @@ void mbinfo_put_rgb(u8 *p, const struct boot_framebuffer *fb);
 #define MBINFO_FB_RGB  1u
 #define MBINFO_FB_TEXT 2u
 
+/* mbinfo_loader() - our name and version. */
+const char *mbinfo_loader(const struct load_input *in);
+
 /* mbinfo_has_screen() - there is a screen whose description is complete. */
 bool mbinfo_has_screen(const struct load_input *in);
 

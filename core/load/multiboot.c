@@ -172,14 +172,9 @@ static err_t info_firmware(struct mbinfo *info, const struct load_input *in, u32
 	return ERR_NONE;
 }
 
-static const char *loader_name(const struct load_input *in)
-{
-	return in->loader != NULL ? in->loader : "Kensho";
-}
-
 static u64 info_len(const struct load_input *in, const struct elf_symbols *s)
 {
-	u64 len = MB1_INFO_LEN + strlen(loader_name(in)) + strlen(in->kernel->cmdline) + 34;
+	u64 len = MB1_INFO_LEN + strlen(mbinfo_loader(in)) + strlen(in->kernel->cmdline) + 34;
 	u32 count;
 	const struct guest_image *mod = mbinfo_modules(in, &count);
 
@@ -205,7 +200,7 @@ static err_t info_build(const struct load_input *in, const struct elf_symbols *s
 	TRY(info_firmware(&info, in, &flags, out));
 	TRY(info_modules(&info, in, out));
 	TRY(info_string(&info, MB1_CMDLINE_OFF, in->kernel->cmdline, out));
-	TRY(info_string(&info, MB1_LOADER_NAME_OFF, loader_name(in), out));
+	TRY(info_string(&info, MB1_LOADER_NAME_OFF, mbinfo_loader(in), out));
 	if (mbinfo_has_screen(in)) {
 		info_screen(&info, in->screen);
 		flags |= MB1_INFO_SCREEN;
