@@ -316,7 +316,8 @@ static void test_reader_never_sees_half_an_update(void)
 	torn = 0;
 	snapshots = 0;
 	EXPECT_EQ(0, pthread_create(&thread, NULL, reader, g.ram + (PAGE_GPA - GUEST_RAM_BASE)));
-	for (u64 i = 1; i < 200000; i++) {
+	/* On a busy machine the reader may not have had the CPU by then. */
+	for (u64 i = 1; i < 200000 || (READ_ONCE(snapshots) == 0 && i < 100000000); i++) {
 		u32 x = (u32)i * 2654435761u;
 
 		if (i % 16 == 0)
