@@ -24,17 +24,18 @@ CORE_SRC  := $(filter-out $(LIB_SRC),$(wildcard core/*.c core/*/*.c))
 HV_SRC    := $(wildcard hv/*.c hv/*/*.c)
 ARCH_SRC  := $(filter-out arch/x86/asm_offsets.c,$(wildcard arch/x86/*.c arch/x86/*.S))
 DRV_SRC   := $(wildcard drivers/*.c)
+PARSE_SRC := $(wildcard boot/load/*.c boot/acpi/*.c boot/option/*.c)
 BOOT_SRC  := $(wildcard boot/*.c boot/*.S)
 
 # Files that never touch hardware: they build a second time for the development host.
-PURE := $(LIB_SRC) $(CORE_SRC) $(HV_SRC) $(wildcard boot/mb2.c boot/options.c \
+PURE := $(LIB_SRC) $(CORE_SRC) $(HV_SRC) $(PARSE_SRC) \
 	arch/x86/vmx_ctls.c arch/x86/vmx_caps.c arch/x86/vmx_optional.c \
-	arch/x86/mitigation.c drivers/fb_text.c drivers/font8x8.c)
+	arch/x86/mitigation.c drivers/fb_text.c drivers/font8x8.c
 
-KERNEL_SRC := $(BOOT_SRC) $(ARCH_SRC) $(DRV_SRC) $(HV_SRC) $(CORE_SRC) $(LIB_SRC)
+KERNEL_SRC := $(BOOT_SRC) $(PARSE_SRC) $(ARCH_SRC) $(DRV_SRC) $(HV_SRC) $(CORE_SRC) $(LIB_SRC)
 FAKES      := $(wildcard tests/host/fakes/*.c)
 MODELS     := $(wildcard tests/host/models/*.c)
-HOST_TESTS := $(wildcard tests/host/test_*.c)
+HOST_TESTS := $(wildcard tests/host/*/test_*.c)
 HOST_TOOLS := $(wildcard tests/host/tools/*.c)
 FUZZERS    := $(wildcard tests/fuzz/*.c)
 
@@ -81,9 +82,9 @@ FUZZ_CFLAGS := -std=gnu17 -O1 -g -DKENSHO_HOST=1 -fsanitize=fuzzer-no-link,addre
 
 # The exit path: a frame pointer would cost each function three instructions of every exit. Their
 # callers are still in the backtrace of a panic.
-HOT := core/exit.c core/exit_cpuid.c core/exit_cpu.c core/msr.c core/event.c core/vp_run.c \
+HOT := core/exit/exit.c core/surface/exit_cpuid.c core/exit/exit_cpu.c core/surface/msr.c core/vp/event.c core/vp/vp_run.c \
 	core/apic/vlapic.c core/apic/vlapic_msr.c core/apic/vlapic_icr.c core/apic/vlapic_timer.c \
-	core/apic/irq_fwd.c core/apic/lazy_eoi.c core/time/timer.c core/exit_event.c hv/vmcall.c hv/kvm/kvm.c hv/kvm/clock.c
+	core/apic/irq_fwd.c core/apic/lazy_eoi.c core/time/timer.c core/exit/exit_event.c hv/vmcall.c hv/kvm/kvm.c hv/kvm/clock.c
 $(HOT:%.c=build/kernel/%.o): KCFLAGS += -fomit-frame-pointer
 
 # core/lib/string.c: or memcpy compiles into a call to itself.
@@ -200,19 +201,19 @@ DEMO_CFLAGS := -std=gnu17 -Os -g -ffreestanding -m64 -march=x86-64 -fno-pic -fno
 	-ffunction-sections -fdata-sections -fcf-protection=none -fno-stack-protector \
 	-fno-tree-loop-distribute-patterns -ffile-prefix-map=$(CURDIR)/= \
 	$(filter-out -Wmissing-prototypes,$(WARN)) -I.
-DEMO_SRC := $(wildcard boot/demo/*.c boot/demo/*.S) $(wildcard core/acpi/*.c) core/lib/fmt.c \
-	core/lib/string.c core/load/framebuffer.c drivers/fb_text.c drivers/font8x8.c
+DEMO_SRC := $(wildcard guests/demo/*.c guests/demo/*.S) $(wildcard boot/acpi/*.c) core/lib/fmt.c \
+	core/lib/string.c boot/load/framebuffer.c drivers/fb_text.c drivers/font8x8.c
 DEMO_OBJ := $(DEMO_SRC:%=$(B)/demo/%.o)
 
 # addr2line wants the one with symbols.
 $(B)/demo.elf: $(B)/demo.sym.elf
 	$(Q)$(OBJCOPY) -S $< $@
 
-$(B)/demo.sym.elf: $(DEMO_OBJ) boot/demo/demo.ld
+$(B)/demo.sym.elf: $(DEMO_OBJ) guests/demo/demo.ld
 	$(call say,LD,$@)
 	$(Q)$(CC) -m64 -nostdlib -static -no-pie \
 		-Wl,--build-id=none,-z,noexecstack,-z,max-page-size=16,--gc-sections,--no-warn-rwx-segments \
-		-Wl,-T,boot/demo/demo.ld $(DEMO_OBJ) -o $@
+		-Wl,-T,guests/demo/demo.ld $(DEMO_OBJ) -o $@
 
 $(B)/demo/%.c.o: %.c $(B)/flags-demo
 	$(call say,CC,$<)
@@ -274,7 +275,7 @@ FORCE:
 # The real-mode code of guest=disk0 is bytes on every machine.
 PURE_HOST := $(PURE:%.c=$(B)/host/%.o) $(FAKES:%.c=$(B)/host/%.o) $(MODELS:%.c=$(B)/host/%.o) \
 	$(B)/host/boot/disk_stub.S.o
-HOST_BINS := $(HOST_TESTS:tests/host/%.c=$(B)/host/%)
+HOST_BINS := $(addprefix $(B)/host/,$(notdir $(HOST_TESTS:.c=)))
 HOST_TOOL_BINS := $(HOST_TOOLS:tests/host/%.c=$(B)/host/%)
 
 .PHONY: host-tests pure-objects
@@ -303,10 +304,15 @@ $(B)/host/libpure.a: $(PURE_HOST)
 	@rm -f $@
 	$(Q)ar rcs $@ $(PURE_HOST)
 
-$(HOST_BINS) $(HOST_TOOL_BINS): $(B)/host/%: $(B)/host/tests/host/%.o $(B)/host/libpure.a
+# tests/host/FOLDER/test_X.c makes build/host/test_X.
+$(foreach test,$(HOST_TESTS),$(eval $(B)/host/$(notdir $(test:.c=)): $(B)/host/$(test:.c=.o)))
+$(HOST_TOOL_BINS): $(B)/host/%: $(B)/host/tests/host/%.o
+
+$(HOST_BINS) $(HOST_TOOL_BINS): $(B)/host/libpure.a
 	$(call say,HOSTLD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) $(SAN) $(COVERAGE) $< $(B)/host/libpure.a -lcmocka -lm $(EXTRA_LIBS) -o $@
+	$(Q)$(HOSTCC) $(SAN) $(COVERAGE) $(filter %.o,$^) $(B)/host/libpure.a -lcmocka -lm \
+		$(EXTRA_LIBS) -o $@
 
 # Without its package a test says so itself.
 $(B)/host/test_decode_zydis: EXTRA_LIBS = $(shell echo '#include <Zydis/Zydis.h>' | \

@@ -4,12 +4,12 @@
 
 #include "arch/x86/mitigation.h"
 #include "arch/x86/vmx_ctls.h"
-#include "core/acpi/acpi.h"
-#include "core/load/boot_info.h"
-#include "core/load/disk.h"
-#include "core/option.h"
+#include "boot/acpi/acpi.h"
+#include "boot/load/boot_info.h"
+#include "boot/load/disk.h"
+#include "boot/option/option.h"
 #include "core/time/clock.h"
-#include "core/vp_vmcs.h"
+#include "core/vp/vp_vmcs.h"
 
 struct acpi_cpu;
 struct guest_image;

@@ -12,11 +12,11 @@
 #include "arch/x86/smp.h"
 #include "arch/x86/vmx.h"
 #include "boot/boot.h"
+#include "core/diag/log.h"
 #include "core/lib/bits.h"
-#include "core/log.h"
 #include "core/mem/page_alloc.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define TSC_ROUNDS 16
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The demonstration guest's ELF file, as if GRUB had loaded it as a module. Source: boot/demo. */
+/* The demonstration guest's ELF file, as if GRUB had loaded it as a module. Source: guests/demo. */
 	.section .rodata
 	.balign	4096
 	.globl	demo_image, demo_image_end

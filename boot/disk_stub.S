@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The real-mode code of guest=disk0. It runs in the partition: core/load/disk.c copies it to the end
+ * The real-mode code of guest=disk0. It runs in the partition: boot/load/disk.c copies it to the end
  * of the guest's conventional memory and fills in the header. It never writes to itself.
  *
  * Spec: BIOS Boot Specification 1.01 "IPL"; ACPI "INT 15H, E820H - Query System Address Map";
  *       Plug and Play BIOS Specification 1.0A "System Bootstrap"; IBM PC/AT Technical Reference.
  */
-#include "core/load/disk_stub.h"
+#include "boot/load/disk_stub.h"
 
 #define OFF(label)	((label) - disk_stub)
 

@@ -7,9 +7,9 @@
 #include "arch/x86/layout.h"
 #include "boot/report.h"
 #include "boot/version.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
-#include "core/log.h"
 #include "drivers/console.h"
 #include "drivers/vga_text.h"
 

@@ -4,8 +4,8 @@
  */
 #include "arch/x86/percpu.h"
 #include "boot/report.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
-#include "core/log.h"
 
 static struct boot_state boot;
 

@@ -9,10 +9,10 @@
 #include "arch/x86/reboot.h"
 #include "arch/x86/tsc.h"
 #include "boot/boot.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/string.h"
-#include "core/log.h"
 #include "drivers/pmtimer.h"
 #include "drivers/rtc.h"
 

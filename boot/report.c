@@ -9,9 +9,9 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/percpu.h"
 #include "boot/version.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/fmt.h"
-#include "core/log.h"
 #include "drivers/console.h"
 
 #define HOW_TO_SEND                                                                              \

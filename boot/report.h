@@ -7,7 +7,7 @@
 #pragma once
 
 #include "boot/boot.h"
-#include "core/report.h"
+#include "core/diag/report.h"
 
 extern struct report boot_report;
 

@@ -6,12 +6,12 @@
  * Context: VP 0's CPU, root. A dump at 115200 baud takes the VP's time; whoever asks knows.
  */
 #include "boot/boot.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
-#include "core/log.h"
 #include "core/mem/ept_audit.h"
 #include "core/partition.h"
-#include "core/remote_call.h"
-#include "core/vp.h"
+#include "core/vp/remote_call.h"
+#include "core/vp/vp.h"
 #include "drivers/console.h"
 
 #define KEYS_PER_SECOND  4   /* how often COM2 is looked at */

@@ -16,7 +16,7 @@
 #include "core/lib/string.h"
 #include "core/mem/page_alloc.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define PROBE_BYTES    4096u
 #define PROBE_CODE_AR  (AR_G | AR_DB | AR_P | AR_S | 0xbu) /* flat, 32 bits, accessed */

@@ -15,17 +15,17 @@
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx.h"
 #include "arch/x86/vmx_ctls.h"
+#include "boot/load/load.h"
 #include "boot/report.h"
-#include "core/cpuid_xsave.h"
 #include "core/dev/testdev.h"
-#include "core/guest_cr.h"
+#include "core/diag/log.h"
 #include "core/lib/string.h"
-#include "core/load/load.h"
-#include "core/log.h"
 #include "core/mem/page_alloc.h"
 #include "core/partition.h"
-#include "core/vp.h"
-#include "core/vp_vmcs.h"
+#include "core/surface/cpuid_xsave.h"
+#include "core/vp/guest_cr.h"
+#include "core/vp/vp.h"
+#include "core/vp/vp_vmcs.h"
 #include "drivers/console.h"
 #include "hv/hv.h"
 
@@ -338,7 +338,7 @@ void boot_start(struct boot_state *b)
 	boot_start_requests(vp);
 	boot_test_pause(&b->options, vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
-	vp_vmcs_set_entry(vp, boot_load_guest()); /* the cursor stays from here on */
+	load_set_entry(vp, boot_load_guest()); /* the cursor stays from here on */
 	if (p->testdev)
 		console_set_up_com1();
 	console_handover();

@@ -16,14 +16,14 @@
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx_caps.h"
 #include "boot/boot.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/compiler.h"
 #include "core/lib/string.h"
-#include "core/log.h"
 #include "core/partition.h"
-#include "core/pause.h"
-#include "core/vp.h"
+#include "core/vp/pause.h"
+#include "core/vp/vp.h"
 
 #define FAULT_MS 300u /* of the guest's time until the fault */
 

@@ -3,10 +3,10 @@
 #include "core/partition.h"
 
 #include "arch/x86/defs/vmcs.h"
+#include "core/diag/log.h"
+#include "core/diag/stop_all.h"
 #include "core/hw.h"
-#include "core/log.h"
-#include "core/stop_all.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 struct partition the_partition;
 

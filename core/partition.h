@@ -2,15 +2,15 @@
 /* The guest partition: its VPs, memory, tables and modules. There is exactly one. */
 #pragma once
 
-#include "core/cpu_feature.h"
-#include "core/cpuid.h"
-#include "core/halt_poll.h"
 #include "core/lib/lock.h"
 #include "core/mem/e820.h"
 #include "core/mem/ept.h"
-#include "core/msr.h"
-#include "core/pio.h"
+#include "core/surface/cpu_feature.h"
+#include "core/surface/cpuid.h"
+#include "core/surface/msr.h"
+#include "core/surface/pio.h"
 #include "core/time/clock.h"
+#include "core/vp/halt_poll.h"
 
 #define VP_MAX          64
 #define APIC_IDS_DIRECT 256u
@@ -43,7 +43,7 @@ struct machine {
 
 enum on_crash { ON_CRASH_REBOOT, ON_CRASH_HALT };
 
-/* Options that core acts on; parsed and validated by core/option.c rows. */
+/* Options that core acts on; parsed and validated by boot/option/option.c rows. */
 struct config {
 	enum on_crash on_crash;
 	bool ignore_msrs;
@@ -73,8 +73,8 @@ struct partition_hooks {
 	void (*vp_reset)(struct vp *vp, bool init);
 	void (*clock_changed)(struct partition *p); /* a TSC offset: clock pages are rewritten */
 	void (*map_changed)(struct partition *p);   /* the EPT: shared areas are checked again */
-	void (*stolen)(struct vp *vp);              /* root took time from @vp: core/park.h */
-	void (*paused)(struct vp *vp);              /* a pause is over for @vp: core/pause.h */
+	void (*stolen)(struct vp *vp);              /* root took time from @vp: core/vp/park.h */
+	void (*paused)(struct vp *vp);              /* a pause is over for @vp: core/vp/pause.h */
 };
 
 struct partition {
@@ -108,7 +108,7 @@ struct partition {
 
 	struct spinlock lock; /* LOCK: partition-wide MSR state, EPT changes */
 	bool stopping;
-	u64 paused_until_tsc; /* remote; core/pause.h */
+	u64 paused_until_tsc; /* remote; core/vp/pause.h */
 
 	const struct partition_hooks *hooks; /* NULL: no module listens */
 };

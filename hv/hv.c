@@ -2,9 +2,9 @@
 /* Hands the enabled modules' rows and hooks to core. Pure. Context: boot CPU; hooks: VP's CPU. */
 #include "hv/hv.h"
 
-#include "core/log.h"
+#include "core/diag/log.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 static bool is_live(const struct hv_module *m, const struct partition *p)
 {

@@ -2,9 +2,9 @@
 /* A paravirtual ABI as a module: rows and hooks that boot hands to core. */
 #pragma once
 
-#include "core/cpuid.h"
-#include "core/exit.h"
-#include "core/msr.h"
+#include "core/exit/exit.h"
+#include "core/surface/cpuid.h"
+#include "core/surface/msr.h"
 
 struct partition;
 struct vp;

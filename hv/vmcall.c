@@ -7,7 +7,7 @@
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 #include "hv/hv.h"
 #include "hv/kvm/kvm.h"
 

@@ -13,7 +13,7 @@ import struct
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CMDLINE_MAX = 2047              # BOOT_CMDLINE_MAX of core/load/boot_info.h, without the zero
+CMDLINE_MAX = 2047              # BOOT_CMDLINE_MAX of boot/load/boot_info.h, without the zero
 FILES_MAX = 2 << 30             # GRUB and Kensho need them below 4 GiB, beside all else there
 HEAD_BYTES = 0x9000             # what the checks look at
 MULTIBOOT_SEARCH = 8192
@@ -23,7 +23,7 @@ HDR_SETUP_SECTS, HDR_SYSSIZE, HDR_BOOT_FLAG, HDR_MAGIC = 0x1F1, 0x1F4, 0x1FE, 0x
 HDR_VERSION, HDR_XLOADFLAGS, HDR_CMDLINE_SIZE, HDR_END = 0x206, 0x236, 0x238, 0x268
 XLF_KERNEL_64 = 1
 
-# What Linux accepts as an initramfs: an archive, plain or compressed (core/load/roles.c).
+# What Linux accepts as an initramfs: an archive, plain or compressed (boot/load/roles.c).
 ARCHIVES = ((b"070701", "cpio archive"), (b"070702", "cpio archive"), (b"\x1f\x8b", "gzip file"),
             (b"\xfd7zXZ\0", "xz file"), (b"\x28\xb5\x2f\xfd", "zstd file"),
             (b"\x02\x21\x4c\x18", "lz4 file"), (b"BZh", "bzip2 file"),
@@ -169,7 +169,7 @@ def check_line(text, name):
 
 
 def option_names():
-    return re.findall(r'\.name = "(\w+)"', (ROOT / "core/option_rows.c").read_text())
+    return re.findall(r'\.name = "(\w+)"', (ROOT / "boot/option/option_rows.c").read_text())
 
 
 def check_options(text):

@@ -5,7 +5,7 @@
     tools/trace.py [--json FILE] [--hz N] [LOG]
 
 LOG: a file, or standard input. Prints one line per record: time since the first one, VP, event and
-its values by name (core/trace_events.def). With --json also writes the events for Perfetto
+its values by name (core/diag/trace_events.def). With --json also writes the events for Perfetto
 (ui.perfetto.dev) or chrome://tracing: one track per VP, an exit and the entry after it as one bar.
 
 Times are microseconds when the log names the TSC frequency or --hz does, else TSC ticks.
@@ -18,7 +18,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-DEFS = ROOT / "core/trace_events.def"
+DEFS = ROOT / "core/diag/trace_events.def"
 REASONS = ROOT / "arch/x86/defs/exit_reasons.def"
 LINE = re.compile(r"\btrace vp(\d+) (\d+) (\w+) ([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+)\s*$")
 HZ = re.compile(r"^TSC: .*using (\d+) kHz", re.M)

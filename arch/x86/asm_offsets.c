@@ -2,7 +2,7 @@
 /* Structure offsets for assembly: compiled to text, never linked. The Makefile turns each into a
  * #define of build/asm_offsets.h. */
 #include "arch/x86/percpu.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define OFFSET(name, type, field) \
 	asm volatile("\n.ascii \"->" #name " %0\"" : : "i"(offsetof(type, field)))

@@ -8,9 +8,9 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/percpu.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
-#include "core/log.h"
 
 #define BACKTRACE_MAX 24
 #define SCAN_WORDS    2048 /* more than a stack has: its guard page ends the scan */

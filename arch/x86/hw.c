@@ -10,8 +10,8 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
-#include "core/log.h"
-#include "core/vp.h"
+#include "core/diag/log.h"
+#include "core/vp/vp.h"
 
 u64 hw_tsc(void)
 {

@@ -13,8 +13,8 @@
 #include "arch/x86/isr.h"
 #include "arch/x86/percpu.h"
 #include "core/apic/irq_fwd.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
-#include "core/log.h"
 
 struct idt_gate host_idt[VECTOR_COUNT] ALIGNED(16);
 

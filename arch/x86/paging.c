@@ -14,8 +14,8 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/percpu.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
-#include "core/log.h"
 
 #define LEVEL_TOP 4u
 

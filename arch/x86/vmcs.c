@@ -7,9 +7,9 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx_insn.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
-#include "core/log.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 /* clang-format off */
 /* Flat, no 32-bit segments; SYSENTER is never used in root. */

@@ -12,9 +12,9 @@
 
 #include "core/apic/ipi_internal.h"
 #include "core/dev/testdev.h"
-#include "core/event.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/vp/event.h"
 
 static bool is_candidate(const struct vp *target, const struct ipi *m, const struct vp *except)
 {

@@ -15,7 +15,7 @@
 
 #include "core/lib/compiler.h"
 #include "core/lib/err.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 /* Bit 0 of the word: the guest need not write the EOI register. */
 #define LAZY_EOI_BIT 1u

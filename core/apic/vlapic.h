@@ -11,7 +11,7 @@
 #include "arch/x86/defs/msr.h"
 #include "core/lib/types.h"
 #include "core/mem/shared_area.h"
-#include "core/msr.h"
+#include "core/surface/msr.h"
 #include "core/time/timer.h"
 
 struct vp;

@@ -6,9 +6,9 @@
  * Spec:    SDM Vol. 3A, "Issuing Interprocessor Interrupts".
  */
 #include "core/apic/ipi_internal.h"
-#include "core/event.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/vp/event.h"
 
 #define ICR_MODE(lo)      ((u32)FIELD_GET(APIC_ICR_MODE, (lo)))
 #define ICR_SHORTHAND(lo) ((u32)FIELD_GET(APIC_ICR_SHORTHAND, (lo)))

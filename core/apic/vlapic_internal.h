@@ -6,7 +6,7 @@
 #include "arch/x86/defs/vector.h"
 #include "core/apic/vlapic.h"
 #include "core/lib/bits.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define VECTOR_REGS 8u /* 32-bit registers of ISR, TMR and IRR */
 

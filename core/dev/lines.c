@@ -33,7 +33,7 @@
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define IRQ0_PIN 2u
 

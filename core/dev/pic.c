@@ -19,8 +19,8 @@
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/partition.h"
-#include "core/pio.h"
-#include "core/vp.h"
+#include "core/surface/pio.h"
+#include "core/vp/vp.h"
 
 #define PIC1          0x20
 #define PIC2          0xa0

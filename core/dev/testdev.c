@@ -8,14 +8,14 @@
 
 #include "arch/x86/defs/paging.h"
 #include "core/dev/pic.h"
+#include "core/diag/log.h"
+#include "core/diag/stop_all.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
-#include "core/log.h"
 #include "core/mem/ept.h"
 #include "core/mem/page_alloc.h"
 #include "core/partition.h"
-#include "core/stop_all.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define PORT_LATCH      0xe0
 #define PORT_FLUSH      0xe4

@@ -4,7 +4,7 @@
 #include "core/dev/testdev.h"
 #include "core/lib/bits.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 static bool is_ioapic(u64 at)
 {

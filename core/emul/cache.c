@@ -8,7 +8,7 @@
 
 #include "core/hw.h"
 #include "core/mem/page_alloc.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define CACHE_LINES 16u
 

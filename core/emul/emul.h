@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/exit.h"
+#include "core/exit/exit.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 

@@ -11,9 +11,9 @@
 #include "core/emul/operand_internal.h"
 
 #include "arch/x86/defs/cr.h"
-#include "core/counters.h"
+#include "core/diag/counters.h"
 #include "core/hw.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 struct exec {
 	struct vp *vp;

@@ -5,7 +5,7 @@
 #include "arch/x86/defs/cr.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define FETCH_BYTES 15u
 

@@ -13,7 +13,7 @@
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 static err_t fault_segment(struct vp *vp, u32 seg)
 {

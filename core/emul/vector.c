@@ -10,7 +10,7 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "core/hw.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define XCR0_VEX (XCR0_SSE | XCR0_AVX)
 

@@ -7,8 +7,8 @@
 #include "core/mem/ept.h"
 
 #include "arch/x86/defs/paging.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
-#include "core/log.h"
 #include "core/mem/page_alloc.h"
 
 #define EPT_LEVELS 4u

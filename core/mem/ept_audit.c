@@ -7,14 +7,14 @@
 #include "core/mem/ept_audit.h"
 
 #include "arch/x86/defs/paging.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
-#include "core/log.h"
 #include "core/mem/e820.h"
 #include "core/mem/ept.h"
-#include "core/mtrr.h"
+#include "core/mem/mtrr.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define EPT_LEVELS   4u
 #define TABLE_LOW    GENMASK64(11, 3) /* of an entry that points to a table; A/D are for leaves */

@@ -7,14 +7,14 @@
 #include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/paging.h"
 #include "core/dev/testdev.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
-#include "core/log.h"
 #include "core/mem/ept.h"
+#include "core/mem/mtrr.h"
 #include "core/mem/page_alloc.h"
-#include "core/mtrr.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define EPT_ADDRESS_BITS 48u
 

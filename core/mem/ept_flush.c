@@ -5,7 +5,7 @@
 #include "core/mem/ept.h"
 #include "core/mem/ept_audit.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 void ept_flush_local(struct vp *vp)
 {

@@ -3,9 +3,9 @@
 #include "core/mem/page_alloc.h"
 
 #include "arch/x86/defs/paging.h"
+#include "core/diag/log.h"
 #include "core/lib/lock.h"
 #include "core/lib/string.h"
-#include "core/log.h"
 
 /* A free page holds the link to the next one. */
 struct free_page {

@@ -2,8 +2,8 @@
 /* Which registered addresses may be written. Any CPU. */
 #include "core/mem/shared_area.h"
 
+#include "core/diag/log.h"
 #include "core/hw.h"
-#include "core/log.h"
 #include "core/mem/gpa.h"
 #include "core/partition.h"
 

@@ -14,11 +14,11 @@
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/paging.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
-#include "core/log.h"
 #include "core/mem/gpa_internal.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 /* One translation. */
 struct walk {

@@ -6,7 +6,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
 #include "core/lib/bytes.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 const struct tss_layout tss16 = {
 	.width = 2,

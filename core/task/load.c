@@ -16,7 +16,7 @@
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 #define AR_FROM_DESC 0xf0ffu /* of bits 55:40 */
 #define AR_FLAT_CODE (AR_G | AR_DB | AR_P | AR_S | 0xbu)

@@ -16,7 +16,7 @@
 #include "core/hw.h"
 #include "core/lib/bytes.h"
 #include "core/mem/gpa.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 err_t task_fault(const struct task_switching *t, u8 vector, u32 code)
 {

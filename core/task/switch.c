@@ -19,13 +19,13 @@
 #include "arch/x86/defs/seg.h"
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
-#include "core/exit.h"
-#include "core/guest_cr.h"
+#include "core/diag/log.h"
+#include "core/exit/exit.h"
 #include "core/hw.h"
 #include "core/lib/bytes.h"
-#include "core/log.h"
 #include "core/mem/gpa.h"
-#include "core/vp.h"
+#include "core/vp/guest_cr.h"
+#include "core/vp/vp.h"
 
 static u64 event_type(const struct task_switching *t)
 {

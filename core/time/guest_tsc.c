@@ -5,7 +5,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 static bool offsets_are_equal(const struct partition *p)
 {

@@ -2,7 +2,7 @@
 /* Per-CPU deadline queue. Context: the VP's own CPU, VMX root, interrupts disabled. */
 #include "core/time/timer.h"
 
-#include "core/vp.h"
+#include "core/vp/vp.h"
 
 /* Every entry arms vp->deadline_tsc, or runs the queue when it has passed: no work flag needed. */
 static void timer_publish(struct vp *vp)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The KVM paravirtual ABI by its own names. tests/host/test_kvm_layout.c compares this file with
+ * The KVM paravirtual ABI by its own names. tests/host/hv/test_kvm_layout.c compares this file with
  * the kernel's headers.
  *
  * Spec: Linux Documentation/virt/kvm/x86/{cpuid,msr,hypercalls}.rst.

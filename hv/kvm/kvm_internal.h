@@ -3,10 +3,9 @@
 #pragma once
 
 #include "core/mem/shared_area.h"
-#include "core/msr.h"
-#include "core/option.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/surface/msr.h"
+#include "core/vp/vp.h"
 #include "hv/hv.h"
 #include "hv/kvm/kvm_abi.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Steal time: what root took from a VP for purposes of its own (core/park.h), and the byte by which
- * other VPs see that a VP is parked and leave it a TLB flush for its return (PV TLB flush).
+ * Steal time: what root took from a VP for purposes of its own (core/vp/park.h), and the byte by
+ * which other VPs see that a VP is parked and leave it a TLB flush for its return (PV TLB flush).
  * Context: VP's own CPU.
  *
  * Spec: Linux Documentation/virt/kvm/x86/msr.rst "MSR_KVM_STEAL_TIME".
@@ -11,7 +11,7 @@
 #define AT(member) ((u32)offsetof(struct kvm_steal_time, member))
 
 static_assert(KVM_VCPU_PREEMPTED == PARK_PREEMPTED && KVM_VCPU_FLUSH_TLB == PARK_FLUSH_TLB,
-	      "the protocol of core/park.h is KVM's");
+	      "the protocol of core/vp/park.h is KVM's");
 
 void kvm_steal_update(struct vp *vp)
 {

@@ -2,7 +2,7 @@
 /* Fuzzer: ELF program headers, without a multiboot header around them. See fuzz_load.h. */
 #include "tests/fuzz/fuzz_load.h"
 
-#include "core/load/elf.h"
+#include "boot/load/elf.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 

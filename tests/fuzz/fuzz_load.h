@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/load/plan.h"
+#include "boot/load/plan.h"
 
 #define FUZZ_KERNEL_PA 0x300000ull
 #define FUZZ_MODULE_PA 0x400000ull

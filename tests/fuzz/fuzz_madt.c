@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/acpi/tables.h"
+#include "boot/acpi/tables.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 

@@ -2,7 +2,7 @@
 /* Fuzzer: boot information as a boot loader, or something worse, left it. */
 #include <stdlib.h>
 
-#include "core/load/boot_info.h"
+#include "boot/load/boot_info.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 

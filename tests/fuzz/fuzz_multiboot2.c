@@ -5,7 +5,7 @@
  */
 #include "tests/fuzz/fuzz_load.h"
 
-#include "core/load/multiboot2.h"
+#include "boot/load/multiboot2.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/option.h"
+#include "boot/option/option.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 

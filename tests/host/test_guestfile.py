@@ -66,7 +66,7 @@ class GuestfileTest(unittest.TestCase):
         self.assertEqual(self.kernel(multiboot(at=32752, magic=0xE85250D6, words=4)), "multiboot2")
 
     def test_guest_with_both_headers(self):
-        """As core/load/load.c orders its loaders."""
+        """As boot/load/load.c orders its loaders."""
         both = multiboot(at=0x40)[:0x60] + multiboot(at=0x60, magic=0xE85250D6, words=4)[0x60:]
         self.assertEqual(self.kernel(both), "multiboot2")
 
@@ -147,8 +147,8 @@ class GuestfileTest(unittest.TestCase):
         make.assert_not_called()
 
     def test_guest_archives_are_kensho_s(self):
-        """The list is that of core/load/roles.c."""
-        table = (ROOT / "core/load/roles.c").read_text().partition("initrd_magics[] = {")[2]
+        """The list is that of boot/load/roles.c."""
+        table = (ROOT / "boot/load/roles.c").read_text().partition("initrd_magics[] = {")[2]
         rows = re.findall(r'\{ "((?:\\.|[^"])*)", (\d+) \}', table.partition("};")[0])
         ours = {magic for magic, _ in guestfile.ARCHIVES}
         # C's octal and hexadecimal escapes are Python's, but \x in C is as long as it can be.

@@ -14,16 +14,20 @@ EDGES = {
     "arch/x86/defs": [],
     "core": [],
     # The port it implements, and what stubs and dumps hand to the machine model.
-    "arch/x86": ["core/hw.h", "core/log.h", "core/vp.h", "core/panic.h", "core/apic/irq_fwd.h"],
-    "drivers": ["core/hw.h", "core/log.h", "arch/x86"],
+    "arch/x86": ["core/hw.h", "core/diag/log.h", "core/vp/vp.h", "core/apic/irq_fwd.h"],
+    "drivers": ["core/hw.h", "core/diag/log.h", "arch/x86"],
     "hv/kvm": ["core", "hv/hv.h"],
     "hv/hyperv": ["core", "hv/hv.h", "hv/nested"],
     "hv/nested": ["core", "hv/hv.h"],
     "hv": ["core", "hv/kvm", "hv/hyperv", "hv/nested"],
-    "boot": ["core", "arch/x86", "drivers", "hv"],
+    "boot": ["core", "arch/x86", "drivers", "hv", "boot/load", "boot/acpi", "boot/option"],
+    # Parsers of foreign bytes: pure, like core.
+    "boot/load": ["core", "boot/acpi"],
+    "boot/acpi": ["core"],
+    "boot/option": ["core"],
     # A guest: of the hypervisor it takes pure code (the parser of ACPI tables, text on a
     # framebuffer) and KVM's names.
-    "boot/demo": ["core/acpi/acpi.h", "core/load/boot_info.h", "core/load/framebuffer.h",
+    "guests/demo": ["boot/acpi/acpi.h", "boot/load/boot_info.h", "boot/load/framebuffer.h",
                   "drivers/fb_text.h", "hv/kvm/kvm_abi.h"],
 }
 LEAVES = ("core/lib", "arch/x86/defs")

@@ -12,15 +12,15 @@ LITERAL = r'((?:"(?:\\.|[^"\\\n])*"\s*)+)'
 CALLS = re.compile(r"\b(?:fatal|boot_refuse|log_warn|plan_fail|fail)\s*\(((?:[^;\"]|\n)*?)" + LITERAL)
 # Those that format one into the caller's buffer, in files where that is what they do.
 PRINTS = re.compile(r"\bfmt_print\s*\(((?:[^;\"]|\n)*?)" + LITERAL)
-PRINT_FILES = ("core/option.c", "core/option_cpu.c", "core/load/roles.c", "arch/x86/vmx_caps.c")
+PRINT_FILES = ("boot/option/option.c", "boot/option/option_cpu.c", "boot/load/roles.c",
+               "arch/x86/vmx_caps.c")
 # Why a CPU is left out, why tables cannot be used: a constant that is passed on.
 CONSTANTS = re.compile(r"(?:\*?\bwhy\s*=|->left_out\s*=|\breturn)\s*" + LITERAL + ";")
-CONSTANT_FILES = ("arch/x86/vmx.c", "arch/x86/vmx_caps.c", "arch/x86/vmx_ctls.c", "boot/",
-                  "core/acpi/", "core/load/mb2")
+CONSTANT_FILES = re.compile(r"arch/x86/vmx(_caps|_ctls)?\.c|boot/\w+\.c|boot/acpi/|boot/load/mb2")
 ASM = re.compile(r'\.asciz\s+"((?:\\.|[^"\\])*)"')
-SCOPE = ("boot/", "arch/x86/", "core/load/", "core/acpi/", "core/option")
+SCOPE = ("boot/", "arch/x86/")
 # What only development of Kensho can meet, and the demonstration guest's own text.
-SKIPPED = ("boot/test_fault.c", "boot/demo/")
+SKIPPED = ("boot/test_fault.c", "guests/demo/")
 
 
 def plain(literals):
@@ -49,7 +49,7 @@ def in_sources(files):
             [plain(m[2]) for m in CALLS.finditer(text)]
         if name in PRINT_FILES:
             found += [plain(m[2]) for m in PRINTS.finditer(text)]
-        if name.startswith(CONSTANT_FILES) and path.suffix == ".c":
+        if CONSTANT_FILES.match(name) and path.suffix == ".c":
             found += [plain(m[1]) for m in CONSTANTS.finditer(text)]
         for message in filter(is_message, found):
             out.setdefault(message, name)

@@ -157,7 +157,7 @@ def changed(name, file, pattern, text):
 
 def points():
     hv = "mitigations=off apicv=off"
-    elf = changed("no-trace", "core/trace.h", r"^#define TRACE\(.*$",
+    elf = changed("no-trace", "core/diag/trace.h", r"^#define TRACE\(.*$",
                   "#define TRACE(vp, name, c, a, b) ((void)(vp))")
     value = [{row[0]: row[2] for row in guest_rows("kensho", name, *args)} for name, args in (
         ("trace off", (hv, "")), ("no trace points", (hv, "", 1, elf)),

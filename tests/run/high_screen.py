@@ -68,7 +68,7 @@ def move(variable):
 
 def main():
     elf = bench.changed("high-screen", "boot/screen.c", re.escape(CHECK), CHECK + move("b"))
-    demo = bench.changed("high-demo", "boot/demo/screen.c", r"^\t\t" + re.escape(OPEN_DEMO),
+    demo = bench.changed("high-demo", "guests/demo/screen.c", r"^\t\t" + re.escape(OPEN_DEMO),
                          "{" + move("fb") + OPEN_DEMO + "}").parent / "demo.elf"
     for number, (hv, words, want_back, want) in enumerate(RUNS):
         directory = pathlib.Path(os.environ["RUN_DIR"]) / str(number)

@@ -25,7 +25,7 @@ ENV = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP",
 
 
 def sources():
-    return sorted(p.stem for p in (results.ROOT / "tests/host").glob("test_*.c"))
+    return sorted(p.stem for p in (results.ROOT / "tests/host").glob("*/test_*.c"))
 
 
 def run_binary(name):

@@ -20,7 +20,7 @@ import results
 
 LIST = results.ROOT / "tests/host/mutations.txt"
 TREE = results.ROOT / "build/mutants"
-COPIED = ("Makefile", "arch", "boot", "core", "drivers", "hv", "tests")
+COPIED = ("Makefile", "arch", "boot", "core", "drivers", "guests", "hv", "tests")
 MAKE = os.environ.get("MAKE", "make").split() + ["-s", "SAN=", "COVERAGE=-O0"]
 TIMEOUT_S = 60      # a mutant that hangs is one that fails
 

@@ -7,7 +7,7 @@
 
 #include "core/emul/emul.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 #include "tests/host/fakes/fake.h"
 
 #define PAGED_RAM_BYTES 0x100000u

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 #include "tests/host/fakes/fake.h"
 
 #define GUEST_RAM_BASE  0x100000ull

@@ -6,7 +6,7 @@
 #include "core/apic/irq_fwd.h"
 #include "core/hw.h"
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 #include "tests/host/harness.h"
 
 struct apic_model irqhw;

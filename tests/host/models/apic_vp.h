@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/partition.h"
-#include "core/vp.h"
+#include "core/vp/vp.h"
 #include "tests/host/harness.h"
 
 #define APIC_TEST_VPS    4

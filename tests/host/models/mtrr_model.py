@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Memory types by the SDM's rules, against the EPT that core/mtrr.c and core/mem make of them.
+"""Memory types by the SDM's rules, against the EPT that core/mem/mtrr.c and core/mem make of them.
 
 Spec: SDM Vol. 3A "Memory Type Range Registers (MTRRs)": the fixed ranges, the base and mask of a
-variable range, and "MTRR Precedences". Undefined overlaps must be UC (the choice of core/mtrr.c).
+variable range, and "MTRR Precedences". Undefined overlaps must be UC (the choice of core/mem/mtrr.c).
 
     tests/host/models/mtrr_model.py PROGRAM [SETS [SEED]]
 

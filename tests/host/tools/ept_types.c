@@ -14,7 +14,7 @@
 #include "arch/x86/defs/paging.h"
 #include "core/lib/bits.h"
 #include "core/mem/ept.h"
-#include "core/mtrr.h"
+#include "core/mem/mtrr.h"
 #include "tests/host/fakes/paged.h"
 
 #define REGION_BASE 0x7f600000ull

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Parsers of single ACPI tables, called by acpi_parse(). Bytes are foreign, lengths are checked. */
+#pragma once
+
+#include "boot/acpi/acpi.h"
+
+/* Offsets in the header all tables share. ACPI 6.4, "System Description Table Header". */
+#define ACPI_HEADER_LEN   36u
+#define ACPI_LENGTH_OFF   4u
+#define ACPI_REVISION_OFF 8u
+#define ACPI_CHECKSUM_OFF 9u
+
+/* What the FADT says beyond struct acpi_info: where the differentiated table is. */
+struct fadt_links {
+	u64 dsdt_pa;
+};
+
+/* acpi_checksum() - sum of all bytes; 0 for a valid table. */
+u8 acpi_checksum(const u8 *data, u64 len);
+
+/* @len is the table's own length field, @madt and @fadt that many readable bytes. */
+void madt_parse(const u8 *madt, u32 len, struct acpi_info *out);
+void fadt_parse(const u8 *fadt, u32 len, struct acpi_info *out, struct fadt_links *links);

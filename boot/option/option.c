@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Command line of the hypervisor: words to struct options, by the rows. Boot time, pure. */
+#include "boot/option/option.h"
+
+#include "boot/option/option_internal.h"
+#include "core/lib/bits.h"
+#include "core/lib/fmt.h"
+#include "core/lib/string.h"
+
+/* Longest name or value that can be right; longer words are refused before anything copies them. */
+#define WORD_MAX 1023u
+/* Names beyond this length are never "the closest". */
+#define NAME_MAX 31u
+
+bool word_is(struct word w, const char *name)
+{
+	return strlen(name) == w.len && strncmp(w.s, name, w.len) == 0;
+}
+
+struct word word_cut(struct word *rest, char sep, bool *found)
+{
+	struct word head = { .s = rest->s };
+
+	while (head.len < rest->len && rest->s[head.len] != sep)
+		head.len++;
+	*found = head.len < rest->len;
+	rest->s += head.len + *found;
+	rest->len -= head.len + *found;
+	return head;
+}
+
+static u32 min3(u32 a, u32 b, u32 c)
+{
+	return umin32(a, umin32(b, c));
+}
+
+u32 word_distance(struct word a, struct word b)
+{
+	u8 row[NAME_MAX + 1];
+
+	if (a.len > NAME_MAX || b.len > NAME_MAX)
+		return ~0u;
+	for (u32 j = 0; j <= b.len; j++)
+		row[j] = (u8)j;
+	for (u32 i = 1; i <= a.len; i++) {
+		u32 diagonal = row[0];
+
+		row[0] = (u8)i;
+		for (u32 j = 1; j <= b.len; j++) {
+			u32 above = row[j];
+
+			row[j] = (u8)min3(above + 1, row[j - 1] + 1u,
+					  diagonal + (a.s[i - 1] != b.s[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[b.len];
+}
+
+void word_closer(struct word w, const char *name, u32 *best, const char **best_name)
+{
+	u32 d = word_distance(w, (struct word){ name, strlen(name) });
+
+	if (d < *best) {
+		*best = d;
+		*best_name = name;
+	}
+}
+
+static const char *closest_option(struct word w)
+{
+	const char *name = option_rows[0].name;
+	u32 best = ~0u;
+
+	for (u32 i = 0; i < option_row_count; i++)
+		word_closer(w, option_rows[i].name, &best, &name);
+	return name;
+}
+
+/* The word of "a|b|c" that is nearest to @w; its index when it is equal. */
+static struct word closest_value(const char *values, struct word w, u32 *index, bool *equal)
+{
+	struct word rest = { values, strlen(values) };
+	struct word name = { values, 0 };
+	u32 best = ~0u;
+	bool more = true;
+
+	*equal = false;
+	for (u32 i = 0; more; i++) {
+		struct word v = word_cut(&rest, '|', &more);
+		u32 d = word_distance(w, v);
+
+		if (i == 0 || d < best) {
+			best = d;
+			name = v;
+			*index = i;
+		}
+	}
+	*equal = best == 0;
+	return name;
+}
+
+bool word_bool(struct word w, u32 *val)
+{
+	static const char *const yes[] = { "1", "y", "Y", "on", "yes", "true" };
+	static const char *const no[] = { "0", "n", "N", "off", "no", "false" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(yes); i++) {
+		if (word_is(w, yes[i])) {
+			*val = 1;
+			return true;
+		}
+		if (word_is(w, no[i])) {
+			*val = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Decimal or 0x hexadecimal; false on anything else, overflow included. */
+static bool uint_parse(struct word w, u64 *val)
+{
+	u32 base = 10;
+	u64 v = 0;
+
+	if (w.len > 2 && w.s[0] == '0' && (w.s[1] == 'x' || w.s[1] == 'X')) {
+		base = 16;
+		w.s += 2;
+		w.len -= 2;
+	}
+	for (size_t i = 0; i < w.len; i++) {
+		char c = w.s[i];
+		u32 digit;
+
+		if (c >= '0' && c <= '9')
+			digit = (u32)(c - '0');
+		else if (base == 16 && (c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+			digit = (u32)((c | 0x20) - 'a') + 10;
+		else
+			return false;
+		if (v > (~0ull - digit) / base)
+			return false;
+		v = v * base + digit;
+	}
+	*val = v;
+	return w.len > 0;
+}
+
+static void *field(struct options *o, u32 offset)
+{
+	return (u8 *)o + offset;
+}
+
+static err_t bool_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	u32 v;
+
+	if (!word_bool(val, &v)) {
+		fmt_print(p->msg, p->msg_len, "option %s=%.*s: write on or off (or 1, 0, Y, N)",
+			  row->name, (int)val.len, val.s);
+		return ERR_INVAL;
+	}
+	memcpy(field(p->o, row->offset), &v, sizeof(v));
+	return ERR_NONE;
+}
+
+static err_t uint_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	u64 v;
+
+	if (row->has_auto && word_is(val, "-1")) {
+		v = OPTION_AUTO;
+	} else if (!uint_parse(val, &v) || v < row->min || v > row->max) {
+		fmt_print(p->msg, p->msg_len, "option %s=%.*s: give a number from %llu to %llu%s",
+			  row->name, (int)val.len, val.s, row->min, row->max,
+			  row->has_auto ? " or -1" : "");
+		return ERR_RANGE;
+	}
+	memcpy(field(p->o, row->offset), &v, sizeof(v));
+	return ERR_NONE;
+}
+
+/* Stored as the index of the value, or as text where the field is an array. */
+static err_t enum_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	u32 index = 0;
+	bool equal;
+	struct word near = closest_value(row->values, val, &index, &equal);
+
+	if (!equal) {
+		fmt_print(p->msg, p->msg_len, "option %s=%.*s: did you mean %s=%.*s? (%s)",
+			  row->name, (int)val.len, val.s, row->name, (int)near.len, near.s,
+			  row->values);
+		return ERR_INVAL;
+	}
+	if (row->size == sizeof(index))
+		memcpy(field(p->o, row->offset), &index, sizeof(index));
+	else
+		fmt_print(field(p->o, row->offset), row->size, "%.*s", (int)val.len, val.s);
+	return ERR_NONE;
+}
+
+static err_t string_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	if (val.len >= row->size) {
+		fmt_print(p->msg, p->msg_len, "option %s: give at most %u characters", row->name,
+			  row->size - 1);
+		return ERR_RANGE;
+	}
+	fmt_print(field(p->o, row->offset), row->size, "%.*s", (int)val.len, val.s);
+	return ERR_NONE;
+}
+
+static err_t row_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	switch (row->type) {
+	case OPTION_BOOL:
+		return bool_set(p, row, val);
+	case OPTION_UINT:
+		return uint_set(p, row, val);
+	case OPTION_ENUM:
+		return enum_set(p, row, val);
+	case OPTION_STRING:
+		return string_set(p, row, val);
+	case OPTION_CPU:
+		return option_cpu_set(p, val);
+	}
+	return ERR_INVAL;
+}
+
+static err_t option_set(struct parse *p, struct word w)
+{
+	struct word val = w;
+	bool has_val;
+	struct word name = word_cut(&val, '=', &has_val);
+
+	if (w.len > WORD_MAX) {
+		fmt_print(p->msg, p->msg_len,
+			  "option %.20s...: a word of %zu characters, the "
+			  "longest possible has %u; put blanks between options",
+			  w.s, w.len, WORD_MAX);
+		return ERR_RANGE;
+	}
+	for (u32 i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+
+		if (!word_is(name, row->name))
+			continue;
+		p->o->given |= BIT64(i);
+		if (has_val)
+			return row_set(p, row, val);
+		if (row->bare != NULL)
+			return row_set(p, row, (struct word){ row->bare, strlen(row->bare) });
+		if (row->type == OPTION_BOOL)
+			return row_set(p, row, (struct word){ "on", 2 });
+		fmt_print(p->msg, p->msg_len, "option %s needs a value: %s=%s", row->name,
+			  row->name, row->values);
+		return ERR_INVAL;
+	}
+	fmt_print(p->msg, p->msg_len,
+		  "unknown option \"%.*s\", did you mean \"%s\"? (help lists all)", (int)name.len,
+		  name.s, closest_option(name));
+	return ERR_NOENT;
+}
+
+void options_default(struct options *o)
+{
+	struct parse p = { .o = o };
+
+	memset(o, 0, sizeof(*o));
+	for (u32 i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+		struct word dflt = { row->dflt, strlen(row->dflt) };
+		/* A row whose own default is malformed is caught by the host test. */
+		err_t err UNUSED = row_set(&p, row, dflt);
+	}
+	/* The default profile needs nothing that another default lacks: host test. */
+	err_t err UNUSED = option_cpu_resolve(&p);
+}
+
+/* The row of @name if the command line has it; NULL: it has not. */
+static const struct option_row *given_row(const struct options *o, const char *name)
+{
+	for (u32 i = 0; i < option_row_count; i++) {
+		if (strcmp(option_rows[i].name, name) == 0)
+			return (o->given & BIT64(i)) != 0 ? &option_rows[i] : NULL;
+	}
+	return NULL;
+}
+
+static bool is_default(struct options *o, const struct option_row *row)
+{
+	struct options dflt;
+
+	options_default(&dflt);
+	return memcmp(field(o, row->offset), field(&dflt, row->offset), row->size) == 0;
+}
+
+/* Dependencies between options: after the last word, because the order does not matter. */
+static err_t rules_check(struct parse *p)
+{
+	for (u32 i = 0; i < option_rule_count; i++) {
+		const struct option_rule *rule = &option_rules[i];
+		const struct option_row *row = given_row(p->o, rule->option);
+		u32 val;
+
+		memcpy(&val, field(p->o, rule->offset), sizeof(val));
+		if (val != rule->value || row == NULL ||
+		    (rule->but_default && is_default(p->o, row)))
+			continue;
+		fmt_print(p->msg, p->msg_len, "option %s excludes %s: %s; remove one of them",
+			  rule->when, rule->option, rule->why);
+		return ERR_INVAL;
+	}
+	return ERR_NONE;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t msg_len)
+{
+	struct parse p = { .o = o, .msg = msg, .msg_len = msg_len };
+	const char *s = cmdline;
+
+	for (; *s != '\0'; s++) {
+		if (!is_blank(*s) && ((u8)*s < 0x20 || (u8)*s >= 0x7f)) {
+			fmt_print(msg, msg_len,
+				  "command line: character 0x%02x at position %zu is not allowed",
+				  (u8)*s, (size_t)(s - cmdline));
+			return ERR_INVAL;
+		}
+	}
+	for (s = cmdline; *s != '\0';) {
+		struct word w = { .s = s };
+
+		while (s[w.len] != '\0' && !is_blank(s[w.len]))
+			w.len++;
+		if (w.len > 0)
+			TRY(option_set(&p, w));
+		s += w.len + (s[w.len] != '\0');
+	}
+	TRY(rules_check(&p));
+	return option_cpu_resolve(&p);
+}
+
+static void enum_value(const struct option_row *row, u32 index, char *text, size_t len)
+{
+	struct word rest = { row->values, strlen(row->values) }, w = { "", 0 };
+	bool more = true;
+
+	for (u32 i = 0; i <= index && more; i++)
+		w = word_cut(&rest, '|', &more);
+	fmt_print(text, len, "%.*s", (int)w.len, w.s);
+}
+
+void option_value(const struct options *o, u32 i, char *text, size_t len)
+{
+	const struct option_row *row = &option_rows[i];
+	const void *at = (const u8 *)o + row->offset;
+	u64 val = 0;
+
+	if (row->type != OPTION_CPU && row->size <= sizeof(val))
+		memcpy(&val, at, row->size);
+	switch (row->type) {
+	case OPTION_BOOL:
+		fmt_print(text, len, "%s", val != 0 ? "on" : "off");
+		break;
+	case OPTION_UINT:
+		if (row->has_auto && val == OPTION_AUTO)
+			fmt_print(text, len, "-1");
+		else
+			fmt_print(text, len, "%llu", val);
+		break;
+	case OPTION_ENUM:
+		if (row->size == sizeof(u32))
+			enum_value(row, (u32)val, text, len);
+		else
+			fmt_print(text, len, "%s", (const char *)at);
+		break;
+	case OPTION_STRING:
+		fmt_print(text, len, "%s", (const char *)at);
+		break;
+	case OPTION_CPU:
+		option_cpu_value(o, text, len);
+	}
+}
+
+void options_print(void (*line)(const char *text))
+{
+	char text[192];
+
+	for (u32 i = 0; i < option_row_count; i++) {
+		const struct option_row *row = &option_rows[i];
+		const char *values = row->values != NULL ? row->values : "on|off";
+		char name[64];
+
+		fmt_print(name, sizeof(name), "%s=%s", row->name, values);
+		if (row->type == OPTION_UINT)
+			fmt_print(name, sizeof(name), "%s=%s (%llu-%llu)", row->name, values,
+				  row->min, row->max);
+		fmt_print(text, sizeof(text), "  %-46s %s [%s]", name, row->help, row->dflt);
+		line(text);
+	}
+	option_cpu_print(line);
+}

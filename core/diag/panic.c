@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The end of a hypervisor bug: one report on every console, then on_panic=. What and where come
+ * first: a screen shows 25 lines. Pure; no locks: whoever held them may be the one who panics. A
+ * panic within a panic says one line; one on another CPU says nothing.
+ */
+#include "arch/x86/defs/vmcs.h"
+#include "core/diag/counters.h"
+#include "core/diag/log_internal.h"
+#include "core/diag/stop_all.h"
+#include "core/hw.h"
+#include "core/lib/fmt.h"
+#include "core/partition.h"
+#include "core/vp/vp.h"
+
+static u32 panics; /* reports begun */
+static u32 resets; /* tried */
+static bool reboots;
+static const char *version = "";
+static void (*last_words)(const char *why, bool panicking);
+
+/* Fields that this CPU lacks, or that nobody can read without a current VMCS, are 0. */
+static u64 field(enum vmcs_field f)
+{
+	u64 val = 0;
+
+	return hw_vmread_safe(f, &val) == ERR_NONE ? val : 0;
+}
+
+static void dump_guest(const struct vp *vp)
+{
+	log_panic("guest of vp%u: rip %04llx:%016llx rsp %016llx", vp->index,
+		  field(VMCS_GUEST_CS_SELECTOR), field(VMCS_GUEST_RIP), field(VMCS_GUEST_RSP));
+	log_panic("  cr0 %08llx cr3 %llx cr4 %08llx efer %llx, last exit %s (0x%llx)",
+		  field(VMCS_GUEST_CR0), field(VMCS_GUEST_CR3), field(VMCS_GUEST_CR4),
+		  field(VMCS_GUEST_EFER),
+		  exit_reason_name((u32)field(VMCS_EXIT_REASON) & EXIT_REASON_BASIC),
+		  field(VMCS_EXIT_QUALIFICATION));
+}
+
+static void dump_registers(const struct vp *vp)
+{
+	const struct gpr_regs *r = &vp->regs;
+
+	log_panic("guest registers of vp%u (state %d, work 0x%x):", vp->index, (int)vp->state,
+		  vp->work);
+	log_panic("  rax %016llx rbx %016llx rcx %016llx rdx %016llx", r->rax, r->rbx, r->rcx,
+		  r->rdx);
+	log_panic("  rsi %016llx rdi %016llx rbp %016llx r8  %016llx", r->rsi, r->rdi, r->rbp,
+		  r->r8);
+	log_panic("  r9  %016llx r10 %016llx r11 %016llx r12 %016llx", r->r9, r->r10, r->r11,
+		  r->r12);
+	log_panic("  r13 %016llx r14 %016llx r15 %016llx", r->r13, r->r14, r->r15);
+}
+
+static void dump_vmcs(void)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name;
+		enum vmcs_field field;
+	} fields[] = {
+#define X(name, encoding, width, class) { #name, VMCS_##name },
+#include "arch/x86/defs/vmcs_fields.def"
+	};
+	/* clang-format on */
+
+	log_panic("VMCS, fields that are not zero:");
+	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
+		u64 val;
+
+		if (hw_vmread_safe(fields[i].field, &val) == ERR_NONE && val != 0)
+			log_panic("  %-32s %016llx", fields[i].name, val);
+	}
+}
+
+static void report(const char *fmt, va_list ap)
+{
+	const struct vp *vp = hw_cpu_vp();
+
+	log_panic("%s", ""); /* another CPU may have been stopped within a line */
+	log_panic("---- hypervisor panic: Kensho %s ----", version);
+	log_vpanic(fmt, ap);
+	if (vp != NULL)
+		dump_guest(vp);
+	stop_all_report(log_panic);
+	hw_crash_dump();
+	if (vp != NULL) {
+		dump_registers(vp);
+		dump_vmcs();
+	}
+	stop_all_report_guests(log_panic);
+	log_panic("counters: panic");
+	for (u32 i = 0; i < the_partition.vp_count; i++)
+		counters_dump_vp(the_partition.vp[i], log_panic);
+	trace_dump(&the_partition, TRACE_AT_END, log_panic);
+	log_panic("---- %s; please report the text above ----",
+		  reboots ? "the machine reboots (on_panic=reboot)"
+			  : "the machine is halted: reset it");
+}
+
+void at_fatal(void (*fn)(const char *why, bool panicking))
+{
+	last_words = fn;
+}
+
+static void say_last_words(const char *why, bool panicking)
+{
+	void (*fn)(const char *why, bool panicking) = last_words;
+
+	last_words = NULL;
+	if (fn != NULL)
+		fn(why, panicking);
+}
+
+void panic_init(const char *v, bool reboot)
+{
+	version = v;
+	reboots = reboot;
+}
+
+void panic_end(void)
+{
+	if (reboots && __atomic_fetch_add(&resets, 1, __ATOMIC_RELAXED) == 0)
+		hw_reboot();
+	hw_halt(); /* also where the reset itself panics */
+}
+
+void panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	stop_all_others(); /* does not return when another CPU panics already */
+	va_start(ap, fmt);
+	if (__atomic_fetch_add(&panics, 1, __ATOMIC_RELAXED) == 0) {
+		report(fmt, ap);
+		say_last_words("a hypervisor panic: please report it", true);
+	} else {
+		log_panic("panic during a panic:");
+		log_vpanic(fmt, ap);
+	}
+	va_end(ap);
+	panic_end();
+}
+
+void fatal(const char *fmt, ...)
+{
+	va_list ap;
+
+	char why[448];
+
+	va_start(ap, fmt);
+	fmt_vprint(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	hw_console_alarm();
+	log_panic("%s", why);
+	say_last_words(why, false);
+	hw_halt();
+}
+
+void panic_reset(void)
+{
+	panics = 0;
+	resets = 0;
+	last_words = NULL;
+	reboots = false;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Exits of instructions that touch CPU state only. Pure. */
+#include "core/exit/exit.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/vector.h"
+#include "core/diag/log.h"
+#include "core/hw.h"
+#include "core/partition.h"
+#include "core/vp/vp.h"
+
+/*
+ * Look for work in root, physical interrupts let in (rule I4), until @end_tsc. True: there is some.
+ * Kicks need no care: their senders set the work first.
+ */
+static bool poll(const struct vp *vp, u64 end_tsc)
+{
+	u64 now_tsc;
+
+	do {
+		hw_irq_window();
+		now_tsc = hw_tsc();
+		if (READ_ONCE(vp->work) != 0 || READ_ONCE(vp->unhalted) != 0 ||
+		    now_tsc >= vp->deadline_tsc)
+			return true;
+	} while (now_tsc < end_tsc);
+	return false;
+}
+
+/*
+ * Nothing is deliverable: poll for as long as this VP's short blocks suggest, then sleep. What the
+ * last block taught is learnt here and not when it ended: that would delay its event.
+ */
+static NOINLINE void halt(struct vp *vp)
+{
+	const struct partition *p = vp->partition;
+	const struct halt_poll_params *params = &p->config.halt_poll;
+	struct halt_poll *h = &vp->halt_poll;
+	u32 poll_ns;
+
+	if (h->start_tsc != 0)
+		halt_poll_end(h, params, clock_tsc_to_ns(&p->clock, h->end_tsc - h->start_tsc),
+			      true);
+	poll_ns = halt_poll_begin(h, params);
+	h->start_tsc = hw_tsc();
+	vp->state = VP_HALTED;
+	/* vp_unhalt() sets the flag, then looks at the state: one of the two sees the other. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* vp_prepare_entry() does the work that ended a poll, then decides between wake and sleep.
+	 */
+	if (poll_ns != 0 && poll(vp, h->start_tsc + clock_ns_to_tsc(&p->clock, poll_ns)))
+		vp_set_work(vp, VP_WORK_EVENT);
+	else
+		event_prepare_entry(vp);
+}
+
+/* HLT: the VP sleeps unless something is deliverable; event_prepare_entry() decides (rule K3). */
+enum exit_action exit_hlt(struct vp *vp, const struct exit_info *x)
+{
+	if (unlikely(hw_vmread_hot(VMCS_GUEST_RFLAGS) & RFLAGS_TF)) {
+		vp->state = VP_HALTED;
+		vp->halt_poll.start_tsc = 0;
+		vp_set_work(vp, VP_WORK_EVENT); /* the #DB of this HLT ends it: after retirement */
+		return EXIT_NEXT;
+	}
+	/* The shadow of STI ends with this instruction, before anything is delivered. */
+	hw_vmwrite_hot(VMCS_GUEST_INTERRUPTIBILITY,
+		       hw_vmread_hot(VMCS_GUEST_INTERRUPTIBILITY) & ~INTERRUPT_SHADOW);
+	event_prepare_entry(vp);
+	if (likely(hw_vmread_hot(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID)) {
+		COUNT(vp, HLT_NO_SLEEP);
+		return EXIT_NEXT;
+	}
+	halt(vp);
+	return EXIT_NEXT;
+}
+
+/*
+ * SDM Vol. 1, "Enabling the XSAVE Feature Set and XSAVE-Enabled Features": x87 is always on; AVX
+ * needs SSE; the three AVX-512 components come together and need AVX; the two MPX components
+ * together.
+ */
+static bool xcr0_is_valid(u64 val, u64 supported)
+{
+	const u64 avx512 = XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM;
+	const u64 mpx = XCR0_BNDREGS | XCR0_BNDCSR;
+
+	if ((val & ~supported) || !(val & XCR0_X87))
+		return false;
+	if ((val & XCR0_AVX) && !(val & XCR0_SSE))
+		return false;
+	if ((val & avx512) && ((val & avx512) != avx512 || !(val & XCR0_AVX)))
+		return false;
+	return !(val & mpx) || (val & mpx) == mpx;
+}
+
+/*
+ * XSETBV: SDM Vol. 2D. CPL and CR4.OSXSAVE faults take priority over the exit. HW-ERRATUM:
+ * Bochs 2.7 exits before it looks at the CPL, hence the check.
+ */
+enum exit_action exit_xsetbv(struct vp *vp, const struct exit_info *x)
+{
+	u64 val = edx_eax(&vp->regs);
+
+	if (vp_cpl(vp) != 0 || (u32)vp->regs.rcx != 0 ||
+	    !xcr0_is_valid(val, vp->partition->machine.xcr0_supported))
+		return vp_fault_gp0(vp);
+
+	vp->xcr0 = val;
+	TRACE(vp, XCR0, 0, val, 0);
+	hw_xsetbv(val); /* validated; root mode has no XSAVE state of its own */
+	return EXIT_NEXT;
+}
+
+/*
+ * INVD would throw away dirty lines of the hypervisor and of devices' memory: written back instead,
+ * which the SDM allows a cache to have done at any time.
+ */
+enum exit_action exit_invd(struct vp *vp, const struct exit_info *x)
+{
+	hw_wbinvd();
+	return EXIT_NEXT;
+}
+
+enum exit_action exit_wbinvd(struct vp *vp, const struct exit_info *x)
+{
+	hw_wbinvd();
+	return EXIT_NEXT;
+}
+
+/* PAUSE exits only when a control asks for it: nothing to do on a pinned VP. */
+enum exit_action exit_pause(struct vp *vp, const struct exit_info *x)
+{
+	return EXIT_NEXT;
+}
+
+/* An instruction of a feature that the guest is not offered. */
+enum exit_action exit_ud(struct vp *vp, const struct exit_info *x)
+{
+	return vp_fault(vp, EXC_UD);
+}
+
+enum exit_action exit_gp(struct vp *vp, const struct exit_info *x)
+{
+	return vp_fault_gp0(vp);
+}
+
+/* An exit whose control is off: a hypervisor bug. */
+enum exit_action exit_stop(struct vp *vp, const struct exit_info *x)
+{
+	return EXIT_STOP;
+}

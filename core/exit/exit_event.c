@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Exits that are events: exceptions, NMIs, interrupts, windows, timer, INIT, entry failures. Pure.
+ */
+#include "core/exit/exit.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vector.h"
+#include "arch/x86/defs/vmcs.h"
+#include "core/diag/log.h"
+#include "core/exit/entry_check.h"
+#include "core/hw.h"
+#include "core/partition.h"
+#include "core/vp/vp.h"
+
+/*
+ * #DB is intercepted so that its delivery cannot loop for ever (rule M3). The exit saves what DR6
+ * would get in the qualification and leaves DR6, DR7.GD and DEBUGCTL to us: SDM "Exit Qualification
+ * for Debug Exceptions", "Debug Status Register (DR6)".
+ */
+static void debug_exception_state(u64 qual)
+{
+	u64 dr6 = hw_read_dr(6);
+
+	dr6 = (dr6 & ~DR6_B0_B3) | (qual & (DEBUG_QUAL_B0_B3 | DEBUG_QUAL_BD | DEBUG_QUAL_BS));
+	dr6 |= DR6_RTM | DR6_BLD;
+	dr6 &= ~(qual & (DEBUG_QUAL_RTM | DEBUG_QUAL_BLD)); /* inverse polarity */
+	hw_write_dr(6, dr6);
+	hw_vmwrite(VMCS_GUEST_DR7, hw_vmread(VMCS_GUEST_DR7) & ~DR7_GD);
+	hw_vmwrite(VMCS_GUEST_DEBUGCTL,
+		   hw_vmread(VMCS_GUEST_DEBUGCTL) & ~(u64)(DEBUGCTL_LBR | DEBUGCTL_BTF));
+	/* Delivery ends the shadow; left in place with TF set it would fail the entry checks. */
+	hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+		   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
+			   ~(u64)(GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_MOV_SS));
+}
+
+/* Give an intercepted exception to the guest as if it had not been. */
+static void reflect(struct vp *vp, u32 info, u32 error)
+{
+	u64 type = FIELD_GET(INTR_INFO_TYPE, info);
+	u8 vector = (u8)(info & INTR_INFO_VECTOR);
+
+	event_exception(vp, vector, (info & INTR_INFO_ERROR_CODE_VALID) != 0, error);
+	if (type == INTR_TYPE_PRIV_SOFT_EXCEPTION && vector == EXC_DB &&
+	    (vp->event.info & INTR_INFO_VECTOR) == EXC_DB) { /* INT1 */
+		vp->event.info =
+			(vp->event.info & ~INTR_INFO_TYPE) | (u32)FIELD_PREP(INTR_INFO_TYPE, type);
+		vp->event.len = (u32)hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH);
+	}
+}
+
+static NOINLINE enum exit_action exit_exception(struct vp *vp)
+{
+	const struct exit_info *x = exit_info_read(vp, NEEDS_INTR | NEEDS_QUAL | NEEDS_VECTOR);
+	u8 vector = (u8)(x->intr_info & INTR_INFO_VECTOR);
+
+	/* SDM "Information for VM Exits Due to Vectored Events": an IRET faulted. */
+	if ((x->intr_info & INTR_INFO_NMI_UNBLOCKING_IRET) && vector != EXC_DF &&
+	    !(hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) | GUEST_INTR_BLOCKED_BY_NMI);
+	if (vector == EXC_DB)
+		debug_exception_state(x->qual);
+	else if (vector != EXC_AC)
+		return EXIT_STOP; /* nothing else is intercepted */
+	reflect(vp, x->intr_info, x->intr_error);
+	return EXIT_RESUME;
+}
+
+/* Mostly kicks, whose length is that of an IPI between two VPs. */
+enum exit_action exit_exception_nmi(struct vp *vp, const struct exit_info *unused)
+{
+	u64 info = hw_vmread_hot(VMCS_VM_EXIT_INTR_INFO);
+
+	if (FIELD_GET(INTR_INFO_TYPE, info) != INTR_TYPE_NMI)
+		return exit_exception(vp);
+	hw_nmi_unblock();
+	if (unlikely(hw_vmread_hot(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		event_vectoring(vp);
+	vp_left_hlt(vp);
+	vp_nmi_received(vp);
+	return EXIT_RESUME;
+}
+
+enum exit_action exit_external_interrupt(struct vp *vp, const struct exit_info *x)
+{
+	vp_left_hlt(vp);
+	(void)irq_fwd_take(vp, (u8)hw_vmread_hot(VMCS_VM_EXIT_INTR_INFO));
+	event_prepare_entry(vp);
+	return EXIT_RESUME;
+}
+
+enum exit_action exit_interrupt_window(struct vp *vp, const struct exit_info *x)
+{
+	event_prepare_entry(vp);
+	return EXIT_RESUME;
+}
+
+enum exit_action exit_nmi_window(struct vp *vp, const struct exit_info *x)
+{
+	vp_set_work(vp, VP_WORK_EVENT);
+	return EXIT_RESUME;
+}
+
+enum exit_action exit_preemption_timer(struct vp *vp, const struct exit_info *x)
+{
+	vp_left_hlt(vp);
+	timer_run(vp, hw_tsc()); /* nothing is due when a far deadline was armed by halves */
+	if (vp->work & VP_WORK_EVENT) {
+		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_EVENT, __ATOMIC_RELAXED);
+		event_prepare_entry(vp);
+	}
+	return EXIT_RESUME;
+}
+
+/* Rule P2: a physical INIT (chipset reset line) is a virtual INIT of this VP. */
+enum exit_action exit_init(struct vp *vp, const struct exit_info *x)
+{
+	vp_left_hlt(vp);
+	vlapic_post_init(vp);
+	return EXIT_RESUME;
+}
+
+enum exit_action exit_triple_fault(struct vp *vp, const struct exit_info *x)
+{
+	COUNT(vp, TRIPLE_FAULT);
+	TRACE(vp, TRIPLE_FAULT, 0, hw_vmread(VMCS_GUEST_RIP), 0);
+	partition_stop(vp, "triple fault");
+}
+
+/* Rule M3: the guest stayed without an interrupt window for too long; let others work, go on. */
+enum exit_action exit_notify(struct vp *vp, const struct exit_info *x)
+{
+	return x->qual & NOTIFY_QUAL_CONTEXT_INVALID ? EXIT_STOP : EXIT_RESUME;
+}
+
+/*
+ * The entry checks of the CPU failed, though nothing a guest does may lead there: name the check by
+ * repeating them (entry_check.c).
+ */
+enum exit_action exit_entry_failure(struct vp *vp, const struct exit_info *x)
+{
+	const char *check = x->reason == EXIT_REASON_ENTRY_GUEST_STATE
+				    ? entry_check_guest_state()
+				    : "MSR loading or machine check";
+
+	panic("VM entry of VP %u failed (%s): %s (qualification %llu)", vp->index,
+	      exit_reason_name(x->reason), check, x->qual);
+}

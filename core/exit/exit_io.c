@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * I/O instructions that touch an owned port (rule P1). VP's CPU.
+ *
+ * Spec: SDM Vol. 3C, "Exit Qualification for I/O Instructions"; SDM Vol. 2, INS, OUTS.
+ */
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/paging.h"
+#include "core/emul/emul.h"
+#include "core/exit/exit.h"
+#include "core/hw.h"
+#include "core/mem/gpa.h"
+#include "core/partition.h"
+#include "core/surface/pio.h"
+#include "core/vp/vp.h"
+
+#define GPR_CX 1u
+#define GPR_SI 6u
+#define GPR_DI 7u
+#define SEG_ES 0u
+
+static u64 bytes_mask(u32 size)
+{
+	return ~0ull >> (64 - 8 * size);
+}
+
+/* Largest piece at @port, up to @left bytes, that lies inside one row or touches none. */
+static u32 piece_size(const struct pio_table *t, u16 port, u32 left)
+{
+	const struct pio_row *row = pio_lookup(t, port);
+	u32 size = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+
+	while (size > 1) {
+		bool uniform = (u32)port + size <= 0x10000;
+
+		for (u32 i = 1; i < size && uniform; i++)
+			uniform = pio_lookup(t, (u16)(port + i)) == row;
+		if (uniform)
+			break;
+		size /= 2;
+	}
+	return size;
+}
+
+void pio_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
+{
+	const struct pio_table *t = &vp->partition->pio;
+	u64 result = 0;
+	u32 done = 0;
+
+	while (done < size) {
+		u16 at = (u16)(port + done);
+		u32 n = piece_size(t, at, size - done);
+		const struct pio_row *row = pio_lookup(t, at);
+		u32 piece = (u32)((u64)*val >> (8 * done) & bytes_mask(n));
+
+		if (row != NULL)
+			row->fn(vp, at, n, write, &piece);
+		else if (write)
+			hw_io_out(at, n, piece);
+		else
+			piece = hw_io_in(at, n);
+		result |= (piece & bytes_mask(n)) << (8 * done);
+		done += n;
+	}
+	if (!write)
+		*val = (u32)result;
+}
+
+/* String I/O: what one iteration works on. */
+struct string_io {
+	u32 seg;
+	u32 gpr; /* SI or DI */
+	u64 addr_mask;
+	u64 linear;
+};
+
+static u32 cpl_access(const struct vp *vp)
+{
+	return vp_cpl(vp) == 3 ? WALK_USER : 0;
+}
+
+static void reg_add(struct vp *vp, u32 gpr, u64 mask, u64 delta)
+{
+	u64 old = gpr_read(vp, gpr);
+	u64 val = (old + delta) & mask;
+
+	/* A 16-bit register keeps its upper part; a 32-bit one clears it. */
+	if (mask == 0xffff)
+		val |= old & ~mask;
+	gpr_write(vp, gpr, val);
+}
+
+/* Page tables that lie in no memory read all-ones: every reserved bit is set. */
+static enum exit_action memory_fault(struct vp *vp, const struct io_access *io, u32 access,
+				     const struct walk_fault *f)
+{
+	u32 code = PFEC_P | PFEC_RSVD;
+
+	if (f->page_fault)
+		return vp_fault_page(vp, f->gva, f->code);
+	if (io->in)
+		code |= PFEC_W;
+	if (access & WALK_USER)
+		code |= PFEC_U;
+	return vp_fault_page(vp, f->gva, code);
+}
+
+/* The memory side is checked before a port is touched: reads of ports have side effects. */
+static enum exit_action string_iteration(struct vp *vp, const struct io_access *io,
+					 const struct string_io *s)
+{
+	u32 access = cpl_access(vp);
+	struct walk_fault f = { .page_fault = false };
+	u32 val = 0;
+
+	if (!io->in) {
+		if (gva_read(vp, s->linear, access, &val, io->size_bytes, &f) != ERR_NONE)
+			return memory_fault(vp, io, access, &f);
+		pio_access(vp, io->port, io->size_bytes, true, &val);
+		return EXIT_NEXT;
+	}
+	if (gva_check(vp, s->linear, access | WALK_WRITE, io->size_bytes, &f) != ERR_NONE)
+		return memory_fault(vp, io, access, &f);
+	pio_access(vp, io->port, io->size_bytes, false, &val);
+	if (gva_write(vp, s->linear, access, &val, io->size_bytes, &f) != ERR_NONE)
+		return memory_fault(vp, io, access, &f);
+	return EXIT_NEXT;
+}
+
+/* One iteration per exit: RIP stays until the count is used up. */
+static enum exit_action exit_io_string(struct vp *vp, const struct io_access *io)
+{
+	/* vmx_caps.c requires it of the CPU. */
+	u32 info = (u32)hw_vmread(VMCS_VMX_INSTRUCTION_INFO);
+	u32 addr_bytes = 2u << FIELD_GET(INSTR_INFO_ADDRESS_SIZE, info);
+	struct string_io s = {
+		.seg = io->in ? SEG_ES : (u32)FIELD_GET(INSTR_INFO_SEGMENT, info),
+		.gpr = io->in ? GPR_DI : GPR_SI,
+	};
+	enum exit_action action;
+	u64 step;
+
+	if (addr_bytes > 8)
+		return EXIT_STOP;
+	s.addr_mask = bytes_mask(addr_bytes);
+	if (io->rep && (gpr_read(vp, GPR_CX) & s.addr_mask) == 0)
+		return EXIT_NEXT;
+	if (emul_linear(vp, s.seg, gpr_read(vp, s.gpr) & s.addr_mask, io->size_bytes, io->in,
+			&s.linear) != ERR_NONE)
+		return EXIT_RESUME;
+	action = string_iteration(vp, io, &s);
+	if (action != EXIT_NEXT)
+		return action;
+
+	step = io->size_bytes;
+	if (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_DF)
+		step = -step;
+	reg_add(vp, s.gpr, s.addr_mask, step);
+	if (!io->rep)
+		return EXIT_NEXT;
+	reg_add(vp, GPR_CX, s.addr_mask, ~0ull);
+	return (gpr_read(vp, GPR_CX) & s.addr_mask) == 0 ? EXIT_NEXT : EXIT_ITERATION;
+}
+
+enum exit_action exit_io(struct vp *vp, const struct exit_info *x)
+{
+	struct io_access io = io_access_decode(x->qual);
+	u64 keep = io.size_bytes == 4 ? 0 : ~bytes_mask(io.size_bytes);
+	u32 val = (u32)vp->regs.rax;
+
+	if (io.string)
+		return exit_io_string(vp, &io);
+	if (!io.in)
+		val &= (u32)bytes_mask(io.size_bytes);
+	pio_access(vp, io.port, io.size_bytes, !io.in, &val);
+	if (io.in) /* EAX is zero-extended, AX and AL are merged */
+		vp->regs.rax = (vp->regs.rax & keep) | val;
+	return EXIT_NEXT;
+}

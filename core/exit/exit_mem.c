@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * EPT violations and misconfigurations: rules M1, M1b and I8. VP's CPU.
+ *
+ * Spec: SDM Vol. 3C, "EPT Violations", "Exit Qualification for EPT Violations".
+ */
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/paging.h"
+#include "arch/x86/defs/vector.h"
+#include "core/dev/testdev.h"
+#include "core/diag/counters.h"
+#include "core/diag/log.h"
+#include "core/emul/emul.h"
+#include "core/exit/exit.h"
+#include "core/hw.h"
+#include "core/mem/ept.h"
+#include "core/partition.h"
+#include "core/vp/vp.h"
+
+static u64 ones_read(struct vp *vp, u64 gpa, u32 size)
+{
+	return ~0ull;
+}
+
+static void ones_write(struct vp *vp, u64 gpa, u32 size, u64 val)
+{
+}
+
+static const struct emul_mem ones_mem = { .read = ones_read, .write = ones_write };
+
+static bool is_in_region(const struct partition *p, u64 gpa)
+{
+	return gpa - p->region_base.v < p->region_len;
+}
+
+/*
+ * The exit interrupted IRET after it had unblocked NMIs: block them again, the IRET restarts.
+ * SDM "Information About NMI Unblocking Due to IRET".
+ */
+static void restore_nmi_blocking(u64 qual)
+{
+	if (!(qual & EPT_QUAL_NMI_UNBLOCKING))
+		return;
+	if (hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID)
+		return; /* then the bit is undefined */
+	hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+		   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) | GUEST_INTR_BLOCKED_BY_NMI);
+}
+
+/*
+ * The instruction at RIP starts again. RF keeps a breakpoint on it from hitting twice: the CPU
+ * saves it set when no event was on its way (SDM "Saving RIP, RSP, RFLAGS, and SSP").
+ *
+ * HW-ERRATUM: Bochs 2.7 saves RF clear, and with TF a single step as pending that has not happened.
+ * Only what MOV SS holds back can be pending here.
+ */
+static enum exit_action restart(u64 qual)
+{
+	u64 pending;
+
+	restore_nmi_blocking(qual);
+	if ((qual & EPT_QUAL_ASYNC) || (hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		return EXIT_RESUME;
+	hw_vmwrite(VMCS_GUEST_RFLAGS, hw_vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
+	pending = hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS);
+	if ((pending & PENDING_DBG_BS) &&
+	    !(hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) & GUEST_INTR_BLOCKED_BY_MOV_SS))
+		hw_vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending & ~PENDING_DBG_BS);
+	return EXIT_RESUME;
+}
+
+static enum exit_action stop_with_report(struct vp *vp, const struct exit_info *x, const char *what)
+{
+	struct ept_leaf leaf = ept_walk(&vp->partition->ept, gpa(x->gpa));
+
+	log_error("%s: gpa 0x%llx gla 0x%llx qualification 0x%llx rip 0x%llx", what, x->gpa, x->gla,
+		  x->qual, hw_vmread(VMCS_GUEST_RIP));
+	log_error("EPT there: hpa 0x%llx permissions 0x%llx type %u size 0x%llx", leaf.hpa.v,
+		  leaf.perms, leaf.type, leaf.size);
+	return EXIT_STOP;
+}
+
+/*
+ * Rules M1, M1b: what the CPU would fetch from an address that nothing answers is FF FF, which is
+ * undefined.
+ */
+static enum exit_action fetch_violation(struct vp *vp, const struct exit_info *x)
+{
+	TRACE(vp, FETCH, is_in_region(vp->partition, x->gpa), x->gpa, 0);
+	if (is_in_region(vp->partition, x->gpa)) {
+		COUNT(vp, REGION_FETCH);
+	} else {
+		COUNT(vp, MMIO_FETCH);
+		log_guest(
+			"guest fetches instructions from device memory at 0x%llx, rip 0x%llx: #UD",
+			x->gpa, hw_vmread(VMCS_GUEST_RIP));
+	}
+	return vp_fault(vp, EXC_UD);
+}
+
+/* Not: what no instruction at RIP explains, event delivery, or the CPU's own page walk. */
+static bool is_instruction_access(u64 qual)
+{
+	return (qual & EPT_QUAL_GLA_VALID) && (qual & EPT_QUAL_GLA_IS_TRANSLATION) &&
+	       !(qual & EPT_QUAL_ASYNC) && !(hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID);
+}
+
+/* Rules M1, I8: reads see all-ones through EPT; a write is dropped or gets memory of its own. */
+static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
+{
+	bool in_region = is_in_region(vp->partition, x->gpa);
+	bool handled = false;
+	enum exit_action action;
+
+	if (!in_region)
+		COUNT(vp, APIC_WINDOW);
+	if (is_instruction_access(x->qual)) {
+		action = emul_execute(vp, x->gpa, &ones_mem, &handled);
+		if (handled) {
+			TRACE(vp, REGION_WRITE, true, x->gpa, 0);
+			if (in_region)
+				COUNT(vp, REGION_WRITE_DROPPED);
+			return action;
+		}
+	}
+	if (ept_map_scratch(vp->partition, gpa(x->gpa)) != ERR_NONE)
+		return stop_with_report(vp, x, "no memory for a scratch page (rule M1)");
+	COUNT(vp, REGION_WRITE_SCRATCH);
+	TRACE(vp, REGION_WRITE, false, x->gpa, 0);
+	return restart(x->qual);
+}
+
+/* A page of a test device, which no EPT maps. */
+static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x)
+{
+	enum exit_action action;
+	bool handled = false;
+
+	if (!is_instruction_access(x->qual))
+		return stop_with_report(vp, x, "page table or event delivery in a test device");
+	action = emul_execute(vp, x->gpa, &testdev_mem, &handled);
+	if (handled)
+		return action;
+	log_guest("an instruction on the test device at 0x%llx is not emulated: #UD, rip 0x%llx",
+		  x->gpa, hw_vmread(VMCS_GUEST_RIP));
+	return vp_fault(vp, EXC_UD);
+}
+
+/* Another CPU's handler was faster: the access works now. */
+static bool is_mapped_meanwhile(struct partition *p, const struct exit_info *x)
+{
+	u64 wanted = x->qual & (EPT_QUAL_READ | EPT_QUAL_WRITE | EPT_QUAL_FETCH);
+
+	return p->vp_count > 1 && wanted != 0 &&
+	       (wanted & ~ept_walk(&p->ept, gpa(x->gpa)).perms) == 0;
+}
+
+/* Above the machine's physical addresses: the guest's own page tables have reserved bits set. */
+static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
+{
+	u32 code = PFEC_P | PFEC_RSVD;
+
+	if (!(x->qual & EPT_QUAL_GLA_VALID))
+		return stop_with_report(vp, x, "guest access beyond the machine's addresses");
+	if (x->qual & EPT_QUAL_WRITE)
+		code |= PFEC_W;
+	if (x->qual & EPT_QUAL_FETCH)
+		code |= PFEC_I;
+	if (vp_cpl(vp) == 3)
+		code |= PFEC_U;
+	return vp_fault_page(vp, x->gla, code);
+}
+
+enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
+{
+	struct partition *p = vp->partition;
+	err_t err = ept_map_lazy(p, gpa(x->gpa));
+
+	TRACE(vp, EPT_VIOLATION, 0, x->gpa, x->qual);
+	if (err == ERR_NONE || (err == ERR_BUSY && is_mapped_meanwhile(p, x)))
+		return restart(x->qual);
+	if (err == ERR_RANGE)
+		return beyond_machine(vp, x);
+	if (err == ERR_NOMEM)
+		return stop_with_report(vp, x, "no memory for EPT tables");
+	if (x->qual & EPT_QUAL_FETCH)
+		return fetch_violation(vp, x);
+	if ((x->qual & EPT_QUAL_WRITE) && ept_is_ones(p, gpa(x->gpa)))
+		return ones_violation(vp, x);
+	if (testdev_owns(p, x->gpa, 1))
+		return emulated_access(vp, x);
+	return stop_with_report(vp, x, "unexpected EPT violation");
+}
+
+enum exit_action exit_ept_misconfig(struct vp *vp, const struct exit_info *x)
+{
+	return stop_with_report(vp, x, "EPT misconfiguration (a bug of the hypervisor)");
+}

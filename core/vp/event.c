@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Event injection: priorities, merge rules, windows, sleep. Pure. */
+#include "core/vp/event.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/vector.h"
+#include "arch/x86/defs/vmcs.h"
+#include "core/apic/lazy_eoi.h"
+#include "core/hw.h"
+#include "core/partition.h"
+#include "core/vp/vp.h"
+
+static u32 intr_info(enum intr_type type, u8 vector, bool has_code)
+{
+	return INTR_INFO_VALID | (u32)FIELD_PREP(INTR_INFO_TYPE, type) | vector |
+	       (has_code ? INTR_INFO_ERROR_CODE_VALID : 0);
+}
+
+static bool is_exception(u32 info)
+{
+	u64 type = FIELD_GET(INTR_INFO_TYPE, info);
+
+	return type == INTR_TYPE_HARD_EXCEPTION || type == INTR_TYPE_SOFT_EXCEPTION ||
+	       type == INTR_TYPE_PRIV_SOFT_EXCEPTION;
+}
+
+static void queue(struct vp *vp, u32 info, u32 error)
+{
+	vp->event.info = info;
+	vp->event.error = error;
+	vp->event.len = 0;
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+/*
+ * Meet an event that is already queued: the one whose delivery the exit interrupted. Returns false
+ * when the pair became #DF or a triple fault.
+ */
+static bool merge_with_queued(struct vp *vp, u8 vector)
+{
+	struct event_state *ev = &vp->event;
+	u8 first = (u8)(ev->info & INTR_INFO_VECTOR);
+
+	if (!is_exception(ev->info)) {
+		/* An NMI is not lost; an acknowledged interrupt is, as on hardware. */
+		if (FIELD_GET(INTR_INFO_TYPE, ev->info) == INTR_TYPE_NMI)
+			ev->nmi_pending = true;
+		return true;
+	}
+	switch (exception_merge(first, vector)) {
+	case EXC_MERGE_SERIAL:
+		return true;
+	case EXC_MERGE_DOUBLE_FAULT:
+		COUNT(vp, DOUBLE_FAULT);
+		TRACE(vp, DOUBLE_FAULT, first, hw_vmread(VMCS_GUEST_RIP), 0);
+		queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, EXC_DF, true), 0);
+		return false;
+	case EXC_MERGE_SHUTDOWN:
+		ev->triple_fault = true;
+		ev->info = 0;
+		vp_set_work(vp, VP_WORK_EVENT);
+		return false;
+	}
+	return true;
+}
+
+void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code)
+{
+	bool real_mode = !(hw_vmread(VMCS_GUEST_CR0) & CR0_PE);
+
+	COUNT(vp, EXC_INJECTED);
+	TRACE(vp, EXCEPTION, vector, hw_vmread(VMCS_GUEST_RIP), code);
+	if (vp->event.triple_fault)
+		return;
+	if ((vp->event.info & INTR_INFO_VALID) && !merge_with_queued(vp, vector))
+		return;
+	/* Faults push RF = 1: SDM "Instruction-Breakpoint Exception Condition". Traps do not. */
+	if (vector != EXC_DB && vector != EXC_BP && vector != EXC_OF)
+		hw_vmwrite(VMCS_GUEST_RFLAGS, hw_vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
+	queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, vector, has_code && !real_mode), code);
+}
+
+void event_nmi(struct vp *vp)
+{
+	vp->event.nmi_pending = true;
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+void event_vectoring(struct vp *vp)
+{
+	u32 info = (u32)hw_vmread(VMCS_IDT_VECTORING_INFO);
+	u64 type = FIELD_GET(INTR_INFO_TYPE, info);
+
+	if (!(info & INTR_INFO_VALID))
+		return;
+	COUNT(vp, EVENT_REINJECTED);
+	TRACE(vp, REINJECT, info, hw_vmread(VMCS_GUEST_RIP), 0);
+	queue(vp,
+	      info & (INTR_INFO_VALID | INTR_INFO_TYPE | INTR_INFO_VECTOR |
+		      INTR_INFO_ERROR_CODE_VALID),
+	      (u32)hw_vmread(VMCS_IDT_VECTORING_ERROR_CODE));
+	if (type == INTR_TYPE_SOFT_INT || type == INTR_TYPE_SOFT_EXCEPTION ||
+	    type == INTR_TYPE_PRIV_SOFT_EXCEPTION)
+		vp->event.len = (u32)hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH);
+	if (type == INTR_TYPE_NMI) /* rule K2b: or the injection would be blocked by itself */
+		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
+								~(u64)GUEST_INTR_BLOCKED_BY_NMI);
+}
+
+static void inject(u32 info)
+{
+	hw_vmwrite(VMCS_VM_ENTRY_INTR_INFO, info);
+}
+
+/* An exception, or what an exit interrupted: goes first, whatever blocks interrupts. */
+static void inject_queued(struct event_state *ev)
+{
+	inject(ev->info);
+	if (ev->info & INTR_INFO_ERROR_CODE_VALID)
+		hw_vmwrite(VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE, ev->error);
+	if (ev->len != 0)
+		hw_vmwrite(VMCS_VM_ENTRY_INSTRUCTION_LENGTH, ev->len);
+	ev->info = 0;
+}
+
+/* The interrupt that the guest takes now; -1: none. Commits it in the virtual APIC or the FIFO. */
+static s32 take_interrupt(struct vp *vp)
+{
+	s32 vector;
+
+	if (irq_fwd_extint_pending(vp))
+		return irq_fwd_extint_take(vp);
+	if (vp->apic.vid)
+		return -1; /* the CPU evaluates RVI itself */
+	vector = vlapic_pending_vector(vp);
+	if (vector >= 0) {
+		vlapic_accept(vp, (u8)vector);
+		if (vp->apic.lazy_eoi && vp->apic.highest_irr < 0 && !vp->event.extint)
+			lazy_eoi_arm(vp, (u32)vector);
+	}
+	return vector;
+}
+
+/* An interrupt waits that the CPU will not deliver by itself. */
+static bool interrupt_waits(struct vp *vp)
+{
+	return irq_fwd_extint_pending(vp) || (!vp->apic.vid && vlapic_pending_vector(vp) >= 0);
+}
+
+static inline void set_windows(struct vp *vp, bool interrupt, bool nmi)
+{
+	const u32 both = PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING;
+	u32 want = (interrupt ? PROC_INTERRUPT_WINDOW_EXITING : 0) |
+		   (nmi ? PROC_NMI_WINDOW_EXITING : 0);
+
+	if (unlikely((vp->proc_ctls & both) != want)) {
+		vp->proc_ctls &= ~(both | vp->window_ctls);
+		vp->proc_ctls |= want | (interrupt ? vp->window_ctls : 0);
+		hw_vmwrite_hot(VMCS_PROC_BASED_CTLS, vp->proc_ctls);
+	}
+}
+
+/*
+ * Nothing can be delivered to a halted VP: sleep in the hardware. With the guest's IF = 0 only an
+ * NMI ends the sleep, yet every wake must be an exit: IF is 1 in the VMCS meanwhile (rule K3), and
+ * the CPU must not deliver by it what waits in RVI.
+ */
+static void enter_sleep(struct vp *vp, u64 rflags)
+{
+	if (!vp->asleep)
+		COUNT(vp, HLT);
+	vp->asleep = true;
+	vp_park(vp);
+	if (!(rflags & RFLAGS_IF)) {
+		vp->event.if_aside = true;
+		vlapic_apicv_inhibit(vp, APICV_INHIBIT_REASON_BLOCKIRQ);
+		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_IF);
+	}
+	hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+	set_windows(vp, false, false);
+}
+
+static void wake(struct vp *vp)
+{
+	struct halt_poll *h = &vp->halt_poll;
+
+	vp->state = VP_RUNNING;
+	vp->unhalted = 0;
+	vp_resume(vp);
+	h->end_tsc = hw_tsc(); /* the next halt learns from it: here every instruction is latency */
+	if (vp->asleep) {
+		hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+		if (unlikely(h->polled))
+			COUNT(vp, HALT_POLL_FAIL);
+	} else if (h->polled) {
+		COUNT(vp, HALT_POLL_OK);
+	} else {
+		COUNT(vp, HLT_NO_SLEEP);
+	}
+	vp->asleep = false;
+}
+
+/* May a halted VP go on? @rflags and @blocking are the guest's. */
+static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
+{
+	if (READ_ONCE(vp->unhalted) != 0)
+		return true;
+	if (vp->event.nmi_pending && !(blocking & GUEST_INTR_BLOCKED_BY_NMI))
+		return true;
+	if ((rflags & RFLAGS_IF) && (irq_fwd_extint_pending(vp) || vlapic_pending_vector(vp) >= 0))
+		return true;
+	return (hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0;
+}
+
+bool event_is_pending(const struct vp *vp)
+{
+	return (vp->event.info & INTR_INFO_VALID) || vp->event.nmi_pending ||
+	       irq_fwd_extint_pending(vp);
+}
+
+/* NMI, ExtINT and virtual APIC, in this order. */
+static void deliver(struct vp *vp, u64 rflags, u64 blocking)
+{
+	struct event_state *ev = &vp->event;
+
+	if (ev->nmi_pending && !(blocking & (INTERRUPT_SHADOW | GUEST_INTR_BLOCKED_BY_NMI))) {
+		ev->nmi_pending = false;
+		if (unlikely(ev->nmi_unblocked)) { /* rule K2b: inject, ask for no window */
+			ev->nmi_unblocked = false;
+			hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
+		}
+		COUNT(vp, NMI_INJECTED);
+		TRACE(vp, NMI, 0, 0, 0);
+		inject(intr_info(INTR_TYPE_NMI, EXC_NMI, false));
+	} else if ((rflags & RFLAGS_IF) && !(blocking & INTERRUPT_SHADOW)) {
+		s32 vector = take_interrupt(vp);
+
+		if (vector >= 0) {
+			COUNT(vp, IRQ_INJECTED);
+			inject(intr_info(INTR_TYPE_EXTERNAL, (u8)vector, false));
+		}
+	}
+	set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+}
+
+/*
+ * What blocks interrupts and NMIs.
+ * HW-ERRATUM: Bochs 2.7 keeps virtual NMIs blocked through VM entries that say they are not, until
+ * the guest's next IRET, and reports it at each exit. After an INIT in an NMI handler none comes.
+ */
+static u64 read_blocking(const struct vp *vp)
+{
+	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	return unlikely(vp->event.nmi_unblocked) ? blocking & ~(u64)GUEST_INTR_BLOCKED_BY_NMI
+						 : blocking;
+}
+
+/* Everything but one interrupt of the virtual APIC for a running VP. */
+static NOINLINE void prepare_any(struct vp *vp)
+{
+	struct event_state *ev = &vp->event;
+	u64 blocking, rflags;
+
+	lazy_eoi_sync(vp);
+	if (unlikely(ev->triple_fault)) {
+		COUNT(vp, TRIPLE_FAULT);
+		TRACE(vp, TRIPLE_FAULT, 0, hw_vmread(VMCS_GUEST_RIP), 0);
+		partition_stop(vp, "triple fault");
+	}
+	if (vp->apic.tpr_shadow)
+		vlapic_set_tpr_threshold(vp, vlapic_tpr_threshold(vp));
+	rflags = hw_vmread(VMCS_GUEST_RFLAGS);
+	blocking = read_blocking(vp);
+	/* Rule K1: an entry that was abandoned in its window has its injection committed already.
+	 */
+	if (hw_vmread(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID) {
+		set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+		return;
+	}
+	if (ev->info & INTR_INFO_VALID) {
+		if (vp->state == VP_HALTED)
+			wake(vp);
+		inject_queued(ev);
+		set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+		return;
+	}
+	if (vp->state == VP_WAIT_SIPI) { /* only INIT and SIPI matter: vp_run.c */
+		enter_sleep(vp, rflags);
+		return;
+	}
+	if (vp->state == VP_HALTED) {
+		if (vp->event.if_aside)
+			rflags &= ~RFLAGS_IF;
+		if (!is_wake_due(vp, rflags, blocking)) {
+			enter_sleep(vp, rflags);
+			return;
+		}
+		vp_restore_if(vp);
+		wake(vp);
+	}
+	deliver(vp, rflags, blocking);
+}
+
+/* The only request, with nothing in service: vlapic_accept() and the injection. */
+static ALWAYS_INLINE void take_only_request(struct vp *vp, u32 vector)
+{
+	struct vlapic *a = &vp->apic;
+	u8 *word = a->page + vector / 32 * APIC_REG_STRIDE;
+	u32 bit = 1u << (vector & 31);
+
+	*(u32 *)(void *)(word + APIC_IRR) &= ~bit;
+	*(u32 *)(void *)(word + APIC_ISR) |= bit;
+	a->highest_irr = -1;
+	a->highest_isr = (s32)vector;
+	COUNT(vp, IRQ_INJECTED);
+	hw_vmwrite_hot(VMCS_VM_ENTRY_INTR_INFO, INTR_INFO_VALID | vector);
+}
+
+/* A running VP with at most one request and nothing in service; else the long way. @lazy: its EOI
+ * may be lazy. */
+static ALWAYS_INLINE void prepare_usual(struct vp *vp, bool lazy)
+{
+	const struct vlapic *a = &vp->apic;
+	s32 vector = a->highest_irr;
+
+	if (vector < 0)
+		return set_windows(vp, false, false);
+	if (unlikely(a->highest_isr >= 0) ||
+	    unlikely(vector <= (s32)(vlapic_reg(a, APIC_TPR) | 0xf)))
+		return prepare_any(vp);
+	if (!(hw_vmread_hot(VMCS_GUEST_RFLAGS) & RFLAGS_IF) ||
+	    (hw_vmread_hot(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPT_SHADOW))
+		return set_windows(vp, true, false);
+	if (unlikely(hw_vmread_hot(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID))
+		return prepare_any(vp);
+	take_only_request(vp, (u32)vector);
+	if (lazy && a->lazy_eoi)
+		lazy_eoi_arm(vp, (u32)vector);
+	set_windows(vp, false, false);
+}
+
+/* Of the unusual ways to deliver those that interrupt after interrupt takes. All that
+ * prepare_usual() decides by itself wants a threshold of 0. */
+static NOINLINE void prepare_unusual(struct vp *vp)
+{
+	const struct vlapic *a = &vp->apic;
+
+	if (a->vid)
+		return set_windows(vp, false, false); /* the CPU evaluates RVI itself */
+	if (a->isr_many || a->irr_many || a->tpr_threshold != 0)
+		return prepare_any(vp);
+	lazy_eoi_sync(vp);
+	prepare_usual(vp, true);
+}
+
+/* Written for its length. */
+NOINLINE void event_prepare_entry(struct vp *vp)
+{
+	if (unlikely(vp->event.info | vp->event.rare) || unlikely(vp->state != VP_RUNNING))
+		return prepare_any(vp);
+	if (unlikely(vp->apic.unusual))
+		return prepare_unusual(vp);
+	prepare_usual(vp, false);
+}
+
+void event_reset(struct vp *vp, bool nmi_blocked)
+{
+	nmi_blocked |= vp->event.nmi_unblocked; /* a second INIT in a row */
+	vp->event = (struct event_state){ .nmi_unblocked = nmi_blocked }; /* no IF is aside now */
+	vlapic_apicv_uninhibit(vp, APICV_INHIBIT_REASON_BLOCKIRQ);
+	hw_vmwrite(VMCS_VM_ENTRY_INTR_INFO, 0);
+	set_windows(vp, false, false);
+}

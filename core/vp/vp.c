@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Virtual processor: register access, faults, work and kicks. Pure. */
+#include "core/vp/vp.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/vector.h"
+#include "arch/x86/defs/vmcs.h"
+#include "core/diag/stop_all.h"
+#include "core/hw.h"
+#include "core/partition.h"
+
+#define REG_RSP 4u
+
+u64 gpr_read(const struct vp *vp, u32 nr)
+{
+	if (nr == REG_RSP)
+		return hw_vmread(VMCS_GUEST_RSP);
+	return vp->regs.r[nr > REG_RSP ? nr - 1 : nr];
+}
+
+void gpr_write(struct vp *vp, u32 nr, u64 val)
+{
+	if (nr == REG_RSP)
+		hw_vmwrite(VMCS_GUEST_RSP, val);
+	else
+		vp->regs.r[nr > REG_RSP ? nr - 1 : nr] = val;
+}
+
+static_assert(offsetof(struct gpr_regs, rbp) == 4 * 8, "RBP takes the slot of RSP");
+static_assert(offsetof(struct gpr_regs, r15) == 14 * 8, "15 registers, RSP is not among them");
+
+void vp_post_work(struct vp *vp, u32 work)
+{
+	struct vp *self = hw_cpu_vp();
+
+	(void)__atomic_fetch_or(&vp->work, work, __ATOMIC_RELEASE);
+	if (vp != self && hw_kick(vp) && self != NULL)
+		COUNT(self, KICK_SENT);
+}
+
+bool vp_unhalt(struct vp *vp)
+{
+	bool halted;
+
+	(void)__atomic_exchange_n(&vp->unhalted, 1, __ATOMIC_SEQ_CST);
+	halted = READ_ONCE(vp->state) == VP_HALTED;
+	if (halted)
+		vp_post_work(vp, VP_WORK_EVENT);
+	return halted;
+}
+
+#define PORT_NMI_STATUS    0x61
+#define NMI_STATUS_SOURCES 0xc0 /* SERR#, IOCHK# */
+
+void vp_nmi_received(struct vp *vp)
+{
+	bool was_kick = __atomic_exchange_n(&vp->kicked, 0, __ATOMIC_ACQ_REL) != 0;
+
+	if (unlikely(stop_all_wanted()))
+		stop_all_obey();
+	if (was_kick)
+		COUNT(vp, KICK_RECEIVED);
+	if (!was_kick || (hw_io_in(PORT_NMI_STATUS, 1) & NMI_STATUS_SOURCES))
+		event_nmi(vp);
+}
+
+/*
+ * Who finds the mark set sends no NMI (rule K2). Found set: one is on its way, and clears it. Work
+ * that is posted meanwhile is visible after the exchange.
+ */
+void vp_hold_kicks(struct vp *vp)
+{
+	while (__atomic_exchange_n(&vp->kicked, 1, __ATOMIC_SEQ_CST) != 0)
+		__builtin_ia32_pause();
+}
+
+void vp_release_kicks(struct vp *vp)
+{
+	(void)__atomic_exchange_n(&vp->kicked, 0, __ATOMIC_SEQ_CST);
+	if (unlikely(stop_all_wanted()))
+		stop_all_obey();
+}
+
+void vp_restore_if(struct vp *vp)
+{
+	if (!vp->event.if_aside)
+		return;
+	vp->event.if_aside = false;
+	vlapic_apicv_uninhibit(vp, APICV_INHIBIT_REASON_BLOCKIRQ);
+	hw_vmwrite(VMCS_GUEST_RFLAGS, hw_vmread(VMCS_GUEST_RFLAGS) & ~RFLAGS_IF);
+}
+
+void vp_left_hlt(struct vp *vp)
+{
+	if (likely(vp->state == VP_RUNNING))
+		return;
+	vp_restore_if(vp);
+	vp_set_work(vp, VP_WORK_EVENT); /* sleep on, or wake */
+}
+
+void vp_set_proc_ctl(struct vp *vp, u32 bits, bool on)
+{
+	u32 ctls = on ? vp->proc_ctls | bits : vp->proc_ctls & ~bits;
+
+	if (ctls == vp->proc_ctls)
+		return;
+	vp->proc_ctls = ctls;
+	hw_vmwrite(VMCS_PROC_BASED_CTLS, ctls);
+}
+
+void vp_set_proc2_ctl(struct vp *vp, u32 bits, bool on)
+{
+	u32 ctls = on ? vp->proc2_ctls | bits : vp->proc2_ctls & ~bits;
+
+	if (ctls == vp->proc2_ctls)
+		return;
+	vp->proc2_ctls = ctls;
+	hw_vmwrite(VMCS_PROC_BASED_CTLS2, ctls);
+}
+
+enum exit_action vp_fault(struct vp *vp, u8 vector)
+{
+	event_exception(vp, vector, false, 0);
+	return EXIT_RESUME;
+}
+
+enum exit_action vp_fault_code(struct vp *vp, u8 vector, u32 code)
+{
+	event_exception(vp, vector, true, code);
+	return EXIT_RESUME;
+}
+
+enum exit_action vp_fault_gp0(struct vp *vp)
+{
+	return vp_fault_code(vp, EXC_GP, 0);
+}
+
+enum exit_action vp_fault_page(struct vp *vp, u64 gva, u32 code)
+{
+	hw_write_cr2(gva);
+	return vp_fault_code(vp, EXC_PF, code);
+}
+
+u32 vp_cpl(const struct vp *vp)
+{
+	return (u32)FIELD_GET(AR_DPL, hw_vmread(VMCS_GUEST_SS_AR));
+}
+
+bool vp_is_long64(const struct vp *vp)
+{
+	return (hw_vmread(VMCS_GUEST_EFER) & EFER_LMA) && (hw_vmread(VMCS_GUEST_CS_AR) & AR_L);
+}
+
+u64 vp_guest_tsc(const struct vp *vp)
+{
+	return hw_tsc() + vp->tsc_offset;
+}

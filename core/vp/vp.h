@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtual processor: everything the hypervisor knows about one VP. A VP is pinned to one physical
+ * CPU; only that CPU touches it, except for the fields marked "remote", which are atomic.
+ */
+#pragma once
+
+#include "core/apic/irq_fwd.h"
+#include "core/apic/vlapic.h"
+#include "core/diag/counters.h"
+#include "core/diag/trace.h"
+#include "core/exit/exit.h"
+#include "core/hw.h"
+#include "core/lib/types.h"
+#include "core/mem/mtrr.h"
+#include "core/time/timer.h"
+#include "core/vp/event.h"
+#include "core/vp/halt_poll.h"
+#include "core/vp/park.h"
+#include "core/vp/remote_call.h"
+
+struct emul_cache;
+struct partition;
+
+/*
+ * General registers as the entry and exit assembly lays them out (asm_offsets). RSP is not here:
+ * it lives in the VMCS. Use gpr_read()/gpr_write() for register numbers from instructions.
+ */
+struct gpr_regs {
+	union {
+		struct {
+			u64 rax, rcx, rdx, rbx, rbp, rsi, rdi;
+			u64 r8, r9, r10, r11, r12, r13, r14, r15;
+		};
+		u64 r[15];
+		u32 half[30]; /* low half first */
+	};
+};
+
+/* Work that must be done before the next VM entry. Set with vp_post_work(), atomic, any CPU. */
+enum vp_work {
+	VP_WORK_EVENT = 1u << 0,  /* something may have become deliverable: event_prepare_entry() */
+	VP_WORK_TIMER = 1u << 1,  /* the deadline queue's head changed or expired */
+	VP_WORK_POSTED = 1u << 2, /* vectors wait in vlapic.posted (remote) */
+	VP_WORK_SIGNAL = 1u << 3, /* INIT, SIPI or NMI wait in vlapic.signals (remote) */
+	VP_WORK_LAUNCH = 1u << 4, /* the VMCS is clear: VMLAUNCH instead of VMRESUME */
+	VP_WORK_CALL = 1u << 6,   /* another CPU wants a function to run here */
+	VP_WORK_FLUSH = 1u << 8,  /* INVEPT: another CPU changed the EPT */
+	VP_WORK_PAUSE = 1u << 10, /* the partition is paused: pause_serve() */
+	VP_WORK_SYNC = 1u << 11,  /* kvmclock_periodic_sync is due */
+	VP_WORK_LINES = 1u << 9,  /* software lines: irq_fwd.posted_level (remote), or the 8259 */
+};
+
+/* Running is not 0: the exit path compares with an immediate. */
+enum vp_run_state { VP_HALTED, VP_RUNNING, VP_WAIT_SIPI, VP_SHUTDOWN };
+
+struct vp {
+	/* hot: first cache lines; offsets known to vmenter.S */
+	struct gpr_regs regs;
+	u32 work;         /* remote; enum vp_work */
+	u32 kicked;       /* remote; 1 while a kick NMI is on its way (rule K2) */
+	bool entered;     /* remote reads: the VP is about to run its guest for the first time */
+	u32 flush_done;   /* remote reads: generation of the last INVEPT, see ept_flush() */
+	u64 deadline_tsc; /* head of the deadline queue, ~0 when empty; timer.c */
+	u64 rearm_tsc;    /* the preemption timer must be programmed again at this TSC; 0: now */
+	struct partition *partition;
+	u64 *exits; /* counters by basic exit reason */
+	void *host_stack_top;
+
+	struct exit_info exit; /* what the row of the current exit needs */
+
+	enum vp_run_state state; /* remote reads */
+	u32 index;               /* 0..vp_count-1 */
+	u32 apic_id;             /* initial APIC ID = physical APIC ID */
+
+	struct event_state event;
+	struct vlapic apic;
+	struct irq_fwd fwd;
+	struct timer_queue timers;
+	u64 clock_sync_tsc; /* kvmclock_periodic_sync: with the first timer after this; 0: never */
+	struct mtrr_state mtrr;
+
+	/* Guest CPU state that neither the VMCS nor the hardware keeps for us. */
+	u64 xcr0;
+	u64 tsc_offset; /* 0 until the guest writes TSC or TSC_ADJUST */
+	u64 tsc_adjust;
+	u64 misc_enable;
+	u32 proc_ctls; /* PROC_BASED_CTLS and PROC_BASED_CTLS2 as last written */
+	u32 proc2_ctls;
+	u32 window_ctls; /* primary controls that an open interrupt window needs besides its own */
+	u16 vpid;
+	u8 *msr_bitmap;                /* 4 KiB, this VP's own */
+	u32 insn_len;                  /* of the last decoded instruction, for EXIT_NEXT_DECODED */
+	struct emul_cache *emul_cache; /* core/emul/cache.c; NULL until the first emulation */
+	bool asleep;                   /* activity state HLT was entered since the VP halted */
+	u32 unhalted;                  /* remote; the next wake is due: KVM's PV unhalt */
+	struct park park;
+	struct halt_poll halt_poll;
+
+	struct vp_counters counters;
+	struct trace_ring trace;
+	struct remote_call remote;
+};
+
+/* gpr_read() - general register by its instruction encoding 0-15 (4 = RSP). 64 bits. */
+u64 gpr_read(const struct vp *vp, u32 nr);
+void gpr_write(struct vp *vp, u32 nr, u64 val);
+
+/* edx_eax() - the 64-bit operand of WRMSR/XSETBV: low halves only. */
+static inline u64 edx_eax(const struct gpr_regs *r)
+{
+	return (r->rdx << 32) | (u32)r->rax;
+}
+
+/* split_rax() - RAX to EDX:EAX; both upper halves become 0. */
+static inline void split_rax(struct gpr_regs *r)
+{
+	r->rdx = r->half[1];
+	r->half[1] = 0;
+}
+
+/* set_edx_eax() - the result of RDMSR: both upper halves become 0. */
+static inline void set_edx_eax(struct gpr_regs *r, u64 val)
+{
+	r->rax = (u32)val;
+	r->rdx = val >> 32;
+}
+
+/* vp_post_work() - ask @vp for work before its next entry. Any CPU; kicks when it is remote. */
+void vp_post_work(struct vp *vp, u32 work);
+
+/**
+ * vp_hold_kicks()/vp_release_kicks() - no kick reaches or leaves for this CPU between them, so none
+ * is lost while it cannot take NMIs. Short; before its next entry the VP looks for work anyway.
+ */
+void vp_hold_kicks(struct vp *vp);
+void vp_release_kicks(struct vp *vp);
+
+/* vp_set_work() - the same, for the VP of the calling CPU: no kick. */
+static inline void vp_set_work(struct vp *vp, u32 work)
+{
+	(void)__atomic_fetch_or(&vp->work, work, __ATOMIC_RELAXED);
+}
+
+/**
+ * vp_unhalt() - end the HLT of @vp, or its next one if it runs, though no event is pending and with
+ * IF = 0, too. Any CPU. True: it was halted.
+ */
+bool vp_unhalt(struct vp *vp);
+
+/*
+ * Faults for the guest. They queue the exception and return EXIT_RESUME, so that a handler can
+ * write: return vp_fault_gp0(vp);
+ */
+enum exit_action vp_fault(struct vp *vp, u8 vector);                /* no error code: #UD, #DB... */
+enum exit_action vp_fault_code(struct vp *vp, u8 vector, u32 code); /* with error code */
+enum exit_action vp_fault_gp0(struct vp *vp);
+enum exit_action vp_fault_page(struct vp *vp, u64 gva, u32 code); /* #PF: sets CR2 */
+
+/* vp_cpl() - current privilege level (SS.DPL). */
+u32 vp_cpl(const struct vp *vp);
+
+/* vp_is_long64() - the guest executes in 64-bit mode (EFER.LMA and CS.L). */
+bool vp_is_long64(const struct vp *vp);
+
+/* vp_guest_tsc() - the TSC as this VP reads it now. */
+u64 vp_guest_tsc(const struct vp *vp);
+
+/* vp_set_proc_ctl() - switch bits of the primary controls; no VMWRITE when nothing changes. */
+void vp_set_proc_ctl(struct vp *vp, u32 bits, bool on);
+void vp_set_proc2_ctl(struct vp *vp, u32 bits, bool on);
+
+/* vp_restore_if() - put the guest's own IF back in the VMCS (rule K3). */
+void vp_restore_if(struct vp *vp);
+
+/* vp_left_hlt() - first thing in a handler of an exit that can come out of activity state HLT. */
+void vp_left_hlt(struct vp *vp);
+
+/* vp_nmi_received() - an NMI reached this CPU, in the guest or in root: a kick, the guest's, or
+ * both (rule K2). Safe in NMI context. */
+void vp_nmi_received(struct vp *vp);
+
+/* core/apic/vlapic_apicv.c: VMCS controls and MSR bitmap follow the mode of the virtual APIC. */
+void vp_apic_mode_changed(struct vp *vp);
+
+/* vp_reset.c: architectural state after power-on or INIT (SDM "Processor State After Reset"). */
+void vp_reset(struct vp *vp, bool init);
+
+/* vp_startup() - a SIPI starts a VP that waits for one, in real mode at @vector * 4 KiB. */
+void vp_startup(struct vp *vp, u8 vector);
+
+/* vp_run.c */
+
+/* vp_program_timer() - slow half of vp_arm_timer(). */
+void vp_program_timer(struct vp *vp, u64 now_tsc);
+
+/*
+ * vp_arm_timer() - before every entry: the preemption timer must fire at vp->deadline_tsc or
+ * before. What was programmed last runs anew from each entry, so it stays good until vp->rearm_tsc;
+ * for deadlines far away that saves the programming (vp_program_timer() says how far).
+ */
+static inline void vp_arm_timer(struct vp *vp)
+{
+	u64 now_tsc = hw_tsc();
+
+	if (unlikely(now_tsc >= vp->rearm_tsc))
+		vp_program_timer(vp, now_tsc);
+}
+
+/**
+ * vp_prepare_entry() - do pending work until none is left. Called by vmenter.S when it found
+ * @vp->work non-zero in the restartable window.
+ * Returns true when the entry must be a VMLAUNCH.
+ */
+bool vp_prepare_entry(struct vp *vp);
+
+/* vp_plan_clock_sync() - kvmclock_periodic_sync: this VP does it, 300 s from now and again. */
+void vp_plan_clock_sync(struct vp *vp);
+
+/* vp_entry_failed() - VMLAUNCH/VMRESUME failed with VMfail. Reports and stops. */
+NORETURN void vp_entry_failed(struct vp *vp);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The run loop's C half: pending work before an entry, the timer. vmenter.S and exit.c are the
+ * others. */
+#include "core/vp/vp.h"
+
+#include "core/apic/irq_msg.h"
+#include "core/dev/pic.h"
+#include "core/diag/log.h"
+#include "core/hw.h"
+#include "core/partition.h"
+#include "core/vp/pause.h"
+
+/*
+ * Above this span a deadline is far: the timer gets half of what is left, so that it need not be
+ * programmed at every entry. The price is one early exit per halving, each at least this span
+ * apart.
+ */
+#define FAR_TSC (1ull << 24)
+
+#define CLOCK_SYNC_SECONDS 300
+
+void vp_program_timer(struct vp *vp, u64 now_tsc)
+{
+	u64 left;
+
+	if (vp->deadline_tsc <=
+	    now_tsc) { /* due: work instead of an exit before the first instruction */
+		vp_set_work(vp, VP_WORK_TIMER);
+		return;
+	}
+	left = vp->deadline_tsc - now_tsc;
+	if (left < FAR_TSC) {
+		(void)hw_timer_arm(left);
+		vp->rearm_tsc = 0;
+	} else {
+		vp->rearm_tsc = vp->deadline_tsc - hw_timer_arm(left / 2);
+	}
+}
+
+/* INIT, SIPI and NMI. A VP that does not wait for a SIPI ignores it. */
+static void take_signals(struct vp *vp)
+{
+	u32 signals = vlapic_take_signals(vp);
+
+	if (signals & SIGNAL_INIT)
+		vp_reset(vp, true);
+	if ((signals & SIGNAL_SIPI) && vp->state == VP_WAIT_SIPI)
+		vp_startup(vp, (u8)signals);
+	if (signals & SIGNAL_NMI)
+		event_nmi(vp);
+}
+
+#define VP_WORK_RARE (VP_WORK_LINES | VP_WORK_SYNC | VP_WORK_CALL | VP_WORK_PAUSE)
+
+/* The same sample again, as KVM's worker publishes it. It needs no entry of the deadline queue. */
+static void clock_sync(struct vp *vp)
+{
+	COUNT(vp, CLOCK_SYNC);
+	vp_plan_clock_sync(vp);
+	if (vp->partition->hooks != NULL)
+		vp->partition->hooks->clock_changed(vp->partition);
+}
+
+void vp_plan_clock_sync(struct vp *vp)
+{
+	vp->clock_sync_tsc = hw_tsc() + CLOCK_SYNC_SECONDS * vp->partition->clock.tsc_hz;
+}
+
+static NOINLINE void rare_work(struct vp *vp, u32 work)
+{
+	u64 begin_tsc = steal_begin();
+
+	if (work & VP_WORK_CALL) {
+		remote_call_serve(vp);
+		steal_end(vp, STEAL_CALL, begin_tsc);
+	}
+	if (work & VP_WORK_SYNC)
+		clock_sync(vp);
+	if (work & VP_WORK_PAUSE)
+		pause_serve(vp);
+	if (work & VP_WORK_LINES) {
+		irq_msg_fold(vp);
+		pic_deliver(vp);
+	}
+}
+
+static void flush(struct vp *vp)
+{
+	u64 begin_tsc = steal_begin();
+
+	ept_flush_local(vp);
+	steal_end(vp, STEAL_FLUSH, begin_tsc);
+}
+
+/* Any work, until none is left. */
+static NOINLINE bool prepare_any(struct vp *vp)
+{
+	u32 work;
+
+	for (;;) {
+		work = __atomic_fetch_and(&vp->work, VP_WORK_LAUNCH, __ATOMIC_ACQUIRE) &
+		       ~(u32)VP_WORK_LAUNCH;
+		if (work & VP_WORK_FLUSH)
+			flush(vp);
+		if (work & VP_WORK_SIGNAL)
+			take_signals(vp);
+		if (work & VP_WORK_POSTED)
+			vlapic_fold_posted(vp);
+		if (work & VP_WORK_TIMER)
+			timer_run(vp, hw_tsc());
+		if (work & VP_WORK_RARE)
+			rare_work(vp, work);
+		/* What the above raised is delivered at once. */
+		work |= __atomic_fetch_and(&vp->work, ~(u32)VP_WORK_EVENT, __ATOMIC_ACQUIRE) &
+			VP_WORK_EVENT;
+		if (work & (VP_WORK_EVENT | VP_WORK_SIGNAL | VP_WORK_POSTED))
+			event_prepare_entry(vp);
+		vp_arm_timer(vp);
+		if (!(READ_ONCE(vp->work) & ~(u32)VP_WORK_LAUNCH))
+			return (vp->work & VP_WORK_LAUNCH) != 0;
+	}
+}
+
+bool vp_prepare_entry(struct vp *vp)
+{
+	u32 work = READ_ONCE(vp->work);
+
+	/* The usual reasons: an interrupt for the guest, from another VP or from its timer. */
+	if (unlikely(work & ~(u32)(VP_WORK_EVENT | VP_WORK_TIMER | VP_WORK_POSTED)))
+		return prepare_any(vp);
+	if (work & VP_WORK_TIMER) {
+		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_TIMER, __ATOMIC_RELAXED);
+		timer_run(vp, hw_tsc());
+	}
+	/* Of what other CPUs may set only what was seen is cleared. */
+	(void)__atomic_fetch_and(&vp->work, ~(VP_WORK_EVENT | (work & VP_WORK_POSTED)),
+				 __ATOMIC_ACQUIRE);
+	if (work & VP_WORK_POSTED)
+		vlapic_fold_posted(vp);
+	event_prepare_entry(vp);
+	vp_arm_timer(vp);
+	return false; /* more work meanwhile: the window of vmenter.S comes back */
+}
+
+void vp_entry_failed(struct vp *vp)
+{
+	u32 error = (u32)hw_vmread(VMCS_VM_INSTRUCTION_ERROR);
+
+	panic("VM entry of VP %u failed before the guest state was loaded: VM-instruction error %u "
+	      "(%s)",
+	      vp->index, error, vmcs_instruction_error_name(error));
+}

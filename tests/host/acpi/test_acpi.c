@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/acpi: tables in a small fake memory; the map function refuses what is outside of it. */
+#include "tests/host/harness.h"
+
+#include "boot/acpi/tables.h"
+
+#define MEM  0x10000u
+#define RSDT 0x1000u
+#define XSDT 0x2000u
+#define MADT 0x3000u
+#define FADT 0x4000u
+#define DSDT 0x5000u
+#define SSDT 0x6000u
+#define HPET 0x7000u
+
+static u8 mem[MEM];
+static u8 rsdp[36];
+static struct acpi_info info;
+static const char *why;
+static u32 maps;
+
+static const void *map(void *ctx, u64 pa, u64 len)
+{
+	maps++;
+	return pa < MEM && len <= MEM - pa ? mem + pa : NULL;
+}
+
+static void put(u8 *p, u64 v, u32 size)
+{
+	memcpy(p, &v, size);
+}
+
+static void fix(u8 *p, u32 len, u32 at)
+{
+	p[at] = 0;
+	p[at] = (u8)-acpi_checksum(p, len);
+}
+
+static void table(u32 pa, const char *sig, u32 len)
+{
+	memcpy(mem + pa, sig, 4);
+	put(mem + pa + 4, len, 4);
+	fix(mem + pa, len, 9);
+}
+
+static void roots(void)
+{
+	static const u32 tables[] = { MADT, FADT, SSDT, HPET };
+
+	for (u32 i = 0; i < 4; i++) {
+		put(mem + RSDT + 36 + i * 4, tables[i], 4);
+		put(mem + XSDT + 36 + i * 8, tables[i], 8);
+	}
+	table(RSDT, "RSDT", 36 + 16);
+	table(XSDT, "XSDT", 36 + 32);
+	memset(rsdp, 0, sizeof(rsdp));
+	memcpy(rsdp, "RSD PTR ", 8);
+	rsdp[15] = 2;
+	put(rsdp + 16, RSDT, 4);
+	put(rsdp + 20, 36, 4);
+	put(rsdp + 24, XSDT, 8);
+	fix(rsdp, 20, 8);
+	fix(rsdp, 36, 32);
+}
+
+static void fadt(u32 len)
+{
+	u8 *f = mem + FADT;
+
+	memset(f, 0, 0x200);
+	put(f + 40, DSDT, 4);
+	put(f + 64, 0x604, 4);
+	put(f + 76, 0x608, 4);
+	f[91] = 4;
+	put(f + 112, 1u << 8 | 1u << 10, 4);
+	f[116] = 1;
+	put(f + 120, 0xcf9, 8);
+	f[128] = 0x0f;
+	if (len >= 244) {
+		put(f + 140, DSDT, 8);
+		f[172] = 1;
+		put(f + 176, 0x1804, 8);
+		f[208] = 1;
+		put(f + 212, 0x1808, 8);
+	}
+	table(FADT, "FACP", len);
+}
+
+static void machine(void)
+{
+	/* Local APICs 0, 1 (enabled), 2 (disabled), an IOAPIC, x2APIC 0x100, 0 listed twice. */
+	static const u8 entries[] = {
+		0, 8, 0,  0, 1, 0, 0, 0,    0,    8, 1, 1, 1, 0, 0,  0, 0, 8, 2, 2, 2, 0, 0,
+		0, 1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0, 9, 16, 0, 0, 0, 1, 0, 0, 1, 0,
+		0, 0, 3,  0, 0, 0, 9, 16,   0,    0, 0, 0, 0, 0, 1,  0, 0, 0, 3, 0, 0, 0,
+	};
+	static const u8 aml[] = { 0x14, 8,   '_', 'S',  '5',  'X', 8, '_', 'S', '5',  '_',
+				  0x12, 6,   4,   0x0a, 5,    0,   0, 0,   8,   '\\', '_',
+				  'S',  '3', '_', 0x12, 0x46, 0,   4, 1,   1,   0,    0 };
+	static const u8 other[] = { 8, '_', 'S', '5', '_', 0x12, 6, 4, 0x0a, 7, 0, 0, 0 };
+
+	memset(mem, 0, sizeof(mem));
+	roots();
+	memcpy(mem + MADT + 44, entries, sizeof(entries));
+	table(MADT, "APIC", 44 + sizeof(entries));
+	fadt(244);
+	memcpy(mem + DSDT + 36, aml, sizeof(aml));
+	table(DSDT, "DSDT", 36 + sizeof(aml));
+	memcpy(mem + SSDT + 36, other, sizeof(other));
+	table(SSDT, "SSDT", 36 + sizeof(other));
+	put(mem + HPET + 44, 0xfed00000, 8);
+	table(HPET, "HPET", 56);
+}
+
+static err_t parse(void)
+{
+	why = NULL;
+	maps = 0;
+	return acpi_parse(rsdp, sizeof(rsdp), map, NULL, &info, &why);
+}
+
+static void expect_machine(void)
+{
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_EQ(3, info.cpu_count);
+	EXPECT_EQ(0, info.cpu[0].apic_id);
+	EXPECT_EQ(1, info.cpu[1].apic_id);
+	EXPECT_EQ(0x100, info.cpu[2].apic_id);
+	EXPECT_TRUE(info.cpu[2].x2apic && !info.cpu[1].x2apic);
+	EXPECT_EQ(MADT, info.madt_pa);
+	EXPECT_EQ(5, info.s5_slp_typ);
+	EXPECT_EQ(1, info.s3_slp_typ);
+	EXPECT_EQ(0xfed00000, info.hpet_pa);
+	EXPECT_EQ(0xcf9, info.reset_addr);
+	EXPECT_EQ(1, info.reset_space);
+	EXPECT_EQ(0x0f, info.reset_value);
+	EXPECT_TRUE(info.pm_tmr_32bit);
+}
+
+static void test_xsdt_and_rsdt_lead_to_the_same(void)
+{
+	machine();
+	expect_machine();
+	EXPECT_EQ(0x1804, info.pm1a_cnt);
+	EXPECT_EQ(0x1808, info.pm_tmr_port);
+	EXPECT_EQ(0, info.pm1b_cnt);
+	mem[XSDT + 9]++; /* a damaged XSDT: the RSDT is still there */
+	expect_machine();
+	EXPECT_EQ(1, info.bad_checksums);
+	machine();
+	rsdp[15] = 0; /* ACPI 1.0 */
+	fix(rsdp, 20, 8);
+	EXPECT_EQ(ERR_NONE, acpi_parse(rsdp, 20, map, NULL, &info, &why));
+	EXPECT_EQ(3, info.cpu_count);
+}
+
+static void test_fadt_fields_end_with_the_table(void)
+{
+	for (u32 len = 36; len < 244; len++) {
+		machine();
+		fadt(len);
+		EXPECT_EQ(ERR_NONE, parse());
+		EXPECT_EQ(len >= 68 ? 0x604 : 0, info.pm1a_cnt);
+		EXPECT_EQ(len >= 92 ? 0x608 : 0, info.pm_tmr_port);
+		EXPECT_EQ(len >= 129 ? 1 : 0xff, info.reset_space);
+		EXPECT_EQ(len >= 44 ? 5 : 7, info.s5_slp_typ);
+	}
+}
+
+static void test_flags_of_the_fadt(void)
+{
+	machine();
+	put(mem + FADT + 112, 1u << 20, 4);
+	table(FADT, "FACP", 244);
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_EQ(0, info.pm_tmr_port);
+	EXPECT_EQ(0, info.pm1a_cnt);
+	EXPECT_EQ(0xff, info.reset_space);
+	machine();
+	mem[FADT + 172] = 0; /* extended block in memory space: the port field stands */
+	table(FADT, "FACP", 244);
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_EQ(0x604, info.pm1a_cnt);
+}
+
+static void test_errors_are_named(void)
+{
+	machine();
+	rsdp[0] = 'X';
+	EXPECT_NE(ERR_NONE, parse());
+	EXPECT_CONTAINS(why, "signature");
+	machine();
+	rsdp[9]++;
+	EXPECT_NE(ERR_NONE, parse());
+	EXPECT_CONTAINS(why, "checksum");
+	EXPECT_NE(ERR_NONE, acpi_parse(rsdp, 19, map, NULL, &info, &why));
+	machine();
+	mem[MADT + 9]++;
+	EXPECT_EQ(ERR_NOENT, parse());
+	EXPECT_CONTAINS(why, "MADT");
+	machine();
+	put(mem + RSDT + 4, 0xffffffff, 4);
+	put(mem + XSDT + 4, 10, 4);
+	EXPECT_NE(ERR_NONE, parse());
+	EXPECT_CONTAINS(why, "XSDT");
+}
+
+static void test_loops_end(void)
+{
+	machine();
+	for (u32 i = 0; i < 4000; i++)
+		put(mem + XSDT + 36 + i * 8, XSDT, 8);
+	table(XSDT, "XSDT", 36 + 4000 * 8);
+	EXPECT_EQ(ERR_NOENT, parse());
+	EXPECT_LE(maps, 4000);
+}
+
+static void test_random_damage_is_survived(void)
+{
+	for (u32 i = 0; i < 3000; i++) {
+		machine();
+		for (u32 k = 0; k < 6; k++)
+			mem[(test_rng() % 7 + 1) * 0x1000 + test_rng() % 300] = (u8)test_rng();
+		fix(mem + XSDT, 36 + 32, 9);
+		for (u32 pa = MADT; pa <= HPET; pa += 0x1000) {
+			u32 len;
+
+			memcpy(&len, mem + pa + 4, 4);
+			if (len >= 36 && len < 0x1000)
+				fix(mem + pa, len, 9);
+		}
+		parse();
+		EXPECT_LE(info.cpu_count, ACPI_CPUS_MAX);
+	}
+}
+
+static void test_madt_disable_removes_exactly_one(void)
+{
+	for (u32 victim = 0; victim < 3; victim++) {
+		struct acpi_info before;
+
+		machine();
+		EXPECT_EQ(ERR_NONE, parse());
+		before = info;
+		madt_disable_cpu(mem + MADT, info.madt_len, &before.cpu[victim]);
+		EXPECT_EQ(0, acpi_checksum(mem + MADT, before.madt_len));
+		EXPECT_EQ(ERR_NONE, parse());
+		EXPECT_EQ(2, info.cpu_count);
+		for (u32 i = 0; i < info.cpu_count; i++)
+			EXPECT_NE(before.cpu[victim].apic_id, info.cpu[i].apic_id);
+	}
+	madt_disable_cpu(mem, 40, &info.cpu[0]); /* too short: nothing is touched */
+}
+
+static void test_aml_constants(void)
+{
+	static const struct {
+		u8 element[5];
+		s32 want;
+	} rows[] = {
+		{ { 0 }, 0 },          { { 1 }, 1 },
+		{ { 0x0a, 6 }, 6 },    { { 0x0b, 7, 0 }, 7 },
+		{ { 0x0c, 3 }, 3 },    { { 0xff }, -1 },
+		{ { 0x0a, 0x0d }, 5 }, { { '_', 'X', 'X', 'X' }, -1 },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		u8 aml[16] = { 8, '_', 'S', '4', '_', 0x12, 8, 4 };
+
+		memcpy(aml + 8, rows[i].element, 5);
+		EXPECT_EQ(rows[i].want, aml_find_sleep_type(aml, sizeof(aml), '4'));
+		EXPECT_EQ(-1, aml_find_sleep_type(aml, sizeof(aml), '5'));
+		EXPECT_EQ(-1, aml_find_sleep_type(aml, 8, '4'));
+		aml[7] = 0; /* an empty package */
+		EXPECT_EQ(-1, aml_find_sleep_type(aml, sizeof(aml), '4'));
+	}
+	EXPECT_EQ(-1, aml_find_sleep_type((const u8 *)"_S5_", 4, '5'));
+	EXPECT_EQ(-1, aml_find_sleep_type(NULL, 0, '5'));
+}
+
+TEST_MAIN(TEST(test_xsdt_and_rsdt_lead_to_the_same), TEST(test_fadt_fields_end_with_the_table),
+	  TEST(test_flags_of_the_fadt), TEST(test_errors_are_named), TEST(test_loops_end),
+	  TEST(test_random_damage_is_survived), TEST(test_madt_disable_removes_exactly_one),
+	  TEST(test_aml_constants))

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/exit/exit_apic.c: accesses to the APIC page by real instructions, and the trap-like exits.
+ */
+#include "core/exit/exit.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/vector.h"
+#include "arch/x86/defs/vmcs.h"
+#include "tests/host/fakes/fake.h"
+#include "tests/host/models/apic_model.h"
+#include "tests/host/models/apic_vp.h"
+
+#define VP  (&at.vp[0])
+#define RIP 0x1000u
+
+static _Alignas(4096) u8 ram[0x4000];
+
+static void set_up(bool vid)
+{
+	apic_test_init(1, vid);
+	memset(ram, 0, sizeof(ram));
+	fake_ram(ram, 0, sizeof(ram));
+	EXPECT_CALL(ERR_NONE, e820_add(&at.p.memory, 0, sizeof(ram), E820_RAM));
+	hw_vmwrite(VMCS_GUEST_CR0, CR0_PE); /* flat 32-bit code, no paging */
+	hw_vmwrite(VMCS_GUEST_CS_AR, AR_P | AR_S | AR_DB | AR_G | 0xb);
+	hw_vmwrite(VMCS_GUEST_SS_AR, AR_P | AR_S | AR_DB | AR_G | 0x3);
+	hw_vmwrite(VMCS_GUEST_CS_LIMIT, 0xffffffff);
+	hw_vmwrite(VMCS_GUEST_DS_LIMIT, 0xffffffff);
+	hw_vmwrite(VMCS_GUEST_DS_AR, AR_P | AR_S | AR_DB | AR_G | 0x3);
+	hw_vmwrite(VMCS_GUEST_RIP, RIP);
+}
+
+/* An exit by "@opcode moffs32" (A0/A1 load AL/EAX, A2/A3 store) at APIC offset @offset. */
+static enum exit_action moffs(u8 opcode, u32 offset, enum apic_access_type type)
+{
+	u32 address = 0xfee00000 + offset;
+	struct exit_info x = { .reason = EXIT_REASON_APIC_ACCESS,
+			       .qual = offset | (u64)type << 12 };
+
+	ram[RIP] = opcode;
+	memcpy(&ram[RIP + 1], &address, 4);
+	return exit_apic_access(VP, &x);
+}
+
+static u32 load(u32 offset)
+{
+	VP->regs.rax = 0x5a5a5a5a5a5a5a5a;
+	EXPECT_CALL(EXIT_NEXT_DECODED, moffs(0xa1, offset, APIC_ACCESS_LINEAR_READ));
+	EXPECT_EQ(5, VP->insn_len);
+	return (u32)VP->regs.rax;
+}
+
+static void store(u32 offset, u32 val)
+{
+	VP->regs.rax = val;
+	EXPECT_CALL(EXIT_NEXT_DECODED, moffs(0xa3, offset, APIC_ACCESS_LINEAR_WRITE));
+}
+
+static void test_registers_are_where_the_guest_finds_them(void)
+{
+	set_up(false);
+	EXPECT_CALL(0x01060014, load(APIC_VERSION));
+	store(APIC_TPR, 0x40);
+	EXPECT_CALL(0x40, load(APIC_TPR));
+	store(APIC_ICR2, 0);
+	store(APIC_ICR, 0x55);
+	EXPECT_EQ(0x55, vlapic_pending_vector(VP));
+}
+
+static void test_odd_accesses(void)
+{
+	set_up(false);
+	store(APIC_TPR, 0x40);
+	store(APIC_TPR + 4, 0x80); /* beside the register */
+	store(APIC_TPR + 1, 0x80); /* unaligned */
+	EXPECT_CALL(0x40, load(APIC_TPR));
+	EXPECT_CALL(0, load(APIC_TPR + 4));
+	EXPECT_CALL(0x010600, load(APIC_VERSION + 1)); /* the rest of the register */
+	VP->regs.rax = 0x20;
+	EXPECT_CALL(EXIT_NEXT_DECODED, moffs(0xa2, APIC_TPR, APIC_ACCESS_LINEAR_WRITE));
+	EXPECT_CALL(0x40, load(APIC_TPR)); /* byte stores are dropped */
+	VP->regs.rax = 0;
+	EXPECT_CALL(EXIT_NEXT_DECODED, moffs(0xa0, APIC_VERSION + 2, APIC_ACCESS_LINEAR_READ));
+	EXPECT_EQ(6, VP->regs.rax);
+}
+
+static void test_other_instructions_are_ud(void)
+{
+	set_up(false);
+	/* FLD from the APIC page: outside the subset. */
+	EXPECT_CALL(EXIT_RESUME, moffs(0xd9, APIC_ID, APIC_ACCESS_LINEAR_READ));
+	EXPECT_EQ(INTR_INFO_VALID | INTR_TYPE_HARD_EXCEPTION << 8 | EXC_UD, VP->event.info);
+}
+
+static void test_accesses_that_are_no_loads_and_stores(void)
+{
+	set_up(false);
+	EXPECT_CALL(EXIT_RESUME, moffs(0x90, 0, APIC_ACCESS_LINEAR_FETCH));
+	EXPECT_EQ(EXC_UD, VP->event.info & 0xff);
+	set_up(false);
+	EXPECT_CALL(EXIT_NEXT, moffs(0x90, 0, APIC_ACCESS_LINEAR_MONITOR));
+	EXPECT_CALL(EXIT_STOP, moffs(0x90, 0, APIC_ACCESS_LINEAR_EVENT));
+	EXPECT_CALL(EXIT_STOP, moffs(0x90, 0, APIC_ACCESS_PHYSICAL_EVENT));
+	EXPECT_CALL(EXIT_STOP, moffs(0x90, 0, APIC_ACCESS_PHYSICAL_INSTRUCTION));
+	EXPECT_CALL(EXIT_STOP, moffs(0x90, 0, (enum apic_access_type)7));
+	EXPECT_EQ(0, VP->event.info);
+}
+
+/* Register virtualization: the CPU has put the value into the page already. */
+static void page_write(u32 reg, u32 val)
+{
+	struct exit_info x = { .qual = reg };
+
+	*(u32 *)(void *)(VP->apic.page + reg) = val;
+	EXPECT_CALL(EXIT_RESUME, exit_apic_write(VP, &x));
+}
+
+/* A virtualized write has the effect of an intercepted one, although the old value is gone. */
+static void test_write_after_the_fact_equals_a_direct_one(void)
+{
+	static const struct {
+		u32 reg, val;
+	} writes[] = {
+		{ APIC_LVT_TIMER, 0x400ec },
+		{ APIC_LVT_TIMER, 0x000ec },
+		{ APIC_TMICT, 100000 },
+		{ APIC_LVT_TIMER, 0x400ec },
+		{ APIC_TMICT, 5000 },
+		{ APIC_TDCR, 0xffffffff },
+		{ APIC_SVR, 0xff },
+		{ APIC_LVT_LINT0, 0x700 },
+		{ APIC_SVR, 0xffff01ff },
+		{ APIC_LDR, 0xffffffff },
+		{ APIC_DFR, 0 },
+		{ APIC_ESR, 0xffffffff },
+		{ APIC_ICR, 0x00041055 },
+		{ APIC_ID, 0x55000000 },
+		{ APIC_LVT_ERROR, 0xffff },
+		{ APIC_EOI, 0x1234 },
+	};
+	u32 direct[64];
+
+	for (u32 n = 1; n <= ARRAY_SIZE(writes); n++) {
+		u64 deadline;
+
+		set_up(false);
+		for (u32 i = 0; i < n; i++)
+			vlapic_write(VP, writes[i].reg, writes[i].val);
+		deadline = VP->deadline_tsc;
+		for (u32 r = 0; r < 0x40; r++)
+			direct[r] = vlapic_reg(&VP->apic, r * 16);
+		set_up(false);
+		for (u32 i = 0; i < n; i++)
+			page_write(writes[i].reg, writes[i].val);
+		for (u32 r = 0; r < 0x40; r++)
+			if (r != APIC_EOI >> 4)
+				EXPECT_EQ(direct[r], vlapic_reg(&VP->apic, r * 16));
+		EXPECT_EQ(deadline, VP->deadline_tsc);
+	}
+}
+
+static void test_tpr_threshold_asks_for_another_look(void)
+{
+	struct exit_info x = { 0 };
+
+	set_up(false);
+	EXPECT_CALL(EXIT_RESUME, exit_tpr_threshold(VP, &x));
+	EXPECT_TRUE(VP->work & VP_WORK_EVENT);
+}
+
+static void test_virtualized_eoi_finishes_held_vectors(void)
+{
+	struct exit_info x = { .qual = 0x42 };
+
+	set_up(true);
+	model_rte(0, 0x42, true, false);
+	model_line(0, true);
+	EXPECT_TRUE(model_exit(false));
+	EXPECT_EQ(BIT64(2), hw_vmread(VMCS_EOI_EXIT1)); /* 0x42 = 64 + 2 */
+	model_line(0, false);
+	irqhw.guest_done[0x42] = true;
+	EXPECT_CALL(EXIT_RESUME, exit_virtualized_eoi(VP, &x));
+	EXPECT_EQ(1, irqhw.eois);
+	EXPECT_FALSE(irqhw.pin[0].remote_irr);
+	/* Of a vector that is not held: nothing. */
+	EXPECT_CALL(EXIT_RESUME, exit_virtualized_eoi(VP, &x));
+	EXPECT_EQ(1, irqhw.eois);
+}
+
+TEST_MAIN(TEST(test_registers_are_where_the_guest_finds_them), TEST(test_odd_accesses),
+	  TEST(test_other_instructions_are_ud), TEST(test_accesses_that_are_no_loads_and_stores),
+	  TEST(test_write_after_the_fact_equals_a_direct_one),
+	  TEST(test_tpr_threshold_asks_for_another_look),
+	  TEST(test_virtualized_eoi_finishes_held_vectors))

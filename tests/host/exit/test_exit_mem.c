@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* EPT violations: rules M1, M1b and I8 as the guest and the counters see them. */
+#include "tests/host/harness.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/paging.h"
+#include "arch/x86/defs/vector.h"
+#include "core/exit/exit.h"
+#include "core/mem/ept.h"
+#include "tests/host/fakes/paged.h"
+
+#define REGION_BASE 0x40000000ull
+#define REGION_LEN  0x200000ull
+#define DEVICE      0xfd000000ull
+#define WINDOW      0xfee10080ull
+#define WRITE       (EPT_QUAL_WRITE | EPT_QUAL_GLA_VALID | EPT_QUAL_GLA_IS_TRANSLATION)
+
+static struct partition *const p = &the_partition;
+
+static void setup(void)
+{
+	paged_reset(EMUL_64);
+	p->region_base = hpa(REGION_BASE);
+	p->region_len = REGION_LEN;
+	p->memory.e[1] = (struct e820_entry){ REGION_BASE, REGION_LEN, E820_RESERVED };
+	p->memory.count = 2;
+	paged_vp.mtrr.def_type = 0x806;
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
+	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+}
+
+static u64 counter(enum counter c)
+{
+	return paged_vp.counters.c[c];
+}
+
+static enum exit_action violation(u64 at, u64 qual)
+{
+	struct exit_info x = {
+		.reason = EXIT_REASON_EPT_VIOLATION, .gpa = at, .gla = at, .qual = qual
+	};
+
+	return exit_ept_violation(&paged_vp, &x);
+}
+
+static void code(const void *bytes, u32 len)
+{
+	paged_code(0x100, bytes, len);
+}
+
+#define CODE(...) code((const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
+
+static void test_region_write_is_dropped(void)
+{
+	setup();
+	CODE(0x89, 0x03); /* mov [rbx], eax */
+	EXPECT_EQ(EXIT_NEXT_DECODED, violation(REGION_BASE + 0x40, WRITE));
+	EXPECT_EQ(2, paged_vp.insn_len);
+	EXPECT_EQ(1, counter(COUNTER_REGION_WRITE_DROPPED));
+	EXPECT_EQ(0, counter(COUNTER_REGION_WRITE_SCRATCH));
+	EXPECT_EQ(p->ones_page.v, ept_walk(&p->ept, gpa(REGION_BASE)).hpa.v);
+}
+
+/* A read-modify-write reads all-ones: the flags say so. */
+static void test_region_reads_ones_in_an_rmw(void)
+{
+	setup();
+	CODE(0xff, 0x03); /* inc dword [rbx] */
+	EXPECT_EQ(EXIT_NEXT_DECODED, violation(REGION_BASE + 0x40, WRITE | EPT_QUAL_READ));
+	EXPECT_TRUE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_ZF);
+}
+
+static void expect_scratch(u64 at, u64 qual)
+{
+	struct ept_leaf leaf;
+	u64 before = counter(COUNTER_REGION_WRITE_SCRATCH);
+
+	fake.invepts = 0;
+	EXPECT_EQ(EXIT_RESUME, violation(at, qual));
+	leaf = ept_walk(&p->ept, gpa(at));
+	EXPECT_EQ(EPT_R | EPT_W, leaf.perms);
+	EXPECT_NE(p->ones_page.v, leaf.hpa.v & PAGE_MASK);
+	EXPECT_EQ(before + 1, counter(COUNTER_REGION_WRITE_SCRATCH));
+	EXPECT_EQ(1, fake.invepts);
+	EXPECT_EQ(-1, paged_exception());
+}
+
+static void test_region_undecodable_write_gets_scratch(void)
+{
+	setup();
+	CODE(0xd9, 0x3b); /* fnstcw [rbx] */
+	expect_scratch(REGION_BASE + 0x40, WRITE);
+}
+
+/* What the instruction at RIP did not write must not be emulated by it. */
+static void test_region_writes_of_the_cpu_itself_get_scratch(void)
+{
+	setup();
+	CODE(0x89, 0x03);
+	expect_scratch(REGION_BASE + 0x1000, EPT_QUAL_WRITE | EPT_QUAL_GLA_VALID); /* page walk */
+	expect_scratch(REGION_BASE + 0x2000, WRITE | EPT_QUAL_ASYNC);
+	fake.vmcs[VMCS_IDT_VECTORING_INFO] = INTR_INFO_VALID | EXC_PF;
+	expect_scratch(REGION_BASE + 0x3000, WRITE);
+	EXPECT_EQ(0, counter(COUNTER_EMULATED));
+}
+
+#define GVA 0x7f0000000000ull
+#define RWU (PTE_P | PTE_W | PTE_U)
+
+static void map_region(void)
+{
+	setup();
+	paged_map(GVA, REGION_BASE, RWU);
+	paged_map(GVA + PAGE_SIZE, REGION_BASE + PAGE_SIZE, RWU);
+	paged_vp.regs.rbx = GVA + PAGE_SIZE - 2;
+	paged_vp.regs.rsi = GVA + 8;
+	paged_vp.regs.rdi = GVA + PAGE_SIZE;
+	fake.vmcs[VMCS_GUEST_RSP] = GVA + 0x40;
+}
+
+/* A second page or a second operand in the region: still dropped, no page is used up. */
+static void test_region_operands_may_be_several(void)
+{
+	static const u8 mov[] = { 0x89, 0x03 };        /* mov [rbx], eax: crosses */
+	static const u8 movs[] = { 0xa4 };             /* movsb */
+	static const u8 push[] = { 0xff, 0x76, 0x10 }; /* push [rsi + 16] */
+	static const u8 pop[] = { 0x8f, 0x07 };        /* pop [rdi] */
+	const struct {
+		const u8 *bytes;
+		u32 len;
+		u64 at;
+	} rows[] = {
+		{ mov, sizeof(mov), REGION_BASE + PAGE_SIZE - 2 },
+		{ mov, sizeof(mov), REGION_BASE + PAGE_SIZE },
+		{ movs, sizeof(movs), REGION_BASE + PAGE_SIZE },
+		{ push, sizeof(push), REGION_BASE + 0x38 },
+		{ pop, sizeof(pop), REGION_BASE + PAGE_SIZE },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		map_region();
+		code(rows[i].bytes, rows[i].len);
+		EXPECT_EQ(EXIT_NEXT_DECODED, violation(rows[i].at, WRITE));
+		EXPECT_EQ(1, counter(COUNTER_REGION_WRITE_DROPPED));
+		EXPECT_EQ(0, counter(COUNTER_REGION_WRITE_SCRATCH));
+		EXPECT_EQ(-1, paged_exception());
+	}
+}
+
+/* The other page is a scratch page by now: the CPU does it, with two scratch pages. */
+static void test_region_write_into_a_scratch_page(void)
+{
+	map_region();
+	CODE(0x89, 0x03);
+	EXPECT_EQ(ERR_NONE, ept_map_scratch(p, gpa(REGION_BASE)));
+	expect_scratch(REGION_BASE + PAGE_SIZE, WRITE);
+}
+
+static void test_nmi_blocking_comes_back_after_iret(void)
+{
+	setup();
+	CODE(0x48, 0xcf); /* iretq: not in the subset */
+	EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE, WRITE | EPT_QUAL_NMI_UNBLOCKING));
+	EXPECT_TRUE(fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] & GUEST_INTR_BLOCKED_BY_NMI);
+	setup();
+	CODE(0x48, 0xcf);
+	fake.vmcs[VMCS_IDT_VECTORING_INFO] = INTR_INFO_VALID;
+	EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE, WRITE | EPT_QUAL_NMI_UNBLOCKING));
+	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY]);
+}
+
+/* RF set, no single step that has not happened; what MOV SS holds back stays. */
+static void test_restart_keeps_debug_state(void)
+{
+	for (u32 shadow = 0; shadow < 2; shadow++) {
+		setup();
+		CODE(0x48, 0xcf);
+		fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS] = PENDING_DBG_BS;
+		fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = shadow ? GUEST_INTR_BLOCKED_BY_MOV_SS : 0;
+		EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE, WRITE));
+		EXPECT_TRUE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+		EXPECT_EQ(shadow ? PENDING_DBG_BS : 0,
+			  fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS]);
+	}
+	setup(); /* during delivery RFLAGS is what the event saves */
+	fake.vmcs[VMCS_IDT_VECTORING_INFO] = INTR_INFO_VALID;
+	EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE, WRITE));
+	EXPECT_FALSE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+}
+
+static void test_fetches_are_undefined_opcodes(void)
+{
+	setup();
+	EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE + 0x123, EPT_QUAL_FETCH | EPT_QUAL_GLA_VALID));
+	EXPECT_EQ(EXC_UD, paged_exception());
+	EXPECT_EQ(1, counter(COUNTER_REGION_FETCH));
+
+	setup();
+	EXPECT_EQ(EXIT_RESUME, violation(DEVICE, EPT_QUAL_FETCH | EPT_QUAL_GLA_VALID));
+	EXPECT_EQ(EXC_UD, paged_exception());
+	EXPECT_EQ(1, counter(COUNTER_MMIO_FETCH));
+}
+
+static void test_apic_window_drops_writes(void)
+{
+	setup();
+	CODE(0xc7, 0x03, 0x01, 0x00, 0x00, 0x00); /* mov dword [rbx], 1 */
+	EXPECT_EQ(EXIT_NEXT_DECODED, violation(WINDOW, WRITE));
+	EXPECT_EQ(1, counter(COUNTER_APIC_WINDOW));
+	EXPECT_EQ(0, counter(COUNTER_REGION_WRITE_DROPPED));
+}
+
+static void test_64_bit_bars_appear_on_first_use(void)
+{
+	setup();
+	EXPECT_EQ(EXIT_RESUME, violation(GIB(600), EPT_QUAL_READ | EPT_QUAL_GLA_VALID));
+	EXPECT_EQ(GIB(600), ept_walk(&p->ept, gpa(GIB(600))).hpa.v);
+	EXPECT_EQ(-1, paged_exception());
+}
+
+/* The guest's own page tables named an address the machine does not have. */
+static void test_beyond_the_machine_is_a_reserved_bit(void)
+{
+	setup();
+	EXPECT_EQ(EXIT_RESUME, violation(1ull << 45, WRITE));
+	EXPECT_EQ(EXC_PF, paged_exception());
+	EXPECT_EQ(PFEC_P | PFEC_W | PFEC_RSVD, paged_error());
+	EXPECT_EQ(1ull << 45, fake.cr2);
+	setup();
+	EXPECT_EQ(EXIT_STOP, violation(1ull << 45, EPT_QUAL_READ));
+}
+
+static void test_everything_else_stops_with_a_report(void)
+{
+	struct exit_info x = { .gpa = 0x1234000 };
+
+	setup();
+	EXPECT_EQ(EXIT_STOP, violation(0x2000, EPT_QUAL_READ | EPT_QUAL_GLA_VALID));
+	EXPECT_CONTAINS(fake.console, "unexpected EPT violation");
+	EXPECT_CONTAINS(fake.console, "0x2000");
+	EXPECT_EQ(EXIT_STOP, exit_ept_misconfig(&paged_vp, &x));
+	EXPECT_CONTAINS(fake.console, "0x1234000");
+}
+
+TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_rmw),
+	  TEST(test_region_undecodable_write_gets_scratch),
+	  TEST(test_region_writes_of_the_cpu_itself_get_scratch),
+	  TEST(test_region_operands_may_be_several), TEST(test_region_write_into_a_scratch_page),
+	  TEST(test_nmi_blocking_comes_back_after_iret), TEST(test_restart_keeps_debug_state),
+	  TEST(test_fetches_are_undefined_opcodes), TEST(test_apic_window_drops_writes),
+	  TEST(test_64_bit_bars_appear_on_first_use),
+	  TEST(test_beyond_the_machine_is_a_reserved_bit),
+	  TEST(test_everything_else_stops_with_a_report))

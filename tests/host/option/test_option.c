@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* boot/option/option.c and its table: what is accepted, what is refused, and what the refusal says.
+ */
+#include "tests/host/harness.h"
+
+#include "boot/option/option.h"
+
+static struct options o;
+static char msg[256];
+
+static err_t parse(const char *cmdline)
+{
+	options_default(&o);
+	msg[0] = '\0';
+	return options_parse(&o, cmdline, msg, sizeof(msg));
+}
+
+static void test_every_default_is_a_legal_value(void)
+{
+	for (u32 i = 0; i < option_row_count; i++) {
+		struct options defaults;
+		char word[200];
+
+		options_default(&defaults);
+		snprintf(word, sizeof(word), "%s=%s", option_rows[i].name, option_rows[i].dflt);
+		EXPECT_EQ(ERR_NONE, parse(word));
+		EXPECT_EQ(1ull << i, o.given);
+		o.given = 0;
+		EXPECT_MEMEQ(&defaults, &o, sizeof(o));
+	}
+}
+
+static void test_defaults(void)
+{
+	EXPECT_EQ(ERR_NONE, parse(""));
+	EXPECT_EQ(APICV_AUTO, o.apicv);
+	EXPECT_EQ(CONSOLE_ALL, o.console);
+	EXPECT_EQ(LOG_NONE, o.log);
+	EXPECT_EQ(MITIGATIONS_AUTO, o.mitigations);
+	EXPECT_EQ(CRASH_REBOOT, o.on_crash);
+	EXPECT_EQ(PANIC_HALT, o.on_panic);
+	EXPECT_EQ(250, o.tsc_tolerance_ppm);
+	EXPECT_EQ(1, o.report_ignored_msrs);
+	EXPECT_STREQ("none", o.test_fault);
+	EXPECT_EQ(200000, o.halt_poll_ns); /* KVM's */
+	EXPECT_EQ(2, o.halt_poll_ns_grow);
+	EXPECT_EQ(10000, o.halt_poll_ns_grow_start);
+	EXPECT_EQ(0, o.halt_poll_ns_shrink);
+	EXPECT_EQ(200, o.min_timer_period_us);
+	EXPECT_EQ(0, o.lapic_timer_advance_ns);
+	EXPECT_EQ(1, o.vector_hashing);
+	EXPECT_EQ(MWAIT_HIDE, o.mwait);
+	EXPECT_EQ(HLT_EXIT, o.hlt);
+}
+
+static void test_idle_and_timer_options(void)
+{
+	EXPECT_EQ(ERR_NONE,
+		  parse("halt_poll_ns=0 halt_poll_ns_grow=0 halt_poll_ns_grow_start=0 "
+			"halt_poll_ns_shrink=3 min_timer_period_us=50 lapic_timer_advance_ns=5000 "
+			"vector_hashing=N mwait=c1 hlt=exit"));
+	EXPECT_EQ(0, o.halt_poll_ns | o.halt_poll_ns_grow | o.halt_poll_ns_grow_start);
+	EXPECT_EQ(3, o.halt_poll_ns_shrink);
+	EXPECT_EQ(50, o.min_timer_period_us);
+	EXPECT_EQ(5000, o.lapic_timer_advance_ns);
+	EXPECT_EQ(0, o.vector_hashing);
+	EXPECT_EQ(MWAIT_C1, o.mwait);
+	EXPECT_EQ(ERR_NONE, parse("lapic_timer_advance_ns=-1"));
+	EXPECT_EQ(OPTION_AUTO, o.lapic_timer_advance_ns);
+	EXPECT_EQ(ERR_RANGE, parse("lapic_timer_advance_ns=5001"));
+	EXPECT_CONTAINS(msg, "from 0 to 5000 or -1");
+	EXPECT_EQ(ERR_RANGE, parse("halt_poll_ns=-1"));
+	EXPECT_EQ(ERR_RANGE, parse("min_timer_period_us=0"));
+	EXPECT_EQ(ERR_INVAL, parse("mwait=c6"));
+}
+
+/* Dependencies: named in one line, in either order, and only when the option was given. */
+static void test_hlt_passthrough_costs_halt_polling(void)
+{
+	static const char *const polls[] = { "halt_poll_ns", "halt_poll_ns_grow",
+					     "halt_poll_ns_grow_start", "halt_poll_ns_shrink" };
+
+	EXPECT_EQ(ERR_NONE, parse("hlt=passthrough mwait=c1"));
+	EXPECT_EQ(HLT_PASSTHROUGH, o.hlt);
+	for (u32 i = 0; i < ARRAY_SIZE(polls); i++) {
+		char words[100], want[100];
+
+		snprintf(words, sizeof(words), "%s=2 hlt=passthrough", polls[i]);
+		snprintf(want, sizeof(want), "hlt=passthrough excludes %s:", polls[i]);
+		EXPECT_EQ(ERR_INVAL, parse(words));
+		EXPECT_CONTAINS(msg, want);
+		snprintf(words, sizeof(words), "hlt=passthrough %s=2", polls[i]);
+		EXPECT_EQ(ERR_INVAL, parse(words));
+		EXPECT_CONTAINS(msg, want);
+		snprintf(words, sizeof(words), "hlt=passthrough %s=2 hlt=exit", polls[i]);
+		EXPECT_EQ(ERR_NONE, parse(words));
+	}
+}
+
+static void test_testdev_exit_needs_testdev(void)
+{
+	EXPECT_EQ(ERR_NONE, parse(""));
+	EXPECT_EQ(0, o.testdev);
+	EXPECT_EQ(ERR_NONE, parse("testdev_exit=poweroff testdev=on"));
+	EXPECT_EQ(1, o.testdev);
+	EXPECT_EQ(TESTDEV_EXIT_POWEROFF, o.testdev_exit);
+	EXPECT_EQ(ERR_NONE, parse("testdev"));
+	EXPECT_EQ(TESTDEV_EXIT_HALT, o.testdev_exit);
+	EXPECT_EQ(ERR_INVAL, parse("testdev_exit=poweroff"));
+	EXPECT_CONTAINS(msg, "testdev=off excludes testdev_exit: the exit port exists with "
+			     "testdev=on only");
+	EXPECT_EQ(ERR_INVAL, parse("testdev=on testdev_exit=reboot"));
+	EXPECT_CONTAINS(msg, "halt|poweroff");
+}
+
+static void test_all_types(void)
+{
+	EXPECT_EQ(
+		ERR_NONE,
+		parse("apicv=off  console=none\tlog=com2 on_crash=halt mitigations=off stats=0x10 "
+		      "tsc_tolerance_ppm=1000 ignore_msrs=Y report_ignored_msrs=0 "
+		      "test_fault=page_fault cpu=host,kvm=off help"));
+	EXPECT_EQ(APICV_OFF, o.apicv);
+	EXPECT_EQ(CONSOLE_NONE, o.console);
+	EXPECT_EQ(LOG_COM2, o.log);
+	EXPECT_EQ(CRASH_HALT, o.on_crash);
+	EXPECT_EQ(MITIGATIONS_OFF, o.mitigations);
+	EXPECT_EQ(16, o.stats);
+	EXPECT_EQ(1000, o.tsc_tolerance_ppm);
+	EXPECT_EQ(1, o.ignore_msrs);
+	EXPECT_EQ(0, o.report_ignored_msrs);
+	EXPECT_STREQ("page_fault", o.test_fault);
+	EXPECT_EQ(0, o.cpu_features & BIT64(CPU_KVM));
+	EXPECT_EQ(1, o.help);
+}
+
+static void test_booleans_as_kvm_writes_them(void)
+{
+	static const char *const words[] = { "0", "1", "N", "Y", "off", "on" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(words); i++) {
+		char word[40];
+
+		snprintf(word, sizeof(word), "ignore_msrs=%s", words[i]);
+		EXPECT_EQ(ERR_NONE, parse(word));
+		EXPECT_EQ(i % 2, o.ignore_msrs);
+	}
+	EXPECT_EQ(ERR_NONE, parse("ignore_msrs"));
+	EXPECT_EQ(1, o.ignore_msrs);
+	EXPECT_NE(ERR_NONE, parse("ignore_msrs=2"));
+	EXPECT_CONTAINS(msg, "ignore_msrs=2");
+	EXPECT_NE(ERR_NONE, parse("ignore_msrs="));
+}
+
+static void test_last_duplicate_wins(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("stats=1 stats=2 stats=3"));
+	EXPECT_EQ(3, o.stats);
+}
+
+/* One wrong, missing or extra letter in a name of 5 or more still leads to that name. */
+static void test_a_typo_is_answered_with_the_name(void)
+{
+	for (u32 i = 0; i < option_row_count; i++) {
+		const char *name = option_rows[i].name;
+		size_t len = strlen(name);
+		char word[64], want[64];
+
+		if (len < 5)
+			continue;
+		snprintf(want, sizeof(want), "\"%s\"?", name);
+		for (size_t k = 0; k < len; k++) {
+			snprintf(word, sizeof(word), "%.*sQ%s=1", (int)k, name, name + k + 1);
+			EXPECT_EQ(ERR_NOENT, parse(word));
+			EXPECT_CONTAINS(msg, want);
+			snprintf(word, sizeof(word), "%.*s%s=1", (int)k, name, name + k + 1);
+			EXPECT_EQ(ERR_NOENT, parse(word));
+			EXPECT_CONTAINS(msg, want);
+			snprintf(word, sizeof(word), "%.*sQ%s", (int)k, name, name + k);
+			EXPECT_EQ(ERR_NOENT, parse(word));
+			EXPECT_CONTAINS(msg, want);
+		}
+	}
+}
+
+static void test_enum_typo_is_answered_with_the_value(void)
+{
+	EXPECT_EQ(ERR_INVAL, parse("apicv=atuo"));
+	EXPECT_CONTAINS(msg, "apicv=auto?");
+	EXPECT_CONTAINS(msg, "auto|on|off");
+	EXPECT_EQ(ERR_INVAL, parse("log=com1"));
+	EXPECT_CONTAINS(msg, "log=com2?");
+	EXPECT_EQ(ERR_INVAL, parse("console=com"));
+	EXPECT_EQ(ERR_INVAL, parse("apicv="));
+	EXPECT_EQ(ERR_INVAL, parse("apicv"));
+	EXPECT_CONTAINS(msg, "apicv=auto|on|off");
+}
+
+static void test_numbers_have_ranges(void)
+{
+	static const char *const bad[] = { "stats=-1",
+					   "stats=",
+					   "stats=1s",
+					   "stats=86401",
+					   "stats=99999999999999999999",
+					   "stats=0x",
+					   "stats=18446744073709551616",
+					   "tsc_tolerance_ppm=0" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		EXPECT_NE(ERR_NONE, parse(bad[i]));
+		EXPECT_CONTAINS(msg, "give a number from");
+	}
+	EXPECT_EQ(ERR_NONE, parse("stats=86400"));
+	EXPECT_EQ(86400, o.stats);
+}
+
+static void test_odd_command_lines(void)
+{
+	static char line[8192];
+
+	EXPECT_EQ(ERR_NONE, parse("   \t  "));
+	EXPECT_EQ(ERR_NONE, parse("\n stats=5 \r\n"));
+	EXPECT_EQ(5, o.stats);
+	EXPECT_NE(ERR_NONE, parse("stats=5\x01"));
+	EXPECT_CONTAINS(msg, "0x01 at position 7");
+	EXPECT_NE(ERR_NONE, parse("\xc3\xa4"));
+	EXPECT_NE(ERR_NONE, parse("=5"));
+	EXPECT_NE(ERR_NONE, parse("=="));
+	memset(line, 'x', sizeof(line) - 1);
+	EXPECT_EQ(ERR_RANGE, parse(line));
+	EXPECT_CONTAINS(msg, "8191 characters");
+	memset(line, ' ', sizeof(line) - 1);
+	EXPECT_EQ(ERR_NONE, parse(line));
+}
+
+static u32 lines;
+static const char *last_line_bad;
+
+static void count_line(const char *text)
+{
+	if (lines < option_row_count && strstr(text, option_rows[lines].name) == NULL)
+		last_line_bad = option_rows[lines].name;
+	EXPECT_LE(strlen(text), 150);
+	lines++;
+}
+
+/* The features of cpu= follow the options. */
+static void test_print_has_one_line_per_row(void)
+{
+	options_print(count_line);
+	EXPECT_EQ(option_row_count + CPU_FEATURE_COUNT, lines);
+	EXPECT_NULL(last_line_bad);
+}
+
+/* What option_value() says, given as options, makes the same options: of every accepted line. */
+static void test_values_are_what_one_would_write(void)
+{
+	static const char *const given[] = {
+		"",
+		"dryrun",
+		"selftest",
+		"selftest=stop apicv=off console=vga log=com2 stats=7 maxcpus=3",
+		"lapic_timer_advance_ns=-1 halt_poll_ns=0x10 hlt=exit test_fault=caps1",
+		"cpu=host,kvm-pv-eoi=off,+hypervisor profile=kvm",
+		"profile=bare mitigations=all mwait=c1",
+	};
+
+	for (u32 k = 0; k < ARRAY_SIZE(given); k++) {
+		char again[4096] = "", val[512];
+		struct options first;
+		size_t n = 0;
+
+		EXPECT_EQ(ERR_NONE, parse(given[k]));
+		first = o;
+		for (u32 i = 0; i < option_row_count; i++) {
+			/* A rule may exclude even the default: only what is given. */
+			if (strcmp(option_rows[i].name, "halt_poll_ns") == 0 &&
+			    first.hlt != HLT_EXIT)
+				continue;
+			option_value(&first, i, val, sizeof(val));
+			n += (size_t)snprintf(again + n, sizeof(again) - n, "%s=%s ",
+					      option_rows[i].name, val);
+		}
+		EXPECT_EQ(ERR_NONE, parse(again));
+		o.given = first.given;
+		EXPECT_MEMEQ(&first, &o, sizeof(o));
+	}
+}
+
+static void test_features_by_name(void)
+{
+	char text[512];
+
+	EXPECT_EQ(ERR_NONE, parse("profile=bare cpu=host,hypervisor=on"));
+	options_features(&o, text, sizeof(text));
+	EXPECT_STREQ("hypervisor", text);
+	EXPECT_EQ(ERR_NONE, parse("profile=kvm cpu=host,kvm-pv-eoi=off"));
+	options_features(&o, text, sizeof(text));
+	EXPECT_CONTAINS(text, "kvm ");
+	EXPECT_NULL(strstr(text, "kvm-pv-eoi"));
+}
+
+static void test_selftest_alone_is_on(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("selftest"));
+	EXPECT_EQ(SELFTEST_ON, o.selftest);
+	EXPECT_EQ(ERR_NONE, parse("selftest=stop"));
+	EXPECT_EQ(SELFTEST_STOP, o.selftest);
+	EXPECT_EQ(ERR_NONE, parse("dryrun"));
+	EXPECT_EQ(1, o.dryrun);
+	EXPECT_NE(ERR_NONE, parse("dryrun selftest"));
+	EXPECT_CONTAINS(msg, "dryrun=on excludes selftest");
+	EXPECT_EQ(ERR_NONE, parse("dryrun selftest=off"));
+	EXPECT_NE(ERR_NONE, parse("profile"));
+	EXPECT_CONTAINS(msg, "needs a value");
+}
+
+TEST_MAIN(TEST(test_values_are_what_one_would_write), TEST(test_features_by_name),
+	  TEST(test_selftest_alone_is_on), TEST(test_every_default_is_a_legal_value),
+	  TEST(test_defaults), TEST(test_testdev_exit_needs_testdev), TEST(test_all_types),
+	  TEST(test_idle_and_timer_options), TEST(test_hlt_passthrough_costs_halt_polling),
+	  TEST(test_booleans_as_kvm_writes_them), TEST(test_last_duplicate_wins),
+
+	  TEST(test_a_typo_is_answered_with_the_name),
+	  TEST(test_enum_typo_is_answered_with_the_value), TEST(test_numbers_have_ranges),
+	  TEST(test_odd_command_lines), TEST(test_print_has_one_line_per_row))

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * profile= and cpu=: boot/option/option_cpu.c and its rows. QEMU's own list of names, and the CPUID
+ * bits that they stand for, are in tests/golden/qemu-7.2-cpu-flags.tsv.
+ */
+#include "tests/host/harness.h"
+
+#include "boot/option/option_internal.h"
+#include "core/surface/cpuid.h"
+#include "tests/host/fakes/rig.h"
+
+#define FLAGS_FILE "tests/golden/qemu-7.2-cpu-flags.tsv"
+
+static struct options o;
+static char msg[256];
+
+static err_t parse(const char *cmdline)
+{
+	options_default(&o);
+	msg[0] = '\0';
+	return options_parse(&o, cmdline, msg, sizeof(msg));
+}
+
+static bool has(enum cpu_feature f)
+{
+	return (o.cpu_features & BIT64(f)) != 0;
+}
+
+/* As QEMU writes them, in the order of enum cpu_feature. */
+static const char *const names[CPU_FEATURE_COUNT] = {
+	"hypervisor",         "kvm",
+	"kvmclock",           "kvmclock-stable-bit",
+	"kvm-nopiodelay",     "kvm-steal-time",
+	"kvm-pv-eoi",         "kvm-pv-unhalt",
+	"kvm-pv-tlb-flush",   "kvm-pv-ipi",
+	"kvm-poll-control",   "kvm-pv-sched-yield",
+	"kvm-hint-dedicated",
+};
+
+static const u64 all_but_hint = ((1ull << CPU_FEATURE_COUNT) - 1) & ~BIT64(CPU_KVM_HINT_DEDICATED);
+
+static void test_profiles(void)
+{
+	static const struct {
+		const char *words;
+		u64 want;
+	} rows[] = {
+		{ "", all_but_hint },
+		{ "cpu=host", all_but_hint },
+		{ "profile=kvm", all_but_hint },
+		{ "profile=kvm-test", all_but_hint },
+		{ "profile=bare", 0 },
+		{ "profile=kvm profile=bare", 0 },
+		{ "profile=bare profile=kvm", all_but_hint },
+		{ "profile=bare cpu=host", 0 },
+		{ "profile=bare cpu=host,+hypervisor", BIT64(CPU_HYPERVISOR) },
+		{ "cpu=host,+kvm,kvmclock=on profile=bare", BIT64(CPU_KVM) | BIT64(CPU_KVMCLOCK) },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		EXPECT_EQ(ERR_NONE, parse(rows[i].words));
+		EXPECT_EQ(rows[i].want, o.cpu_features);
+	}
+}
+
+static void test_profiles_to_come(void)
+{
+	static const char *const to_come[] = { "hv", "hv-test", "both", "nested" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(to_come); i++) {
+		char word[40];
+
+		snprintf(word, sizeof(word), "profile=%s", to_come[i]);
+		EXPECT_NE(ERR_NONE, parse(word));
+		EXPECT_CONTAINS(msg, "not in this version");
+		EXPECT_CONTAINS(msg, "profile=kvm");
+	}
+	EXPECT_EQ(ERR_INVAL, parse("profile=kvm_test"));
+	EXPECT_CONTAINS(msg, "profile=kvm-test?");
+	EXPECT_NE(ERR_NONE, parse("profile"));
+}
+
+/* kvm-test is for what Linux does without MWAIT. */
+static void test_kvm_test_excludes_mwait(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("profile=kvm-test mwait=hide"));
+	EXPECT_EQ(ERR_NONE, parse("profile=kvm mwait=c1"));
+	EXPECT_EQ(ERR_INVAL, parse("mwait=c1 profile=kvm-test"));
+	EXPECT_CONTAINS(msg, "profile=kvm-test excludes mwait");
+}
+
+/* cpu= changes the profile, wherever that stands; the last cpu= is the only one. */
+static void test_cpu_on_top_of_profile(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm-pv-eoi profile=kvm-test"));
+	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_EOI), o.cpu_features);
+	EXPECT_EQ(ERR_NONE, parse("profile=kvm-test cpu=host,-kvm-pv-eoi"));
+	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_EOI), o.cpu_features);
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm,-hypervisor cpu=host,-kvm-pv-ipi"));
+	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_IPI), o.cpu_features);
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm-pv-ipi,+kvm-pv-ipi,kvm-pv-ipi=off,kvm-pv-ipi"));
+	EXPECT_EQ(all_but_hint, o.cpu_features);
+}
+
+/* Every feature, in every form, with '-' and '_' in any mixture. */
+static void test_every_name_in_every_form(void)
+{
+	static const struct {
+		const char *before, *after;
+		bool on;
+	} forms[] = {
+		{ "", "", true },      { "+", "", true },   { "", "=on", true },
+		{ "", "=1", true },    { "", "=Y", true },  { "-", "", false },
+		{ "", "=off", false }, { "", "=0", false }, { "", "=N", false },
+	};
+
+	for (u32 f = 0; f < CPU_FEATURE_COUNT; f++) {
+		for (u32 i = 0; i < ARRAY_SIZE(forms); i++) {
+			char name[40], line[200];
+
+			snprintf(name, sizeof(name), "%s", names[f]);
+			for (char *c = name; *c != '\0'; c++) {
+				if (*c == '-' && test_rng() % 2)
+					*c = '_';
+			}
+			snprintf(line, sizeof(line), "cpu=host,%s%s,%s%s%s", forms[i].on ? "-" : "",
+				 names[f], forms[i].before, name, forms[i].after);
+			EXPECT_EQ(ERR_NONE, parse(line));
+			EXPECT_EQ(forms[i].on, has((enum cpu_feature)f));
+		}
+	}
+}
+
+static void test_malformed(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,,-kvm,,+kvm,hypervisor,"));
+	EXPECT_EQ(all_but_hint, o.cpu_features);
+	EXPECT_EQ(ERR_INVAL, parse("cpu=qemu64"));
+	EXPECT_CONTAINS(msg, "cpu=host");
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,kvm=maybe"));
+	EXPECT_CONTAINS(msg, "kvm=on");
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,-kvm=on"));
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,+kvm=on"));
+	EXPECT_NE(ERR_NONE, parse("cpu=host,-"));
+	EXPECT_NE(ERR_NONE, parse("cpu=host,="));
+	EXPECT_NE(ERR_NONE, parse("cpu="));
+	EXPECT_NE(ERR_NONE, parse("cpu"));
+}
+
+/* One wrong, missing or extra letter still leads to the name. */
+static void test_a_typo_is_answered_with_the_name(void)
+{
+	for (u32 f = 0; f < CPU_FEATURE_COUNT; f++) {
+		size_t len = strlen(names[f]);
+
+		for (size_t k = 0; k < len * 3; k++) {
+			const char *tail = names[f] + k / 3 + (k % 3 != 2);
+			char word[80], want[60];
+
+			snprintf(word, sizeof(word), "cpu=host,%.*s%s%s", (int)(k / 3), names[f],
+				 k % 3 != 1 ? "Q" : "", tail);
+			if (strcmp(word, "cpu=host,kv") == 0 || strcmp(word, "cpu=host,km") == 0)
+				continue;
+			snprintf(want, sizeof(want), "did you mean \"%s\"?", names[f]);
+			EXPECT_EQ(ERR_NOENT, parse(word));
+			EXPECT_CONTAINS(msg, want);
+		}
+	}
+}
+
+/* --- dependencies --- */
+
+static const struct {
+	enum cpu_feature feature;
+	const char *without, *needs;
+} needs[] = {
+	{ CPU_KVMCLOCK_STABLE_BIT, "-kvmclock", "kvmclock" },
+	{ CPU_KVM_PV_TLB_FLUSH, "-kvm-steal-time", "kvm-steal-time" },
+	{ CPU_KVM_PV_SCHED_YIELD, "kvm_steal_time=off", "kvm-steal-time" },
+	{ CPU_KVM_PV_UNHALT, " hlt=passthrough", "hlt=exit" },
+	{ CPU_KVM_POLL_CONTROL, " hlt=passthrough", "hlt=exit" },
+};
+
+/* What the user names must be possible. */
+static void test_named_features_need_theirs(void)
+{
+	char line[200], want[100];
+
+	for (u32 i = 0; i < ARRAY_SIZE(needs); i++) {
+		const char *name = names[needs[i].feature];
+
+		snprintf(line, sizeof(line), "cpu=host,+%s,%s", name, needs[i].without);
+		snprintf(want, sizeof(want), "%s needs %s", name, needs[i].needs);
+		EXPECT_EQ(ERR_NODEV, parse(line));
+		EXPECT_CONTAINS(msg, want);
+	}
+	for (u32 f = CPU_KVMCLOCK; f < CPU_FEATURE_COUNT; f++) {
+		snprintf(line, sizeof(line), "cpu=host,kvm=off,+%s", names[f]);
+		snprintf(want, sizeof(want), "%s needs kvm", names[f]);
+		EXPECT_EQ(ERR_NODEV, parse(line));
+		EXPECT_CONTAINS(msg, want);
+		snprintf(line, sizeof(line), "profile=bare cpu=host,+%s", names[f]);
+		EXPECT_EQ(ERR_NODEV, parse(line));
+		EXPECT_CONTAINS(msg, want);
+	}
+}
+
+/* What only the profile wants goes, and the log can say why. */
+static void test_features_of_the_profile_are_dropped(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(needs); i++) {
+		char line[200], text[256], want[100];
+
+		EXPECT_EQ(ERR_NONE, parse("profile=kvm-test"));
+		EXPECT_FALSE(options_dropped(&o, text, sizeof(text)));
+		EXPECT_STREQ("", text);
+		snprintf(line, sizeof(line), "cpu=host,%s", needs[i].without);
+		snprintf(want, sizeof(want), "%s (needs %s)", names[needs[i].feature],
+			 needs[i].needs);
+		EXPECT_EQ(ERR_NONE, parse(line));
+		EXPECT_EQ(0, has(needs[i].feature));
+		EXPECT_TRUE(options_dropped(&o, text, sizeof(text)));
+		EXPECT_CONTAINS(text, want);
+		/* Off on request is not dropped. */
+		snprintf(line, sizeof(line), "cpu=host,-%s,%s", names[needs[i].feature],
+			 needs[i].without);
+		EXPECT_EQ(ERR_NONE, parse(line));
+		options_dropped(&o, text, sizeof(text));
+		EXPECT_NULL(strstr(text, names[needs[i].feature]));
+	}
+}
+
+static void test_features_need_earlier_ones_only(void)
+{
+	for (u32 f = 0; f < CPU_FEATURE_COUNT; f++) {
+		EXPECT_EQ(0, cpu_feature_rows[f].needs >> f);
+		EXPECT_STREQ(names[f], cpu_feature_rows[f].name);
+	}
+}
+
+static void test_dropped_text_is_bounded(void)
+{
+	char text[256], small[20];
+
+	EXPECT_EQ(ERR_NONE, parse("hlt=passthrough cpu=host,-kvmclock,-kvm-steal-time"));
+	EXPECT_TRUE(options_dropped(&o, text, sizeof(text)));
+	EXPECT_STREQ("kvmclock-stable-bit (needs kvmclock), kvm-pv-unhalt (needs hlt=exit), "
+		     "kvm-pv-tlb-flush (needs kvm-steal-time), kvm-poll-control (needs hlt=exit), "
+		     "kvm-pv-sched-yield (needs kvm-steal-time)",
+		     text);
+	EXPECT_TRUE(options_dropped(&o, small, sizeof(small)));
+	EXPECT_STREQ("kvmclock-stable-bi", (small[18] = '\0', small));
+}
+
+/* kvm=off takes everything; nobody has to be told. As in QEMU it leaves the hypervisor bit. */
+static void test_kvm_off(void)
+{
+	char text[256];
+
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,kvm=off"));
+	EXPECT_EQ(BIT64(CPU_HYPERVISOR), o.cpu_features);
+	EXPECT_FALSE(options_dropped(&o, text, sizeof(text)));
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,hypervisor=off"));
+	EXPECT_EQ(all_but_hint & ~BIT64(CPU_HYPERVISOR), o.cpu_features);
+}
+
+/* --- names with one right value --- */
+
+static void test_fixed_names(void)
+{
+	static const struct {
+		const char *right, *wrong, *why;
+	} rows[] = {
+		{ "+kvm-pv-enforce-cpuid", "kvm_pv_enforce_cpuid=off", "always refused" },
+		{ "enforce", "-check", "always stops" },
+		{ "-kvm-asyncpf", "kvm-asyncpf=on", "asynchronous page faults" },
+		{ "kvm_asyncpf_int=off", "+kvm-asyncpf-int", "asynchronous page faults" },
+		{ "-kvm-asyncpf-vmexit", "kvm-asyncpf-vmexit", "asynchronous page faults" },
+		{ "-kvm-msi-ext-dest-id", "kvm-msi-ext-dest-id", "interrupt remapping" },
+		{ "-kvm-mmu", "kvm-mmu", "given it up" },
+		{ "-kvm-migration-control", "kvm-migration-control", "nothing would act" },
+		{ "-kvm-hc-map-gpa-range", "kvm-hc-map-gpa-range", "nothing would act" },
+		{ "-hv-time", "hv_time", "Hyper-V" },
+		{ "hv-spinlocks=off", "hv_spinlocks=0x1fff", "Hyper-V" },
+		{ "-hv_passthrough", "hv-passthrough", "Hyper-V" },
+		{ "-vmx", "+vmx", "VMX inside the guest" },
+		{ "-vmx-ept", "vmx-ept=on", "VMX inside the guest" },
+		{ "pmu=off", "pmu=on", "no virtual PMU" },
+		{ "-sgx", "sgx", "hidden" },
+		{ "-rtm", "rtm", "nothing here backs" },
+		{ "-svm", "svm", "Intel" },
+		{ "migratable=no", "migratable=yes", "do not move" },
+		{ "tsc-deadline", "-tsc-deadline", "always have it" },
+		{ "host-phys-bits=on", "host-phys-bits=off", "the machine's" },
+		{ "", "+monitor", "mwait=c1" },
+		{ "", "-monitor", "mwait=hide" },
+		{ "", "avx512f=on", "the processor's own" },
+		{ "", "-avx512f", "the processor's own" },
+		{ "", "x2apic=off", "the processor's own" },
+		{ "", "-sse4_1", "the processor's own" },
+		{ "", "vendor=GenuineIntel", "the machine's own" },
+		{ "", "x-vendor-cpuid-only", "the machine's own" },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		char line[100];
+
+		snprintf(line, sizeof(line), "cpu=host,%s", rows[i].right);
+		EXPECT_EQ(ERR_NONE, parse(line));
+		EXPECT_EQ(all_but_hint, o.cpu_features);
+		snprintf(line, sizeof(line), "cpu=host,%s", rows[i].wrong);
+		EXPECT_EQ(ERR_NODEV, parse(line));
+		EXPECT_CONTAINS(msg, rows[i].wrong);
+		EXPECT_CONTAINS(msg, rows[i].why);
+		EXPECT_CONTAINS(msg, "; remove it");
+	}
+	EXPECT_EQ(ERR_NOENT, parse("cpu=host,hv")); /* not the beginning of a name */
+}
+
+struct flag {
+	char name[40];
+	u32 leaf, subleaf, reg, bit;
+	bool has_bit;
+};
+
+/* Next row of FLAGS_FILE; false: no more. */
+static bool next_flag(FILE *f, struct flag *flag)
+{
+	char line[200], reg[8];
+
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (line[0] == '#')
+			continue;
+		flag->has_bit = sscanf(line, "%39s %x %u %7s %u", flag->name, &flag->leaf,
+				       &flag->subleaf, reg, &flag->bit) == 5;
+		if (flag->has_bit)
+			flag->reg = (u32)(reg[1] - 'a'); /* eax, ebx, ecx, edx */
+		return true;
+	}
+	return false;
+}
+
+static bool is_own(const char *name)
+{
+	for (u32 f = 0; f < CPU_FEATURE_COUNT; f++) {
+		if (strcmp(name, names[f]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static u32 shown(const struct fake_guest *g, const struct flag *flag)
+{
+	struct cpuid_regs r;
+
+	cpuid_query(&g->vp[0], flag->leaf, flag->subleaf, &r);
+	return ((const u32[]){ r.a, r.b, r.c, r.d }[flag->reg] >> flag->bit) & 1;
+}
+
+/*
+ * What is said of a name is true of CPUID: "always off" is 0 on a machine that has everything,
+ * "the machine's own" is 1 there, "always on" too.
+ */
+static void test_names_of_qemu(void)
+{
+	static struct fake_guest g;
+	FILE *f = fopen(FLAGS_FILE, "r");
+	struct flag flag;
+	u32 count = 0;
+
+	EXPECT_NOT_NULL(f);
+	fake_guest_init(&g, 1, NULL);
+	while (next_flag(f, &flag)) {
+		bool on_ok, off_ok;
+		char line[80];
+
+		count++;
+		snprintf(line, sizeof(line), "cpu=host,+%s", flag.name);
+		on_ok = parse(line) == ERR_NONE;
+		EXPECT_NULL(strstr(msg, "unknown"));
+		snprintf(line, sizeof(line), "cpu=host,-%s", flag.name);
+		off_ok = parse(line) == ERR_NONE;
+		EXPECT_NULL(strstr(msg, "unknown"));
+		EXPECT_EQ(is_own(flag.name), on_ok && off_ok);
+		if (!flag.has_bit || is_own(flag.name) || flag.leaf > 0x80000008 ||
+		    strcmp(flag.name, "monitor") == 0)
+			continue;
+		if (off_ok != !shown(&g, &flag))
+			print_error("%s\n", flag.name);
+		EXPECT_EQ(!off_ok, shown(&g, &flag));
+	}
+	fclose(f);
+	EXPECT_GE(count, 300);
+}
+
+TEST_MAIN(TEST(test_profiles), TEST(test_profiles_to_come), TEST(test_kvm_test_excludes_mwait),
+	  TEST(test_cpu_on_top_of_profile), TEST(test_every_name_in_every_form),
+	  TEST(test_malformed), TEST(test_a_typo_is_answered_with_the_name),
+	  TEST(test_named_features_need_theirs), TEST(test_features_of_the_profile_are_dropped),
+	  TEST(test_features_need_earlier_ones_only), TEST(test_dropped_text_is_bounded),
+	  TEST(test_kvm_off), TEST(test_fixed_names), TEST(test_names_of_qemu))

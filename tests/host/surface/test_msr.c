@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/surface/msr.c, core/surface/msr_arch_rows.c, core/time/guest_tsc.c */
+#include "tests/host/harness.h"
+
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vector.h"
+#include "arch/x86/defs/vmcs.h"
+#include "core/diag/log_internal.h"
+#include "core/surface/msr_internal.h"
+#include "hv/kvm/kvm_abi.h"
+#include "tests/host/fakes/rig.h"
+
+static struct fake_guest g;
+
+static void init(void)
+{
+	fake_guest_init(&g, 2, NULL);
+	log_reset();
+}
+
+static enum msr_result rd(u32 msr, u64 *val)
+{
+	return msr_read(&g.vp[0], msr, val);
+}
+
+static enum msr_result wr(u32 msr, u64 val)
+{
+	return msr_write(&g.vp[0], msr, val);
+}
+
+/* --- Registry --- */
+
+static const struct msr_row *const tables[] = { msr_arch_rows, mtrr_msr_rows, vlapic_msr_rows };
+
+/* Slow model: walk every table. */
+static const struct msr_row *linear_lookup(u32 msr)
+{
+	const u32 counts[] = { msr_arch_row_count, mtrr_msr_row_count, vlapic_msr_row_count };
+
+	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
+		for (u32 i = 0; i < counts[t]; i++) {
+			const struct msr_row *r = &tables[t][i];
+
+			if (msr >= r->first && msr <= r->last &&
+			    (r->present == NULL || r->present(&g.p)))
+				return r;
+		}
+	}
+	return NULL;
+}
+
+static void test_lookup_equals_linear_search(void)
+{
+	init();
+	for (u32 msr = 0; msr < 0x2000; msr++) {
+		if (msr == MSR_KVM_WALL_CLOCK || msr == MSR_KVM_SYSTEM_TIME)
+			continue;
+		EXPECT_EQ(linear_lookup(msr), msr_lookup(&g.p, msr));
+		EXPECT_EQ(linear_lookup(msr + 0xc0000000), msr_lookup(&g.p, msr + 0xc0000000));
+	}
+	for (u32 i = 0; i < 100000; i++) {
+		u32 msr = (u32)test_rng();
+
+		if (msr >> 8 != MSR_KVM_WALL_CLOCK_NEW >> 8)
+			EXPECT_EQ(linear_lookup(msr), msr_lookup(&g.p, msr));
+	}
+	EXPECT_NULL(msr_lookup(&g.p, ~0u));
+}
+
+/* The index is only short if probing is. */
+static void test_probes_are_short(void)
+{
+	static const u32 hot[] = { MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_WALL_CLOCK_NEW,
+				   MSR_IA32_TSC_DEADLINE, X2APIC_MSR(APIC_ICR) };
+	u32 probes = 0;
+
+	init();
+	for (u32 i = 0; i < MSR_INDEX_SLOTS; i++) {
+		const struct msr_slot *s = &g.p.msr->slot[i];
+
+		if (s->row != 0)
+			probes += (i - msr_hash(s->msr)) % MSR_INDEX_SLOTS + 1;
+	}
+	EXPECT_LE(probes, g.p.msr->used * 3 / 2);
+	for (size_t i = 0; i < ARRAY_SIZE(hot); i++)
+		EXPECT_EQ(hot[i], g.p.msr->slot[msr_hash(hot[i])].msr);
+}
+
+static void test_overlap_is_refused_by_name(void)
+{
+	static const struct msr_row intruder = { .first = MSR_IA32_PAT - 5,
+						 .last = MSR_IA32_PAT + 1,
+						 .name = "intruder" };
+
+	init();
+	g.p.msr = NULL;
+	EXPECT_EQ(ERR_NONE, msr_add_rows(&g.p, msr_arch_rows, msr_arch_row_count));
+	EXPECT_EQ(ERR_NONE, msr_add_rows(&g.p, &intruder, 1));
+	EXPECT_EQ(ERR_BUSY, msr_seal(&g.p));
+	EXPECT_CONTAINS(fake.console, "intruder");
+	EXPECT_CONTAINS(fake.console, "PAT");
+}
+
+static bool bitmap_bit(const u8 *map, u32 part, u32 nr)
+{
+	return map[part * 1024 + nr / 8] >> (nr % 8) & 1;
+}
+
+/* An exit is skipped only where a row passes the direction through, and never for what has no row.
+ */
+static void test_bitmap_is_the_rows(void)
+{
+	u8 map[4096];
+
+	init();
+	msr_bitmap_build(&g.p, map);
+	for (u32 nr = 0; nr < 0x2000; nr++) {
+		for (u32 high = 0; high < 2; high++) {
+			const struct msr_row *r = msr_lookup(&g.p, nr + (high ? 0xc0000000 : 0));
+			u32 flags = r != NULL ? r->flags : 0;
+
+			EXPECT_EQ(!(flags & MSR_PASS_READ), bitmap_bit(map, high, nr));
+			EXPECT_EQ(!(flags & MSR_PASS_WRITE), bitmap_bit(map, 2 + high, nr));
+		}
+	}
+	msr_bitmap_intercept(map, MSR_IA32_FS_BASE, true, false);
+	EXPECT_TRUE(bitmap_bit(map, 1, 0x100));
+	EXPECT_FALSE(bitmap_bit(map, 3, 0x100));
+	msr_bitmap_intercept(map, MSR_KVM_SYSTEM_TIME_NEW, false,
+			     false); /* not covered: no effect */
+}
+
+/* Hypervisor memory is behind these: they must never pass. */
+static void test_dangerous_msrs_never_pass(void)
+{
+	static const u32 msrs[] = { MSR_IA32_RTIT_CTL,
+				    MSR_IA32_DS_AREA,
+				    MSR_IA32_BIOS_UPDT_TRIG,
+				    MSR_IA32_SMRR_PHYSBASE,
+				    MSR_IA32_DEBUGCTL,
+				    MSR_IA32_APIC_BASE,
+				    MSR_IA32_MTRR_DEF_TYPE,
+				    MSR_IA32_PERF_GLOBAL_CTRL,
+				    MSR_IA32_VMX_BASIC,
+				    MSR_IA32_FEATURE_CONTROL,
+				    MSR_IA32_XSS,
+				    MSR_IA32_TSC_ADJUST };
+	u8 map[4096];
+
+	init();
+	msr_bitmap_build(&g.p, map);
+	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++)
+		EXPECT_TRUE(bitmap_bit(map, 2, msrs[i]));
+}
+
+/* --- Exits --- */
+
+static void test_exit_registers(void)
+{
+	struct vp *vp = &g.vp[0];
+
+	init();
+	vp->regs.rcx = 0xffffffff00000000ull | MSR_IA32_TSC_ADJUST;
+	vp->regs.rax = 0x1111111122222222ull;
+	vp->regs.rdx = 0x3333333344444444ull;
+	EXPECT_EQ(EXIT_NEXT, exit_wrmsr(vp, NULL));
+	EXPECT_EQ(0x4444444422222222ull, vp->tsc_adjust);
+	EXPECT_EQ(EXIT_NEXT, exit_rdmsr(vp, NULL));
+	EXPECT_EQ(0x22222222, vp->regs.rax);
+	EXPECT_EQ(0x44444444, vp->regs.rdx);
+}
+
+static void test_unknown_msr_faults_and_keeps_registers(void)
+{
+	struct vp *vp = &g.vp[0];
+
+	init();
+	vp->regs = (struct gpr_regs){ .rcx = 0x12345678, .rax = 0xaaaabbbbccccddddull, .rdx = 7 };
+	EXPECT_EQ(EXIT_MSR_FAULT, exit_rdmsr(vp, NULL));
+	EXPECT_EQ(0xaaaabbbbccccddddull, vp->regs.rax);
+	EXPECT_EQ(7, vp->regs.rdx);
+	EXPECT_EQ(EXIT_MSR_FAULT, exit_wrmsr(vp, NULL));
+	exit_complete(vp, EXIT_MSR_FAULT);
+	EXPECT_EQ(EXC_GP, vp->event.info & 0xff);
+	EXPECT_EQ(1, vp->counters.c[COUNTER_MSR_GP]);
+	EXPECT_CONTAINS(fake.console, "0x12345678");
+}
+
+static void ignore(struct partition *p)
+{
+	p->config.ignore_msrs = true;
+	p->config.report_ignored_msrs = true;
+}
+
+static void test_ignore_msrs(void)
+{
+	u64 val = 5;
+
+	fake_guest_init(&g, 1, ignore);
+	log_reset();
+	EXPECT_EQ(MSR_OK, rd(0x12345678, &val));
+	EXPECT_EQ(0, val);
+	EXPECT_EQ(MSR_OK, wr(0x12345678, 1));
+	EXPECT_EQ(2, g.vp[0].counters.c[COUNTER_MSR_IGNORED]);
+	EXPECT_CONTAINS(fake.console, "ignored");
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_FEATURE_CONTROL, 1)); /* known rows keep their rules */
+}
+
+static void test_every_row_answers_without_host_msr(void)
+{
+	init();
+	fake.msr_count = 0; /* every physical MSR faults */
+	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
+		for (const struct msr_row *r = tables[t];
+		     r < tables[t] + (t == 0 ? msr_arch_row_count : 1); r++) {
+			u64 val = 0x5a5a;
+			enum msr_result res = rd(r->first, &val);
+
+			if (res == MSR_GP) /* nothing written on failure: it may be RAX */
+				EXPECT_EQ(0x5a5a, val);
+		}
+	}
+}
+
+/* --- Single registers --- */
+
+static void test_identity_registers(void)
+{
+	u64 val;
+
+	init();
+	EXPECT_EQ(MSR_OK, rd(MSR_IA32_FEATURE_CONTROL, &val));
+	EXPECT_EQ(1, val);
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_FEATURE_CONTROL, 5));
+	EXPECT_EQ(MSR_OK, rd(MSR_IA32_BIOS_SIGN_ID, &val));
+	EXPECT_EQ(0, val); /* the fake CPU has none */
+	fake_msr_set(MSR_IA32_BIOS_SIGN_ID, 0x2006e0500000000ull);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_BIOS_SIGN_ID, 0));
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_BIOS_UPDT_TRIG, 0x1000));
+	EXPECT_EQ(MSR_OK, rd(MSR_IA32_MCG_CAP, &val));
+	EXPECT_EQ(0, val & 0xff);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MCG_STATUS, 0));
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_MCG_STATUS, 1));
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_XSS, 0));
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_XSS, 0x100));
+	EXPECT_EQ(MSR_GP, rd(MSR_IA32_VMX_BASIC, &val));
+	EXPECT_EQ(MSR_GP, rd(MSR_IA32_PERF_GLOBAL_CTRL, &val));
+}
+
+static void test_misc_enable(void)
+{
+	u64 val;
+
+	init();
+	EXPECT_EQ(MSR_OK, rd(MSR_IA32_MISC_ENABLE, &val));
+	EXPECT_EQ(MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_UNAVAILABLE |
+			  MISC_ENABLE_PEBS_UNAVAILABLE,
+		  val);
+	fake_msr_set(MSR_IA32_MISC_ENABLE, MISC_ENABLE_PERFMON_AVAILABLE);
+	EXPECT_EQ(MSR_OK, rd(MSR_IA32_MISC_ENABLE, &val));
+	EXPECT_EQ(MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE, val);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, val)); /* writing back what was read is safe */
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, val | MISC_ENABLE_TURBO_DISABLE));
+	EXPECT_EQ(MSR_OK, rd(MSR_IA32_MISC_ENABLE, &val));
+	EXPECT_NE(0, val & MISC_ENABLE_TURBO_DISABLE);
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_MISC_ENABLE, val | MISC_ENABLE_XD_DISABLE));
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_MISC_ENABLE, val | MISC_ENABLE_LIMIT_CPUID));
+}
+
+static void test_arch_capabilities_promise_no_msr(void)
+{
+	u64 val;
+
+	init();
+	fake_msr_set(MSR_IA32_ARCH_CAPABILITIES, ~0ull);
+	EXPECT_EQ(MSR_OK, rd(MSR_IA32_ARCH_CAPABILITIES, &val));
+	EXPECT_EQ(0, val & (ARCH_CAP_TSX_CTRL | ARCH_CAP_MCU_CONTROL | ARCH_CAP_MISC_PACKAGE_CTLS |
+			    ARCH_CAP_XAPIC_DISABLE_STATUS | ARCH_CAP_FB_CLEAR_CTRL |
+			    ARCH_CAP_GDS_CTRL | ARCH_CAP_OVERCLOCKING_STATUS));
+	EXPECT_NE(0, val & ARCH_CAP_RDCL_NO);
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_ARCH_CAPABILITIES, 0));
+}
+
+static bool canonical48(u64 va)
+{
+	return va < 1ull << 47 || va >= ~0ull << 47;
+}
+
+static void test_bases_must_be_canonical(void)
+{
+	static const u32 msrs[] = { MSR_IA32_FS_BASE, MSR_IA32_GS_BASE, MSR_IA32_SYSENTER_ESP,
+				    MSR_IA32_SYSENTER_EIP };
+	static const u64 edges[] = { 0,          1ull << 46,  (1ull << 47) - 1,  1ull << 47,
+				     1ull << 55, ~0ull << 47, (~0ull << 47) - 1, ~0ull };
+
+	init();
+	for (size_t m = 0; m < ARRAY_SIZE(msrs); m++) {
+		for (size_t i = 0; i < ARRAY_SIZE(edges); i++) {
+			u64 val = 0;
+
+			EXPECT_EQ(canonical48(edges[i]) ? MSR_OK : MSR_GP, wr(msrs[m], edges[i]));
+			if (canonical48(edges[i])) {
+				EXPECT_EQ(MSR_OK, rd(msrs[m], &val));
+				EXPECT_EQ(edges[i], val);
+			}
+		}
+	}
+	fake.vmcs[VMCS_GUEST_CR4] |= CR4_LA57;
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_FS_BASE, 1ull << 55));
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_FS_BASE, 1ull << 56));
+}
+
+static void test_efer_pat_debugctl_rules(void)
+{
+	u64 efer = EFER_SCE | EFER_LME | EFER_NXE;
+
+	init();
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_EFER, efer)); /* LMA stays: read only */
+	EXPECT_EQ(efer | EFER_LMA, fake.vmcs[VMCS_GUEST_EFER]);
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_EFER, EFER_SCE)); /* LME with paging on */
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_EFER, efer | BIT64(12)));
+	fake.vmcs[VMCS_GUEST_CR0] &= ~CR0_PG;
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_EFER, EFER_SCE));
+	for (u32 type = 0; type < 256; type++) {
+		bool good = type <= 7 && type != 2 && type != 3;
+		u64 pat = (PAT_RESET & ~0xff0000ull) | (u64)type << 16;
+
+		EXPECT_EQ(good ? MSR_OK : MSR_GP, wr(MSR_IA32_PAT, pat));
+	}
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_DEBUGCTL, DEBUGCTL_BTF | DEBUGCTL_LBR));
+	EXPECT_EQ(DEBUGCTL_BTF, fake.vmcs[VMCS_GUEST_DEBUGCTL]);
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_DEBUGCTL, DEBUGCTL_BTS));
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_DEBUGCTL, DEBUGCTL_TR));
+}
+
+/* --- TSC (rule T2) --- */
+
+/* After any sequence of writes the three views agree: MSR, ADJUST, VMCS offset. */
+static void test_tsc_writes_keep_views_equal(void)
+{
+	u64 expect_adjust = 0;
+
+	init();
+	for (u32 i = 0; i < 1000; i++) {
+		u64 val = test_rng(), got;
+
+		fake.tsc += test_rng() & 0xffffff;
+		if (test_rng() & 1) {
+			expect_adjust += val - (fake.tsc + g.vp[0].tsc_offset);
+			EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC, val));
+			EXPECT_EQ(MSR_OK, rd(MSR_IA32_TSC, &got));
+			EXPECT_EQ(val, got);
+		} else {
+			expect_adjust = val;
+			EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC_ADJUST, val));
+		}
+		EXPECT_EQ(MSR_OK, rd(MSR_IA32_TSC_ADJUST, &got));
+		EXPECT_EQ(expect_adjust, got);
+		EXPECT_EQ(expect_adjust, g.vp[0].tsc_offset);
+		EXPECT_EQ(expect_adjust, fake.vmcs[VMCS_TSC_OFFSET]);
+		EXPECT_EQ(expect_adjust == 0, g.p.clock.synced);
+	}
+	EXPECT_NE(0, fake.vmcs[VMCS_PROC_BASED_CTLS] & PROC_USE_TSC_OFFSETTING);
+	EXPECT_EQ(0, g.vp[1].tsc_offset);
+}
+
+static void test_unchanged_tsc_costs_nothing(void)
+{
+	init();
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC, fake.tsc));
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC_ADJUST, 0));
+	EXPECT_EQ(0, fake.vmcs[VMCS_PROC_BASED_CTLS] & PROC_USE_TSC_OFFSETTING);
+	EXPECT_TRUE(g.p.clock.synced);
+}
+
+static void test_all_vps_moved_alike_are_synced_again(void)
+{
+	init();
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], MSR_IA32_TSC_ADJUST, 1000));
+	EXPECT_FALSE(g.p.clock.synced);
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[1], MSR_IA32_TSC_ADJUST, 1000));
+	EXPECT_TRUE(g.p.clock.synced);
+}
+
+TEST_MAIN(TEST(test_lookup_equals_linear_search), TEST(test_probes_are_short),
+	  TEST(test_overlap_is_refused_by_name), TEST(test_bitmap_is_the_rows),
+	  TEST(test_dangerous_msrs_never_pass), TEST(test_exit_registers),
+	  TEST(test_unknown_msr_faults_and_keeps_registers), TEST(test_ignore_msrs),
+	  TEST(test_every_row_answers_without_host_msr), TEST(test_identity_registers),
+	  TEST(test_misc_enable), TEST(test_arch_capabilities_promise_no_msr),
+	  TEST(test_bases_must_be_canonical), TEST(test_efer_pat_debugctl_rules),
+	  TEST(test_tsc_writes_keep_views_equal), TEST(test_unchanged_tsc_costs_nothing),
+	  TEST(test_all_vps_moved_alike_are_synced_again))

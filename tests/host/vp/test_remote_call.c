@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/vp/remote_call.c: the kick of the fake port runs the other CPU, or does not. */
+#include "tests/host/models/apic_vp.h"
+
+#include "tests/host/fakes/fake.h"
+
+static u32 calls;
+static const struct vp *called_on;
+
+static void count_call(struct vp *vp, void *arg)
+{
+	calls++;
+	called_on = fake.cpu_vp;
+	EXPECT_TRUE(vp == fake.cpu_vp);
+	EXPECT_TRUE(arg == &calls);
+}
+
+static void init(void)
+{
+	apic_test_init(3, false);
+	for (u32 i = 0; i < 3; i++)
+		at.vp[i].entered = true;
+	at.p.clock.tsc_hz = APIC_TEST_TSC_HZ;
+	fake.tsc_step = 1000;
+	fake.cpu_vp = &at.vp[0];
+	calls = 0;
+}
+
+/* The other CPU comes out of its guest and looks at its work. */
+static void run_kicked(struct vp *vp)
+{
+	struct vp *self = fake.cpu_vp;
+
+	fake.cpu_vp = vp;
+	(void)vp_prepare_entry(vp);
+	fake.cpu_vp = self;
+}
+
+static void test_runs_there_once(void)
+{
+	init();
+	fake.kick = run_kicked;
+	EXPECT_TRUE(remote_call(&at.vp[2], count_call, &calls));
+	EXPECT_EQ(1, calls);
+	EXPECT_TRUE(called_on == &at.vp[2]);
+	run_kicked(&at.vp[2]);
+	EXPECT_EQ(1, calls);
+	EXPECT_TRUE(remote_call(&at.vp[2], count_call, &calls));
+	EXPECT_EQ(2, calls);
+}
+
+static void test_own_cpu_needs_no_kick(void)
+{
+	init();
+	EXPECT_TRUE(remote_call(&at.vp[0], count_call, &calls));
+	EXPECT_EQ(1, calls);
+	EXPECT_EQ(0, fake.kick_count);
+}
+
+static void test_a_sleeper_goes_on_sleeping(void)
+{
+	init();
+	fake.kick = run_kicked;
+	at.vp[1].state = VP_WAIT_SIPI;
+	EXPECT_TRUE(remote_call(&at.vp[1], count_call, &calls));
+	EXPECT_EQ(VP_WAIT_SIPI, at.vp[1].state);
+}
+
+static void test_who_does_not_answer_is_given_up(void)
+{
+	init();
+	EXPECT_FALSE(remote_call(&at.vp[1], count_call, &calls));
+	run_kicked(&at.vp[1]); /* too late: the call was withdrawn */
+	EXPECT_EQ(0, calls);
+	at.vp[1].entered = false;
+	EXPECT_FALSE(remote_call(&at.vp[1], count_call, &calls));
+	EXPECT_EQ(1, fake.kick_count);
+}
+
+static void call_back(struct vp *vp)
+{
+	struct vp *self = fake.cpu_vp;
+
+	fake.kick = NULL;
+	fake.cpu_vp = vp;
+	/* What vp's remote_call() does up to its wait. */
+	vp->remote.fn = count_call;
+	vp->remote.arg = &calls;
+	vp->remote.done = false;
+	self->remote.incoming = &vp->remote;
+	self->work |= VP_WORK_CALL;
+	fake.cpu_vp = self;
+}
+
+/* Two that call each other: each serves the other while it waits. */
+static void test_a_waiting_caller_serves(void)
+{
+	init();
+	fake.kick = call_back;
+	EXPECT_FALSE(remote_call(&at.vp[1], count_call, &calls)); /* it never answers itself */
+	EXPECT_TRUE(at.vp[1].remote.done);
+	EXPECT_EQ(1, calls);
+	EXPECT_TRUE(called_on == &at.vp[0]);
+}
+
+TEST_MAIN(TEST(test_runs_there_once), TEST(test_own_cpu_needs_no_kick),
+	  TEST(test_a_sleeper_goes_on_sleeping), TEST(test_who_does_not_answer_is_given_up),
+	  TEST(test_a_waiting_caller_serves))
