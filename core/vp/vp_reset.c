@@ -93,7 +93,9 @@ void vp_reset(struct vp *vp, bool init)
 	if (!init) {
 		hw_vmwrite(VMCS_GUEST_PAT, PAT_RESET);
 		vp->xcr0 = XCR0_X87;
-		hw_xsetbv(vp->xcr0);
+		/* Without XSAVE there is no XCR0, and CR4.OSXSAVE is clear in root, too: #UD. */
+		if (vp->partition->machine.xcr0_supported != 0)
+			hw_xsetbv(vp->xcr0);
 	}
 	vp->unhalted = 0;
 	if (vp->state == VP_HALTED) /* no event ended this block */

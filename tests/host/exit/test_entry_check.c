@@ -52,6 +52,17 @@ static void enter(enum entry_mode mode)
 	load_set_entry(vp, &plan);
 }
 
+/* Without XSAVE, XSETBV is #UD: seen in nested KVM with `-cpu host,-xsave`. */
+static void test_reset_without_xsave_leaves_xcr0_alone(void)
+{
+	reset_vp();
+	EXPECT_EQ(0, fake.xsetbvs);
+	g.p.machine.xcr0_supported = XCR0_X87 | XCR0_SSE;
+	vp_reset(vp, false);
+	EXPECT_EQ(1, fake.xsetbvs);
+	EXPECT_EQ(XCR0_X87, fake.xcr0);
+}
+
 static void test_reset_state_passes(void)
 {
 	reset_vp();
@@ -222,6 +233,6 @@ static void test_init_ends_nmi_blocking(void)
 	EXPECT_TRUE(vp->proc_ctls & PROC_NMI_WINDOW_EXITING);
 }
 
-TEST_MAIN(TEST(test_init_ends_nmi_blocking), TEST(test_reset_state_passes),
-	  TEST(test_entry_state_passes), TEST(test_real_mode_entry),
+TEST_MAIN(TEST(test_init_ends_nmi_blocking), TEST(test_reset_without_xsave_leaves_xcr0_alone),
+	  TEST(test_reset_state_passes), TEST(test_entry_state_passes), TEST(test_real_mode_entry),
 	  TEST(test_controls_are_written), TEST(test_every_check_names_its_failure))
