@@ -26,7 +26,7 @@ static struct guest_image images[BOOT_MODULES_MAX];
 static struct guest_image modules[BOOT_MODULES_MAX];
 static struct load_plan plan;
 static struct e820_busy busy;
-static char loader[64];        /* our name, for the guest */
+static char loader[128];       /* who loads the guest, as it is told */
 static struct e820_map memory; /* as the guest sees it */
 static struct e820_map idle;   /* the same without what EFI boot services used */
 
@@ -149,7 +149,12 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 		.passed = &bi->passed,
 	};
 
-	fmt_print(loader, sizeof(loader), "Kensho %s", kensho_version);
+	/*
+	 * Guests derive habits from the name: Xen takes the first word off its command line unless
+	 * a GRUB 2 loaded it. That is still who did, and who put the words there.
+	 */
+	fmt_print(loader, sizeof(loader), "%s%sKensho %s", bi->loader,
+		  bi->loader[0] != 0 ? ", " : "", kensho_version);
 	e820_public(&p->memory, &memory);
 	if (b->options.guest == GUEST_DISK0)
 		return plan_disk(b);
