@@ -64,7 +64,8 @@
 
 /* struct setup_header */
 #define BP_SETUP_SECTS      0x1f1u
-#define BP_SYSSIZE          0x1f4u
+#define BP_SYSSIZE          0x1f4u /* paragraphs of 16 bytes, the last one filled up */
+#define BP_PARAGRAPH        16u
 #define BP_BOOT_FLAG        0x1feu
 #define BP_JUMP             0x200u
 #define BP_HEADER           0x202u

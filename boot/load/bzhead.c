@@ -72,6 +72,8 @@ static bool release_has_crc(const char *s)
 {
 	u32 n[2] = { 0, 0 };
 
+	if (*s < '0' || *s > '9')
+		return false; /* no Linux: memtest86+ speaks the protocol, too, and appends none */
 	for (u32 i = 0; i < 2; i++, s++) {
 		for (; *s >= '0' && *s <= '9' && n[i] < 10000; s++)
 			n[i] = n[i] * 10 + (u32)(*s - '0');
@@ -93,7 +95,7 @@ static void fields_read(const u8 *data, struct bzimage *bz)
 	bz->pref_address = get_u64(data + BP_PREF_ADDRESS);
 	bz->is_relocatable = data[BP_RELOCATABLE] != 0;
 	bz->setup_len = ((data[BP_SETUP_SECTS] != 0 ? data[BP_SETUP_SECTS] : 4) + 1u) * 512;
-	bz->code_len = (u64)get_u32(data + BP_SYSSIZE) * 16;
+	bz->code_len = (u64)get_u32(data + BP_SYSSIZE) * BP_PARAGRAPH;
 	bz->init_size = umax64(get_u32(data + BP_INIT_SIZE), bz->code_len);
 }
 
@@ -132,11 +134,13 @@ err_t bzimage_parse(const u8 *data, u64 len, struct bzimage *bz, struct load_pla
 				 len);
 	fields_read(data, bz);
 	TRY(fields_check(bz, out));
-	if (bz->setup_len + bz->code_len > len)
+	/* syssize counts paragraphs: the file may end anywhere in the last one. */
+	if (bz->setup_len + bz->code_len > len + BP_PARAGRAPH - 1)
 		return plan_fail(
 			out, ERR_INVAL,
 			"kernel image is truncated: it has %llu bytes of %llu; copy it again", len,
 			bz->setup_len + bz->code_len);
+	bz->code_len = umin64(bz->code_len, len - bz->setup_len);
 	release_read(data, len, bz);
 	if (release_has_crc(bz->release) && !crc_is_good(data, bz))
 		return corrupt(out, "its CRC-32 is wrong");
