@@ -58,7 +58,7 @@ struct cpu {
 
 static struct cpu cpus[SMP_MAX];
 static volatile bool quit, is_flood, is_cluster;
-static bool hlt_ends; /* a kick ends CLI; HLT: the row of suites.cfg says where and why */
+static bool hlt_ends; /* a kick ends CLI; HLT: tests/run/suites/smp.cfg says where and why */
 static u32 seed, victim, restarts;
 static volatile u32 text_taken;
 static char text[200];

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Assertions on a finished run that are more than a regular expression.
 
-A check is named in suites.cfg (`check = NAME`), gets the Run and returns a list of complaints.
+A check is named in suites/*.cfg (`check = NAME`), gets the Run and returns a list of complaints.
 """
 
 import bisect

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Guest images for the rows of suites.cfg, the broken ones among them.
+"""Guest images for the rows of suites/*.cfg, the broken ones among them.
 
 image(NAME, directory, append) returns the multiboot2 modules. Names:
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Run rows of suites.cfg, J emulators at a time, each in build/runs/NAME.
+"""Run rows of suites/*.cfg, J emulators at a time, each in build/runs/NAME.
 
     tests/run/run.py [--when ci|nightly|all] [REGEX]
 
@@ -9,7 +9,6 @@ Results go to build/results.tsv as run:NAME, and run:NAME/TEST for the lines of 
 
 import argparse
 import concurrent.futures
-import configparser
 import os
 import re
 import shutil
@@ -30,6 +29,7 @@ import images  # noqa: E402
 import mkiso  # noqa: E402
 import picture  # noqa: E402
 import screen_text  # noqa: E402
+import suites  # noqa: E402
 
 RUNS = results.ROOT / "build/runs"
 LONG = "x=" + "0123456789" * 300        # longer than any bzImage's cmdline_size
@@ -38,13 +38,6 @@ NOISE = re.compile(r"ALSA lib|0{11}i\[|=====")
 BANNER = "a type-1 hypervisor"
 HANG_S = 20                             # silence after which another last line is final
 QUIET_S = 1                             # how long a stopped machine must stay silent
-
-
-def load_rows():
-    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",),
-                                       comment_prefixes=("#",), strict=True)
-    parser.read(results.ROOT / "tests/run/suites.cfg")
-    return {name: dict(parser[name]) for name in parser.sections()}
 
 
 def lines(text):
@@ -357,7 +350,12 @@ def main(argv):
     parser.add_argument("--when", choices=("ci", "nightly", "all"), default="all")
     parser.add_argument("pattern", nargs="?", default="")
     args = parser.parse_args(argv)
-    rows = {name: row for name, row in load_rows().items()
+    try:
+        table = suites.load()
+    except suites.SuiteError as err:
+        results.record("run:suites", "fail", str(err))
+        return 1
+    rows = {name: row for name, row in table.items()
             if re.search(args.pattern, f"run:{name}") and args.when in ("all", row["when"])}
     if not rows:
         return 0
