@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make test`, `make check`, `make nightly`: every stage in order, then one line that counts.
 
-ONLY=REGEX runs only what matches, and then does not ask whether every mapped test ran.
+ONLY=REGEX runs only what matches, and then does not ask whether every test of tests/requirements ran.
 """
 
 import os
@@ -11,11 +11,11 @@ import subprocess
 import sys
 import time
 
-import check_map
 import coverage
 import fuzz
 import host
 import mutate
+import requirements
 import results
 import run
 
@@ -76,8 +76,8 @@ def main(kind):
         stage("guest runs")
         run.main(["--when", "ci", only])
         if not only:
-            stage("issue map")
-            check_map.main()
+            stage("requirements")
+            requirements.main()
     return results.summary()
 
 

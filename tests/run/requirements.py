@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Fail when a test named in docs/*-tests.tsv did not run in this `make test`.
+"""Fail when a test named in tests/requirements/*.tsv did not run in this `make test`.
 
-Rows of those files: issue item <tab> test name [, test name ...]. A name may be a file or a row
-(`host:test_mb2`, `run:linux-boot`): then something below it must have run. `{2 4 8}` in a name
-stands for each of its words. Lines with # are comments. A name that was skipped counts as not run.
+One file per area, one line per requirement: what is required <tab> test [, test ...]. A test is a
+name of build/results.tsv. It may be a file or a row (`host:test_mb2`, `run:linux-boot`): then
+something below it must have run. `{2 4 8}` in a name stands for each of its words. A name that was
+skipped counts as not run. A line that starts with `# ` is a heading or a remark; letters with a
+number in parentheses, as (K1), are rules of docs/design.md.
 """
 
 import re
@@ -30,10 +32,10 @@ def ran(name, done):
 
 def main():
     done, bad = results.load(), 0
-    for path in sorted((results.ROOT / "docs").glob("*-tests.tsv")):
+    for path in sorted((results.ROOT / "tests/requirements").glob("*.tsv")):
         missing = []
         for line in path.read_text().splitlines():
-            if not line.strip() or line.startswith("#"):
+            if not line.strip() or line.startswith("# "):
                 continue
             item, _, names = line.partition("\t")
             wanted = [full for n in names.replace("\t", ",").split(",") if n.strip()
@@ -42,7 +44,7 @@ def main():
                 missing.append(f"{item}: names no test")
             missing += [f"{item}: {name} did not run" for name in wanted if not ran(name, done)]
         bad += bool(missing)
-        results.record(f"map:{path.name}", "fail" if missing else "pass", "\n".join(missing))
+        results.record(f"requirements:{path.stem}", "fail" if missing else "pass", "\n".join(missing))
     return 1 if bad else 0
 
 
