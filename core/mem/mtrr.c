@@ -52,6 +52,20 @@ static u64 host_msr(u32 msr)
 	return hw_rdmsr_safe(msr, &val) == ERR_NONE ? val : 0;
 }
 
+/*
+ * The guest's physical addresses may be narrower than the machine's (CPUID 0x80000008 and the EPT
+ * end at 48 bits). The registers must fit what the guest is told, or it gets #GP for writing back
+ * what it has read. A range above what it can reach is off; cut, its base would lie somewhere else.
+ */
+static void variable_fit(struct mtrr_state *m, u32 i)
+{
+	u64 reachable = GENMASK64(m->phys_bits - 1, 0);
+
+	if (m->base[i] & ~reachable)
+		m->base[i] = m->mask[i] = 0;
+	m->mask[i] &= reachable;
+}
+
 void mtrr_init_from_host(struct mtrr_state *m, u32 phys_bits)
 {
 	memset(m, 0, sizeof(*m));
@@ -63,6 +77,7 @@ void mtrr_init_from_host(struct mtrr_state *m, u32 phys_bits)
 	for (u32 i = 0; i < m->var_count; i++) {
 		m->base[i] = host_msr(MSR_IA32_MTRR_PHYSBASE0 + 2 * i);
 		m->mask[i] = host_msr(MSR_IA32_MTRR_PHYSMASK0 + 2 * i);
+		variable_fit(m, i);
 	}
 	if (m->cap & MTRRCAP_FIX) {
 		for (u32 i = 0; i < ARRAY_SIZE(fixed_ranges); i++)

@@ -19,7 +19,11 @@ struct mtrr_state {
 	u32 phys_bits;
 };
 
-/* mtrr_init_from_host() - start as a copy of the machine's registers, read by the hw port. */
+/*
+ * mtrr_init_from_host() - start as a copy of the machine's registers, read by the hw port, as far
+ * as
+ * @phys_bits, the guest's physical-address width, reach.
+ */
 void mtrr_init_from_host(struct mtrr_state *m, u32 phys_bits);
 
 /* mtrr_applied() - the registers that the EPT's types follow: the last that a VP enabled. */

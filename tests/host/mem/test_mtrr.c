@@ -250,7 +250,30 @@ static void test_a_difference_flushes_without_locks(void)
 	EXPECT_EQ(2, fake.kick_count);
 }
 
-TEST_MAIN(TEST(test_every_page_has_the_model_type), TEST(test_uniform_means_every_page_alike),
-	  TEST(test_edges_of_the_address_space), TEST(test_short_mask_is_one_block),
-	  TEST(test_starts_as_the_machine), TEST(test_writes_are_validated),
-	  TEST(test_only_a_difference_rebuilds), TEST(test_a_difference_flushes_without_locks))
+/* MAXPHYADDR 52, of which the guest has 48: it can write back whatever it reads. */
+static void test_what_is_read_can_be_written(void)
+{
+	u64 val;
+
+	fake_guest_init(&g, 1, NULL);
+	fake_msr_set(MSR_IA32_MTRRCAP, 2);
+	fake_msr_set(MSR_IA32_MTRR_PHYSBASE0, 0x80000000 | MT_UC);
+	fake_msr_set(MSR_IA32_MTRR_PHYSMASK0, 0xfffff80000000ull | MTRR_PHYSMASK_V);
+	fake_msr_set(MSR_IA32_MTRR_PHYSBASE0 + 2, BIT64(50) | MT_UC); /* out of the guest's reach */
+	fake_msr_set(MSR_IA32_MTRR_PHYSMASK0 + 2, 0xfffff80000000ull | MTRR_PHYSMASK_V);
+	mtrr_init_from_host(&g.vp[0].mtrr, 48);
+	for (u32 msr = MSR_IA32_MTRR_PHYSBASE0; msr < MSR_IA32_MTRR_PHYSBASE0 + 4; msr++) {
+		EXPECT_EQ(MSR_OK, msr_read(&g.vp[0], msr, &val));
+		EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], msr, val));
+	}
+	EXPECT_EQ(MSR_OK, msr_read(&g.vp[0], MSR_IA32_MTRR_PHYSMASK0, &val));
+	EXPECT_EQ(0xffff80000000ull | MTRR_PHYSMASK_V, val);
+	EXPECT_EQ(MT_UC, mtrr_type(&g.vp[0].mtrr, 0x80000000, PAGE, NULL));
+	EXPECT_EQ(0, g.vp[0].mtrr.mask[1]); /* not at 0, where a base without bit 50 would be */
+}
+
+TEST_MAIN(TEST(test_what_is_read_can_be_written), TEST(test_every_page_has_the_model_type),
+	  TEST(test_uniform_means_every_page_alike), TEST(test_edges_of_the_address_space),
+	  TEST(test_short_mask_is_one_block), TEST(test_starts_as_the_machine),
+	  TEST(test_writes_are_validated), TEST(test_only_a_difference_rebuilds),
+	  TEST(test_a_difference_flushes_without_locks))
