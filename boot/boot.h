@@ -68,30 +68,6 @@ void boot_platform(struct boot_state *b);
 /* relocate.c: choose the hypervisor region, move into it, hand the rest to page_alloc. */
 void boot_relocate(struct boot_state *b);
 
-/* test_fault.c: option test_fault: break deliberately. Returns unless test_fault_at=boot. */
-void boot_test_fault(struct boot_state *b);
-
-/* test_fault=pause: all VPs stay in root for 500 ms, 1 s after the start and every 5 s from then
- * on. */
-void boot_test_pause(const struct options *o, struct vp *vp);
-
-/* test_fault=wide_window: rule K1 shows where the emulator's kicks are too slow for it. */
-void boot_test_window(const struct options *o);
-
-/* boot_test_cpu() - test_fault=cpuN: @vp panics while the others run the guest; other names: later,
- * from a timer of @vp. Its own CPU, before its first entry. */
-void boot_test_cpu(const struct options *o, struct vp *vp);
-
-/* test_fault=caps1: the CPU with APIC ID 1 gets other capabilities than it has. */
-void boot_test_caps(u32 apic_id, struct vmx_caps *caps);
-
-/* test_fault=vmxoff1: the firmware has locked VMX off on the CPU with APIC ID 1. */
-void boot_test_vmx_cpu(u32 apic_id, struct vmx_cpu *cpu);
-
-/* test_fault=lost1: the CPU whose APIC ID is the number of the step of its start, 1 or 2, takes 1.5
- * seconds for it. */
-void boot_test_lost(u32 apic_id, u32 step, u64 tsc_hz);
-
 /* start.c: VMX, the partition, VP 0, its first instruction. */
 NORETURN void boot_start(struct boot_state *b);
 
@@ -130,9 +106,6 @@ void boot_fill_vmcs(struct vp *vp, void *page);
 /* selftest.c: option selftest=. VP 0, its CPU, in VMX, all others parked; @vmcs_page: of VP 0. */
 void boot_selftest(struct boot_state *b, struct partition *p, const struct boot_vmx *vmx,
 		   void *vmcs_page);
-
-/* test_fault=selftest_*: what the self test must find. */
-void boot_test_selftest(const struct options *o, struct partition *p);
 
 /* requests.c: dump what the log console or stats= ask for, from now on. VP 0, its CPU. */
 void boot_start_requests(struct vp *vp);

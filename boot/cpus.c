@@ -12,6 +12,7 @@
 #include "arch/x86/smp.h"
 #include "arch/x86/vmx.h"
 #include "boot/boot.h"
+#include "boot/test_fault.h"
 #include "core/diag/log.h"
 #include "core/lib/bits.h"
 #include "core/mem/page_alloc.h"
@@ -29,7 +30,6 @@ struct ap {
 	struct percpu pc; /* first: the AP gets its address */
 	struct vp *vp;
 	void *vmxon_page, *vmcs_page;
-	const struct options *options;
 	u64 tsc_hz;           /* also the ticks that a step may take */
 	const char *left_out; /* why, NULL: it has joined */
 	u32 state;            /* enum ap_state */
@@ -79,13 +79,13 @@ static NORETURN void ap_main(struct percpu *pc)
 
 	percpu_load(pc, pc->stacks, pc->cpu);
 	smp_arrived(pc);
-	boot_test_lost(pc->apic_id, 1, ap->tsc_hz);
+	test_point(TEST_AP_STEP, &(u32){ 1 });
 	answer_tsc(ap);
 	if (lapic_init() != ERR_NONE)
 		ap->left_out = "its local APIC is disabled";
 	else
 		ap->left_out = boot_adopt_cpu(ap->vp, ap->vmxon_page, ap->vmcs_page);
-	boot_test_lost(pc->apic_id, 2, ap->tsc_hz);
+	test_point(TEST_AP_STEP, &(u32){ 2 });
 	if (!settle(ap, AP_SETTLED))
 		end_late(ap);
 	if (ap->left_out)
@@ -93,7 +93,7 @@ static NORETURN void ap_main(struct percpu *pc)
 	while (!LOAD_ACQUIRE(released))
 		cpu_pause();
 	STORE_RELEASE(ap->vp->entered, true);
-	boot_test_cpu(ap->options, ap->vp);
+	test_point(TEST_ENTRY, ap->vp);
 	vmx_run(ap->vp);
 }
 
@@ -177,7 +177,6 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 		return;
 	}
 	ap->vp = boot_create_vp(p, apic_id);
-	ap->options = &b->options;
 	ap->tsc_hz = b->tsc.tsc_hz;
 	left_out = bring_up(ap, &offset, &error);
 	if (left_out) {

@@ -4,6 +4,7 @@
  */
 #include "arch/x86/percpu.h"
 #include "boot/report.h"
+#include "boot/test_fault.h"
 #include "core/diag/log.h"
 #include "core/hw.h"
 
@@ -21,6 +22,7 @@ void boot_main(u32 mb2_pa)
 	boot_acpi(&boot);
 	boot_bios(&boot);
 	report_firmware(&boot);
+	test_fault_choose(&boot.options);
 
 	/* Into our own memory, W^X; the old image and the loader's data are dead after this. */
 	boot_relocate(&boot);
@@ -30,7 +32,7 @@ void boot_main(u32 mb2_pa)
 
 	boot_platform(&boot);
 	report_platform(&boot);
-	boot_test_fault(&boot);
+	test_point(TEST_BOOT, &boot);
 
 	boot_start(&boot);
 }

@@ -12,6 +12,7 @@
 #include "arch/x86/paging.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/tsc.h"
+#include "boot/test_fault.h"
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/fmt.h"
@@ -358,7 +359,7 @@ void boot_selftest(struct boot_state *b, struct partition *p, const struct boot_
 	if (b->options.selftest == SELFTEST_OFF)
 		return;
 	s = (struct selftest){ .b = b, .p = p, .vp = p->vp[0], .vmx = vmx };
-	boot_test_selftest(&b->options, p);
+	test_point(TEST_SELFTEST, p);
 	run_all(&s, &t);
 	boot_fill_vmcs(s.vp, vmcs_page);
 	if (t.failed != 0)

@@ -12,6 +12,7 @@
 #include "arch/x86/vmx.h"
 #include "arch/x86/vmx_insn.h"
 #include "boot/selftest.h"
+#include "boot/test_fault.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/mem/page_alloc.h"
@@ -196,13 +197,12 @@ static const char *check_round_trip(struct selftest *s)
 }
 
 /* Ticks from entry to the exit that @span ticks of the timer make; 0: no entry. */
-static u64 time_timer(struct selftest *s, u64 *span, u64 rate)
+static u64 time_timer(struct selftest *s, u64 *span)
 {
 	u64 start;
 
 	*span = hw_timer_arm(s->b->tsc.tsc_hz / TIMER_PER_S);
-	if (strcmp(s->b->options.test_fault, "selftest_timer") == 0)
-		hw_vmwrite(VMCS_VMX_PREEMPTION_TIMER_VALUE, 2 * *span / rate);
+	test_point(TEST_TIMER, NULL);
 	start = rdtsc();
 	return run_at(s, guest_probe_spin, 0) ? rdtsc() - start : 0;
 }
@@ -214,7 +214,7 @@ static const char *check_timer(struct selftest *s)
 	u64 span = 0, took = ~0ull;
 
 	for (u32 i = 0; i < TIMER_TRIES; i++) {
-		u64 ticks = time_timer(s, &span, rate);
+		u64 ticks = time_timer(s, &span);
 
 		if (ticks == 0)
 			return no_entry();

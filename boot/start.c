@@ -17,6 +17,7 @@
 #include "arch/x86/vmx_ctls.h"
 #include "boot/load/load.h"
 #include "boot/report.h"
+#include "boot/test_fault.h"
 #include "core/dev/testdev.h"
 #include "core/diag/log.h"
 #include "core/lib/string.h"
@@ -267,12 +268,12 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 	const char *why;
 
 	vmx_read_cpu(&cpu);
-	boot_test_vmx_cpu(vp->apic_id, &cpu);
+	test_point(TEST_VMX_CPU, &cpu);
 	why = vmx_left_out(&cpu);
 	if (why)
 		return why;
 	vmx_read_caps(&caps);
-	boot_test_caps(vp->apic_id, &caps);
+	test_point(TEST_VMX_CAPS, &caps);
 	why = vmx_caps_difference(&caps, &vmx.caps);
 	if (!why)
 		why = vmx_on(&cpu, &caps, vmxon_page);
@@ -306,7 +307,7 @@ static struct vp *decide(struct boot_state *b, struct partition *p)
 	report_cpu(b, &vmx);
 	hw_vmx_init(&vmx.caps);
 	decide_mitigations(&b->options);
-	boot_test_window(&b->options);
+	test_point(TEST_PATCH, NULL);
 	create_partition(b, p, vmx.cpu.has_hypervisor);
 	decide_controls(p);
 	vp = boot_create_vp(p, this_cpu()->apic_id);
@@ -336,7 +337,6 @@ void boot_start(struct boot_state *b)
 	boot_selftest(b, p, &vmx, vmcs_page);
 	boot_hide_cpus(b, p);
 	boot_start_requests(vp);
-	boot_test_pause(&b->options, vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	load_set_entry(vp, boot_load_guest()); /* the cursor stays from here on */
 	if (p->testdev)
@@ -344,6 +344,6 @@ void boot_start(struct boot_state *b)
 	console_handover();
 	boot_release_cpus();
 	WRITE_ONCE(vp->entered, true);
-	boot_test_cpu(&b->options, vp);
+	test_point(TEST_ENTRY, vp);
 	vmx_run(vp);
 }

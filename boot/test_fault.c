@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Option test_fault: break the hypervisor deliberately, to test what a bug looks like.
+ * Option test_fault=: what the rows of TEST_FAULTS do where they strike.
  *
- * Context: boot, after the move.
+ * Context: as enum test_point says.
  */
+#include "boot/test_fault.h"
+
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/msr.h"
@@ -14,34 +16,56 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/mitigation.h"
 #include "arch/x86/percpu.h"
-#include "arch/x86/vmx_caps.h"
 #include "boot/boot.h"
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/compiler.h"
-#include "core/lib/string.h"
 #include "core/partition.h"
 #include "core/vp/pause.h"
 #include "core/vp/vp.h"
+#include "drivers/console.h"
 
-#define FAULT_MS 300u /* of the guest's time until the fault */
+#define GUEST_MS 300u /* of the guest's time until TEST_GUEST */
+
+#define DECLARE(name, point, help) static void strike_##name(void *arg);
+TEST_FAULTS(DECLARE)
+#undef DECLARE
+
+static const struct row {
+	const char *name;
+	const char *help;
+	enum test_point point;
+	void (*strike)(void *arg);
+} rows[] = {
+#define ROW(name, point, help) { #name, help, TEST_##point, strike_##name },
+	TEST_FAULTS(ROW)
+#undef ROW
+};
+
+static void strike_help(void *arg)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
+		log_info("  %-15s %s", rows[i].name, rows[i].help);
+	console_flush();
+	hw_halt();
+}
 
 /* volatile throughout: the compiler must not see through the crime. */
 
-static void fault_page(void)
+static void strike_page_fault(void *arg)
 {
 	volatile u64 addr = 16; /* a member of a NULL structure */
 
 	*(volatile u32 *)addr = 1;
 }
 
-static void fault_text(void)
+static void strike_write_text(void *arg)
 {
 	*(volatile u8 *)text_start = 0xcc; /* text is not writable */
 }
 
-static void fault_exec(void)
+static void strike_exec_data(void *arg)
 {
 	static u8 code[] = { 0xc3 };
 	void (*volatile f)(void) = (void (*)(void))(u64)code; /* data is not executable */
@@ -49,7 +73,7 @@ static void fault_exec(void)
 	f();
 }
 
-static void fault_assert(void)
+static void strike_assert(void *arg)
 {
 	volatile u32 two = 2;
 
@@ -64,12 +88,12 @@ static NOINLINE u32 recurse(u32 depth)
 	return depth == ~0u ? 0 : recurse(depth + 1) + frame[0];
 }
 
-static void fault_stack(void)
+static void strike_stack(void *arg)
 {
 	(void)recurse(0); /* into the guard page */
 }
 
-static NOINLINE void fault_smash(void)
+static NOINLINE void strike_smash(void *arg)
 {
 	volatile char buf[16];
 	volatile char *volatile p = buf;
@@ -78,32 +102,32 @@ static NOINLINE void fault_smash(void)
 		p[i] = 0x55; /* over the canary */
 }
 
-static void fault_ud(void)
+static void strike_ud(void *arg)
 {
 	__builtin_trap();
 }
 
 /* A #PF whose gate is not present: #NP while delivering a page fault is a double fault. */
-static void fault_double(void)
+static void strike_double_fault(void *arg)
 {
 	host_idt[14].low = 0;
-	fault_page();
+	strike_page_fault(NULL);
 }
 
 /* The next VM entry fails when it loads the guest state: paging without protection. */
-static void fault_entry(void)
+static void strike_entry(void *arg)
 {
 	hw_vmwrite(VMCS_GUEST_CR0, CR0_PG | CR0_NE);
 }
 
 /* The next VM entry fails before that: NMI-window exiting without virtual NMIs. */
-static void fault_vmfail(void)
+static void strike_vmfail(void *arg)
 {
 	hw_vmwrite(VMCS_PIN_BASED_CTLS, hw_vmread(VMCS_PIN_BASED_CTLS) & ~(u64)PIN_VIRTUAL_NMIS);
 	hw_vmwrite(VMCS_PROC_BASED_CTLS, hw_vmread(VMCS_PROC_BASED_CTLS) | PROC_NMI_WINDOW_EXITING);
 }
 
-static bool is_lost;
+static bool is_lost; /* lost_cpu: VP 1 is where no NMI ends it */
 
 /* An IDT of its own, whose NMI gate leads to this: the CPU of VP 1 does not stop. */
 static void ignore_nmi(void)
@@ -123,45 +147,11 @@ static void lose_cpu(struct vp *vp, struct timer *t)
 	ignore_nmi();
 }
 
-static void fault_lost_cpu(void)
+static void panic_without_it(struct vp *vp, struct timer *t)
 {
 	while (!READ_ONCE(is_lost) && the_partition.vp_count > 1)
 		__builtin_ia32_pause();
 	panic("test_fault=lost_cpu: the CPU of VP 1 takes no NMI");
-}
-
-static const struct fault {
-	const char *name;
-	void (*run)(void);
-	bool in_guest_only;
-} faults[] = {
-	{ "page_fault", fault_page, false },
-	{ "write_text", fault_text, false },
-	{ "exec_data", fault_exec, false },
-	{ "assert", fault_assert, false },
-	{ "stack", fault_stack, false },
-	{ "smash", fault_smash, false },
-	{ "ud", fault_ud, false },
-	{ "double_fault", fault_double, false },
-	{ "entry", fault_entry, true },
-	{ "vmfail", fault_vmfail, true },
-	{ "lost_cpu", fault_lost_cpu, true },
-};
-
-static const struct fault *wanted_fault(const struct options *o)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(faults); i++) {
-		if (strcmp(o->test_fault, faults[i].name) == 0)
-			return &faults[i];
-	}
-	return NULL;
-}
-
-static const struct fault *in_guest; /* what VP 0 is to do */
-
-static void run_in_guest(struct vp *vp, struct timer *t)
-{
-	in_guest->run();
 }
 
 static void arm(struct vp *vp, timer_fn fn, u64 ms)
@@ -170,107 +160,53 @@ static void arm(struct vp *vp, timer_fn fn, u64 ms)
 	struct timer *t = &timers[vp->index];
 
 	t->fn = fn;
-	timer_set(vp, t, hw_tsc() + vp->partition->clock.tsc_hz / 1000 * ms);
+	timer_set(vp, t, rdtsc() + vp->partition->clock.tsc_hz / 1000 * ms);
 }
 
-static void arm_fault(const struct options *o, struct vp *vp)
+static void strike_lost_cpu(void *arg)
 {
-	const struct fault *f = wanted_fault(o);
+	struct vp *vp = arg;
 
-	if (!f || vp->index > 1)
-		return;
-	if (vp->index == 1) {
-		if (f->run == fault_lost_cpu)
-			arm(vp, lose_cpu, FAULT_MS / 2);
-		return;
-	}
-	in_guest = f;
-	log_info("test_fault: %s in %u ms", f->name, FAULT_MS);
-	arm(vp, run_in_guest, FAULT_MS);
+	if (vp->index == 0)
+		arm(vp, panic_without_it, GUEST_MS);
+	else if (vp->index == 1)
+		arm(vp, lose_cpu, GUEST_MS / 2);
 }
 
-/* What test_fault= does to other CPUs while they are brought up. */
-static bool caps_differ;   /* caps1 */
-static bool vmx_is_locked; /* vmxoff1 */
-static bool cpus_are_lost; /* lost1 */
-
-/* far1: the MADT gives the CPU an ID whose low byte is right. */
-static void move_cpu(struct acpi_info *acpi)
+static void panic_on(const struct vp *vp, u32 index)
 {
-	for (u32 i = 0; i < acpi->cpu_count; i++) {
-		if (acpi->cpu[i].apic_id == 1)
-			acpi->cpu[i].apic_id = 0x101;
-	}
+	if (vp->index == index)
+		panic("test_fault=cpu%u: this CPU stops, and with it all others", index);
 }
 
-void boot_test_fault(struct boot_state *b)
+static void strike_cpu0(void *arg)
 {
-	const struct options *o = &b->options;
-	const struct fault *f = wanted_fault(o);
-
-	caps_differ = strcmp(o->test_fault, "caps1") == 0;
-	vmx_is_locked = strcmp(o->test_fault, "vmxoff1") == 0;
-	cpus_are_lost = strcmp(o->test_fault, "lost1") == 0;
-	if (strcmp(o->test_fault, "far1") == 0)
-		move_cpu(&b->acpi);
-	if (f && o->test_fault_at == FAULT_AT_BOOT && !f->in_guest_only) {
-		log_info("test_fault: %s", f->name);
-		f->run();
-	}
+	panic_on(arg, 0);
 }
 
-void boot_test_selftest(const struct options *o, struct partition *p)
+static void strike_cpu1(void *arg)
 {
-	/* The flag says that an NMI is on its way: none is, and none will be sent (rule K2). */
-	if (strcmp(o->test_fault, "selftest_kick") == 0 && p->vp_count > 1)
-		p->vp[1]->kicked = 1;
-	/* Our own memory in the guest's reach. */
-	if (strcmp(o->test_fault, "selftest_region") == 0 &&
-	    ept_map(&p->ept, gpa(p->region_base.v), p->region_base, PAGE_SIZE, EPT_RWX, MT_WB) !=
-		    ERR_NONE)
-		panic("test_fault=selftest_region: no memory");
+	panic_on(arg, 1);
 }
 
-void boot_test_window(const struct options *o)
+static void strike_cpu2(void *arg)
 {
-	if (strcmp(o->test_fault, "wide_window") == 0)
-		vmenter_widen();
+	panic_on(arg, 2);
 }
 
-void boot_test_caps(u32 apic_id, struct vmx_caps *caps)
+static void strike_cpu3(void *arg)
 {
-	if (caps_differ && apic_id == 1)
-		caps->misc ^= 1; /* the rate of the preemption timer */
+	panic_on(arg, 3);
 }
 
-void boot_test_vmx_cpu(u32 apic_id, struct vmx_cpu *cpu)
-{
-	if (vmx_is_locked && apic_id == 1)
-		cpu->feature_control = FEATURE_CONTROL_LOCK;
-}
-
-void boot_test_lost(u32 apic_id, u32 step, u64 tsc_hz)
-{
-	u64 start = hw_tsc();
-
-	while (cpus_are_lost && apic_id == step && hw_tsc() - start < tsc_hz / 2 * 3)
-		__builtin_ia32_pause();
-}
-
-void boot_test_cpu(const struct options *o, struct vp *vp)
+static void strike_cpus(void *arg)
 {
 	static u32 here;
 
-	if (strcmp(o->test_fault, "cpus") == 0) { /* on all of them at once */
-		(void)__atomic_add_fetch(&here, 1, __ATOMIC_ACQ_REL);
-		while (LOAD_ACQUIRE(here) != the_partition.vp_count)
-			__builtin_ia32_pause();
-		fault_page();
-	}
-	if (strncmp(o->test_fault, "cpu", 3) == 0 && o->test_fault[3] == (char)('0' + vp->index))
-		panic("test_fault=%s: this CPU stops, and with it all others", o->test_fault);
-	if (o->test_fault_at == FAULT_IN_GUEST)
-		arm_fault(o, vp);
+	(void)__atomic_add_fetch(&here, 1, __ATOMIC_ACQ_REL);
+	while (LOAD_ACQUIRE(here) != the_partition.vp_count)
+		__builtin_ia32_pause();
+	strike_page_fault(NULL);
 }
 
 static void pause_due(struct vp *vp, struct timer *t)
@@ -278,13 +214,110 @@ static void pause_due(struct vp *vp, struct timer *t)
 	u64 hz = vp->partition->clock.tsc_hz;
 
 	partition_pause(vp->partition, hz / 2);
-	timer_set(vp, t, hw_tsc() + 5 * hz);
+	timer_set(vp, t, rdtsc() + 5 * hz);
 }
 
-void boot_test_pause(const struct options *o, struct vp *vp)
+static void strike_pause(void *arg)
 {
-	static struct timer timer = { .fn = pause_due };
+	struct vp *vp = arg;
 
-	if (strcmp(o->test_fault, "pause") == 0)
-		timer_set(vp, &timer, hw_tsc() + vp->partition->clock.tsc_hz);
+	if (vp->index == 0)
+		arm(vp, pause_due, 1000);
+}
+
+/* --- Other CPUs while they are brought up --- */
+
+static void strike_caps1(void *arg)
+{
+	struct vmx_caps *caps = arg;
+
+	if (this_cpu()->apic_id == 1)
+		caps->misc ^= 1; /* the rate of the preemption timer */
+}
+
+static void strike_vmxoff1(void *arg)
+{
+	struct vmx_cpu *cpu = arg;
+
+	if (this_cpu()->apic_id == 1)
+		cpu->feature_control = FEATURE_CONTROL_LOCK;
+}
+
+/* In xAPIC mode the low byte of this ID would reach the CPU. */
+static void strike_far1(void *arg)
+{
+	struct acpi_info *acpi = &((struct boot_state *)arg)->acpi;
+
+	for (u32 i = 0; i < acpi->cpu_count; i++) {
+		if (acpi->cpu[i].apic_id == 1)
+			acpi->cpu[i].apic_id = 0x101;
+	}
+}
+
+/* The CPU whose APIC ID is the number of the step. The partition's clock runs by now. */
+static void strike_lost1(void *arg)
+{
+	u64 start = rdtsc(), span = the_partition.clock.tsc_hz / 2 * 3;
+
+	while (this_cpu()->apic_id == *(const u32 *)arg && rdtsc() - start < span)
+		__builtin_ia32_pause();
+}
+
+/* --- What the self test must find, and rule K1 --- */
+
+/* The flag says that an NMI is in flight: none is, so none will ever be sent (rule K2). */
+static void strike_selftest_kick(void *arg)
+{
+	struct partition *p = arg;
+
+	if (p->vp_count > 1)
+		p->vp[1]->kicked = 1;
+}
+
+static void strike_selftest_region(void *arg)
+{
+	struct partition *p = arg;
+
+	if (ept_map(&p->ept, gpa(p->region_base.v), p->region_base, PAGE_SIZE, EPT_RWX, MT_WB) !=
+	    ERR_NONE)
+		panic("test_fault=selftest_region: no memory");
+}
+
+static void strike_selftest_timer(void *arg)
+{
+	hw_vmwrite(VMCS_VMX_PREEMPTION_TIMER_VALUE, 2 * hw_vmread(VMCS_VMX_PREEMPTION_TIMER_VALUE));
+}
+
+static void strike_wide_window(void *arg)
+{
+	vmenter_detour(test_wide_window);
+}
+
+/* --- Points --- */
+
+static struct row chosen = { .point = TEST_ANY_TIME }; /* nothing strikes: no point is called so */
+
+void test_fault_choose(const struct options *o)
+{
+	if (o->test_fault == 0)
+		return;
+	chosen = rows[o->test_fault - 1];
+	if (chosen.point == TEST_ANY_TIME)
+		chosen.point = o->test_fault_at == FAULT_AT_BOOT ? TEST_BOOT : TEST_GUEST;
+	log_info("test_fault=%s: %s", chosen.name, chosen.help);
+}
+
+static void guest_runs(struct vp *vp, struct timer *t)
+{
+	test_point(TEST_GUEST, vp);
+}
+
+void test_point(enum test_point point, void *arg)
+{
+	struct vp *vp = arg;
+
+	if (point == chosen.point)
+		chosen.strike(arg);
+	else if (point == TEST_ENTRY && chosen.point == TEST_GUEST && vp->index == 0)
+		arm(vp, guest_runs, GUEST_MS);
 }

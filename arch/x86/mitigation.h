@@ -33,9 +33,15 @@ void mitigation_describe(u32 sequences, char *buf, size_t len);
 /* mitigation_apply() - patch thunks and VERW sites. Boot, one CPU, before the first VM entry. */
 void mitigation_apply(u32 sequences);
 
-/* vmenter_widen() - test_fault=wide_window: VM entries take longer. Instead of a VERW; boot, as
- * above. */
-void vmenter_widen(void);
+/**
+ * vmenter_detour() - from now on every VMRESUME is reached by way of @by: code in section
+ * .text.vmenter.detour that changes no register and ends with a jump to vmenter_resume. It replaces
+ * the VERW of mitigation_apply(); context as there.
+ */
+void vmenter_detour(const u8 *by);
+
+/* test_window.S: a detour for tests of rule K1. */
+extern const u8 test_wide_window[];
 
 /* mitigation_host_rip() - HOST_RIP for the chosen sequences. @traced: trace=exits. */
 u64 mitigation_host_rip(u32 sequences, bool traced);

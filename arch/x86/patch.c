@@ -13,7 +13,7 @@
 
 extern u8 thunk_table[], vmenter_verw_resume[], vmenter_verw_launch[];
 extern const u8 vmenter_verw_selector[], vmx_exit_entry[], vmx_exit_entry_mitigated[];
-extern const u8 vmx_exit_entry_traced[], vmenter_wide[];
+extern const u8 vmx_exit_entry_traced[];
 
 /* CR0.WP off for one copy: the only time the text is writable. Boot, one CPU, before the first
  * entry. */
@@ -65,9 +65,9 @@ void mitigation_apply(u32 sequences)
 }
 
 /* JMP rel32 over the first bytes of the 7-byte NOP. */
-void vmenter_widen(void)
+void vmenter_detour(const u8 *by)
 {
-	s32 disp = (s32)(vmenter_wide - (vmenter_verw_resume + 5));
+	s32 disp = (s32)(by - (vmenter_verw_resume + 5));
 	u8 code[5] = { 0xe9 };
 
 	memcpy(code + 1, &disp, sizeof(disp));

@@ -48,7 +48,7 @@
 	.byte	0x0f, 0x1f, 0x80, 0, 0, 0, 0
 .endm
 
-	.section .text.vmenter, "ax"
+	.section .text.vmenter.window, "ax"
 
 /*
  * noreturn void vmx_run(struct vp *vp);
@@ -98,22 +98,20 @@ vmenter_window_start:
 	mov	%rbx, %rsp		/* regs is at offset 0 of struct vp */
 	LOAD_GUEST_REGS
 	MITIGATION_SITE vmenter_verw_resume
-.Lresume:
+	.globl	vmenter_resume		/* where a detour comes back */
+vmenter_resume:
 	vmresume
 	jmp	.Lfailed
-	/* test_fault=wide_window: the site above jumps here, so that the window behind the work
-	 * check is longer than the way of an IPI's sender from the work to the NMI. */
-	.globl	vmenter_wide
-vmenter_wide:
-	.rept	120
-	nop
-	.endr
-	jmp	.Lresume
 .Llaunch:
 	mov	%rbx, %rsp
 	LOAD_GUEST_REGS
 	MITIGATION_SITE vmenter_verw_launch
 	vmlaunch
+	jmp	.Lfailed
+
+/* The linker script puts detours (patch.c) here: they belong to the window. */
+
+	.section .text.vmenter, "ax"
 	.globl	vmenter_window_end
 vmenter_window_end:
 

@@ -181,7 +181,7 @@ static err_t uint_set(struct parse *p, const struct option_row *row, struct word
 	return ERR_NONE;
 }
 
-/* Stored as the index of the value, or as text where the field is an array. */
+/* Stored as the index of the value. */
 static err_t enum_set(struct parse *p, const struct option_row *row, struct word val)
 {
 	u32 index = 0;
@@ -194,10 +194,7 @@ static err_t enum_set(struct parse *p, const struct option_row *row, struct word
 			  row->values);
 		return ERR_INVAL;
 	}
-	if (row->size == sizeof(index))
-		memcpy(field(p->o, row->offset), &index, sizeof(index));
-	else
-		fmt_print(field(p->o, row->offset), row->size, "%.*s", (int)val.len, val.s);
+	memcpy(field(p->o, row->offset), &index, sizeof(index));
 	return ERR_NONE;
 }
 
@@ -376,10 +373,7 @@ void option_value(const struct options *o, u32 i, char *text, size_t len)
 			fmt_print(text, len, "%llu", val);
 		break;
 	case OPTION_ENUM:
-		if (row->size == sizeof(u32))
-			enum_value(row, (u32)val, text, len);
-		else
-			fmt_print(text, len, "%s", (const char *)at);
+		enum_value(row, (u32)val, text, len);
 		break;
 	case OPTION_STRING:
 		fmt_print(text, len, "%s", (const char *)at);

@@ -64,7 +64,7 @@ struct options {
 	u64 cpu_on, cpu_off; /* as the last cpu= has it: BIT64(enum cpu_feature) */
 	u64 cpu_features;    /* what the guest gets: follows from those above and hlt= */
 	u64 cpu_dropped;     /* of the profile, and without something else that they need */
-	char test_fault[32];
+	u32 test_fault;      /* 0: none, else 1 + the row of TEST_FAULTS */
 	u32 test_fault_at;
 	u64 halt_poll_ns, halt_poll_ns_grow, halt_poll_ns_grow_start, halt_poll_ns_shrink;
 	u64 min_timer_period_us;

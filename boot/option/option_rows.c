@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The option table: one row is all that a new option needs besides its field. Pure data. */
 #include "boot/option/option.h"
+#include "boot/option/test_faults.h"
 #include "core/lib/bits.h"
+
+#define OR_NAME(name, point, help) "|" #name
 
 #define FIELD(f) .offset = offsetof(struct options, f), .size = sizeof(((struct options *)0)->f)
 
@@ -201,12 +204,9 @@ const struct option_row option_rows[] = {
 	  FIELD(testdev_exit) },
 	{ .name = "test_fault",
 	  .type = OPTION_ENUM,
-	  .values = "none|page_fault|write_text|exec_data|assert|stack|smash|ud|double_fault|entry|"
-		    "vmfail|lost_cpu|wide_window|"
-		    "cpu0|cpu1|cpu2|cpu3|cpus|caps1|vmxoff1|far1|lost1|pause|"
-		    "selftest_kick|selftest_region|selftest_timer",
+	  .values = "none" TEST_FAULTS(OR_NAME),
 	  .dflt = "none",
-	  .help = "hypervisor development: break deliberately in this way",
+	  .help = "hypervisor development: break deliberately in this way (test_fault=help)",
 	  FIELD(test_fault) },
 	{ .name = "test_fault_at",
 	  .type = OPTION_ENUM,

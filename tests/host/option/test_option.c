@@ -41,7 +41,7 @@ static void test_defaults(void)
 	EXPECT_EQ(PANIC_HALT, o.on_panic);
 	EXPECT_EQ(250, o.tsc_tolerance_ppm);
 	EXPECT_EQ(1, o.report_ignored_msrs);
-	EXPECT_STREQ("none", o.test_fault);
+	EXPECT_EQ(0, o.test_fault);
 	EXPECT_EQ(200000, o.halt_poll_ns); /* KVM's */
 	EXPECT_EQ(2, o.halt_poll_ns_grow);
 	EXPECT_EQ(10000, o.halt_poll_ns_grow_start);
@@ -129,7 +129,7 @@ static void test_all_types(void)
 	EXPECT_EQ(1000, o.tsc_tolerance_ppm);
 	EXPECT_EQ(1, o.ignore_msrs);
 	EXPECT_EQ(0, o.report_ignored_msrs);
-	EXPECT_STREQ("page_fault", o.test_fault);
+	EXPECT_EQ(2, o.test_fault); /* the second row */
 	EXPECT_EQ(0, o.cpu_features & BIT64(CPU_KVM));
 	EXPECT_EQ(1, o.help);
 }
@@ -194,6 +194,8 @@ static void test_enum_typo_is_answered_with_the_value(void)
 	EXPECT_EQ(ERR_INVAL, parse("apicv="));
 	EXPECT_EQ(ERR_INVAL, parse("apicv"));
 	EXPECT_CONTAINS(msg, "apicv=auto|on|off");
+	EXPECT_EQ(ERR_INVAL, parse("test_fault=cups"));
+	EXPECT_CONTAINS(msg, "test_fault=cpus?");
 }
 
 static void test_numbers_have_ranges(void)

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The names that test_fault= knows: each breaks the hypervisor deliberately, at one point of its
+ * way, to test what a bug or a broken machine looks like.
+ */
+#pragma once
+
+/* Where a row can strike: test_point() of boot/test_fault.h stands at each of these. */
+enum test_point {
+	TEST_BOOT,     /* all is set up but VMX. Boot CPU; arg: struct boot_state */
+	TEST_PATCH,    /* our text has been patched for this CPU. Boot CPU; arg: NULL */
+	TEST_VMX_CPU,  /* it has been read whether a CPU has VMX. That CPU; arg: struct vmx_cpu */
+	TEST_VMX_CAPS, /* the same of what its VMX can do; arg: struct vmx_caps */
+	TEST_AP_STEP,  /* an AP runs our code (1), has entered VMX (2), not said so; arg: u32 */
+	TEST_SELFTEST, /* before the checks of selftest=. Boot CPU; arg: struct partition */
+	TEST_TIMER,    /* selftest= has armed the preemption timer. Boot CPU; arg: NULL */
+	TEST_ENTRY,    /* before the first entry of a VP. Its CPU; arg: struct vp */
+	TEST_GUEST,    /* 300 ms later on VP 0, between exit and entry; arg: struct vp */
+	TEST_ANY_TIME, /* of a row only: BOOT or GUEST, as test_fault_at= says */
+};
+
+/*
+ * X(name, point, help): the values and the help of test_fault= are made of these rows, and
+ * boot/test_fault.c has a function strike_NAME() for each.
+ */
+/* clang-format off */
+#define TEST_FAULTS(X)                                                                              \
+	X(help,            BOOT,     "list these names and stop")                                   \
+	X(page_fault,      ANY_TIME, "write to a member of a NULL structure")                       \
+	X(write_text,      ANY_TIME, "write to the hypervisor's code")                              \
+	X(exec_data,       ANY_TIME, "call a function that lies in data")                           \
+	X(assert,          ANY_TIME, "fail an ASSERT()")                                            \
+	X(stack,           ANY_TIME, "recurse into the guard page of the stack")                    \
+	X(smash,           ANY_TIME, "overwrite the canary of a function's frame")                  \
+	X(ud,              ANY_TIME, "execute an undefined instruction")                            \
+	X(double_fault,    ANY_TIME, "page fault whose IDT gate is not present")                    \
+	X(entry,           GUEST,    "guest state that VM entry refuses to load")                   \
+	X(vmfail,          GUEST,    "controls that VM entry refuses")                              \
+	X(lost_cpu,        ENTRY,    "panic on VP 0 while the CPU of VP 1 ignores NMIs")            \
+	X(wide_window,     PATCH,    "more time between the work check and VM entry")               \
+	X(cpu0,            ENTRY,    "panic on VP 0 while the others run the guest")                \
+	X(cpu1,            ENTRY,    "the same on VP 1")                                            \
+	X(cpu2,            ENTRY,    "the same on VP 2")                                            \
+	X(cpu3,            ENTRY,    "the same on VP 3")                                            \
+	X(cpus,            ENTRY,    "page faults on all CPUs at once")                             \
+	X(caps1,           VMX_CAPS, "the VMX of the CPU with APIC ID 1 is another")                \
+	X(vmxoff1,         VMX_CPU,  "firmware has locked VMX off on the CPU with APIC ID 1")       \
+	X(far1,            BOOT,     "the MADT says 0x101 where it means APIC ID 1")                \
+	X(lost1,           AP_STEP,  "APIC ID 1 takes 1.5 s to answer, 2 to enter VMX")             \
+	X(pause,           ENTRY,    "the partition pauses for 500 ms, after 1 s and every 5 s")    \
+	X(selftest_kick,   SELFTEST, "a kick that never arrives")                                   \
+	X(selftest_region, SELFTEST, "the guest can reach the hypervisor's memory")                 \
+	X(selftest_timer,  TIMER,    "a preemption timer that is late")
+/* clang-format on */
