@@ -129,7 +129,6 @@ static void apply_options(const struct options *o, struct config *c)
 		.ept_audit = o->ept_audit != 0,
 		.mwait_c1 = o->mwait == MWAIT_C1,
 		.hlt_passthrough = o->hlt == HLT_PASSTHROUGH,
-		.testdev_poweroff = o->testdev_exit == TESTDEV_EXIT_POWEROFF,
 	};
 	if (options_dropped(o, dropped, sizeof(dropped)))
 		log_info("cpu: off, because of other options: %s", dropped);
@@ -137,16 +136,6 @@ static void apply_options(const struct options *o, struct config *c)
 		c->halt_poll.max_ns = 0;
 	if (c->mwait_c1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
 		boot_refuse("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
-}
-
-static void add_test_devices(struct partition *p)
-{
-	ioapic_map();
-	must(testdev_add(p), "the test devices");
-	log_info("testdev=on: QEMU's test devices take ports E0-EB, F4-F7, 510-511, 2000-2017 and "
-		 "memory at %llx from the machine, watch the 8259s, and make the I/O APIC virtual "
-		 "(%u pins)",
-		 TESTDEV_RAM, p->testdev->lines.ioapic.pins);
 }
 
 /* Every row of every table; then they are closed. */
@@ -165,8 +154,10 @@ static void register_rows(const struct options *o, struct partition *p)
 	must(platform_ports_add(&p->pio, p->machine.pm1a_cnt, p->machine.pm1b_cnt,
 				p->config.log_com2),
 	     "owned ports");
-	if (o->testdev != 0)
-		add_test_devices(p);
+	if (o->testdev != 0) {
+		ioapic_map();
+		must(testdev_add(p, o->testdev_exit == TESTDEV_EXIT_POWEROFF), "the test devices");
+	}
 	p->io_bitmap = page_alloc_n(2, 1);
 	p->msr_bitmap = page_alloc();
 	if (!p->io_bitmap || !p->msr_bitmap)
@@ -339,7 +330,7 @@ void boot_start(struct boot_state *b)
 	boot_start_requests(vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	load_set_entry(vp, boot_load_guest()); /* the cursor stays from here on */
-	if (p->testdev)
+	if (b->options.testdev != 0)
 		console_set_up_com1();
 	console_handover();
 	boot_release_cpus();

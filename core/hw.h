@@ -67,7 +67,7 @@ bool hw_lapic_set_x2apic(bool on);
  */
 void hw_irq_window(void);
 
-/* --- Physical I/O APIC at FEC00000, by offset (defs/ioapic.h). Only with testdev=on. --- */
+/* --- Physical I/O APIC at FEC00000, by offset (defs/ioapic.h). Only for core/dev/lines.c. --- */
 u32 hw_ioapic_read(u32 offset);
 void hw_ioapic_write(u32 offset, u32 val);
 

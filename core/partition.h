@@ -4,6 +4,7 @@
 
 #include "core/lib/lock.h"
 #include "core/mem/e820.h"
+#include "core/mem/emulated.h"
 #include "core/mem/ept.h"
 #include "core/surface/cpu_feature.h"
 #include "core/surface/cpuid.h"
@@ -21,7 +22,7 @@
 #define SCRATCH_PAGES_MAX 16u
 
 struct cpuid_table;
-struct testdev;
+struct irq_lines;
 struct msr_table;
 
 /* What boot decided about the machine; read-only for everyone after the first entry. */
@@ -59,7 +60,6 @@ struct config {
 	bool kvmclock_sync;        /* kvmclock_periodic_sync= */
 	bool ept_audit;            /* after every change of the EPT */
 	bool mwait_c1;             /* MONITOR and MWAIT are the guest's, C1 only (rule T1) */
-	bool testdev_poweroff;     /* testdev_exit=poweroff */
 	bool hlt_passthrough;      /* HLT exits only while an interrupt window is open */
 };
 
@@ -97,11 +97,13 @@ struct partition {
 	hpa_t scratch_page;        /* shared by scratch requests beyond the private ones */
 	hpa_t scratch_pages[SCRATCH_PAGES_MAX];
 	u32 scratch_count;
+	struct emulated_range emulated[EMULATED_RANGES_MAX]; /* read-only once the EPT is built */
+	u32 emulated_count;
 
 	struct cpuid_table *cpuid;
 	struct msr_table *msr;
 	struct pio_table pio;
-	struct testdev *testdev; /* NULL: testdev=off */
+	struct irq_lines *lines; /* software lines, NULL: none; core/dev/lines.h */
 	u8 *io_bitmap;           /* 8 KiB: A, then B */
 	u8 *msr_bitmap;          /* template; each VP has its own copy for x2APIC modes */
 	u64 wall_clock_msr;

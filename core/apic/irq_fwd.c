@@ -10,6 +10,7 @@
 #include "core/apic/irq_fwd.h"
 
 #include "arch/x86/defs/cr.h"
+#include "core/apic/i8259.h"
 #include "core/apic/irq_msg.h"
 #include "core/apic/vlapic_internal.h"
 #include "core/hw.h"
@@ -214,25 +215,6 @@ bool irq_fwd_extint_pending(const struct vp *vp)
 	return vp->event.extint;
 }
 
-#define PIC1_CMD        0x20
-#define PIC1_MASK       0x21
-#define PIC2_CMD        0xa0
-#define PIC2_MASK       0xa1
-#define PIC_OCW2_END    0x60 /* specific EOI, + IRQ */
-#define PIC_OCW3_IRR    0x0a
-#define PIC_OCW3_ISR    0x0b
-#define PIC_CASCADE_IRQ 2u
-
-static u32 pic_in_service(u16 cmd)
-{
-	u32 isr;
-
-	hw_io_out(cmd, 1, PIC_OCW3_ISR);
-	isr = hw_io_in(cmd, 1);
-	hw_io_out(cmd, 1, PIC_OCW3_IRR); /* the state after initialisation */
-	return isr;
-}
-
 /*
  * A vector that was acknowledged under the firmware's 8259 set-up (IRQ 0 = 8 = #DF) and waited
  * while the guest initialised the 8259 anew, or masked the line, would not exist on the bare
@@ -242,22 +224,22 @@ static u32 pic_in_service(u16 cmd)
  */
 static bool extint_is_stale(u8 vector)
 {
-	u32 line = 1u << (vector & 7), first, second;
+	u32 input = vector & 7, in_service = 0;
 
 	if (vector >= EXC_COUNT || (hw_vmread(VMCS_GUEST_CR0) & CR0_PE) == 0)
 		return false;
-	first = pic_in_service(PIC1_CMD);
-	second = pic_in_service(PIC2_CMD);
-	if ((first & line & ~(1u << PIC_CASCADE_IRQ)) && (hw_io_in(PIC1_MASK, 1) & line)) {
-		hw_io_out(PIC1_CMD, 1, PIC_OCW2_END | (vector & 7));
-		return true;
+	for (u32 chip = 0; chip < I8259_CHIPS; chip++) {
+		u32 isr = i8259_in_service(chip, false);
+
+		in_service |= isr;
+		if (chip == 0 && input == I8259_CASCADE)
+			continue;
+		if ((isr & BIT32(input)) && (hw_io_in(i8259_mask(chip), 1) & BIT32(input))) {
+			i8259_end(chip, input);
+			return true;
+		}
 	}
-	if ((second & line) && (hw_io_in(PIC2_MASK, 1) & line)) {
-		hw_io_out(PIC2_CMD, 1, PIC_OCW2_END | (vector & 7));
-		hw_io_out(PIC1_CMD, 1, PIC_OCW2_END | PIC_CASCADE_IRQ);
-		return true;
-	}
-	return (first | second) == 0;
+	return in_service == 0;
 }
 
 s32 irq_fwd_extint_take(struct vp *vp)
@@ -277,10 +259,10 @@ s32 irq_fwd_extint_take(struct vp *vp)
 
 /* --- Rule I7 --- */
 
-/* The software half of the 8259 may have waited for this. */
+/* The software half of the 8259s may have waited for this. */
 static void lint0_changed(struct vp *vp)
 {
-	if (vp->partition->testdev != NULL)
+	if (vp->partition->lines != NULL)
 		vp_set_work(vp, VP_WORK_LINES);
 }
 

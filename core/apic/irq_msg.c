@@ -11,10 +11,9 @@
 #include "core/apic/irq_msg.h"
 
 #include "core/apic/ipi_internal.h"
-#include "core/dev/testdev.h"
 #include "core/hw.h"
 #include "core/partition.h"
-#include "core/vp/event.h"
+#include "core/vp/vp.h"
 
 static bool is_candidate(const struct vp *target, const struct ipi *m, const struct vp *except)
 {
@@ -99,7 +98,7 @@ static void post_level(struct vp *target, u8 vector)
 	vp_post_work(target, VP_WORK_LINES);
 }
 
-void irq_msg_fold(struct vp *vp)
+static void fold_level(struct vp *vp)
 {
 	u64 *posted = vp->fwd.posted_level;
 
@@ -109,6 +108,13 @@ void irq_msg_fold(struct vp *vp)
 		for (; bits != 0; bits &= bits - 1)
 			accept_level(vp, (u8)(i * 64 + (u32)__builtin_ctzll(bits)));
 	}
+}
+
+void irq_msg_work(struct vp *vp)
+{
+	fold_level(vp);
+	if (vp->partition->lines != NULL)
+		vp->partition->lines->intr(vp);
 }
 
 static void deliver(struct vp *self, struct vp *target, const struct irq_msg *m)
@@ -167,7 +173,7 @@ void irq_msg_eoi(struct vp *vp, u8 vector)
 	 * that is still asserted marks it anew. */
 	set_mark(&vp->fwd, vector, false);
 	if (!(vp->apic.svr & APIC_SVR_EOI_SUPPRESS))
-		testdev_eoi(vp, vector);
+		vp->partition->lines->eoi(vp, vector);
 }
 
 void irq_msg_forget(struct vp *vp)

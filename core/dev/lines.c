@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupt lines in software (out8 0x2000 + n) and the I/O APIC page behind them.
+ * Software lines and the I/O APIC page behind them.
  *
  * The machine's I/O APIC works for the machine's devices and has no input that software could
  * raise, so the page at FEC00000 becomes virtual: every access exits. Behind it two I/O APICs with
@@ -28,10 +28,11 @@
 #include "core/dev/lines.h"
 
 #include "arch/x86/defs/apic.h"
-#include "core/apic/irq_msg.h"
-#include "core/dev/testdev.h"
+#include "arch/x86/defs/paging.h"
+#include "core/dev/pic.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
+#include "core/mem/page_alloc.h"
 #include "core/partition.h"
 #include "core/vp/vp.h"
 
@@ -51,7 +52,14 @@ static void phys_write(u32 reg, u32 val)
 	hw_ioapic_write(IOAPIC_WINDOW, val);
 }
 
-void lines_init(struct lines *l)
+struct lines *lines_of(const struct partition *p)
+{
+	static_assert(offsetof(struct lines, hooks) == 0, "one address");
+	return (struct lines *)(void *)p->lines;
+}
+
+/* Entries as the machine's I/O APIC has them. */
+static void ioapic_init(struct lines *l)
 {
 	u32 version = phys_read(IOAPIC_VERSION);
 	u32 pins = (u32)FIELD_GET(IOAPIC_VERSION_MAX_PIN, version) + 1;
@@ -87,13 +95,26 @@ static void send(struct vp *vp, const struct lines *l, u32 fire)
 	}
 }
 
-void lines_set(struct vp *vp, struct lines *l, u32 line, bool asserted)
+void lines_set(struct vp *vp, u32 line, bool asserted)
 {
+	struct lines *l = lines_of(vp->partition);
 	u32 pin = line == 0 ? IRQ0_PIN : line;
 	u32 inputs = BIT32(pin) | (pin == IRQ0_PIN ? BIT32(0) : 0);
 
+	spin_lock(&l->lock);
 	l->asserted = asserted ? l->asserted | BIT32(line) : l->asserted & ~BIT32(line);
 	send(vp, l, vioapic_set_line(&l->ioapic, pin, (l->asserted & inputs) != 0));
+	pic_set_line(vp, &l->pic, line, asserted);
+	spin_unlock(&l->lock);
+}
+
+static void lines_eoi(struct vp *vp, u8 vector)
+{
+	struct lines *l = lines_of(vp->partition);
+
+	spin_lock(&l->lock);
+	send(vp, l, vioapic_eoi(&l->ioapic, vector));
+	spin_unlock(&l->lock);
 }
 
 /* --- the page --- */
@@ -135,24 +156,25 @@ static void phys_directed_eoi(const struct lines *l, u8 vector)
 	}
 }
 
-u64 lines_page_read(const struct lines *l, u32 offset, u32 size)
+static u64 page_read(struct vp *vp, u64 at, u32 size)
 {
-	u32 in_reg = offset & 3;
+	struct lines *l = lines_of(vp->partition);
+	u32 offset = (u32)(at - IOAPIC_ADDR);
 	u64 val = 0;
 
+	spin_lock(&l->lock);
 	if ((offset & 0xfc) == IOAPIC_SELECT)
 		val = l->ioapic.select;
 	else if ((offset & 0xfc) == IOAPIC_WINDOW)
 		val = window_read(l);
-	val >>= 8 * in_reg;
+	spin_unlock(&l->lock);
+	val >>= 8 * (offset & 3);
 	return size >= 8 ? val : val & (BIT64(8 * size) - 1);
 }
 
 /* The index register takes bytes; the others want 32 bits. */
-void lines_page_write(struct vp *vp, struct lines *l, u32 offset, u32 size, u32 val)
+static void register_write(struct vp *vp, struct lines *l, u32 reg, u32 size, u32 val)
 {
-	u32 reg = offset & 0xff;
-
 	if (reg == IOAPIC_SELECT) {
 		l->ioapic.select = val & 0xff;
 	} else if (size < 4) {
@@ -165,7 +187,29 @@ void lines_page_write(struct vp *vp, struct lines *l, u32 offset, u32 size, u32 
 	}
 }
 
-void lines_eoi(struct vp *vp, struct lines *l, u8 vector)
+static void page_write(struct vp *vp, u64 at, u32 size, u64 val)
 {
-	send(vp, l, vioapic_eoi(&l->ioapic, vector));
+	struct lines *l = lines_of(vp->partition);
+
+	spin_lock(&l->lock);
+	register_write(vp, l, (u32)(at - IOAPIC_ADDR) & 0xff, size, (u32)val);
+	spin_unlock(&l->lock);
+}
+
+err_t lines_add(struct partition *p)
+{
+	static const struct emul_mem page = { page_read, page_write };
+	static const struct emulated_range range = { IOAPIC_ADDR, IOAPIC_ADDR + PAGE_SIZE, &page };
+	struct lines *l = page_alloc();
+
+	static_assert(sizeof(*l) <= PAGE_SIZE, "page_alloc() makes one");
+	if (l == NULL)
+		return ERR_NOMEM;
+	l->hooks = (struct irq_lines){ .eoi = lines_eoi, .intr = pic_deliver };
+	ioapic_init(l);
+	pic_init(&l->pic);
+	TRY(pic_add(&p->pio));
+	TRY(emulated_add(p, &range));
+	p->lines = &l->hooks;
+	return ERR_NONE;
 }

@@ -1,29 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupt lines in software and the virtual I/O APIC that merges with the machine's: see lines.c.
- * The caller holds the lock of struct testdev. */
+/*
+ * Software lines: a service for devices that exist in software only. Such a device has an interrupt
+ * line (0-23, numbered as on a PC) and says what level it is at; the guest sees the line at its I/O
+ * APIC and its 8259s, beside the lines of the machine's devices. lines.c says how both are merged.
+ *
+ * Without lines_add() nothing of this exists, and I/O APIC and 8259s are the machine's alone.
+ */
 #pragma once
 
+#include "core/apic/irq_msg.h"
 #include "core/dev/vioapic.h"
+#include "core/dev/vpic.h"
+#include "core/lib/err.h"
+#include "core/lib/lock.h"
 #include "core/lib/types.h"
 
+struct partition;
 struct vp;
 
 struct lines {
-	u32 asserted; /* bit n: line n as the guest wrote it */
+	struct irq_lines hooks; /* first: partition.lines points here */
+	struct spinlock lock;   /* LOCK: all fields below; a leaf but for vp_post_work() */
+	u32 asserted;           /* bit n: line n as its device wants it */
 	struct vioapic ioapic;
 	u32 phys_pins; /* of the machine's I/O APIC at FEC00000, 0: there is none */
 	bool phys_eoi; /* it has an EOI register */
+	struct vpic pic;
 };
 
-/* lines_init() - entries as the machine's I/O APIC has them. */
-void lines_init(struct lines *l);
+/**
+ * lines_add() - give @p software lines: the page of the I/O APIC becomes emulated, the ports of the
+ * 8259s owned. Boot, before the I/O bitmap and the EPT are built. ERR_NOMEM; ERR_BUSY: somebody
+ * owns the page or a port already.
+ */
+MUST_CHECK err_t lines_add(struct partition *p);
 
-/* lines_set() - the level of line @line (0-23). */
-void lines_set(struct vp *vp, struct lines *l, u32 line, bool asserted);
+/* lines_set() - the level of line @line, 0 to 23. @vp: the VP of the calling CPU, in root. */
+void lines_set(struct vp *vp, u32 line, bool asserted);
 
-/* lines_eoi() - a virtual local APIC broadcasts the EOI of a level vector. */
-void lines_eoi(struct vp *vp, struct lines *l, u8 vector);
-
-/* The page at FEC00000; @offset in it. */
-u64 lines_page_read(const struct lines *l, u32 offset, u32 size);
-void lines_page_write(struct vp *vp, struct lines *l, u32 offset, u32 size, u32 val);
+/* lines_of() - the lines of @p, which has some. */
+struct lines *lines_of(const struct partition *p);

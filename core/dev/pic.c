@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Software lines at the machine's 8259s. The chips stay the machine's: what the guest writes goes
- * to them, and a second half (vpic.c) follows the same set-up for lines 0-15 of testdev=on. Its
+ * to them, and a second half (vpic.c) follows the same set-up for software lines 0-15. Its
  * vectors enter the FIFO of acknowledged ExtINT vectors (rule I1), like those of the machine.
  *
  *  - Reads of IRR and ISR show both halves.
@@ -14,40 +14,25 @@
 #include "core/dev/pic.h"
 
 #include "arch/x86/defs/apic.h"
+#include "core/apic/i8259.h"
 #include "core/apic/irq_fwd.h"
-#include "core/dev/testdev.h"
+#include "core/dev/lines.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/partition.h"
 #include "core/surface/pio.h"
 #include "core/vp/vp.h"
 
-#define PIC1          0x20
-#define PIC2          0xa0
-#define ELCR          0x4d0
-#define OCW3_READ_IRR 0x0a
-#define OCW3_READ_ISR 0x0b
-
 /* Where PC firmware puts them; only a guest that never initialises them sees it. */
 #define FIRMWARE_BASE1 0x08
 #define FIRMWARE_BASE2 0x70
-
-static const u16 command_port[2] = { PIC1, PIC2 };
 
 /* What the machine's chip has in service. Between ICWs it must not be asked. */
 static u8 hw_in_service(const struct vpic *v, u32 chip)
 {
 	const struct vpic_chip *c = &v->chip[chip];
-	u16 port = command_port[chip];
-	u32 isr;
 
-	if (c->step != 0)
-		return 0;
-	hw_io_out(port, 1, OCW3_READ_ISR);
-	isr = hw_io_in(port, 1);
-	if (!c->read_isr)
-		hw_io_out(port, 1, OCW3_READ_IRR);
-	return (u8)isr;
+	return c->step != 0 ? 0 : i8259_in_service(chip, c->read_isr);
 }
 
 void pic_init(struct vpic *v)
@@ -55,10 +40,10 @@ void pic_init(struct vpic *v)
 	*v = (struct vpic){ 0 };
 	v->chip[0].base = FIRMWARE_BASE1;
 	v->chip[1].base = FIRMWARE_BASE2;
-	for (u32 i = 0; i < 2; i++) {
-		u32 elcr = hw_io_in((u16)(ELCR + i), 1);
+	for (u32 i = 0; i < I8259_CHIPS; i++) {
+		u32 elcr = hw_io_in((u16)(I8259_ELCR + i), 1);
 
-		v->chip[i].imr = (u8)hw_io_in((u16)(command_port[i] + 1), 1);
+		v->chip[i].imr = (u8)hw_io_in(i8259_mask(i), 1);
 		v->chip[i].elcr = elcr == 0xff ? 0 : (u8)elcr; /* not there */
 	}
 }
@@ -94,26 +79,26 @@ void pic_set_line(struct vp *vp, struct vpic *v, u32 line, bool asserted)
 
 void pic_deliver(struct vp *vp)
 {
-	struct testdev *d = vp->partition->testdev;
+	struct lines *l = lines_of(vp->partition);
 	s32 vector = 0;
 
-	if (d == NULL || !takes_extint(vp))
+	if (!takes_extint(vp))
 		return;
-	spin_lock(&d->lock);
+	spin_lock(&l->lock);
 	/* Bounded: a level line with automatic EOI never stops asking. */
-	for (u32 n = 0; n < VPIC_LINES && vector >= 0 && vpic_is_active(&d->pic); n++) {
-		u8 isr[2] = { hw_in_service(&d->pic, 0), hw_in_service(&d->pic, 1) };
+	for (u32 n = 0; n < VPIC_LINES && vector >= 0 && vpic_is_active(&l->pic); n++) {
+		u8 isr[2] = { hw_in_service(&l->pic, 0), hw_in_service(&l->pic, 1) };
 
-		vector = vpic_acknowledge(&d->pic, isr);
+		vector = vpic_acknowledge(&l->pic, isr);
 		if (vector >= 0)
 			irq_fwd_extint_put(vp, (u8)vector);
 	}
-	spin_unlock(&d->lock);
+	spin_unlock(&l->lock);
 }
 
 static void chip_write(struct vpic *v, u16 port, u8 val)
 {
-	u32 chip = port >= PIC2;
+	u32 chip = port >= I8259_COMMAND2;
 
 	if (port & 1) {
 		vpic_write_data(v, chip, val);
@@ -130,49 +115,49 @@ static u8 chip_read(const struct vpic *v, u16 port)
 {
 	u8 val = (u8)hw_io_in(port, 1);
 
-	return port & 1 ? val : val | vpic_read_command(v, port >= PIC2);
+	return port & 1 ? val : val | vpic_read_command(v, port >= I8259_COMMAND2);
 }
 
 /* Byte by byte: the chips are 8 bits wide. */
 static void chip_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
-	struct testdev *d = vp->partition->testdev;
+	struct lines *l = lines_of(vp->partition);
 	u32 result = 0;
 
-	spin_lock(&d->lock);
+	spin_lock(&l->lock);
 	for (u32 i = 0; i < size; i++) {
 		if (write)
-			chip_write(&d->pic, (u16)(port + i), (u8)(*val >> (8 * i)));
+			chip_write(&l->pic, (u16)(port + i), (u8)(*val >> (8 * i)));
 		else
-			result |= (u32)chip_read(&d->pic, (u16)(port + i)) << (8 * i);
+			result |= (u32)chip_read(&l->pic, (u16)(port + i)) << (8 * i);
 	}
-	raise(vp->partition, &d->pic);
-	spin_unlock(&d->lock);
+	raise(vp->partition, &l->pic);
+	spin_unlock(&l->lock);
 	if (!write)
 		*val = result;
 }
 
 static void elcr_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
-	struct testdev *d = vp->partition->testdev;
+	struct lines *l = lines_of(vp->partition);
 
 	if (!write) {
 		*val = hw_io_in(port, size);
 		return;
 	}
-	spin_lock(&d->lock);
+	spin_lock(&l->lock);
 	for (u32 i = 0; i < size; i++)
-		d->pic.chip[port - ELCR + i].elcr = (u8)(*val >> (8 * i));
-	spin_unlock(&d->lock);
+		l->pic.chip[port - I8259_ELCR + i].elcr = (u8)(*val >> (8 * i));
+	spin_unlock(&l->lock);
 	hw_io_out(port, size, *val);
 }
 
 err_t pic_add(struct pio_table *t)
 {
 	static const struct pio_row rows[] = {
-		{ PIC1, PIC1 + 1, chip_access, "testdev-8259" },
-		{ PIC2, PIC2 + 1, chip_access, "testdev-8259-slave" },
-		{ ELCR, ELCR + 1, elcr_access, "testdev-elcr" },
+		{ I8259_COMMAND1, I8259_COMMAND1 + 1, chip_access, "8259" },
+		{ I8259_COMMAND2, I8259_COMMAND2 + 1, chip_access, "8259-slave" },
+		{ I8259_ELCR, I8259_ELCR + 1, elcr_access, "elcr" },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)

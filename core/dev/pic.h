@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Software lines at the machine's 8259s: see pic.c. The caller holds the lock of struct testdev. */
+/* Software lines at the machine's 8259s: see pic.c. For lines.c; but for pic_deliver() the caller
+ * holds the lock of struct lines. */
 #pragma once
 
 #include "core/dev/vpic.h"
@@ -17,5 +18,5 @@ MUST_CHECK err_t pic_add(struct pio_table *t);
 /* pic_set_line() - the level of line @line; posts work to the VP that takes the interrupt. */
 void pic_set_line(struct vp *vp, struct vpic *v, u32 line, bool asserted);
 
-/* pic_deliver() - VP_WORK_LINES: take what @vp's INTR input has, if that input is open. */
+/* pic_deliver() - take what @vp's INTR input has, if that input is open. */
 void pic_deliver(struct vp *vp);

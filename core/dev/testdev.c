@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Test devices behind I/O ports: exit, fw_cfg, latch, flush, interrupt lines. VP's CPU.
+ * The test devices: exit, fw_cfg, latch, flush, interrupt lines behind I/O ports, and emulated
+ * memory. VP's CPU.
  *
  * What a device does not define (other sizes, reads of write-only ports) reads 0 and is dropped.
  */
 #include "core/dev/testdev.h"
 
 #include "arch/x86/defs/paging.h"
-#include "core/dev/pic.h"
+#include "core/dev/lines.h"
 #include "core/diag/log.h"
 #include "core/diag/stop_all.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
+#include "core/lib/lock.h"
+#include "core/lib/string.h"
 #include "core/mem/ept.h"
 #include "core/mem/page_alloc.h"
 #include "core/partition.h"
@@ -25,15 +28,24 @@
 #define PORT_FW_DATA    0x511
 #define PORT_LINES      0x2000
 
+/* Memory that every access exits from. */
+#define TESTDEV_RAM       0xff000000ull
+#define TESTDEV_RAM_BYTES 0x10000ull
+
 /* fw_cfg items; every other one is empty. An item reads 0 behind its end. */
 #define FW_SIGNATURE 0x00
 #define FW_RAM_BYTES 0x03
 #define FW_CPU_COUNT 0x05
 
-static struct testdev *dev_of(const struct vp *vp)
-{
-	return vp->partition->testdev;
-}
+/* There is one partition; testdev_add() starts afresh. */
+static struct {
+	struct spinlock lock; /* LOCK: latch and fw_*; a leaf */
+	u32 latch;
+	u16 fw_select; /* fw_cfg: item and the next byte of it */
+	u32 fw_offset;
+	u8 *ram; /* TESTDEV_RAM_BYTES */
+	bool exit_powers_off;
+} dev;
 
 /* The program's own end: its code is the last line but the one about what happens now. */
 static NORETURN void guest_exit(struct vp *vp, u32 code)
@@ -45,7 +57,7 @@ static NORETURN void guest_exit(struct vp *vp, u32 code)
 	counters_dump(p, "guest exit");
 	log_take_consoles();
 	log_info("guest exit code %u", code);
-	if (p->config.testdev_poweroff) {
+	if (dev.exit_powers_off) {
 		log_info("powering off the machine (testdev_exit=poweroff)");
 		platform_power_off(&p->machine);
 		log_warn("it has no ACPI soft-off that works: halted, power it off by hand");
@@ -93,17 +105,16 @@ static u64 fw_item(const struct partition *p, u16 select)
 
 static void fw_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
-	struct testdev *d = dev_of(vp);
 	u32 byte = 0;
 
-	spin_lock(&d->lock);
+	spin_lock(&dev.lock);
 	if (write && port == PORT_FW_SELECT && size == 2) {
-		d->fw_select = (u16)*val;
-		d->fw_offset = 0;
-	} else if (!write && port == PORT_FW_DATA && size == 1 && d->fw_offset < 8) {
-		byte = (u8)(fw_item(vp->partition, d->fw_select) >> (8 * d->fw_offset++));
+		dev.fw_select = (u16)*val;
+		dev.fw_offset = 0;
+	} else if (!write && port == PORT_FW_DATA && size == 1 && dev.fw_offset < 8) {
+		byte = (u8)(fw_item(vp->partition, dev.fw_select) >> (8 * dev.fw_offset++));
 	}
-	spin_unlock(&d->lock);
+	spin_unlock(&dev.lock);
 	if (!write)
 		*val = byte;
 }
@@ -111,16 +122,15 @@ static void fw_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 /* Both windows: the bytes of a wider access to the second one are its bytes, too. */
 static void latch_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
-	struct testdev *d = dev_of(vp);
 	u32 shift = 8 * (port & 3);
 	u32 mask = (u32)(BIT64(8 * size) - 1) << shift;
 
-	spin_lock(&d->lock);
+	spin_lock(&dev.lock);
 	if (write)
-		d->latch = (d->latch & ~mask) | (*val << shift & mask);
+		dev.latch = (dev.latch & ~mask) | (*val << shift & mask);
 	else
-		*val = (d->latch & mask) >> shift;
-	spin_unlock(&d->lock);
+		*val = (dev.latch & mask) >> shift;
+	spin_unlock(&dev.lock);
 }
 
 static void flush_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
@@ -138,57 +148,63 @@ static void flush_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val
 /* A wider access is one of each port it covers. */
 static void lines_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
-	struct testdev *d = dev_of(vp);
-
-	if (!write) {
+	for (u32 i = 0; write && i < size; i++)
+		lines_set(vp, port - PORT_LINES + i, (u8)(*val >> (8 * i)) != 0);
+	if (!write)
 		*val = 0;
-		return;
-	}
-	spin_lock(&d->lock);
-	for (u32 i = 0; i < size; i++) {
-		u32 line = port - PORT_LINES + i;
-		bool asserted = (u8)(*val >> (8 * i)) != 0;
-
-		lines_set(vp, &d->lines, line, asserted);
-		pic_set_line(vp, &d->pic, line, asserted);
-	}
-	spin_unlock(&d->lock);
 }
 
-void testdev_eoi(struct vp *vp, u8 vector)
+/* The RAM has no lock: concurrent accesses may tear, which is the guest's own race. */
+static u64 ram_read(struct vp *vp, u64 at, u32 size)
 {
-	struct testdev *d = dev_of(vp);
+	const u8 *ram = dev.ram + (at - TESTDEV_RAM);
+	u64 val = 0;
 
-	spin_lock(&d->lock);
-	lines_eoi(vp, &d->lines, vector);
-	spin_unlock(&d->lock);
+	for (u32 i = 0; i < size; i++)
+		val |= (u64)ram[i] << (8 * i);
+	return val;
 }
 
-err_t testdev_add(struct partition *p)
+static void ram_write(struct vp *vp, u64 at, u32 size, u64 val)
 {
-	/* clang-format off */
-	static const struct pio_row rows[] = {
-		{ PORT_LATCH,      PORT_LATCH + 3,      latch_access, "testdev-latch" },
-		{ PORT_FLUSH,      PORT_FLUSH + 3,      flush_access, "testdev-flush" },
-		{ PORT_LATCH_BYTE, PORT_LATCH_BYTE + 3, latch_access, "testdev-latch-bytes" },
-		{ PORT_EXIT,       PORT_EXIT + 3,       exit_access,  "testdev-exit" },
-		{ PORT_FW_SELECT,  PORT_FW_DATA,        fw_access,    "testdev-fw-cfg" },
-		{ PORT_LINES,      PORT_LINES + VIOAPIC_LINES - 1, lines_access, "testdev-lines" },
-	};
-	/* clang-format on */
-	struct testdev *d = page_alloc();
+	u8 *ram = dev.ram + (at - TESTDEV_RAM);
 
-	static_assert(sizeof(*d) <= PAGE_SIZE, "page_alloc() makes one");
-	if (d == NULL)
+	for (u32 i = 0; i < size; i++)
+		ram[i] = (u8)(val >> (8 * i));
+}
+
+/* What the devices own. */
+/* clang-format off */
+static const struct pio_row ports[] = {
+	{ PORT_LATCH,      PORT_LATCH + 3,      latch_access, "testdev-latch" },
+	{ PORT_FLUSH,      PORT_FLUSH + 3,      flush_access, "testdev-flush" },
+	{ PORT_LATCH_BYTE, PORT_LATCH_BYTE + 3, latch_access, "testdev-latch-bytes" },
+	{ PORT_EXIT,       PORT_EXIT + 3,       exit_access,  "testdev-exit" },
+	{ PORT_FW_SELECT,  PORT_FW_DATA,        fw_access,    "testdev-fw-cfg" },
+	{ PORT_LINES,      PORT_LINES + VIOAPIC_LINES - 1, lines_access, "testdev-lines" },
+};
+/* clang-format on */
+
+static const struct emul_mem ram_mem = { ram_read, ram_write };
+static const struct emulated_range ranges[] = {
+	{ TESTDEV_RAM, TESTDEV_RAM + TESTDEV_RAM_BYTES, &ram_mem },
+};
+
+err_t testdev_add(struct partition *p, bool exit_powers_off)
+{
+	(void)memset(&dev, 0, sizeof(dev));
+	dev.exit_powers_off = exit_powers_off;
+	dev.ram = page_alloc_n(TESTDEV_RAM_BYTES / PAGE_SIZE, 1);
+	if (dev.ram == NULL)
 		return ERR_NOMEM;
-	d->ram = page_alloc_n(TESTDEV_RAM_BYTES / PAGE_SIZE, 1);
-	if (d->ram == NULL)
-		return ERR_NOMEM;
-	lines_init(&d->lines);
-	pic_init(&d->pic);
-	TRY(pic_add(&p->pio));
-	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
-		TRY(pio_add(&p->pio, &rows[i]));
-	p->testdev = d;
+	TRY(lines_add(p));
+	for (u32 i = 0; i < ARRAY_SIZE(ports); i++)
+		TRY(pio_add(&p->pio, &ports[i]));
+	for (u32 i = 0; i < ARRAY_SIZE(ranges); i++)
+		TRY(emulated_add(p, &ranges[i]));
+	log_info("testdev=on: QEMU's test devices take ports E0-EB, F4-F7, 510-511, 2000-2017 and "
+		 "memory at %llx from the machine, watch the 8259s, and make the I/O APIC virtual "
+		 "(%u pins)",
+		 TESTDEV_RAM, lines_of(p)->ioapic.pins);
 	return ERR_NONE;
 }

@@ -8,6 +8,7 @@
 #include "core/exit/exit.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
+#include "core/mem/emulated.h"
 
 struct vp;
 
@@ -71,13 +72,6 @@ struct insn {
 /* emul_decode() - ERR_INVAL: not in the subset (or longer than 15 bytes); ERR_RANGE: needs more
  * bytes than @n. */
 MUST_CHECK err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct insn *out);
-
-/* How the emulated page behaves. Accesses that leave the page arrive in pieces of 1, 2, 4 or 8
- * bytes. */
-struct emul_mem {
-	u64 (*read)(struct vp *vp, u64 gpa, u32 size);
-	void (*write)(struct vp *vp, u64 gpa, u32 size, u64 val);
-};
 
 /**
  * emul_fetch() - the instruction bytes at CS:RIP through the guest's page tables.

@@ -9,7 +9,6 @@
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
-#include "core/dev/testdev.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/partition.h"
@@ -86,8 +85,8 @@ static bool find_place(const struct partition *p, u64 page, gpa_t at, u32 len, e
 		*place = PLACE_EMULATED;
 	else if (gpa_is_ram(p, at, len))
 		*place = PLACE_RAM;
-	else if (testdev_owns(p, at.v, len))
-		*place = PLACE_TESTDEV;
+	else if (emulated_at(p, at.v, len) != NULL)
+		*place = PLACE_OTHER;
 	else if (ept_is_ones(p, at) && !(ept_walk(&p->ept, at).perms & EPT_W))
 		*place = PLACE_ONES;
 	else
@@ -132,8 +131,9 @@ void operand_load_wide(struct vp *vp, const struct emul_mem *mem, const struct o
 			n = access_size(op->len[i] - at);
 			if (op->place[i] == PLACE_EMULATED)
 				part = mem->read(vp, op->gpa[i].v + at, n);
-			else if (op->place[i] == PLACE_TESTDEV)
-				part = testdev_mem.read(vp, op->gpa[i].v + at, n);
+			else if (op->place[i] == PLACE_OTHER)
+				part = emulated_at(vp->partition, op->gpa[i].v, 1)
+					       ->read(vp, op->gpa[i].v + at, n);
 			else if (op->place[i] == PLACE_RAM)
 				/* Fails only if the map changed since: all-ones. */
 				(void)!gpa_read(vp->partition, gpa(op->gpa[i].v + at), &part, n);
@@ -155,8 +155,9 @@ void operand_store_wide(struct vp *vp, const struct emul_mem *mem, const struct 
 				part |= (u64)buf[b] << 8 * b;
 			if (op->place[i] == PLACE_EMULATED)
 				mem->write(vp, op->gpa[i].v + at, n, part);
-			else if (op->place[i] == PLACE_TESTDEV)
-				testdev_mem.write(vp, op->gpa[i].v + at, n, part);
+			else if (op->place[i] == PLACE_OTHER)
+				emulated_at(vp->partition, op->gpa[i].v, 1)
+					->write(vp, op->gpa[i].v + at, n, part);
 			else if (op->place[i] == PLACE_RAM)
 				(void)!gpa_write(vp->partition, gpa(op->gpa[i].v + at), &part, n);
 		}

@@ -7,8 +7,8 @@
 enum place {
 	PLACE_RAM,
 	PLACE_EMULATED,
-	PLACE_TESTDEV, /* another page of a test device */
-	PLACE_ONES,    /* rules M1, I8: reads all-ones, drops writes */
+	PLACE_OTHER, /* emulated, too, but by another model */
+	PLACE_ONES,  /* rules M1, I8: reads all-ones, drops writes */
 };
 
 /* One memory operand: a piece per page it touches. */

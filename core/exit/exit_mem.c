@@ -7,7 +7,6 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vector.h"
-#include "core/dev/testdev.h"
 #include "core/diag/counters.h"
 #include "core/diag/log.h"
 #include "core/emul/emul.h"
@@ -130,18 +129,18 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 	return restart(x->qual);
 }
 
-/* A page of a test device, which no EPT maps. */
-static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x)
+static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x,
+					const struct emul_mem *mem)
 {
 	enum exit_action action;
 	bool handled = false;
 
 	if (!is_instruction_access(x->qual))
-		return stop_with_report(vp, x, "page table or event delivery in a test device");
-	action = emul_execute(vp, x->gpa, &testdev_mem, &handled);
+		return stop_with_report(vp, x, "page table or event delivery in an emulated page");
+	action = emul_execute(vp, x->gpa, mem, &handled);
 	if (handled)
 		return action;
-	log_guest("an instruction on the test device at 0x%llx is not emulated: #UD, rip 0x%llx",
+	log_guest("an instruction on the emulated page at 0x%llx is not emulated: #UD, rip 0x%llx",
 		  x->gpa, hw_vmread(VMCS_GUEST_RIP));
 	return vp_fault(vp, EXC_UD);
 }
@@ -174,6 +173,7 @@ static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
 enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 {
 	struct partition *p = vp->partition;
+	const struct emul_mem *mem;
 	err_t err = ept_map_lazy(p, gpa(x->gpa));
 
 	TRACE(vp, EPT_VIOLATION, 0, x->gpa, x->qual);
@@ -187,8 +187,9 @@ enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 		return fetch_violation(vp, x);
 	if ((x->qual & EPT_QUAL_WRITE) && ept_is_ones(p, gpa(x->gpa)))
 		return ones_violation(vp, x);
-	if (testdev_owns(p, x->gpa, 1))
-		return emulated_access(vp, x);
+	mem = emulated_at(p, x->gpa, 1);
+	if (mem != NULL)
+		return emulated_access(vp, x, mem);
 	return stop_with_report(vp, x, "unexpected EPT violation");
 }
 

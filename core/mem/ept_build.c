@@ -6,7 +6,6 @@
 #include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/paging.h"
-#include "core/dev/testdev.h"
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
@@ -35,12 +34,6 @@ static const struct gpa_extent fixed_extents[] = {
 	{ 0xff000000, 0x100000000, GPA_MEMORY }, /* firmware flash */
 };
 
-/* With testdev=on, above all others. */
-static const struct gpa_extent emulated_extents[] = {
-	{ IOAPIC_ADDR, IOAPIC_ADDR + PAGE_SIZE, GPA_EMULATED },
-	{ TESTDEV_RAM, TESTDEV_RAM + TESTDEV_RAM_BYTES, GPA_EMULATED },
-};
-
 struct search {
 	u64 at, limit; /* the next extent above @at begins at @limit */
 };
@@ -64,9 +57,13 @@ static enum gpa_class class_at(const struct partition *p, u64 at, u64 *end)
 					   GPA_ONES };
 	struct search s = { .at = at, .limit = ~0ull };
 	const struct gpa_extent *found = find_extent(&s, &region, 1);
+	struct gpa_extent emulated;
 
-	if (found == NULL && p->testdev != NULL)
-		found = find_extent(&s, emulated_extents, ARRAY_SIZE(emulated_extents));
+	for (u32 i = 0; found == NULL && i < p->emulated_count; i++) {
+		emulated = (struct gpa_extent){ p->emulated[i].base, p->emulated[i].end,
+						GPA_EMULATED };
+		found = find_extent(&s, &emulated, 1);
+	}
 	if (found == NULL)
 		found = find_extent(&s, fixed_extents, ARRAY_SIZE(fixed_extents));
 	if (found != NULL) {
@@ -261,13 +258,6 @@ err_t ept_build_partition(struct partition *p)
 	return ERR_NONE;
 }
 
-static bool is_emulated(const struct partition *p, gpa_t at)
-{
-	u64 end;
-
-	return p->testdev != NULL && class_at(p, at.v, &end) == GPA_EMULATED;
-}
-
 err_t ept_map_lazy(struct partition *p, gpa_t at)
 {
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
@@ -275,7 +265,7 @@ err_t ept_map_lazy(struct partition *p, gpa_t at)
 
 	if (at.v >= address_limit(p))
 		return ERR_RANGE;
-	if (is_emulated(p, at))
+	if (emulated_at(p, at.v, 1) != NULL)
 		return ERR_BUSY;
 	spin_lock(&p->ept.lock);
 	if (ept_walk(&p->ept, at).size == 0) {

@@ -4,7 +4,6 @@
 #include "core/vp/vp.h"
 
 #include "core/apic/irq_msg.h"
-#include "core/dev/pic.h"
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/partition.h"
@@ -78,10 +77,8 @@ static NOINLINE void rare_work(struct vp *vp, u32 work)
 		clock_sync(vp);
 	if (work & VP_WORK_PAUSE)
 		pause_serve(vp);
-	if (work & VP_WORK_LINES) {
-		irq_msg_fold(vp);
-		pic_deliver(vp);
-	}
+	if (work & VP_WORK_LINES)
+		irq_msg_work(vp);
 }
 
 static void flush(struct vp *vp)

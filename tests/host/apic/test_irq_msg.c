@@ -30,7 +30,7 @@ static u32 receivers(u8 vector, bool level)
 
 		apic_bus_run(i);
 		vlapic_fold_posted(vp);
-		irq_msg_fold(vp);
+		irq_msg_work(vp);
 		EXPECT_EQ(level && requested(vp, vector), is_marked(vp, vector));
 		mask |= (u32)requested(vp, vector) << i;
 		irq_msg_forget(vp); /* there is no line that waits for the EOI */

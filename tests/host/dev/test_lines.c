@@ -5,8 +5,10 @@
 
 #include "arch/x86/defs/vmcs.h"
 #include "core/apic/irq_msg.h"
+#include "core/dev/lines.h"
 #include "core/dev/testdev.h"
 #include "core/exit/exit.h"
+#include "core/partition.h"
 #include "core/surface/pio.h"
 #include "tests/host/fakes/fake.h"
 #include "tests/host/models/apic_model.h"
@@ -30,7 +32,7 @@ static void setup(u32 vps, bool vid)
 		fake.ioapic[0x10 + 2 * i] = MASKED;
 	fake.ioapic[0x18] = 0x39 | REMOTE | LEVEL;
 	fake.ioapic[0x19] = 0x01000000;
-	EXPECT_CALL(ERR_NONE, testdev_add(&at.p));
+	EXPECT_CALL(ERR_NONE, testdev_add(&at.p, false));
 	for (u32 i = 0; i < vps; i++) {
 		vlapic_write(&at.vp[i], APIC_SVR, 0x1ff);
 		vlapic_write(&at.vp[i], APIC_LDR, 1u << (24 + i));
@@ -38,16 +40,21 @@ static void setup(u32 vps, bool vid)
 	}
 }
 
+static const struct emul_mem *page(void)
+{
+	return emulated_at(&at.p, PAGE, 1);
+}
+
 static void put(u32 reg, u32 val)
 {
-	testdev_mem.write(VP, PAGE, 4, reg);
-	testdev_mem.write(VP, PAGE + 0x10, 4, val);
+	page()->write(VP, PAGE, 4, reg);
+	page()->write(VP, PAGE + 0x10, 4, val);
 }
 
 static u32 get(u32 reg)
 {
-	testdev_mem.write(VP, PAGE, 4, reg);
-	return (u32)testdev_mem.read(VP, PAGE + 0x10, 4);
+	page()->write(VP, PAGE, 4, reg);
+	return (u32)page()->read(VP, PAGE + 0x10, 4);
 }
 
 static void route(u32 pin, u32 low, u32 dest)
@@ -84,7 +91,7 @@ static void eoi(struct vp *vp)
 static void test_entries_start_as_the_machine_has_them(void)
 {
 	setup(1, false);
-	EXPECT_EQ(0x39u | LEVEL, at.p.testdev->lines.ioapic.rte[4] & 0xffffffff);
+	EXPECT_EQ(0x39u | LEVEL, lines_of(&at.p)->ioapic.rte[4] & 0xffffffff);
 	EXPECT_EQ(0x39u | LEVEL | REMOTE, get(0x18)); /* the machine's Remote IRR shows through */
 	EXPECT_EQ(0x01000000, get(0x19));
 	EXPECT_EQ(0x02000000, get(0));
@@ -112,7 +119,7 @@ static void test_without_a_physical_ioapic(void)
 		apic_test_init(1, false);
 		fake_heap(64);
 		fake.ioapic[1] = versions[i];
-		EXPECT_CALL(ERR_NONE, testdev_add(&at.p));
+		EXPECT_CALL(ERR_NONE, testdev_add(&at.p, false));
 		EXPECT_EQ(0x170020, get(1));
 		EXPECT_EQ(MASKED, get(0x10));
 		put(0x10, 0x51);
@@ -125,7 +132,7 @@ static void test_more_pins_than_24_stay(void)
 	apic_test_init(1, false);
 	fake_heap(64);
 	fake.ioapic[1] = 0x770020;
-	EXPECT_CALL(ERR_NONE, testdev_add(&at.p));
+	EXPECT_CALL(ERR_NONE, testdev_add(&at.p, false));
 	EXPECT_EQ(0x770020, get(1));
 	put(0x10 + 2 * 100, 0x51);
 	EXPECT_EQ(0x51, fake.ioapic[0x10 + 2 * 100]);
@@ -199,14 +206,14 @@ static void test_directed_eoi(void)
 	eoi(VP);
 	EXPECT_TRUE(remote_irr(9));
 	EXPECT_FALSE(requested(VP, 0x59));
-	testdev_mem.write(VP, PAGE + 0x40, 4, 0x58); /* somebody else's */
+	page()->write(VP, PAGE + 0x40, 4, 0x58); /* somebody else's */
 	EXPECT_TRUE(remote_irr(9));
-	testdev_mem.write(VP, PAGE + 0x40, 4, 0x59);
+	page()->write(VP, PAGE + 0x40, 4, 0x59);
 	EXPECT_TRUE(requested(VP, 0x59)); /* still asserted */
 	vlapic_accept(VP, 0x59);
 	line(9, 0);
 	eoi(VP);
-	testdev_mem.write(VP, PAGE + 0x40, 4, 0x59);
+	page()->write(VP, PAGE + 0x40, 4, 0x59);
 	EXPECT_FALSE(remote_irr(9));
 }
 
@@ -215,7 +222,7 @@ static void test_directed_eoi_reaches_the_machine(void)
 	setup(1, false);
 	route(9, 0x59 | LEVEL, 0);
 	fake.ioapic[0x22] |= REMOTE;
-	testdev_mem.write(VP, PAGE + 0x40, 4, 0x59);
+	page()->write(VP, PAGE + 0x40, 4, 0x59);
 	/* Version 0x11: by way of an edge entry; afterwards all is as it was. */
 	EXPECT_EQ(0, fake.ioapic_eois);
 	EXPECT_EQ(0x59u | LEVEL, fake.ioapic[0x22]);
@@ -223,8 +230,8 @@ static void test_directed_eoi_reaches_the_machine(void)
 	apic_test_init(1, false);
 	fake_heap(64);
 	fake.ioapic[1] = 0x170020;
-	EXPECT_CALL(ERR_NONE, testdev_add(&at.p));
-	testdev_mem.write(VP, PAGE + 0x40, 4, 0x59);
+	EXPECT_CALL(ERR_NONE, testdev_add(&at.p, false));
+	page()->write(VP, PAGE + 0x40, 4, 0x59);
 	EXPECT_EQ(1, fake.ioapic_eois);
 	EXPECT_EQ(0x59, fake.ioapic_eoi);
 }
@@ -294,7 +301,7 @@ static void test_physical_and_logical_destinations(void)
 	EXPECT_TRUE(requested(VP, 0x5a));
 	for (u32 i = 1; i < 4; i++) {
 		EXPECT_EQ(i != 2, (at.vp[i].work & VP_WORK_LINES) != 0);
-		irq_msg_fold(&at.vp[i]);
+		irq_msg_work(&at.vp[i]);
 		EXPECT_EQ(i != 2, requested(&at.vp[i], 0x5a));
 		EXPECT_EQ(i != 2, bit(&at.vp[i], APIC_TMR, 0x5a));
 	}
@@ -433,18 +440,18 @@ static void test_irq_0_is_pin_2(void)
 static void test_page_access_sizes(void)
 {
 	setup(1, false);
-	testdev_mem.write(VP, PAGE, 1, 0x22); /* the index takes a byte */
-	EXPECT_EQ(0x22, testdev_mem.read(VP, PAGE, 4));
-	EXPECT_EQ(0x22, testdev_mem.read(VP, PAGE, 1));
-	testdev_mem.write(VP, PAGE + 0x10, 2, 0x1234); /* the window does not */
+	page()->write(VP, PAGE, 1, 0x22); /* the index takes a byte */
+	EXPECT_EQ(0x22, page()->read(VP, PAGE, 4));
+	EXPECT_EQ(0x22, page()->read(VP, PAGE, 1));
+	page()->write(VP, PAGE + 0x10, 2, 0x1234); /* the window does not */
 	EXPECT_EQ(MASKED, get(0x22));
-	testdev_mem.write(VP, PAGE + 0x10, 4, 0x12345);
-	EXPECT_EQ(0x2345 & ~0x5000u, testdev_mem.read(VP, PAGE + 0x10, 2));
-	EXPECT_EQ(1, testdev_mem.read(VP, PAGE + 0x12, 1));
-	EXPECT_EQ(0, testdev_mem.read(VP, PAGE + 0x14, 4));
-	EXPECT_EQ(0, testdev_mem.read(VP, PAGE + 0x20, 8));
-	testdev_mem.write(VP, PAGE + 0x20, 4, ~0u);
-	testdev_mem.write(VP, PAGE + 0x40, 1, 0x45);
+	page()->write(VP, PAGE + 0x10, 4, 0x12345);
+	EXPECT_EQ(0x2345 & ~0x5000u, page()->read(VP, PAGE + 0x10, 2));
+	EXPECT_EQ(1, page()->read(VP, PAGE + 0x12, 1));
+	EXPECT_EQ(0, page()->read(VP, PAGE + 0x14, 4));
+	EXPECT_EQ(0, page()->read(VP, PAGE + 0x20, 8));
+	page()->write(VP, PAGE + 0x20, 4, ~0u);
+	page()->write(VP, PAGE + 0x40, 1, 0x45);
 }
 
 TEST_MAIN(TEST(test_entries_start_as_the_machine_has_them), TEST(test_writes_reach_the_machine_too),

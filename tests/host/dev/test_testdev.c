@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/dev/testdev.c and testdev_mem.c: ports, emulated memory, dropped pages; and that none of it
+/* core/dev/testdev.c : ports, emulated memory, dropped pages; and that none of it
  * exists with testdev=off. */
 #include "tests/host/harness.h"
 
@@ -19,7 +19,7 @@
 
 static struct partition *const p = &the_partition;
 
-static void setup(bool on)
+static void setup_exit(bool on, bool exit_powers_off)
 {
 	paged_reset(EMUL_64);
 	p->region_base = hpa(0x40000000);
@@ -34,10 +34,15 @@ static void setup(bool on)
 	paged_vp.mtrr.def_type = 0x806;
 	fake.ioapic[1] = 0x170011;
 	if (on)
-		EXPECT_EQ(ERR_NONE, testdev_add(p));
+		EXPECT_EQ(ERR_NONE, testdev_add(p, exit_powers_off));
 	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
 	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
 	fake.io_count = 0;
+}
+
+static void setup(bool on)
+{
+	setup_exit(on, false);
 }
 
 static void out(u16 port, u32 size, u32 val)
@@ -65,7 +70,7 @@ static void test_off_nothing_is_ours(void)
 	}
 	EXPECT_EQ(RAM, ept_walk(&p->ept, gpa(RAM)).hpa.v);
 	EXPECT_EQ(IOAPIC, ept_walk(&p->ept, gpa(IOAPIC)).hpa.v);
-	EXPECT_FALSE(testdev_owns(p, RAM, 1));
+	EXPECT_FALSE(emulated_at(p, RAM, 1) != NULL);
 }
 
 static void test_exit_code_is_the_last_word(void)
@@ -87,14 +92,12 @@ static void test_exit_code_is_the_last_word(void)
 
 static void test_exit_with_poweroff(void)
 {
-	setup(true);
-	p->config.testdev_poweroff = true;
+	setup_exit(true, true);
 	fake.io_val[0x604] = 0xdc01;
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(out(0xf4, 1, 0)));
 	EXPECT_CONTAINS(fake.console, "guest exit code 0");
 	EXPECT_EQ(0xf401, fake.io_val[0x604]); /* SLP_TYP 5, SLP_EN, the rest stays */
-	setup(true);
-	p->config.testdev_poweroff = true;
+	setup_exit(true, true);
 	p->machine.s5_slp_typ = -1;
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(out(0xf4, 1, 0)));
 	EXPECT_CONTAINS(fake.console, "power it off by hand");
@@ -291,8 +294,8 @@ static void test_operands_across_emulated_pages(void)
 	paged_vp.regs.rax = 0x8877665544332211ull;
 	CODE(0x48, 0x89, 0x03);
 	EXPECT_EQ(EXIT_NEXT_DECODED, violation(RAM + PAGE_SIZE - 3, WRITE));
-	EXPECT_EQ(0x2211, testdev_mem.read(&paged_vp, RAM + PAGE_SIZE - 3, 2));
-	EXPECT_EQ(0x8877665544, testdev_mem.read(&paged_vp, RAM + PAGE_SIZE, 8));
+	EXPECT_EQ(0x2211, emulated_at(p, RAM, 1)->read(&paged_vp, RAM + PAGE_SIZE - 3, 2));
+	EXPECT_EQ(0x8877665544, emulated_at(p, RAM, 1)->read(&paged_vp, RAM + PAGE_SIZE, 8));
 	paged_vp.regs.rax = 0;
 	CODE(0x48, 0x8b, 0x03);
 	EXPECT_EQ(EXIT_NEXT_DECODED, violation(RAM + PAGE_SIZE, READ)); /* reported at the second */
@@ -302,7 +305,7 @@ static void test_operands_across_emulated_pages(void)
 	paged_vp.regs.rdi = gva + 0x100;
 	CODE(0x48, 0xa5);
 	EXPECT_EQ(EXIT_NEXT_DECODED, violation(RAM + PAGE_SIZE - 3, READ));
-	EXPECT_EQ(0x8877665544332211ull, testdev_mem.read(&paged_vp, RAM + 0x100, 8));
+	EXPECT_EQ(0x8877665544332211ull, emulated_at(p, RAM, 1)->read(&paged_vp, RAM + 0x100, 8));
 }
 
 static void test_what_cannot_be_emulated(void)

@@ -2,7 +2,7 @@
 /* core/dev/vpic.c alone, and core/dev/pic.c between the guest and the machine's chips. */
 #include "tests/host/harness.h"
 
-#include "core/dev/pic.h"
+#include "core/dev/lines.h"
 #include "core/dev/testdev.h"
 #include "core/surface/pio.h"
 #include "tests/host/fakes/fake.h"
@@ -183,7 +183,7 @@ static void machine(void)
 	apic_test_init(2, false);
 	fake_heap(64);
 	fake.ioapic[1] = 0x170020;
-	EXPECT_CALL(ERR_NONE, testdev_add(&at.p));
+	EXPECT_CALL(ERR_NONE, testdev_add(&at.p, false));
 	at.vp[1].apic.base_msr |= APIC_BASE_EN;
 	vlapic_write(VP, APIC_SVR, 0x1ff);
 	vlapic_write(VP, APIC_LVT_LINT0, 0x700);
@@ -221,7 +221,7 @@ static void deliver(void)
 {
 	EXPECT_TRUE(VP->work & VP_WORK_LINES);
 	VP->work = 0;
-	pic_deliver(VP);
+	irq_msg_work(VP);
 }
 
 static u32 nothing_in_service(u16 port, u32 size)
@@ -240,8 +240,8 @@ static void test_line_becomes_extint(void)
 	deliver();
 	EXPECT_CALL(0x25, irq_fwd_extint_take(VP));
 	EXPECT_CALL(-1, irq_fwd_extint_take(VP));
-	EXPECT_EQ(0x20, at.p.testdev->pic.chip[0].isr);
-	pic_deliver(VP);
+	EXPECT_EQ(0x20, lines_of(&at.p)->pic.chip[0].isr);
+	irq_msg_work(VP);
 	EXPECT_FALSE(VP->event.extint);
 }
 
@@ -258,7 +258,7 @@ static void test_eoi_is_swallowed_or_passed(void)
 	out(0x20, 0x20);
 	EXPECT_NE(0x20, fake.io_val[0xa0]);
 	EXPECT_NE(0x20, fake.io_val[0x20]);
-	EXPECT_FALSE(vpic_is_active(&at.p.testdev->pic));
+	EXPECT_FALSE(vpic_is_active(&lines_of(&at.p)->pic));
 	out(0xa0, 0x20);
 	out(0x20, 0x20);
 	EXPECT_EQ(0x20, fake.io_val[0xa0]);
@@ -276,7 +276,7 @@ static void test_reads_show_both_halves(void)
 	EXPECT_EQ(0, in(0x21));
 	EXPECT_EQ(0, in(0xa0));
 	out(0x4d0, 0x40);
-	EXPECT_EQ(0x40, at.p.testdev->pic.chip[0].elcr);
+	EXPECT_EQ(0x40, lines_of(&at.p)->pic.chip[0].elcr);
 	EXPECT_EQ(0x40, fake.io_val[0x4d0]);
 }
 
@@ -289,7 +289,7 @@ static void test_waits_for_lint0(void)
 	VP->work = 0;
 	out(0x2005, 1);
 	EXPECT_EQ(0, VP->work & VP_WORK_LINES);
-	pic_deliver(VP);
+	irq_msg_work(VP);
 	EXPECT_FALSE(VP->event.extint);
 	vlapic_write(VP, APIC_LVT_LINT0, 0x700);
 	deliver();
