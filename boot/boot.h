@@ -107,8 +107,5 @@ void boot_fill_vmcs(struct vp *vp, void *page);
 void boot_selftest(struct boot_state *b, struct partition *p, const struct boot_vmx *vmx,
 		   void *vmcs_page);
 
-/* requests.c: dump what the log console or stats= ask for, from now on. VP 0, its CPU. */
-void boot_start_requests(struct vp *vp);
-
 /* entry.S: new stack-protector canary; for callers that never return. */
 void canary_seed(void);

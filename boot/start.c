@@ -22,6 +22,7 @@
 #include "core/diag/log.h"
 #include "core/lib/string.h"
 #include "core/mem/page_alloc.h"
+#include "core/mon/monitor.h"
 #include "core/partition.h"
 #include "core/surface/cpuid_xsave.h"
 #include "core/vp/guest_cr.h"
@@ -327,7 +328,9 @@ void boot_start(struct boot_state *b)
 	boot_start_cpus(b, p);
 	boot_selftest(b, p, &vmx, vmcs_page);
 	boot_hide_cpus(b, p);
-	boot_start_requests(vp);
+	monitor_start(vp, p->config.log_com2 ? console_read_log : NULL);
+	if (p->config.kvmclock_sync)
+		vp_plan_clock_sync(vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	load_set_entry(vp, boot_load_guest()); /* the cursor stays from here on */
 	if (b->options.testdev != 0)

@@ -7,6 +7,7 @@
 
 #include "core/diag/log_internal.h"
 #include "core/hw.h"
+#include "core/lib/bits.h"
 #include "core/lib/fmt.h"
 #include "core/lib/lock.h"
 #include "core/lib/string.h"
@@ -29,6 +30,11 @@ static struct {
 	u32 dropped;
 } guest_rate;
 
+static struct {
+	bool on;
+	u64 from; /* ring.written when it began */
+} hold;
+
 static void ring_write(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -47,6 +53,35 @@ size_t log_ring_read(char *buf, size_t len)
 	return n;
 }
 
+/* Bytes [@from, ring.written) of the ring to the consoles. */
+static void console_catch_up(u64 from, bool panicking)
+{
+	while (from != ring.written) {
+		u64 at = from % LOG_RING_BYTES;
+		size_t n = umin64(LOG_RING_BYTES - at, ring.written - from);
+
+		hw_console_write(ring.bytes + at, n, panicking);
+		from += n;
+	}
+}
+
+static void end_hold(bool panicking)
+{
+	u64 oldest = ring.written - umin64(ring.written, LOG_RING_BYTES);
+	char lost[64];
+
+	if (!hold.on)
+		return;
+	hold.on = false;
+	if (oldest > hold.from) {
+		size_t n = fmt_print(lost, sizeof(lost), "... %llu bytes of the log are lost\n",
+				     oldest - hold.from);
+
+		hw_console_write(lost, n, panicking);
+	}
+	console_catch_up(umax64(oldest, hold.from), panicking);
+}
+
 static void emit(const char *prefix, const char *fmt, va_list ap, bool panicking)
 {
 	char line[LINE_MAX];
@@ -60,8 +95,11 @@ static void emit(const char *prefix, const char *fmt, va_list ap, bool panicking
 	if (n > LINE_MAX - 2)
 		n = LINE_MAX - 2; /* cut, not lost */
 	line[n++] = '\n';
+	if (panicking || consoles_taken)
+		end_hold(true);
 	ring_write(line, n);
-	hw_console_write(line, n, panicking || consoles_taken);
+	if (!hold.on)
+		hw_console_write(line, n, panicking || consoles_taken);
 }
 
 /* Once the consoles are taken all other CPUs have stopped, one of them perhaps with the lock. */
@@ -74,6 +112,17 @@ static void emit_locked(const char *prefix, const char *fmt, va_list ap)
 	emit(prefix, fmt, ap, false);
 	if (!alone)
 		spin_unlock(&log_lock);
+}
+
+void log_hold(bool on)
+{
+	spin_lock(&log_lock);
+	if (!on)
+		end_hold(false);
+	else if (!hold.on)
+		hold.from = ring.written;
+	hold.on = on;
+	spin_unlock(&log_lock);
 }
 
 void log_info(const char *fmt, ...)
@@ -172,6 +221,7 @@ void log_take_consoles(void)
 void log_reset(void)
 {
 	memset(&ring, 0, sizeof(ring));
+	memset(&hold, 0, sizeof(hold));
 	memset(&guest_rate, 0, sizeof(guest_rate));
 	memset(&log_lock, 0, sizeof(log_lock));
 	consoles_taken = false;

@@ -26,6 +26,13 @@ void log_panic(const char *fmt, ...) PRINTF(1, 2);
  * every console again, and need no lock. */
 void log_take_consoles(void);
 
+/**
+ * log_hold() - @on: lines wait in the ring, because somebody else writes on the log console. Off:
+ * the console gets what has waited; what the ring has lost meanwhile is counted. A panic does not
+ * wait.
+ */
+void log_hold(bool on);
+
 /* log_ring_read() - oldest first; returns bytes copied. Panic and monitor. */
 size_t log_ring_read(char *buf, size_t len);
 

@@ -29,6 +29,13 @@ void gpr_write(struct vp *vp, u32 nr, u64 val)
 static_assert(offsetof(struct gpr_regs, rbp) == 4 * 8, "RBP takes the slot of RSP");
 static_assert(offsetof(struct gpr_regs, r15) == 14 * 8, "15 registers, RSP is not among them");
 
+const char *vp_state_name(enum vp_run_state state)
+{
+	static const char *const names[] = { "halted", "running", "waiting for SIPI", "shut down" };
+
+	return names[state];
+}
+
 void vp_post_work(struct vp *vp, u32 work)
 {
 	struct vp *self = hw_cpu_vp();

@@ -54,6 +54,9 @@ enum vp_work {
 /* Running is not 0: the exit path compares with an immediate. */
 enum vp_run_state { VP_HALTED, VP_RUNNING, VP_WAIT_SIPI, VP_SHUTDOWN };
 
+/* vp_state_name() - for people. */
+const char *vp_state_name(enum vp_run_state state);
+
 struct vp {
 	/* hot: first cache lines; offsets known to vmenter.S */
 	struct gpr_regs regs;

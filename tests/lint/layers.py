@@ -34,7 +34,8 @@ EDGES = {
 LEAVES = ("core/lib", "arch/x86/defs")
 
 # Inside core, from the ground up: a folder includes headers of its own floor and of those below.
-FLOORS = ["lib", "diag", "time", "mem", "surface", "apic", "vp", "emul", "dev", "task", "exit"]
+FLOORS = ["lib", "diag", "time", "mem", "surface", "apic", "vp", "emul", "dev", "task", "exit",
+          "mon"]
 # The nouns that every floor talks about: the port, the partition, a VP. What *they* are made of is
 # not an edge.
 NOUNS = {"core/hw.h", "core/partition.h", "core/partition.c", "core/vp/vp.h"}

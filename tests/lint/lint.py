@@ -29,6 +29,7 @@ CHECKS = {
     "profiles-doc": text.profiles_doc,
     "troubleshooting": messages.check,
     "report-doc": text.report_doc,
+    "monitor-doc": text.monitor_doc,
     "links": links.check,
     "size": size.check,
     "wx": binary.wx,

@@ -48,8 +48,13 @@ class Console:
 
 def busy_dialogue(console, directory):
     console.expect("starting the guest", BOOT_S)
-    console.press(b"?", r"COM2: c dumps the counters, e audits the EPT, r dumps the registers of all VPs, t "
-                  r"the trace rings\n")
+    console.press(b"?", r"monitor:  c  counters: dump the counters\n")
+    console.press(b"z", r"monitor: this key does nothing; \? lists those that do\n")
+    console.press(b":cuonters\r", r": cuonters\nmonitor: no command \"cuonters\"; the closest is "
+                  r"\"counters\"\n")
+    console.press(b":regs 7\r", r"monitor: a VP is a number from 0 to 1\n")
+    one = console.press(b":regx\x7fs 1\r", r"registers: asked for on COM2\n.*registers: end\n")
+    assert "VP 1: RIP" in one and "VP 0: RIP" not in one, "regs 1 is not about VP 1 alone"
     console.press(b"e", r"EPT audit: \d+ tables, pages of [^\n]*: all as they should be\n")
     counters = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
     assert re.search(r"^exit vp0 cpuid \d+$", counters, re.M), "no exit counter in the dump"

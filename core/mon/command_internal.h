@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The functions behind the rows of commands.c, by file. Contract: struct command. */
+#pragma once
+
+#include "core/mon/command.h"
+
+/*
+ * command_vps() - the VPs that @args names: a number is one, nothing is all: [*first, *end). False:
+ * there is no such VP, and a line has said so.
+ */
+bool command_vps(const struct vp *vp, struct word args, u32 *first, u32 *end);
+
+/* cmd_dump.c */
+void cmd_counters(struct vp *vp, struct word args);
+void cmd_regs(struct vp *vp, struct word args);
+void cmd_trace(struct vp *vp, struct word args);
+void cmd_audit(struct vp *vp, struct word args);
