@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Test guests: build/guest/suite.elf (all t_*.c) and build/guest/bench.elf, multiboot 1 images; and
-# build/guest/disk.bin, the first sectors of a disk.
+# Test guests: build/guest/suite.elf (the t_*.c of all areas) and build/guest/bench.elf, multiboot 1
+# images; and build/guest/disk.bin, the first sectors of a disk.
 #
 # Included by the Makefile; `make -f tests/guest/guest.mk guests` works alone too.
 
@@ -18,8 +18,11 @@ GUEST_CFLAGS ?= -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone
 # hypervisor shows in the test and not in a switch.
 GUEST_FLAGS := $(GUEST_CFLAGS) -m64 -march=x86-64 -fno-tree-loop-distribute-patterns -fno-jump-tables
 GUEST_LIB_SRC   := $(wildcard tests/guest/lib/*.c tests/guest/lib/*.S)
-GUEST_SUITE_SRC := $(wildcard tests/guest/t_*.c tests/guest/*.S) tests/guest/suite.c
-GUEST_BENCH_SRC := $(wildcard tests/guest/bench*.c)
+# The areas of the suite: the folders of core that they are about, and what is attacked or shared.
+GUEST_AREAS     := boot exit surface vp apic mem emul task time kvm dev smp hostile
+GUEST_SUITE_SRC := tests/guest/suite.c \
+	$(wildcard $(GUEST_AREAS:%=tests/guest/%/*.c) $(GUEST_AREAS:%=tests/guest/%/*.S))
+GUEST_BENCH_SRC := $(wildcard tests/guest/bench/*.c)
 
 guest_obj = $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(1))
 GUEST_OBJ := $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_SUITE_SRC) $(GUEST_BENCH_SRC))

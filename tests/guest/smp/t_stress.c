@@ -12,7 +12,7 @@
 #include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/platform.h"
 #include "tests/guest/lib/str.h"
-#include "tests/guest/t_smp.h"
+#include "tests/guest/smp/t_smp.h"
 
 #define LOGICAL APIC_ICR_LOGICAL
 #define ASSERT  APIC_ICR_ASSERT

@@ -10,7 +10,7 @@
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/platform.h"
 #include "tests/guest/lib/str.h"
-#include "tests/guest/t_smp.h"
+#include "tests/guest/smp/t_smp.h"
 
 static u64 region;
 

@@ -3,7 +3,7 @@
 // stress runs. Tests named smp_x2_* run in x2APIC mode.
 // Longer than usual: one property per function, most run in both modes.
 
-#include "tests/guest/t_smp.h"
+#include "tests/guest/smp/t_smp.h"
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"

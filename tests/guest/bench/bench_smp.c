@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Rows of several CPUs: IPIs and changes of the EPT. bench.c says what each is.
 
-#include "tests/guest/bench.h"
+#include "tests/guest/bench/bench.h"
 
 #define IPI_HALT_US 100 /* longer than the halt polling goes on */
 

@@ -3,11 +3,11 @@
 
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
+#include "tests/guest/kvm/t_kvm_pv.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/platform.h"
 #include "tests/guest/lib/str.h"
-#include "tests/guest/t_kvm_pv.h"
-#include "tests/guest/t_smp.h"
+#include "tests/guest/smp/t_smp.h"
 
 static void halt_until_quit(u64 unused)
 {

@@ -10,8 +10,8 @@
 #include "tests/guest/lib/modes.h"
 #include "tests/guest/lib/platform.h"
 #include "tests/guest/lib/str.h"
-#include "tests/guest/t_smp.h"
-#include "tests/guest/tss_race.h"
+#include "tests/guest/smp/t_smp.h"
+#include "tests/guest/task/tss_race.h"
 
 #define RUNS 240u /* of all CPUs together */
 

@@ -2,7 +2,7 @@
 // The KVM ABI beyond its clocks, on one CPU: each feature does what its CPUID bit says, or is not
 // there at all. The same tests run with features on and off: they ask CPUID.
 
-#include "tests/guest/t_kvm_pv.h"
+#include "tests/guest/kvm/t_kvm_pv.h"
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"

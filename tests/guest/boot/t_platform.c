@@ -6,7 +6,7 @@
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/platform.h"
-#include "tests/guest/t_smp.h"
+#include "tests/guest/smp/t_smp.h"
 
 #define PORT_92  0x92
 #define KBC_DATA 0x60

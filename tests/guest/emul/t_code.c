@@ -13,7 +13,7 @@
 #include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/str.h"
-#include "tests/guest/t_smp.h"
+#include "tests/guest/smp/t_smp.h"
 
 static u8 code[2][4096] ALIGNED(4096);
 

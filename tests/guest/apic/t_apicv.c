@@ -7,7 +7,7 @@
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/platform.h"
-#include "tests/guest/t_smp.h"
+#include "tests/guest/smp/t_smp.h"
 
 #define ASSERT    APIC_ICR_ASSERT
 #define NMI       ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_NMI) | ASSERT)

@@ -10,7 +10,7 @@
 #include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/platform.h"
-#include "tests/guest/t_smp.h"
+#include "tests/guest/smp/t_smp.h"
 
 #define PORT_LATCH  0xe0
 #define PORT_FLUSH  0xe4

@@ -5,7 +5,7 @@
  */
 
 #include "tests/guest/lib/layout.h"
-#include "tests/guest/tss_race.h"
+#include "tests/guest/task/tss_race.h"
 
 #define RA(x) ((x) - race_start + RACE_CODE)
 #define D(x)  (RACE_DATA + RACE_##x)

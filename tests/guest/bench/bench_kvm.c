@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Rows of the KVM ABI, and what `kvm=1` registers. bench.c says what each is.
 
-#include "tests/guest/bench.h"
+#include "tests/guest/bench/bench.h"
 
 /* Restated from the KVM documentation. */
 #define SYSTEM_TIME   0x4b564d01u

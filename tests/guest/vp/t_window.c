@@ -8,7 +8,7 @@
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/platform.h"
-#include "tests/guest/t_smp.h"
+#include "tests/guest/smp/t_smp.h"
 
 #define STEPS  400u /* more than CPU 0's WRMSR and CPU 1's exit take together */
 #define ROUNDS 4000u

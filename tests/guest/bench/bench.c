@@ -30,7 +30,7 @@
 // kick_running, kick_halted, send_ipi_4: RDTSC; VMCALL; RDTSC on CPU 0 while CPU 1 spins or has
 // halted with IF = 0 for 100 us, or while CPUs 1-4 spin.
 
-#include "tests/guest/bench.h"
+#include "tests/guest/bench/bench.h"
 
 #define FAR             (1ull << 40)
 #define COM1_IER        0x3f9
