@@ -785,15 +785,6 @@ static void smp_logical(void)
 	EXPECT_TRUE(smp_end());
 }
 
-static u32 hits_all(void)
-{
-	u32 sum = 0;
-
-	for (u32 cpu = 0; cpu < smp_count(); cpu++)
-		sum += smp_hits[cpu];
-	return sum;
-}
-
 static void smp_lowest(void)
 {
 	u32 all = 0;
@@ -807,11 +798,11 @@ static void smp_lowest(void)
 	sti();
 	for (u32 n = 1; n <= 10; n++) {
 		pulse(PIN);
-		EXPECT_TRUE(WAIT_FOR(hits_all() == n, 20000));
+		EXPECT_TRUE(WAIT_FOR(smp_hits_total() == n, 20000));
 	}
 	delay_us(200);
 	cli();
-	EXPECT_EQ(10, hits_all());
+	EXPECT_EQ(10, smp_hits_total());
 	EXPECT_TRUE(smp_end());
 }
 

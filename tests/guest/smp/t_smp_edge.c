@@ -1,188 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Several CPUs, the rarer paths: EPT shoot-down in every state of the target, INIT to oneself, APIC
-// errors, clocks that differ, MWAIT, who gets a lowest-priority interrupt.
+// Several CPUs, the rarer paths: INIT to oneself, APIC errors, kexec, clocks that differ, MWAIT,
+// who gets a lowest-priority interrupt.
 
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
-#include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/smp/ipi.h"
 #include "tests/guest/smp/t_smp.h"
-
-#define LOGICAL   APIC_ICR_LOGICAL
-#define ASSERT    APIC_ICR_ASSERT
-#define NMI       ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_NMI) | ASSERT)
-#define INIT      ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_INIT) | ASSERT)
-#define LOWEST    ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_LOWEST) | ASSERT)
-#define SETTLE_US 100
-
-static bool beats(u32 cpu)
-{
-	u32 before = smp_beat[cpu];
-
-	return WAIT_FOR(smp_beat[cpu] != before, 20000);
-}
-
-static bool call(u32 cpu, void (*fn)(u64), u64 arg)
-{
-	u32 before = smp_beat[cpu];
-
-	smp_call(cpu, fn, arg);
-	return WAIT_FOR(smp_beat[cpu] != before, 20000);
-}
-
-/* --- EPT changes: a page of the hypervisor's region becomes memory (rule M1) --- */
-
-static u64 region, region_len;
-static volatile u32 changed; /* bit n: CPU n sees the new page */
-static u32 next_page;
-
-/* From the end of the region, where t_region.c has pages 10 to 16 changed, too. */
-static volatile u16 *change_page(u32 n)
-{
-	return (volatile u16 *)(uintptr_t)(region + region_len - 4096ull * (n + 1));
-}
-
-/* A store that is not emulated: the page gets memory of its own. */
-static void change(volatile u16 *page)
-{
-	asm volatile("fnstcw (%0)" : : "r"(page) : "memory");
-}
-
-static void say_changed(void)
-{
-	__atomic_or_fetch(&changed, 1u << smp_self(), __ATOMIC_RELEASE);
-}
-
-enum state { ROOT, SPIN_CLI, SPIN_STI, HALT_STI, HALT_CLI, IN_NMI, WAIT_SIPI, STATES };
-
-static volatile u16 *watched;
-
-static void watch(bool exits)
-{
-	while (*watched == 0xffff && !smp_quit) {
-		smp_beat[smp_self()]++;
-		if (exits)
-			(void)cpuid(0);
-	}
-	say_changed();
-}
-
-static void nmi_watch(struct trap_regs *regs)
-{
-	if (*watched == 0xffff) /* else it only wakes a HLT */
-		watch(false);
-}
-
-static void hold(u64 state)
-{
-	(void)*watched; /* the old translation is cached */
-	smp_beat[smp_self()]++;
-	switch (state) {
-	case HALT_STI:
-		asm volatile("sti; hlt; cli" : : : "memory");
-		break;
-	case HALT_CLI:
-		asm volatile("hlt" : : : "memory");
-		break;
-	case SPIN_STI:
-		sti();
-		break;
-	case IN_NMI: /* the NMI of the caller */
-	case WAIT_SIPI:
-		while (!smp_quit)
-			cpu_relax();
-		return;
-	default:
-		break;
-	}
-	watch(state == ROOT);
-}
-
-static void shoot_down(u32 state)
-{
-	u32 others = (1u << smp_count()) - 2;
-
-	watched = change_page(next_page++);
-	changed = 0;
-	smp_quit = false;
-	EXPECT_EQ(0xffff, *watched);
-	for (u32 i = 1; i < smp_count(); i++)
-		EXPECT_TRUE(call(i, hold, state));
-	delay_us(SETTLE_US);
-	for (u32 i = 1; i < smp_count(); i++) {
-		u32 before = smp_beat[i];
-
-		if (state == IN_NMI) {
-			apic_icr(smp_ids[i], NMI);
-			EXPECT_TRUE(WAIT_FOR(smp_beat[i] != before, 20000));
-		}
-		if (state == WAIT_SIPI)
-			smp_send_init(i);
-	}
-	change(watched); /* returns when all have flushed */
-	EXPECT_NE(0xffff, *watched);
-	if (state == WAIT_SIPI) {
-		EXPECT_TRUE(smp_start());
-		for (u32 i = 1; i < smp_count(); i++)
-			EXPECT_TRUE(call(i, hold, SPIN_CLI));
-	} else if (state == HALT_STI || state == HALT_CLI) {
-		EXPECT_EQ(0, changed);
-		for (u32 i = 1; i < smp_count(); i++)
-			apic_icr(smp_ids[i], state == HALT_CLI ? NMI : SMP_VEC | ASSERT);
-	}
-	(void)WAIT_FOR(changed == others, 20000);
-	if (changed != others)
-		test_expect(false, "of state << 16 | CPUs", "saw the change", changed,
-			    (u64)state << 16 | others, __FILE__, __LINE__);
-	EXPECT_TRUE(smp_end());
-}
-
-static void ept_shoot_down(void)
-{
-	if (!smp_begin())
-		return;
-	REQUIRE(boot_hv_region(&region, &region_len));
-	trap_handle(EXC_NMI, nmi_watch);
-	next_page = 17;
-	for (u32 state = 0; state < STATES; state++)
-		shoot_down(state);
-}
-
-static volatile u32 mtrr_rounds[SMP_MAX];
-
-/* Another type for a MiB of device memory, and back: two changes of the EPT. */
-static void change_types(u64 rounds)
-{
-	u32 last = MSR_IA32_MTRR_PHYSBASE0 + 2 * (u32)((rdmsr(MSR_IA32_MTRRCAP) & 0xff) - 1);
-	u64 bits = (1ull << (cpuid(0x80000008).a & 0xff)) - BIT64(20);
-
-	wrmsr(last, 0xf0000000 | 1);
-	for (u32 i = 0; i < rounds; i++) {
-		wrmsr(last + 1, bits | BIT64(11));
-		wrmsr(last + 1, 0);
-		mtrr_rounds[smp_self()]++;
-	}
-	wrmsr(last, 0);
-}
-
-/* All CPUs change the EPT at once: each waits for all others, which wait for it. */
-static void ept_all_change(void)
-{
-	const u32 rounds = 20;
-
-	if (!smp_begin())
-		return;
-	for (u32 i = 0; i < smp_count(); i++)
-		mtrr_rounds[i] = 0;
-	for (u32 i = 1; i < smp_count(); i++)
-		smp_call(i, change_types, rounds);
-	change_types(rounds);
-	EXPECT_TRUE(smp_end());
-	for (u32 i = 0; i < smp_count(); i++)
-		EXPECT_EQ(rounds, mtrr_rounds[i]);
-}
 
 /* --- INIT --- */
 
@@ -203,12 +29,12 @@ static void init_self(void)
 
 	if (!smp_begin())
 		return;
-	EXPECT_TRUE(
-		call(1, init_itself, INIT | FIELD_PREP(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF)));
+	EXPECT_TRUE(smp_call_beats(1, init_itself,
+				   INIT | FIELD_PREP(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF)));
 	delay_us(SETTLE_US);
-	EXPECT_TRUE(beats(1));
+	EXPECT_TRUE(smp_beats(1));
 	EXPECT_TRUE(smp_restart(1));
-	EXPECT_TRUE(call(1, init_itself, INIT));
+	EXPECT_TRUE(smp_call_beats(1, init_itself, INIT));
 	delay_us(SETTLE_US);
 	before = smp_beat[1];
 	delay_us(300);
@@ -301,7 +127,7 @@ static void off_with_pending(void)
 	if (!smp_begin())
 		return;
 	for (u32 i = 1; i <= 5; i++) {
-		EXPECT_TRUE(call(1, disable_pending, 0));
+		EXPECT_TRUE(smp_call_beats(1, disable_pending, 0));
 		apic_icr(smp_ids[1], SMP_VEC | ASSERT);
 		EXPECT_TRUE(smp_wait(1));
 		EXPECT_EQ(0, left_over);
@@ -379,7 +205,7 @@ static void kexec_round(u32 holder, bool globally)
 	old_level = 0;
 	trap_handle(OLD_LEVEL, level_cut_off);
 	if (holder == 1)
-		EXPECT_TRUE(call(1, wait_cut_off, 0));
+		EXPECT_TRUE(smp_call_beats(1, wait_cut_off, 0));
 	ioapic_route(IOAPIC_PIN_COM1, OLD_LEVEL | IOAPIC_RTE_LEVEL, smp_ids[holder]);
 	com1_irq_raise();
 	if (holder == 0)
@@ -394,7 +220,7 @@ static void kexec_round(u32 holder, bool globally)
 	for (u32 cpu = 0; cpu < 2; cpu++) {
 		new_level = 0;
 		if (cpu == 1)
-			EXPECT_TRUE(call(1, smp_spin, 1));
+			EXPECT_TRUE(smp_call_beats(1, smp_spin, 1));
 		/* the first of them finds the line as the old kernel left it: up */
 		ioapic_route(IOAPIC_PIN_COM1, NEW_LEVEL | IOAPIC_RTE_LEVEL, smp_ids[cpu]);
 		if (cpu == 1)
@@ -510,7 +336,7 @@ static void mwait(void)
 		EXPECT_EQ(0, cpuid(5).d & ~0xf0u);
 	for (u64 interrupts = 0; interrupts < 2; interrupts++) {
 		smp_quit = false;
-		EXPECT_TRUE(call(1, wait_on_line, interrupts));
+		EXPECT_TRUE(smp_call_beats(1, wait_on_line, interrupts));
 		for (u32 i = 0; i < 50; i++) {
 			u32 before = woken;
 
@@ -603,8 +429,6 @@ static void lowest_policy(void)
 }
 
 static const struct test t_smp_edge_tests[] = {
-	{ .name = "smp_ept_shoot_down", .run = ept_shoot_down, .flags = T_KENSHO },
-	{ .name = "smp_ept_all_change", .run = ept_all_change, .flags = T_KENSHO },
 	{ .name = "smp_init_self", .run = init_self, .flags = T_KENSHO },
 	{ .name = "smp_errors", .run = errors, .flags = T_KENSHO },
 	{ .name = "smp_off_with_pending", .run = off_with_pending, .flags = T_KENSHO },
