@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the tests of several CPUs share.
 
-#include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/lib/tap.h"
 #include "tests/guest/smp/ipi.h"
 #include "tests/guest/smp/t_smp.h"
 
