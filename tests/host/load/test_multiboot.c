@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* boot/load/multiboot.c: the information a multiboot 1 guest reads, and where everything ends up.
  */
-#include <elf.h>
-
-#include "tests/host/load/load_sim.h"
+#include "tests/host/load/mb_sim.h"
 
 #include "boot/load/multiboot.h"
 
@@ -23,15 +21,7 @@ struct mb_mmap {
 	u32 type;
 } __attribute__((packed));
 
-#define BASE (4u << 20)
-#define BSS  (3u << 20)
-#define MODS 6u
-#define TEXT 0x1000u
-
-static u8 image[0x3000] ALIGNED(8);
-static u8 bytes[MODS][0x20000];
-static struct guest_image kernel, mods[MODS];
-static struct load_input in;
+#define MAGIC 0x2badb002u /* in EAX */
 
 static void header_at(u32 at, u32 flags)
 {
@@ -43,27 +33,7 @@ static void header_at(u32 at, u32 flags)
 /* ELF32 at 4 MiB with a large bss, as such programs are linked. */
 static void build_elf(void)
 {
-	Elf32_Ehdr h = {
-		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_EXEC,
-		.e_machine = EM_386,
-		.e_entry = BASE + 0x10,
-		.e_phoff = sizeof(h),
-		.e_phentsize = sizeof(Elf32_Phdr),
-		.e_phnum = 1,
-	};
-	Elf32_Phdr p = { .p_type = PT_LOAD,
-			 .p_offset = TEXT,
-			 .p_vaddr = BASE,
-			 .p_paddr = BASE,
-			 .p_filesz = 0x2000,
-			 .p_memsz = BSS };
-
-	for (u32 i = 0; i < sizeof(image); i++)
-		image[i] = (u8)test_rng();
-	memset(image, 0, TEXT);
-	memcpy(image, &h, sizeof(h));
-	memcpy(image + sizeof(h), &p, sizeof(p));
+	(void)mb_elf32();
 	header_at(TEXT + 4, 3);
 }
 
@@ -73,61 +43,10 @@ static void build_flat(void)
 	u32 addresses[5] = { BASE + 4, BASE, BASE + 0x2000, BASE + BSS, BASE + 0x10 };
 
 	build_elf();
+	image_len = TEXT + CODE;
 	memset(image, 0, 4);
 	header_at(TEXT + 4, 3 | 1u << 16);
 	memcpy(image + TEXT + 4 + 12, addresses, sizeof(addresses));
-}
-
-static void machine(u64 kernel_pa)
-{
-	sim_machine(64);
-	kernel = sim_image(kernel_pa, image, sizeof(image), "arg1 arg2");
-	in = (struct load_input){ .kernel = &kernel, .memory = &sim_map, .module = mods };
-}
-
-static void module_add(u64 pa, u64 len)
-{
-	u32 i = in.module_count++;
-	static char text[MODS][20];
-
-	snprintf(text[i], sizeof(text[i]), "module %u", i);
-	for (u64 k = 0; k < len; k++)
-		bytes[i][k] = (u8)test_rng();
-	mods[i] = sim_image(pa, bytes[i], len, text[i]);
-}
-
-static void expect_load(void)
-{
-	err_t err = sim_load(&in);
-
-	if (err != ERR_NONE)
-		print_error("%s\n", sim_plan.why);
-	EXPECT_EQ(ERR_NONE, err);
-	sim_expect_only_ram_written();
-}
-
-static void expect_refused(const char *text)
-{
-	err_t err;
-
-	machine(0x200000);
-	err = sim_load(&in);
-	EXPECT_NE(ERR_NONE, err);
-	EXPECT_CONTAINS(sim_plan.why, text);
-	EXPECT_LE(strlen(sim_plan.why), sizeof(sim_plan.why) - 2);
-}
-
-static void check_image(void)
-{
-	u64 dirty = 0;
-
-	EXPECT_EQ(ENTRY_PROTECTED32, sim_plan.mode);
-	EXPECT_EQ(0x2badb002, sim_plan.rax);
-	EXPECT_EQ(BASE + 0x10, sim_plan.rip);
-	EXPECT_MEMEQ(image + TEXT, sim + BASE, 0x2000);
-	for (u64 i = 0x2000; i < BSS; i++)
-		dirty += sim[BASE + i] != 0;
-	EXPECT_EQ(0, dirty);
 }
 
 static void check_memory_info(const struct mbi *mbi)
@@ -172,7 +91,7 @@ static void test_plain_guest(void)
 		builds[i]();
 		machine(0x200000);
 		expect_load();
-		check_image();
+		check_image(BASE, MAGIC);
 		check_info();
 		kernel.cmdline = "";
 		machine(0x200000);
@@ -198,7 +117,7 @@ static void test_images_in_the_way_survive(void)
 			at += len;
 		}
 		expect_load();
-		check_image();
+		check_image(BASE, MAGIC);
 		check_info();
 	}
 }
@@ -214,28 +133,11 @@ static void test_modules_that_are_not_page_aligned_are_moved(void)
 
 static void test_elf64_in_a_multiboot_image(void)
 {
-	Elf64_Ehdr h = {
-		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_EXEC,
-		.e_machine = EM_X86_64,
-		.e_entry = BASE + 0x10,
-		.e_phoff = sizeof(h),
-		.e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = 1,
-	};
-	Elf64_Phdr p = { .p_type = PT_LOAD,
-			 .p_offset = TEXT,
-			 .p_vaddr = BASE,
-			 .p_paddr = BASE,
-			 .p_filesz = 0x2000,
-			 .p_memsz = BSS };
-
-	build_elf();
-	memcpy(image, &h, sizeof(h));
-	memcpy(image + sizeof(h), &p, sizeof(p));
+	(void)mb_elf64(BASE);
+	header_at(TEXT + 4, 3);
 	machine(0x200000);
 	expect_load();
-	check_image();
+	check_image(BASE, MAGIC);
 	check_info();
 }
 

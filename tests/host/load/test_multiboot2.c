@@ -3,9 +3,7 @@
  * boot/load/multiboot2.c, mb2header.c, mb2info.c: what a multiboot 2 guest asks for, where it goes,
  * and the information it reads: by the structures as the Multiboot2 Specification 2.0 draws them.
  */
-#include <elf.h>
-
-#include "tests/host/load/load_sim.h"
+#include "tests/host/load/mb2_sim.h"
 
 #include "boot/load/multiboot2.h"
 
@@ -50,185 +48,9 @@ struct mb_efi_map {
 	u8 desc[];
 };
 
-#define BASE (4u << 20)
-#define BSS  (3u << 20)
-#define TEXT 0x1000u
-#define CODE 0x2000u /* bytes of the file that are loaded */
-#define SYMS 0x3018u /* offset of sections that are not */
-#define MODS 4u
-
-static u8 image[0x4000] ALIGNED(16);
-static u32 image_len;
-static u8 header[512] ALIGNED(8);
-static u32 header_len;
-static u8 bytes[MODS][0x20000];
-static struct guest_image kernel, mods[MODS];
 static struct boot_framebuffer screen;
 static struct boot_passed passed;
 static u8 rsdp[36];
-static const struct boot_efi uefi = { .present = true };
-static struct load_input in;
-
-/* --- images ------------------------------------------------------------------------------------
- */
-
-static void header_begin(void)
-{
-	memset(header, 0, sizeof(header));
-	header_len = 16;
-}
-
-static void header_tag(u32 type, u32 flags, u32 count, const u32 *words)
-{
-	u32 first[2] = { type | flags << 16, 8 + count * 4 };
-
-	header_len = (header_len + 7) & ~7u;
-	memcpy(header + header_len, first, sizeof(first));
-	if (count != 0)
-		memcpy(header + header_len + 8, words, count * 4);
-	header_len += 8 + count * 4;
-}
-
-#define TAG(type, flags, ...) \
-	header_tag(type, flags, sizeof((u32[]){ __VA_ARGS__ }) / 4, (u32[]){ __VA_ARGS__ })
-
-/* The finished header goes to @at of the image. */
-static void header_end(u32 at)
-{
-	u32 h[4] = { 0xe85250d6, 0 };
-
-	header_tag(0, 0, 0, NULL);
-	h[2] = header_len;
-	h[3] = 0u - h[0] - h[1] - h[2];
-	memcpy(header, h, sizeof(h));
-	memcpy(image + at, header, header_len);
-}
-
-static void noise(void)
-{
-	for (u32 i = 0; i < sizeof(image); i++)
-		image[i] = (u8)test_rng() | 1; /* no header by chance */
-	memset(image, 0, TEXT);
-	image_len = sizeof(image);
-}
-
-static void build_elf32(void)
-{
-	Elf32_Shdr s[] = {
-		{ 0 },
-		{ .sh_type = SHT_PROGBITS, .sh_addr = BASE, .sh_offset = TEXT, .sh_size = CODE },
-		{ .sh_type = SHT_SYMTAB, .sh_offset = SYMS, .sh_size = 0x120 },
-		{ .sh_type = SHT_STRTAB, .sh_offset = SYMS + 0x123, .sh_size = 0x77 },
-		{ .sh_type = SHT_NOBITS, .sh_size = 0x1000000 }
-	};
-	Elf32_Phdr p = { .p_type = PT_LOAD,
-			 .p_offset = TEXT,
-			 .p_vaddr = BASE,
-			 .p_paddr = BASE,
-			 .p_filesz = CODE,
-			 .p_memsz = BSS };
-	Elf32_Ehdr h = {
-		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_EXEC,
-		.e_machine = EM_386,
-		.e_entry = BASE + 0x10,
-		.e_phoff = sizeof(h),
-		.e_phentsize = sizeof(p),
-		.e_phnum = 1,
-		.e_shoff = 0x3800,
-		.e_shentsize = sizeof(s[0]),
-		.e_shnum = 5,
-		.e_shstrndx = 3,
-	};
-
-	noise();
-	memcpy(image, &h, sizeof(h));
-	memcpy(image + sizeof(h), &p, sizeof(p));
-	memcpy(image + 0x3800, s, sizeof(s));
-}
-
-static void build_elf64(void)
-{
-	Elf64_Shdr s[] = {
-		{ 0 },
-		{ .sh_type = SHT_PROGBITS, .sh_addr = BASE, .sh_offset = TEXT, .sh_size = CODE },
-		{ .sh_type = SHT_SYMTAB, .sh_offset = SYMS, .sh_size = 0x120 },
-		{ .sh_type = SHT_STRTAB, .sh_offset = SYMS + 0x123, .sh_size = 0x77 },
-		{ .sh_type = SHT_NOBITS, .sh_size = 0x1000000 }
-	};
-	Elf64_Phdr p = { .p_type = PT_LOAD,
-			 .p_offset = TEXT,
-			 .p_vaddr = ~0ull << 31,
-			 .p_paddr = BASE,
-			 .p_filesz = CODE,
-			 .p_memsz = BSS };
-	Elf64_Ehdr h = {
-		.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_EXEC,
-		.e_machine = EM_X86_64,
-		.e_entry = (~0ull << 31) + 0x10,
-		.e_phoff = sizeof(h),
-		.e_phentsize = sizeof(p),
-		.e_phnum = 1,
-		.e_shoff = 0x3800,
-		.e_shentsize = sizeof(s[0]),
-		.e_shnum = 5,
-		.e_shstrndx = 3,
-	};
-
-	noise();
-	memcpy(image, &h, sizeof(h));
-	memcpy(image + sizeof(h), &p, sizeof(p));
-	memcpy(image + 0x3800, s, sizeof(s));
-}
-
-static void build_flat(void)
-{
-	noise();
-	TAG(2, 0, BASE + 0x20, BASE, BASE + CODE, BASE + BSS);
-	TAG(3, 0, BASE + 0x10);
-}
-
-#define HEADER_AT (TEXT + 0x20)
-
-static void machine(u64 kernel_pa)
-{
-	sim_machine(64);
-	kernel = sim_image(kernel_pa, image, image_len, "arg1 arg2");
-	in = (struct load_input){ .kernel = &kernel, .memory = &sim_map, .module = mods };
-}
-
-static void module_add(u64 pa, u64 len)
-{
-	static char text[MODS][20];
-	u32 i = in.module_count++;
-
-	snprintf(text[i], sizeof(text[i]), "module %u", i);
-	for (u64 k = 0; k < len; k++)
-		bytes[i][k] = (u8)test_rng();
-	mods[i] = sim_image(pa, bytes[i], len, text[i]);
-}
-
-static void load(void)
-{
-	err_t err = sim_load(&in);
-
-	if (err != ERR_NONE)
-		print_error("%s\n", sim_plan.why);
-	EXPECT_EQ(ERR_NONE, err);
-	sim_expect_only_ram_written();
-}
-
-static void refused(const char *text)
-{
-	err_t err;
-
-	machine(0x200000);
-	err = sim_load(&in);
-	EXPECT_NE(ERR_NONE, err);
-	EXPECT_CONTAINS(sim_plan.why, text);
-	EXPECT_LE(strlen(sim_plan.why), sizeof(sim_plan.why) - 2);
-}
 
 /* --- reading the information -------------------------------------------------------------------
  */
@@ -256,19 +78,6 @@ static const void *find(u32 type, u32 nth)
 		}
 		pos += (t->size + 7) & ~7u;
 	}
-}
-
-static void check_image(u64 base)
-{
-	u64 dirty = 0;
-
-	EXPECT_EQ(ENTRY_PROTECTED32, sim_plan.mode);
-	EXPECT_EQ(0x36d76289, sim_plan.rax);
-	EXPECT_EQ(base + 0x10, sim_plan.rip);
-	EXPECT_MEMEQ(image + TEXT, sim + base, CODE);
-	for (u64 i = CODE; i < BSS; i++)
-		dirty += sim[base + i] != 0;
-	EXPECT_EQ(0, dirty);
 }
 
 static void check_memory(void)
@@ -332,13 +141,13 @@ static void test_every_kind_of_image(void)
 		builds[i]();
 		header_end(HEADER_AT);
 		machine(0x200000);
-		load();
-		check_image(BASE);
+		expect_load();
+		check_image(BASE, MAGIC);
 		check_info(BASE);
 		EXPECT_NULL(find(21, 0)); /* load base: relocatable images only */
 		kernel.cmdline = "";
 		in.loader = "Kensho 1.2-abc";
-		load();
+		expect_load();
 		check_info(BASE);
 	}
 }
@@ -360,8 +169,8 @@ static void test_images_in_the_way_survive(void)
 			module_add(at, len);
 			at += len;
 		}
-		load();
-		check_image(BASE);
+		expect_load();
+		check_image(BASE, MAGIC);
 		check_info(BASE);
 	}
 }
@@ -375,7 +184,7 @@ static void test_initrd_counts_as_the_only_module(void)
 	module_add(0x300000, 100);
 	in.module_count = 0;
 	in.initrd = &mods[0];
-	load();
+	expect_load();
 	in.module_count = 1;
 	check_modules(BASE);
 }
@@ -414,27 +223,27 @@ static void test_symbols_are_loaded_and_named(void)
 	build_elf32();
 	header_end(HEADER_AT);
 	machine(0x200000);
-	load();
+	expect_load();
 	check_symbols(sizeof(Elf32_Shdr), offsetof(Elf32_Shdr, sh_addr), 4);
 	header_begin();
 	build_elf64();
 	header_end(HEADER_AT);
 	machine(0x200000);
-	load();
+	expect_load();
 	check_symbols(sizeof(Elf64_Shdr), offsetof(Elf64_Shdr, sh_addr), 8);
 	image[0x3800 + 2 * sizeof(Elf64_Shdr) + offsetof(Elf64_Shdr, sh_size) + 3] = 1;
-	refused("section 2 ends behind the file");
+	expect_refused("section 2 ends behind the file");
 	header_begin();
 	build_elf32();
 	header_end(HEADER_AT);
 	image_len = 0x3880;
-	refused("section headers end behind the file");
+	expect_refused("section headers end behind the file");
 	header_begin();
 	build_elf32();
 	header_end(HEADER_AT);
 	memset(image + offsetof(Elf32_Ehdr, e_shnum), 0, 2);
 	machine(0x200000);
-	load();
+	expect_load();
 	EXPECT_NULL(find(9, 0));
 }
 
@@ -466,7 +275,7 @@ static void test_screen_and_firmware_are_handed_on(void)
 	passed.tag[1].type = 10;
 	passed.tag[1].len = 20;
 	memset(passed.tag[1].data, 0x18, 20);
-	load();
+	expect_load();
 	s = find(8, 0);
 	EXPECT_NOT_NULL(s);
 	EXPECT_EQ(38, s->size);
@@ -484,7 +293,7 @@ static void test_screen_and_firmware_are_handed_on(void)
 	screen.kind = FRAMEBUFFER_TEXT;
 	in.rsdp_len = 20;
 	memset(&passed, 0, sizeof(passed));
-	load();
+	expect_load();
 	s = find(8, 0);
 	EXPECT_EQ(32, s->size);
 	EXPECT_EQ(2, s->kind);
@@ -493,7 +302,7 @@ static void test_screen_and_firmware_are_handed_on(void)
 	EXPECT_NULL(find(5, 0));
 	EXPECT_NULL(find(10, 0));
 	screen.kind = FRAMEBUFFER_INDEXED;
-	load();
+	expect_load();
 	EXPECT_NULL(find(8, 0));
 }
 
@@ -595,8 +404,8 @@ static void test_efi_is_handed_on(void)
 		efi_machine(0x200000, sizes[i / 3]);
 		module_add(0x1000000, 5000); /* stays; the other is in the way of the image */
 		module_add(BASE + 0x10000, 70000);
-		load();
-		check_image(BASE);
+		expect_load();
+		check_image(BASE, MAGIC);
 		check_strings();
 		check_modules(BASE);
 		check_efi_map(sizes[i / 3]);
@@ -620,16 +429,16 @@ static void test_efi_tags_say_what_is_known(void)
 	efi_machine(0x200000, 48);
 	machine_efi.is_64bit = false;
 	machine_efi.systab_pa = 0x3f00018;
-	load();
+	expect_load();
 	EXPECT_EQ(12, ((const struct tag *)find(11, 0))->size);
 	EXPECT_EQ(0x3f00018, ((const u32 *)find(11, 0))[2]);
 	EXPECT_NULL(find(12, 0));
 	machine_efi.map.count = 0;
-	load();
+	expect_load();
 	EXPECT_NOT_NULL(find(11, 0));
 	EXPECT_NULL(find(17, 0));
 	machine_efi.systab_pa = 0;
-	load();
+	expect_load();
 	EXPECT_NULL(find(11, 0));
 	EXPECT_NULL(find(12, 0));
 	/* A BIOS machine, and demanded: "if it supports a given tag but the information conveyed by
@@ -640,7 +449,7 @@ static void test_efi_tags_say_what_is_known(void)
 		header_tag(1, 0, 1, &asked[i]);
 		header_end(HEADER_AT);
 		machine(0x200000);
-		load();
+		expect_load();
 		for (u32 k = 0; k < ARRAY_SIZE(asked); k++)
 			EXPECT_NULL(find(asked[k], 0));
 	}
@@ -658,14 +467,14 @@ static void test_a_full_efi_map_is_left_out(void)
 		machine_efi.map.d[machine_efi.map.count] = (struct efi_descriptor){
 			.type = 11, .pa = (4096ull + machine_efi.map.count) << 20, .pages = 1
 		};
-	load();
+	expect_load();
 	EXPECT_NOT_NULL(find(17, 0));
 	EXPECT_GE(((const struct tag *)find(17, 0))->size, 16 + 96 * (machine_efi.map.count + 5));
 	for (; machine_efi.map.count < EFI_MAP_MAX; machine_efi.map.count++)
 		machine_efi.map.d[machine_efi.map.count] = (struct efi_descriptor){
 			.type = 11, .pa = (4096ull + machine_efi.map.count) << 20, .pages = 1
 		};
-	load();
+	expect_load();
 	EXPECT_NULL(find(17, 0));
 	EXPECT_NOT_NULL(find(12, 0));
 }
@@ -702,12 +511,12 @@ static void test_relocatable_images_go_where_they_may(void)
 			builds[k]();
 			header_end(HEADER_AT);
 			if (p->base == 0) {
-				refused("no place for the image");
+				expect_refused("no place for the image");
 				continue;
 			}
 			machine(0x180000);
-			load();
-			check_image(p->base);
+			expect_load();
+			check_image(p->base, MAGIC);
 			check_info(p->base);
 			EXPECT_EQ(12, ((const u32 *)find(21, 0))[1]);
 			EXPECT_EQ(p->base, ((const u32 *)find(21, 0))[2]);
@@ -717,7 +526,7 @@ static void test_relocatable_images_go_where_they_may(void)
 	TAG(10, 0, 0, 0xffffffff, 3, 0);
 	build_elf32();
 	header_end(HEADER_AT);
-	refused("no power of two");
+	expect_refused("no power of two");
 }
 
 /* The image itself and a module fill the only place: they are moved away first. */
@@ -729,13 +538,13 @@ static void test_lowest_place_is_clear_of_images(void)
 	header_end(HEADER_AT);
 	machine(0x300000);
 	module_add(0x180000, 1000);
-	load();
-	check_image(0x304000);
+	expect_load();
+	check_image(0x304000, MAGIC);
 	check_info(0x304000);
 	machine(0x100000);
 	module_add(0x3000000, 0x20000);
-	load();
-	check_image(0x104000);
+	expect_load();
+	check_image(0x104000, MAGIC);
 	check_info(0x104000);
 	header_begin();
 	TAG(10, 0, 0x100000, 0xffffffff, 4096, 2);
@@ -743,8 +552,8 @@ static void test_lowest_place_is_clear_of_images(void)
 	header_end(HEADER_AT);
 	machine(0x300000);
 	module_add(0x3a00000, 1000);
-	load();
-	check_image(0x3a00000 - BSS);
+	expect_load();
+	check_image(0x3a00000 - BSS, MAGIC);
 	check_info(0x3a00000 - BSS);
 }
 
@@ -765,8 +574,8 @@ static void test_two_segments_move_together(void)
 	memcpy(image + sizeof(Elf32_Ehdr) + sizeof(p), &p, sizeof(p));
 	header_end(HEADER_AT);
 	machine(0x3000000);
-	load();
-	check_image(BASE - BSS);
+	expect_load();
+	check_image(BASE - BSS, MAGIC);
 	EXPECT_MEMEQ(image + TEXT + 0x1000, sim + BASE, 0x1000);
 }
 
@@ -777,13 +586,13 @@ static void test_entry_address_replaces_that_of_the_elf(void)
 	build_elf32();
 	memset(image + offsetof(Elf32_Ehdr, e_entry), 0x40, 4);
 	header_end(HEADER_AT);
-	refused("ELF entry point"); /* both must make sense */
+	expect_refused("ELF entry point"); /* both must make sense */
 	header_begin();
 	TAG(3, 0, BASE + 0x30);
 	build_elf32();
 	header_end(HEADER_AT);
 	machine(0x200000);
-	load();
+	expect_load();
 	EXPECT_EQ(BASE + 0x30, sim_plan.rip);
 	header_begin();
 	TAG(3, 0, BASE + 0x30);
@@ -791,212 +600,13 @@ static void test_entry_address_replaces_that_of_the_elf(void)
 	build_elf32();
 	header_end(HEADER_AT);
 	machine(0x200000);
-	load();
+	expect_load();
 	EXPECT_EQ(0x1000030, sim_plan.rip);
 	header_begin();
 	TAG(3, 0, BASE + BSS);
 	build_elf32();
 	header_end(HEADER_AT);
-	refused("entry address 0x700000");
-}
-
-static void address_tag(u32 header_addr, u32 load, u32 load_end, u32 bss_end, u32 entry)
-{
-	header_begin();
-	noise();
-	TAG(2, 0, header_addr, load, load_end, bss_end);
-	TAG(3, 0, entry);
-	header_end(HEADER_AT);
-}
-
-static void test_address_fields_are_checked(void)
-{
-	address_tag(BASE - 4, BASE, 0, 0, BASE);
-	refused("load_addr");
-	address_tag(BASE + HEADER_AT + 1, BASE, 0, 0, BASE);
-	refused("load_addr");
-	address_tag(BASE + 0x20, BASE, BASE + 0x3001, 0, BASE);
-	refused("truncated");
-	address_tag(BASE + 0x20, BASE, BASE + CODE, BASE + CODE - 1, BASE);
-	refused("bss_end_addr");
-	address_tag(BASE + 0x20, BASE, BASE + CODE, BASE + BSS, BASE + BSS);
-	refused("entry point");
-	address_tag(BASE + 0x20, BASE, BASE + CODE, 0xffffffff, BASE);
-	refused("not free RAM");
-	header_begin();
-	noise();
-	TAG(2, 0, BASE + 0x20, BASE, 0, 0);
-	header_end(HEADER_AT);
-	refused("no entry address tag");
-	/* -1: from the start of the file on; 0: to its end. */
-	address_tag(BASE + HEADER_AT, 0xffffffff, 0, 0, BASE + TEXT);
-	machine(0x200000);
-	load();
-	EXPECT_MEMEQ(image, sim + BASE, image_len);
-	EXPECT_EQ(BASE + TEXT, sim_plan.rip);
-	address_tag(HEADER_AT - 1, 0xffffffff, 0, 0, BASE);
-	refused("load_addr");
-}
-
-static void with_tag(u32 type, u32 flags, u32 count, const u32 *words)
-{
-	header_begin();
-	build_elf32();
-	header_tag(type, flags, count, words);
-	header_end(HEADER_AT);
-}
-
-/* Every piece of information that the specification has, and one more. */
-static void test_information_requests(void)
-{
-	static const u32 refused_types[] = { 7, 13, 16, 22, 0xffffffff };
-
-	for (u32 i = 0; i < ARRAY_SIZE(refused_types); i++) {
-		u32 types[3] = { 6, refused_types[i], 1 };
-
-		with_tag(1, 0, 3, types);
-		refused("header demands");
-		with_tag(1, 1, 3, types);
-		machine(0x200000);
-		load();
-	}
-	for (u32 type = 0; type < 22; type++) {
-		if (type == 7 || type == 13 || type == 16)
-			continue;
-		with_tag(1, 0, 1, &type);
-		machine(0x200000);
-		load();
-	}
-	with_tag(1, 0, 1, (u32[]){ 7 });
-	refused("VBE mode information");
-	with_tag(1, 0, 1, (u32[]){ 77 });
-	refused("information 77");
-}
-
-static void test_unknown_and_efi_tags(void)
-{
-	with_tag(11, 0, 0, NULL);
-	refused("demands tag 11");
-	with_tag(11, 1, 0, NULL);
-	machine(0x200000);
-	load();
-	for (u32 type = 7; type < 10; type++) {
-		u32 entry = 0x1234;
-
-		for (u32 flags = 0; flags < 2; flags++) {
-			with_tag(type, flags, type == 7 ? 0 : 1, &entry);
-			for (u32 efi = 0; efi < 2; efi++) {
-				machine(0x200000);
-				in.efi = efi != 0 ? &uefi : NULL;
-				EXPECT_EQ(efi && flags == 0 ? ERR_NODEV : ERR_NONE, sim_load(&in));
-				if (efi && flags == 0)
-					EXPECT_CONTAINS(sim_plan.why, "boot services");
-				else
-					EXPECT_EQ(BASE + 0x10, sim_plan.rip);
-			}
-		}
-	}
-}
-
-/* console_flags, framebuffer tag, screen: started? */
-static const struct {
-	u32 console, accepts_pixels;
-	enum framebuffer_kind kind;
-	bool ok;
-} consoles[] = {
-	{ 0, 0, FRAMEBUFFER_NONE, true },     { 1, 0, FRAMEBUFFER_NONE, false },
-	{ 1, 0, FRAMEBUFFER_TEXT, false },    { 3, 0, FRAMEBUFFER_TEXT, true },
-	{ 3, 0, FRAMEBUFFER_PIXEL, false },   { 3, 1, FRAMEBUFFER_PIXEL, true },
-	{ 1, 1, FRAMEBUFFER_TEXT, false },    { 2, 0, FRAMEBUFFER_PIXEL, true },
-	{ 1, 1, FRAMEBUFFER_INDEXED, false },
-};
-
-static void test_a_demanded_console(void)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(consoles); i++) {
-		header_begin();
-		TAG(4, 0, consoles[i].console);
-		if (consoles[i].accepts_pixels)
-			TAG(5, 0, 1024, 768, 32);
-		build_elf32();
-		header_end(HEADER_AT);
-		machine(0x200000);
-		screen = (struct boot_framebuffer){ .kind = consoles[i].kind };
-		in.screen = &screen;
-		EXPECT_EQ(consoles[i].ok ? ERR_NONE : ERR_NODEV, sim_load(&in));
-		if (!consoles[i].ok)
-			EXPECT_CONTAINS(sim_plan.why, "demands a screen");
-	}
-}
-
-static void test_broken_headers(void)
-{
-	u32 big = 0x10000;
-
-	with_tag(3, 0, 0, NULL);
-	refused("tag 3 has the wrong size 8");
-	header_begin();
-	build_elf32();
-	TAG(3, 0, BASE);
-	header_end(HEADER_AT);
-	memcpy(image + HEADER_AT + 20, &big, 4);
-	refused("tag 3 has the wrong size 65536");
-	/* The end tag cut off; the checksum knows. */
-	header_begin();
-	build_elf32();
-	header_end(HEADER_AT);
-	image[HEADER_AT + 8] -= 8;
-	image[HEADER_AT + 12] += 8;
-	refused("no end tag");
-	header_begin();
-	build_elf32();
-	header_end(HEADER_AT);
-	image[HEADER_AT + 4] += 4; /* MIPS */
-	image[HEADER_AT + 12] -= 4;
-	refused("architecture 4");
-	header_begin();
-	noise();
-	header_end(HEADER_AT);
-	refused("neither ELF");
-	header_begin();
-	build_elf32();
-	header_end(HEADER_AT);
-	image_len = HEADER_AT + 20;
-	refused("passes the file");
-}
-
-static void test_header_is_found_only_where_the_spec_allows(void)
-{
-	static u8 file[40000];
-	u32 h[4] = { 0xe85250d6, 0, 16, 0u - 0xe85250d6 - 16 };
-
-	memcpy(file + 32768 - 16, h, sizeof(h));
-	EXPECT_EQ(32768 - 16, multiboot2_find(file, sizeof(file)));
-	EXPECT_EQ(~0ull, multiboot2_find(file, 32767));
-	memset(file, 0, sizeof(file));
-	memcpy(file + 32768 - 8, h, sizeof(h));
-	EXPECT_EQ(~0ull, multiboot2_find(file, sizeof(file)));
-	memset(file, 0, sizeof(file));
-	memcpy(file + 1004, h, sizeof(h)); /* not aligned */
-	EXPECT_EQ(~0ull, multiboot2_find(file, sizeof(file)));
-	memcpy(file + 2000, h, sizeof(h));
-	EXPECT_EQ(2000, multiboot2_find(file, sizeof(file)));
-	file[2012] ^= 1;
-	EXPECT_EQ(~0ull, multiboot2_find(file, sizeof(file)));
-}
-
-/* An image with both headers: the protocol that tells more. */
-static void test_multiboot2_goes_before_multiboot(void)
-{
-	u32 mb1[3] = { 0x1badb002, 0, 0u - 0x1badb002 };
-
-	header_begin();
-	build_elf32();
-	header_end(HEADER_AT);
-	memcpy(image + 0x100, mb1, sizeof(mb1));
-	machine(0x200000);
-	load();
-	check_image(BASE);
+	expect_refused("entry address 0x700000");
 }
 
 static void test_random_damage_is_survived(void)
@@ -1027,8 +637,4 @@ TEST_MAIN(TEST(test_every_kind_of_image), TEST(test_images_in_the_way_survive),
 	  TEST(test_efi_tags_say_what_is_known), TEST(test_a_full_efi_map_is_left_out),
 	  TEST(test_relocatable_images_go_where_they_may),
 	  TEST(test_lowest_place_is_clear_of_images), TEST(test_two_segments_move_together),
-	  TEST(test_entry_address_replaces_that_of_the_elf), TEST(test_address_fields_are_checked),
-	  TEST(test_information_requests), TEST(test_unknown_and_efi_tags),
-	  TEST(test_a_demanded_console), TEST(test_broken_headers),
-	  TEST(test_header_is_found_only_where_the_spec_allows),
-	  TEST(test_multiboot2_goes_before_multiboot), TEST(test_random_damage_is_survived))
+	  TEST(test_entry_address_replaces_that_of_the_elf), TEST(test_random_damage_is_survived))
