@@ -170,11 +170,21 @@ void traps_init(void)
 	asm volatile("lidt %0" ::"m"(ptr));
 }
 
+/* Kensho puts its name behind that of the boot loader that started it. */
+static bool is_loaded_by_kensho(void)
+{
+	const char *at = demo_boot.loader;
+
+	while (*at != '\0' && strncmp(at, "Kensho", 6) != 0)
+		at++;
+	return *at != '\0';
+}
+
 static void host_find(void)
 {
 	struct demo_host *h = &demo_host;
 
-	h->is_kensho = strncmp(demo_boot.loader, "Kensho", 6) == 0;
+	h->is_kensho = is_loaded_by_kensho();
 	h->has_hypervisor = (cpuid(1, 0).c & CPUID1_ECX_HYPERVISOR) != 0;
 	for (u32 leaf = 0x40000000; h->has_hypervisor && leaf < 0x40010000; leaf += 0x100) {
 		struct cpuid_out r = cpuid(leaf, 0);
