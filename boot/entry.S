@@ -5,9 +5,9 @@
  * Context: interrupts off, flat segments, paging off; nothing else is known about the machine.
  */
 #include "arch/x86/defs/cr.h"
-#include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/seg.h"
+#include "arch/x86/defs/start64.inc"
 #include "arch/x86/layout.h"
 #include "boot/mb2_abi.h"
 
@@ -68,36 +68,13 @@ _start:
 	bt	$EDX_NX, %edx
 	jnc	refuse
 
-	/* 2048 large pages: four page directories in a row. */
-	mov	$PA(early_pd), %edi
-	mov	$(PTE_P | PTE_W | PTE_PS), %eax
-	mov	$(4 * PT_ENTRIES), %ecx
-.Lfill:
-	mov	%eax, (%edi)
-	add	$8, %edi
-	add	$0x200000, %eax
-	dec	%ecx
-	jnz	.Lfill
-
-	movl	$PA(early_pd + 0x0000 + PTE_P + PTE_W), PA(early_pdpt + 0)
-	movl	$PA(early_pd + 0x1000 + PTE_P + PTE_W), PA(early_pdpt + 8)
-	movl	$PA(early_pd + 0x2000 + PTE_P + PTE_W), PA(early_pdpt + 16)
-	movl	$PA(early_pd + 0x3000 + PTE_P + PTE_W), PA(early_pdpt + 24)
+	MAP_4G	PA(early_pdpt), PA(early_pd), (PTE_P + PTE_W)
 	movl	$PA(early_pd + PTE_P + PTE_W), PA(early_pdpt_high + 8 * 510)
 	movl	$PA(early_pdpt + PTE_P + PTE_W), PA(early_pml4)
 	movl	$PA(early_pdpt + PTE_P + PTE_W), PA(early_pml4 + 8 * PML4_SLOT(PHYSMAP_BASE))
 	movl	$PA(early_pdpt_high + PTE_P + PTE_W), PA(early_pml4 + 8 * PML4_SLOT(KENSHO_BASE))
 
-	mov	$CR4_PAE, %eax
-	mov	%eax, %cr4
-	mov	$PA(early_pml4), %eax
-	mov	%eax, %cr3
-	mov	$MSR_IA32_EFER, %ecx
-	rdmsr
-	or	$(EFER_LME | EFER_NXE), %eax
-	wrmsr
-	mov	$(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG), %eax
-	mov	%eax, %cr0
+	LONG_MODE_ON $PA(early_pml4), (EFER_LME | EFER_NXE)
 	lgdt	PA(boot_gdt_ptr)
 	ljmp	$SEL_CODE64, $PA(.Llong)
 
@@ -153,13 +130,7 @@ refuse:
 	jmp	*%rax			/* no indirect-branch thunk: nothing secret is mapped yet */
 .Lhigh:
 	lgdt	boot_gdt_ptr64
-	mov	$SEL_DATA, %eax
-	mov	%eax, %ss
-	xor	%eax, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %fs
-	mov	%eax, %gs
+	SEGS_STACK_ONLY SEL_DATA
 	mov	$boot_stacks + MAIN_STACK_TOP, %rsp
 
 	/* From here on a NULL pointer faults. */

@@ -3,9 +3,8 @@
  * Start of an application processor: real mode at a page below 1 MiB, to 64-bit C. The page is a copy
  * of [ap_trampoline, ap_trampoline_end); arch/x86/smp.c fills the parameters at its end.
  */
-#include "arch/x86/defs/cr.h"
-#include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/seg.h"
+#include "arch/x86/defs/start64.inc"
 
 #define OFF(label)	((label) - ap_trampoline)
 
@@ -28,27 +27,12 @@ ap_trampoline:
 	mov	%cs, %ax
 	mov	%ax, %ds
 	lgdtl	OFF(ap_gdt_ptr)
-	mov	$CR4_PAE, %eax
-	mov	%eax, %cr4
-	mov	OFF(ap_param), %eax
-	mov	%eax, %cr3
-	mov	$MSR_IA32_EFER, %ecx
-	rdmsr
-	or	$(EFER_LME | EFER_NXE), %eax
-	wrmsr
-	mov	$(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG), %eax
-	mov	%eax, %cr0
+	LONG_MODE_ON OFF(ap_param), (EFER_LME | EFER_NXE)
 	ljmpl	*OFF(ap_far)
 
 	.code64
 ap_long:
-	mov	$SEL_DATA, %eax
-	mov	%eax, %ss
-	xor	%eax, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %fs
-	mov	%eax, %gs
+	SEGS_STACK_ONLY SEL_DATA
 	mov	ap_param + 8(%rip), %rax
 	mov	ap_param + 16(%rip), %rsp
 	mov	ap_param + 24(%rip), %rdi

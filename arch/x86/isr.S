@@ -3,6 +3,7 @@
  * Host interrupt and exception entry (VMX root operation and boot).
  */
 #include "arch/x86/defs/seg.h"
+#include "arch/x86/defs/start64.inc"
 #include "arch/x86/defs/vector.h"
 
 #define FRAME_RIP	(8 * 8)		/* in the NMI stub: above eight saved registers */
@@ -151,19 +152,11 @@ irq_window_end:
  * void gdt_reload_segments(void);
  *
  *   does      CS = SEL_CODE64, SS = SEL_DATA, the others null
- *   clobbers  rax; the bases of FS and GS
+ *   clobbers  rax, rdx; the bases of FS and GS
  */
 	.globl	gdt_reload_segments
 gdt_reload_segments:
-	pop	%rax
-	push	$SEL_CODE64
-	push	%rax
-	mov	$SEL_DATA, %eax
-	mov	%eax, %ss
-	xor	%eax, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %fs
-	mov	%eax, %gs
-	lretq
+	pop	%rdx
+	SEGS_STACK_ONLY SEL_DATA
+	FAR_JUMP64 $SEL_CODE64, %rdx
 	int3

@@ -3,8 +3,7 @@
  * The demonstration guest's first steps: multiboot 2 header, 32-bit entry to long mode, and the page
  * that a SIPI starts the other CPUs in. Nothing here knows Kensho: GRUB can start it as well.
  */
-#include "arch/x86/defs/cr.h"
-#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/start64.inc"
 #include "guests/demo/layout.h"
 
 	.section .multiboot, "a"
@@ -33,22 +32,8 @@ demo_start:
 	mov	%ebx, boot_info_pa
 	mov	$boot_stack_top, %esp
 
-	/* identity map of 4 GiB in 2-MiB pages */
-	movl	$(page_pdpt + 3), page_pml4
-	mov	$4, %ecx
-	mov	$page_pdpt, %edi
-	mov	$(page_pd + 3), %eax
-1:	mov	%eax, (%edi)
-	add	$8, %edi
-	add	$0x1000, %eax
-	loop	1b
-	mov	$2048, %ecx
-	mov	$page_pd, %edi
-	mov	$0x83, %eax
-1:	mov	%eax, (%edi)
-	add	$8, %edi
-	add	$0x200000, %eax
-	loop	1b
+	movl	$(page_pdpt + PTE_P + PTE_W), page_pml4
+	MAP_4G	page_pdpt, page_pd, (PTE_P + PTE_W)
 	call	enter_long_mode
 	.code64
 	mov	$boot_stack_top, %esp
@@ -63,27 +48,11 @@ demo_start:
 enter_long_mode:
 	mov	(%esp), %ebx
 enter_long_mode_ebx:
-	mov	$page_pml4, %eax
-	mov	%eax, %cr3
-	mov	%cr4, %eax
-	or	$CR4_PAE, %eax
-	mov	%eax, %cr4
-	mov	$MSR_IA32_EFER, %ecx
-	rdmsr
-	or	$EFER_LME, %eax
-	wrmsr
-	mov	$0x80010033, %eax	/* PG WP NE ET MP PE; CD and NW clear */
-	mov	%eax, %cr0
+	LONG_MODE_ON $page_pml4, EFER_LME
 	lgdt	gdt_ptr
 	ljmp	$DEMO_CS, $1f
 	.code64
-1:	mov	$DEMO_DS, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %ss
-	xor	%eax, %eax
-	mov	%eax, %fs
-	mov	%eax, %gs
+1:	SEGS_FLAT DEMO_DS
 	mov	%ebx, %ebx
 	jmp	*%rbx
 

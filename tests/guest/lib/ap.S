@@ -7,8 +7,7 @@
  * shared: it tells about one CPU when one is started at a time.
  */
 
-#include "arch/x86/defs/cr.h"
-#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/start64.inc"
 #include "tests/guest/lib/layout.h"
 
 #define AP(x) ((x) - ap_start)
@@ -57,16 +56,7 @@ ap_start:
 
 	cli
 	lgdtl	%cs:AP(ap_gdt_ptr)
-	mov	$page_pml4, %eax
-	mov	%eax, %cr3
-	mov	$CR4_PAE, %eax
-	mov	%eax, %cr4
-	mov	$MSR_IA32_EFER, %ecx
-	rdmsr
-	or	$(EFER_LME | EFER_NXE | EFER_SCE), %eax
-	wrmsr
-	mov	$0x80010033, %eax	/* PG WP NE ET MP PE; CD and NW clear */
-	mov	%eax, %cr0
+	LONG_MODE_ON $page_pml4, (EFER_LME | EFER_NXE | EFER_SCE)
 	ljmpl	$G_CODE64, $ap_long
 	.balign 4
 ap_gdt_ptr:
@@ -79,13 +69,7 @@ ap_end:
 	.code64
 /* Which CPU am I: a slot of smp_ids[] with my ID, or the first free one. No stack yet. */
 ap_long:
-	mov	$G_DATA, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %ss
-	xor	%eax, %eax
-	mov	%eax, %fs
-	mov	%eax, %gs
+	SEGS_FLAT G_DATA
 	mov	$1, %eax
 	cpuid
 	shr	$24, %ebx

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* compat_call(): see modes.h. Everything lies below 4 GiB, stacks included. */
 
+#include "arch/x86/defs/start64.inc"
+
 	.text
 	.code64
 	.globl compat_call
@@ -14,9 +16,7 @@ compat_call:
 	mov	%eax, %es
 	mov	%ecx, %eax
 	mov	%edi, %ebx
-	push	%rsi
-	push	$compat_32
-	lretq
+	FAR_JUMP64 %rsi, $compat_32
 	.code32
 compat_32:
 	movl	$compat_done, trap_catch_rip

@@ -6,8 +6,7 @@
  * it is one section of one object, or LO() would be no constant.
  */
 
-#include "arch/x86/defs/cr.h"
-#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/start64.inc"
 #include "tests/guest/lib/layout.h"
 
 #define LO(x) ((x) - low_start)
@@ -34,18 +33,10 @@ mode_switch:
 	mov	%rsp, M32(MAIL_RSP)
 	mov	%cr3, %rax
 	mov	%rax, M32(MAIL_CR3)
-	push	$G_CODE32
-	push	$LA(low32_entry)
-	lretq
+	FAR_JUMP64 $G_CODE32, $LA(low32_entry)
 
 mode_return:
-	mov	$G_DATA, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %ss
-	xor	%eax, %eax
-	mov	%eax, %fs
-	mov	%eax, %gs
+	SEGS_FLAT G_DATA
 	mov	M32(MAIL_RSP), %rsp
 	pop	%r15
 	pop	%r14

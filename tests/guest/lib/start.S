@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entry from the boot loader in 32-bit protected mode, exception stubs, setjmp and CPL 3 calls. */
 
-#include "arch/x86/defs/cr.h"
-#include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/start64.inc"
 #include "tests/guest/lib/layout.h"
 
 #define MB1_MAGIC 0x1badb002
@@ -24,43 +23,14 @@ guest_start:
 	mov	%ebx, mb_info_pa
 	mov	$boot_stack_top, %esp
 
-	/* identity map of 4 GiB in 2-MiB pages, all accessible to CPL 3 */
-	movl	$(page_pdpt + 7), page_pml4
-	mov	$4, %ecx
-	mov	$page_pdpt, %edi
-	mov	$(page_pd + 7), %eax
-1:	mov	%eax, (%edi)
-	add	$8, %edi
-	add	$0x1000, %eax
-	loop	1b
-	mov	$2048, %ecx
-	mov	$page_pd, %edi
-	mov	$0x87, %eax
-1:	mov	%eax, (%edi)
-	add	$8, %edi
-	add	$0x200000, %eax
-	loop	1b
-
-	mov	$page_pml4, %eax
-	mov	%eax, %cr3
-	mov	$CR4_PAE, %eax
-	mov	%eax, %cr4
-	mov	$MSR_IA32_EFER, %ecx
-	rdmsr
-	or	$(EFER_LME | EFER_NXE | EFER_SCE), %eax
-	wrmsr
-	mov	$0x80010033, %eax	/* PG WP NE ET MP PE; CD and NW clear */
-	mov	%eax, %cr0
+	/* all memory is accessible to CPL 3 */
+	movl	$(page_pdpt + PTE_P + PTE_W + PTE_U), page_pml4
+	MAP_4G	page_pdpt, page_pd, (PTE_P + PTE_W + PTE_U)
+	LONG_MODE_ON $page_pml4, (EFER_LME | EFER_NXE | EFER_SCE)
 	lgdt	boot_gdt_ptr
 	ljmp	$G_CODE64, $1f
 	.code64
-1:	mov	$G_DATA, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
-	mov	%eax, %ss
-	xor	%eax, %eax
-	mov	%eax, %fs
-	mov	%eax, %gs
+1:	SEGS_FLAT G_DATA
 	mov	$boot_stack_top, %esp
 	xor	%ebp, %ebp
 	call	guest_main
