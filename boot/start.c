@@ -142,16 +142,10 @@ static void apply_options(const struct options *o, struct config *c)
 /* Every row of every table; then they are closed. */
 static void register_rows(const struct options *o, struct partition *p)
 {
-	must(cpuid_add_rows(p, 0, cpuid_host_rows, cpuid_host_row_count), "CPUID rows");
-	must(msr_add_rows(p, msr_arch_rows, msr_arch_row_count), "MSR rows");
-	must(msr_add_rows(p, mtrr_msr_rows, mtrr_msr_row_count), "MTRR rows");
-	must(msr_add_rows(p, vlapic_msr_rows, vlapic_msr_row_count), "APIC rows");
-	exit_table_init();
-	for (u32 i = 0; i < hv_exit_row_count; i++)
-		exit_table_add(&hv_exit_rows[i]);
-	must(hv_register(p), "module rows");
-	must(cpuid_seal(p), "sealing CPUID");
-	must(msr_seal(p), "sealing MSRs");
+	const char *what = "";
+	err_t err = hv_build_surface(p, &what);
+
+	must(err, what);
 	must(platform_ports_add(&p->pio, p->machine.pm1a_cnt, p->machine.pm1b_cnt,
 				p->config.log_com2),
 	     "owned ports");

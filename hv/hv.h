@@ -47,5 +47,13 @@ extern const u32 hv_exit_row_count;
  */
 MUST_CHECK err_t hv_register(struct partition *p);
 
+/**
+ * hv_build_surface() - all that a guest of @p can see: exit rows, CPUID and MSR rows of core and of
+ * every enabled module, sealed. Once, before the first VP.
+ *
+ * Returns an error where rows overlap or contradict each other; *@what is then which ones.
+ */
+MUST_CHECK err_t hv_build_surface(struct partition *p, const char **what);
+
 /* hv_vp_reset() - every enabled module drops what @vp registered. */
 void hv_vp_reset(struct vp *vp, bool init);

@@ -66,18 +66,6 @@ static void must(err_t err, const char *what)
 	abort();
 }
 
-static void register_all(struct partition *p)
-{
-	exit_table_init();
-	must(cpuid_add_rows(p, 0, cpuid_host_rows, cpuid_host_row_count), "CPUID rows");
-	must(msr_add_rows(p, msr_arch_rows, msr_arch_row_count), "MSR rows");
-	must(msr_add_rows(p, mtrr_msr_rows, mtrr_msr_row_count), "MTRR rows");
-	must(msr_add_rows(p, vlapic_msr_rows, vlapic_msr_row_count), "APIC rows");
-	must(hv_register(p), "modules");
-	must(cpuid_seal(p), "CPUID");
-	must(msr_seal(p), "MSRs");
-}
-
 static void machine_msrs(void)
 {
 	fake_msr_set(MSR_IA32_VMX_PROCBASED_CTLS2, 0xffffffff00000000ull);
@@ -112,6 +100,7 @@ static void vp_init(struct fake_guest *g, u32 i)
 void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partition *p))
 {
 	struct partition *p = &g->p;
+	const char *what = "";
 
 	memset(g, 0, sizeof(*g));
 	fake_reset();
@@ -138,7 +127,7 @@ void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partit
 	if (change != NULL)
 		change(p);
 	p->vp_count = vps;
-	register_all(p);
+	must(hv_build_surface(p, &what), what);
 	for (u32 i = 0; i < vps; i++)
 		vp_init(g, i);
 	fake.cpu_vp = &g->vp[0];
