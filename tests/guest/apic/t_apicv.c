@@ -7,11 +7,9 @@
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/smp/ipi.h"
 #include "tests/guest/smp/t_smp.h"
 
-#define ASSERT    APIC_ICR_ASSERT
-#define NMI       ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_NMI) | ASSERT)
-#define SETTLE_US 100
 #define ROUNDS    300
 #define DEPTH_MAX 4
 

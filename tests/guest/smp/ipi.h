@@ -19,3 +19,7 @@ bool smp_ipi_begin(void);
 /* smp_expect_ipi() - send @low to @dest: every CPU of @mask gets one, nobody else. */
 void smp_expect_ipi(const char *what, u32 dest, u32 low, u32 mask);
 u32 smp_all_mask(void);
+
+/* smp_logical_of() - the logical destination of the CPUs of @mask, one bit each, in the mode we are
+ * in. */
+u32 smp_logical_of(u32 mask);

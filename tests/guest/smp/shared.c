@@ -154,3 +154,16 @@ u32 smp_hits_total(void)
 		n += smp_hits[i];
 	return n;
 }
+
+u32 smp_logical_of(u32 mask)
+{
+	u32 dest = 0;
+
+	if (apic_mode() == APIC_XAPIC)
+		return mask;
+	for (u32 i = 0; i < smp_count(); i++) {
+		if ((mask >> i & 1) != 0)
+			dest |= x2apic_ldr(smp_ids[i]);
+	}
+	return dest;
+}

@@ -19,19 +19,6 @@ static void ipi_physical(void)
 	EXPECT_TRUE(smp_end());
 }
 
-static u32 logical_of(u32 mask)
-{
-	u32 dest = 0;
-
-	if (apic_mode() == APIC_XAPIC)
-		return mask;
-	for (u32 i = 0; i < smp_count(); i++) {
-		if ((mask >> i & 1) != 0)
-			dest |= x2apic_ldr(smp_ids[i]);
-	}
-	return dest;
-}
-
 static void ipi_logical(void)
 {
 	u32 all;
@@ -40,7 +27,7 @@ static void ipi_logical(void)
 		return;
 	all = smp_all_mask();
 	for (u32 mask = 1; mask <= all; mask += smp_count() > 4 ? 7 : 1)
-		smp_expect_ipi("logical", logical_of(mask), SMP_VEC | ASSERT | LOGICAL, mask);
+		smp_expect_ipi("logical", smp_logical_of(mask), SMP_VEC | ASSERT | LOGICAL, mask);
 	if (apic_mode() == APIC_X2APIC)
 		smp_expect_ipi("other cluster", 0x00070001, SMP_VEC | ASSERT | LOGICAL, 0);
 	else if (smp_count() < 8)
@@ -145,7 +132,7 @@ static void ipi_lowest(void)
 
 		for (u32 i = 0; i < smp_count(); i++)
 			before[i] = smp_hits[i];
-		apic_icr(logical_of(mask), low);
+		apic_icr(smp_logical_of(mask), low);
 		EXPECT_TRUE(WAIT_FOR(smp_hits_total() != total, 10000));
 		delay_us(SETTLE_US);
 		EXPECT_EQ(total + 1, smp_hits_total());

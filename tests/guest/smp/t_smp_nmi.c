@@ -6,9 +6,8 @@
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/smp/ipi.h"
 #include "tests/guest/smp/t_smp.h"
-
-#define NMI ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_NMI) | APIC_ICR_ASSERT)
 
 static volatile u32 nmis;
 static volatile bool stays;

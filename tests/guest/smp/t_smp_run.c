@@ -6,9 +6,9 @@
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/smp/ipi.h"
 #include "tests/guest/smp/t_smp.h"
 
-#define ASSERT          APIC_ICR_ASSERT
 #define KVM_SYSTEM_TIME 0x4b564d01u
 #define TIMER_VEC       0x56
 

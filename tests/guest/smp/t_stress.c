@@ -12,12 +12,8 @@
 #include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/platform.h"
 #include "tests/guest/lib/str.h"
+#include "tests/guest/smp/ipi.h"
 #include "tests/guest/smp/t_smp.h"
-
-#define LOGICAL APIC_ICR_LOGICAL
-#define ASSERT  APIC_ICR_ASSERT
-#define NMI     ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_NMI) | ASSERT)
-#define LOWEST  ((u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_LOWEST) | ASSERT | LOGICAL)
 
 #define LANES      8 /* vectors of one sender */
 #define SERVE_LANE 7 /* for those who sleep until an IPI comes */
@@ -230,31 +226,13 @@ struct shot {
 	u32 mask; /* CPUs that get it */
 };
 
-static u32 all_cpus(void)
-{
-	return (1u << smp_count()) - 1;
-}
-
-static u32 logical_of(u32 mask)
-{
-	u32 dest = 0;
-
-	if (apic_mode() == APIC_XAPIC)
-		return mask;
-	for (u32 i = 0; i < smp_count(); i++) {
-		if ((mask >> i & 1) != 0)
-			dest |= x2apic_ldr(smp_ids[i]);
-	}
-	return dest;
-}
-
 /* A random set that is neither empty nor has the victim in it. */
 static u32 random_mask(struct cpu *c)
 {
 	u32 mask;
 
 	do {
-		mask = rnd(c, all_cpus() + 1) & ~(1u << victim);
+		mask = rnd(c, smp_all_mask() + 1) & ~(1u << victim);
 	} while (mask == 0);
 	return mask;
 }
@@ -266,7 +244,7 @@ static void shot_logical(struct cpu *c, struct shot *s)
 	s->low |= LOGICAL;
 	s->mask = random_mask(c);
 	if (!is_cluster) {
-		s->dest = logical_of(s->mask);
+		s->dest = smp_logical_of(s->mask);
 		return;
 	}
 	cluster = (u32)__builtin_ctz(s->mask) / 2; /* CPU n is bit n % 2 of cluster n / 2 */
@@ -289,7 +267,7 @@ static struct shot shot_fixed(struct cpu *c)
 		s.what = "fixed, broadcast";
 		s.dest = apic_mode() == APIC_X2APIC ? ~0u : 0xff;
 		s.low |= rnd(c, 2) != 0 ? LOGICAL : 0;
-		s.mask = all_cpus();
+		s.mask = smp_all_mask();
 		break;
 	case 2:
 	case 3:
@@ -297,8 +275,8 @@ static struct shot shot_fixed(struct cpu *c)
 		s.what = kind == 2 ? "fixed, self" : kind == 3 ? "fixed, all" : "fixed, others";
 		s.low |= (kind - 1) << 18;
 		s.mask = kind == 2   ? 1u << self
-			 : kind == 3 ? all_cpus()
-				     : all_cpus() & ~(1u << self);
+			 : kind == 3 ? smp_all_mask()
+				     : smp_all_mask() & ~(1u << self);
 		break;
 	default:
 		s.what = "fixed, physical";
@@ -342,7 +320,7 @@ static void act_fixed(struct cpu *c, u32 self)
 
 static void act_lowest(struct cpu *c, u32 self)
 {
-	struct shot s = { .low = LOWEST };
+	struct shot s = { .low = LOWEST | LOGICAL };
 
 	c->doing = "lowest priority";
 	shot_logical(c, &s);
