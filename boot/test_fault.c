@@ -22,7 +22,7 @@
 #include "core/lib/bits.h"
 #include "core/lib/compiler.h"
 #include "core/partition.h"
-#include "core/vp/pause.h"
+#include "core/vp/hold.h"
 #include "core/vp/vp.h"
 #include "drivers/console.h"
 

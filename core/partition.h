@@ -74,7 +74,7 @@ struct partition_hooks {
 	void (*clock_changed)(struct partition *p); /* a TSC offset: clock pages are rewritten */
 	void (*map_changed)(struct partition *p);   /* the EPT: shared areas are checked again */
 	void (*stolen)(struct vp *vp);              /* root took time from @vp: core/vp/park.h */
-	void (*paused)(struct vp *vp);              /* a pause is over for @vp: core/vp/pause.h */
+	void (*paused)(struct vp *vp);              /* @vp was held, and goes on: core/vp/hold.h */
 };
 
 struct partition {
@@ -110,7 +110,7 @@ struct partition {
 
 	struct spinlock lock; /* LOCK: partition-wide MSR state, EPT changes */
 	bool stopping;
-	u64 paused_until_tsc; /* remote; core/vp/pause.h */
+	u64 paused_until_tsc; /* remote; core/vp/hold.h */
 
 	const struct partition_hooks *hooks; /* NULL: no module listens */
 };

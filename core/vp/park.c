@@ -47,7 +47,7 @@ u64 steal_begin(void)
 
 void steal_end(struct vp *vp, enum steal_cause cause, u64 begin_tsc)
 {
-	if (vp->state != VP_RUNNING)
+	if (vp->state != VP_RUNNING || vp->hold.stopped) /* hold_serve() counts all of it */
 		return;
 	vp->park.stolen_tsc[cause] += hw_tsc() - begin_tsc;
 	if (vp->partition->hooks != NULL)
@@ -65,7 +65,7 @@ u64 park_begin_work(struct vp *vp)
 void park_end_work(struct vp *vp, enum steal_cause cause, u64 begin_tsc)
 {
 	WRITE_ONCE(vp->park.can_wait, false);
-	if (vp->state == VP_RUNNING)
+	if (vp->state == VP_RUNNING && !vp->hold.stopped)
 		vp_resume(vp);
 	steal_end(vp, cause, begin_tsc);
 }

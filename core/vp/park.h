@@ -22,7 +22,7 @@ struct vp;
 
 /* X(NAME, name in the counters, what it is) */
 #define STEAL_CAUSES(X)                                                 \
-	X(PAUSE, "pause", "the partition was paused")                   \
+	X(PAUSE, "pause", "the VP was held: a pause, the monitor")      \
 	X(CALL, "call", "a function ran here for another CPU")          \
 	X(FLUSH, "flush", "INVEPT for another CPU's change of the EPT") \
 	X(DUMP, "dump", "dumps on request, for the log")

@@ -16,6 +16,7 @@
 #include "core/time/timer.h"
 #include "core/vp/event.h"
 #include "core/vp/halt_poll.h"
+#include "core/vp/hold.h"
 #include "core/vp/park.h"
 #include "core/vp/remote_call.h"
 
@@ -46,7 +47,7 @@ enum vp_work {
 	VP_WORK_LAUNCH = 1u << 4, /* the VMCS is clear: VMLAUNCH instead of VMRESUME */
 	VP_WORK_CALL = 1u << 6,   /* another CPU wants a function to run here */
 	VP_WORK_FLUSH = 1u << 8,  /* INVEPT: another CPU changed the EPT */
-	VP_WORK_PAUSE = 1u << 10, /* the partition is paused: pause_serve() */
+	VP_WORK_HOLD = 1u << 10,  /* somebody holds this VP: hold_serve() */
 	VP_WORK_SYNC = 1u << 11,  /* kvmclock_periodic_sync is due */
 	VP_WORK_LINES = 1u << 9,  /* software lines: irq_fwd.posted_level (remote), or the 8259 */
 };
@@ -98,6 +99,7 @@ struct vp {
 	bool asleep;                   /* activity state HLT was entered since the VP halted */
 	u32 unhalted;                  /* remote; the next wake is due: KVM's PV unhalt */
 	struct park park;
+	struct hold hold;
 	struct halt_poll halt_poll;
 
 	struct vp_counters counters;

@@ -7,7 +7,7 @@
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/partition.h"
-#include "core/vp/pause.h"
+#include "core/vp/hold.h"
 
 /*
  * Above this span a deadline is far: the timer gets half of what is left, so that it need not be
@@ -43,13 +43,15 @@ static void take_signals(struct vp *vp)
 
 	if (signals & SIGNAL_INIT)
 		vp_reset(vp, true);
-	if ((signals & SIGNAL_SIPI) && vp->state == VP_WAIT_SIPI)
+	if ((signals & SIGNAL_SIPI) && vp->state == VP_WAIT_SIPI) {
 		vp_startup(vp, (u8)signals);
+		hold_started(vp);
+	}
 	if (signals & SIGNAL_NMI)
 		event_nmi(vp);
 }
 
-#define VP_WORK_RARE (VP_WORK_LINES | VP_WORK_SYNC | VP_WORK_CALL | VP_WORK_PAUSE)
+#define VP_WORK_RARE (VP_WORK_LINES | VP_WORK_SYNC | VP_WORK_CALL | VP_WORK_HOLD)
 
 /* The same sample again, as KVM's worker publishes it. It needs no entry of the deadline queue. */
 static void clock_sync(struct vp *vp)
@@ -75,8 +77,8 @@ static NOINLINE void rare_work(struct vp *vp, u32 work)
 	}
 	if (work & VP_WORK_SYNC)
 		clock_sync(vp);
-	if (work & VP_WORK_PAUSE)
-		pause_serve(vp);
+	if (work & VP_WORK_HOLD)
+		hold_serve(vp);
 	if (work & VP_WORK_LINES)
 		irq_msg_work(vp);
 }

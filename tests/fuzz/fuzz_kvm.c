@@ -14,7 +14,7 @@
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/apic/vlapic_internal.h"
-#include "core/vp/pause.h"
+#include "core/vp/hold.h"
 #include "hv/hv.h"
 #include "hv/kvm/kvm_internal.h"
 #include "tests/host/fakes/rig.h"

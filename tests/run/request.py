@@ -4,6 +4,7 @@
 
     tests/run/request.py          a guest that works
     tests/run/request.py deaf     one whose CPUs all spin with interrupts off, for ever
+    tests/run/request.py hold     one that counts aloud, held and released
 """
 
 import json
@@ -86,6 +87,42 @@ def deaf_dialogue(console, directory):
         console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
 
 
+def ticks(directory):
+    """How far the guest has counted on COM1."""
+    text = (directory / "com1.log").read_text(errors="replace")
+    return max(map(int, re.findall(r"^# tick (\d+)\r?$", text, re.M)), default=-1)
+
+
+def wait_ticks(directory, least):
+    deadline = time.monotonic() + BOOT_S
+    while ticks(directory) < least:
+        assert time.monotonic() < deadline, f"COM1: {ticks(directory)} ticks, not {least}"
+        time.sleep(0.2)
+
+
+def hold_dialogue(console, directory):
+    """All held: the guest stands still and the monitor works. One held: the other goes on."""
+    console.expect("starting the guest", BOOT_S)
+    wait_ticks(directory, 3)
+    console.press(b":hold\r", r"monitor: 2 of 2 VPs are to stop\n")
+    console.press(b"v", r"vp0: [^\n]*running, held by the monitor, stopped\n"
+                  r"vp1: [^\n]*running, held by the monitor, stopped\n")
+    console.press(b"r", r"VP 1: RIP.*registers: end\n")
+    held = ticks(directory)
+    for _ in range(3):      # time passes for the machine, not for the guest
+        console.press(b"c", r"counters: end\n")
+    assert ticks(directory) == held, "COM1 goes on while the guest is held"
+    console.press(b":release 0\r", r"monitor: 1 VPs are released\n")
+    wait_ticks(directory, held + 3)
+    console.press(b"v", r"vp0: [^\n]*, running\nvp1: [^\n]*held by the monitor, stopped\n")
+    console.press(b":release\r", r"monitor: 1 VPs are released\n")
+    wait_ticks(directory, ticks(directory) + 3)
+    text = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
+    for vp in (0, 1):
+        assert f"counter vp{vp} PAUSE 1\n" in text, f"VP {vp} was not held once"
+        assert re.search(rf"^gauge vp{vp} steal_pause_ns \d{{6,}}$", text, re.M), "nothing stolen"
+
+
 def check_decoded(directory, log):
     """What a user does with the log."""
     (directory / "com2.log").write_text(log)
@@ -106,6 +143,7 @@ DEAF_CPUS = 4
 # what: row, the guest's command line, Kensho's options, CPUs, dialogue
 DIALOGUES = {
     "busy": ("trace-request", "test=timer,smp_run", "log=com2 trace=exits", 2, busy_dialogue),
+    "hold": ("hold-request", "test=loop_for_ever", "log=com2", 2, hold_dialogue),
     "deaf": ("deaf-request", "test=deaf_for_ever", "log=com2", DEAF_CPUS, deaf_dialogue),
 }
 

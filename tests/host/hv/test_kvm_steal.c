@@ -5,7 +5,7 @@
 
 #include "core/hw.h"
 #include "core/mem/shared_area.h"
-#include "core/vp/pause.h"
+#include "core/vp/hold.h"
 #include "hv/hv.h"
 #include "hv/kvm/kvm_abi.h"
 #include "tests/host/fakes/rig.h"
@@ -185,8 +185,8 @@ static void test_pause_tells_clock_and_steal(void)
 	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], MSR_KVM_SYSTEM_TIME_NEW, clock_gpa | 1));
 	fake.tsc_step = GUEST_TSC_HZ / 1000; /* each reading: 1 ms */
 	partition_pause(&g.p, GUEST_TSC_HZ / 10);
-	EXPECT_NE(0, g.vp[0].work & VP_WORK_PAUSE);
-	pause_serve(&g.vp[0]);
+	EXPECT_NE(0, g.vp[0].work & VP_WORK_HOLD);
+	hold_serve(&g.vp[0]);
 	fake.tsc_step = 0;
 	memcpy(&t, g.ram + 0x2000, sizeof(t));
 	EXPECT_NE(0, t.flags & PVCLOCK_GUEST_STOPPED);
