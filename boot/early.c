@@ -58,7 +58,7 @@ static void banner(const struct boot_state *b)
 /* What is asked for is meant to be read. */
 static bool wants_all_consoles(const struct options *o)
 {
-	return o->help != 0 || o->dryrun != 0;
+	return o->help != HELP_OFF || o->dryrun != 0;
 }
 
 static void report_efi(const struct boot_efi *efi)
@@ -93,17 +93,17 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	err = options_parse(&b->options, b->info.cmdline, msg, sizeof(msg));
 	open_consoles(err == ERR_NONE && !wants_all_consoles(&b->options) ? b->options.console
 									  : CONSOLE_ALL);
-	if (b->options.log == LOG_COM2 && !console_open_log())
+	if (b->options.config.log == LOG_COM2 && !console_open_log())
 		fatal("log=com2: there is no second serial port. Remove the option.");
-	panic_init(kensho_version, b->options.on_panic == PANIC_REBOOT);
+	panic_init(kensho_version, b->options.on_panic == ON_PANIC_REBOOT);
 	banner(b);
 	log_screen(&b->info.framebuffer, no_screen);
 	report_efi(&b->info.efi);
 	report_begin(b);
 	if (err != ERR_NONE)
 		fatal("%s", msg);
-	if (b->options.help != 0) {
-		options_print(print_line);
+	if (b->options.help != HELP_OFF) {
+		options_print(b->options.help, print_line);
 		console_flush();
 		hw_halt();
 	}

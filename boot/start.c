@@ -60,7 +60,7 @@ static void decide_mitigations(const struct options *o)
 		rdmsr_safe(MSR_IA32_ARCH_CAPABILITIES, &in.arch_capabilities) == ERR_NONE;
 	in.md_clear = (f.d & CPUID7_EDX_MD_CLEAR) != 0;
 	in.rtm = (f.b & CPUID7_EBX_RTM) != 0;
-	vmx.traced = o->trace == TRACE_MODE_EXITS;
+	vmx.traced = o->trace == TRACE_EXITS;
 	vmx.cpu_bugs = in;
 	vmx.mitigations = mitigation_decide(&in);
 	mitigation_apply(vmx.mitigations);
@@ -76,14 +76,9 @@ static void decide_mitigations(const struct options *o)
 
 static void decide_apicv(const struct boot_state *b, struct machine *m)
 {
-	static const enum vmx_apicv_mode mode[] = {
-		[APICV_AUTO] = VMX_APICV_AUTO,
-		[APICV_ON] = VMX_APICV_ON,
-		[APICV_OFF] = VMX_APICV_OFF,
-	};
 	const char *why = "";
 
-	if (vmx_apicv_decide(&vmx.caps, mode[b->options.apicv], m->is_bochs, &vmx.apicv, &why) !=
+	if (vmx_apicv_decide(&vmx.caps, b->options.config.apicv, m->is_bochs, &vmx.apicv, &why) !=
 	    ERR_NONE)
 		boot_refuse("%s", why);
 	m->tpr_shadow = vmx.apicv.tpr_shadow;
@@ -113,29 +108,12 @@ static void apply_options(const struct options *o, struct config *c)
 {
 	char dropped[256];
 
-	*c = (struct config){
-		.on_crash = o->on_crash == CRASH_HALT ? ON_CRASH_HALT : ON_CRASH_REBOOT,
-		.ignore_msrs = o->ignore_msrs != 0,
-		.report_ignored_msrs = o->report_ignored_msrs != 0,
-		.cpu_features = o->cpu_features,
-		.stats_seconds = (u32)o->stats,
-		.log_com2 = o->log == LOG_COM2,
-		.halt_poll = { (u32)o->halt_poll_ns, (u32)o->halt_poll_ns_grow,
-			       (u32)o->halt_poll_ns_grow_start, (u32)o->halt_poll_ns_shrink },
-		.min_timer_period_us = (u32)o->min_timer_period_us,
-		.timer_advance_ns = (u32)o->lapic_timer_advance_ns,
-		.timer_advance_adapts = o->lapic_timer_advance_ns == OPTION_AUTO,
-		.vector_hashing = o->vector_hashing != 0,
-		.kvmclock_sync = o->kvmclock_periodic_sync != 0,
-		.ept_audit = o->ept_audit != 0,
-		.mwait_c1 = o->mwait == MWAIT_C1,
-		.hlt_passthrough = o->hlt == HLT_PASSTHROUGH,
-	};
+	*c = o->config;
 	if (options_dropped(o, dropped, sizeof(dropped)))
 		log_info("cpu: off, because of other options: %s", dropped);
-	if (c->hlt_passthrough) /* it costs polling, also for the HLTs that exit all the same */
-		c->halt_poll.max_ns = 0;
-	if (c->mwait_c1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
+	if (c->hlt == HLT_PASSTHROUGH) /* also for the HLTs that exit all the same */
+		c->halt_poll_ns = 0;
+	if (c->mwait == MWAIT_C1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
 		boot_refuse("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
 }
 
@@ -147,7 +125,7 @@ static void register_rows(const struct options *o, struct partition *p)
 
 	must(err, what);
 	must(platform_ports_add(&p->pio, p->machine.pm1a_cnt, p->machine.pm1b_cnt,
-				p->config.log_com2),
+				p->config.log == LOG_COM2),
 	     "owned ports");
 	if (o->testdev != 0) {
 		ioapic_map();
@@ -221,7 +199,7 @@ static void decide_controls(const struct partition *p)
 		.xsaves = (cpuid_base(p, 0xd, 1).a & CPUIDD_1_EAX_XSAVES) != 0,
 		.waitpkg = (cpuid_base(p, 7, 0).c & CPUID7_ECX_WAITPKG) != 0,
 		.mwait = (cpuid_base(p, 1, 0).c & CPUID1_ECX_MONITOR) != 0,
-		.hlt_passthrough = p->config.hlt_passthrough,
+		.hlt_passthrough = p->config.hlt == HLT_PASSTHROUGH,
 	};
 	struct vmx_ctls c;
 
@@ -322,8 +300,8 @@ void boot_start(struct boot_state *b)
 	boot_start_cpus(b, p);
 	boot_selftest(b, p, &vmx, vmcs_page);
 	boot_hide_cpus(b, p);
-	monitor_start(vp, p->config.log_com2 ? console_read_log : NULL);
-	if (p->config.kvmclock_sync)
+	monitor_start(vp, p->config.log == LOG_COM2 ? console_read_log : NULL);
+	if (p->config.kvmclock_periodic_sync)
 		vp_plan_clock_sync(vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	load_set_entry(vp, boot_load_guest()); /* the cursor stays from here on */

@@ -2,16 +2,15 @@
 /* The guest partition: its VPs, memory, tables and modules. There is exactly one. */
 #pragma once
 
+#include "core/config.h"
 #include "core/lib/lock.h"
 #include "core/mem/e820.h"
 #include "core/mem/emulated.h"
 #include "core/mem/ept.h"
-#include "core/surface/cpu_feature.h"
 #include "core/surface/cpuid.h"
 #include "core/surface/msr.h"
 #include "core/surface/pio.h"
 #include "core/time/clock.h"
-#include "core/vp/halt_poll.h"
 
 #define VP_MAX          64
 #define APIC_IDS_DIRECT 256u
@@ -41,32 +40,6 @@ struct machine {
 	s32 s3_slp_typ;         /* SLP_TYPa of \_S3, -1 = no such object */
 	s32 s5_slp_typ;
 };
-
-enum on_crash { ON_CRASH_REBOOT, ON_CRASH_HALT };
-
-/* Options that core acts on; parsed and validated by boot/option/option.c rows. */
-struct config {
-	enum on_crash on_crash;
-	bool ignore_msrs;
-	bool report_ignored_msrs;
-	u64 cpu_features;  /* BIT64(enum cpu_feature) */
-	u32 stats_seconds; /* 0 = off */
-	bool log_com2;
-	struct halt_poll_params halt_poll;
-	u32 min_timer_period_us;   /* of the virtual APIC timer's periodic mode */
-	u32 timer_advance_ns;      /* TSC-deadline mode */
-	bool timer_advance_adapts; /* then timer_advance_ns does not matter */
-	bool vector_hashing;       /* lowest-priority IPIs */
-	bool kvmclock_sync;        /* kvmclock_periodic_sync= */
-	bool ept_audit;            /* after every change of the EPT */
-	bool mwait_c1;             /* MONITOR and MWAIT are the guest's, C1 only (rule T1) */
-	bool hlt_passthrough;      /* HLT exits only while an interrupt window is open */
-};
-
-static inline bool config_has(const struct config *c, enum cpu_feature f)
-{
-	return (c->cpu_features & BIT64(f)) != 0;
-}
 
 /* What the modules want to hear of, wired by boot: core does not know hv. */
 struct partition_hooks {

@@ -169,7 +169,8 @@ def check_line(text, name):
 
 
 def option_names():
-    return re.findall(r'\.name = "(\w+)"', (ROOT / "boot/option/option_rows.c").read_text())
+    return [name for table in ("boot/option/options.def", "core/config.def") for name in
+            re.findall(r"^[A-Z]+\((\w+),", (ROOT / table).read_text(), re.M)]
 
 
 def check_options(text):

@@ -59,14 +59,14 @@ err_t vmx_ctls_init(const struct vmx_caps *caps, const struct vmx_guest_features
 	return ERR_NONE;
 }
 
-err_t vmx_apicv_decide(const struct vmx_caps *caps, enum vmx_apicv_mode mode, bool vid_is_buggy,
+err_t vmx_apicv_decide(const struct vmx_caps *caps, enum apicv_option mode, bool vid_is_buggy,
 		       struct vmx_apicv *out, const char **why)
 {
 	u32 proc = (u32)FIELD_GET(VMX_CTLS_ALLOWED1, caps->proc);
 	u32 proc2 = (u32)FIELD_GET(VMX_CTLS_ALLOWED1, caps->proc2);
 	struct vmx_apicv a = { 0 };
 
-	if (mode == VMX_APICV_OFF) {
+	if (mode == APICV_OFF) {
 		*out = a;
 		return ERR_NONE;
 	}
@@ -76,8 +76,8 @@ err_t vmx_apicv_decide(const struct vmx_caps *caps, enum vmx_apicv_mode mode, bo
 			  (proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES);
 	a.virt_x2apic = a.tpr_shadow && (proc2 & PROC2_VIRTUALIZE_X2APIC_MODE);
 	a.virt_intr_delivery = a.register_virt && (proc2 & PROC2_VIRTUAL_INTR_DELIVERY) &&
-			       (mode == VMX_APICV_ON || !vid_is_buggy);
-	if (mode == VMX_APICV_ON && !a.virt_intr_delivery) {
+			       (mode == APICV_ON || !vid_is_buggy);
+	if (mode == APICV_ON && !a.virt_intr_delivery) {
 		*why = "apicv=on needs virtual-interrupt delivery, which this CPU lacks: use "
 		       "apicv=auto";
 		return ERR_NODEV;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/x86/vmx_caps.h"
+#include "core/config.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 
@@ -33,12 +34,10 @@ MUST_CHECK err_t vmx_adjust_ctls(u32 want, u32 must, u64 cap, u32 *out);
 MUST_CHECK err_t vmx_ctls_init(const struct vmx_caps *caps, const struct vmx_guest_features *gf,
 			       bool use_tpr_shadow, struct vmx_ctls *ctls);
 
-enum vmx_apicv_mode { VMX_APICV_AUTO, VMX_APICV_ON, VMX_APICV_OFF };
-
 /**
  * vmx_apicv_decide() - option apicv= against the capabilities.
  * @vid_is_buggy: the machine's virtual-interrupt delivery has the listed emulator bug.
  * ERR_NODEV with apicv=on when virtual-interrupt delivery is absent (@why says what).
  */
-MUST_CHECK err_t vmx_apicv_decide(const struct vmx_caps *caps, enum vmx_apicv_mode mode,
+MUST_CHECK err_t vmx_apicv_decide(const struct vmx_caps *caps, enum apicv_option mode,
 				  bool vid_is_buggy, struct vmx_apicv *out, const char **why);

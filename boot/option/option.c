@@ -90,9 +90,18 @@ static bool uint_parse(struct word w, u64 *val)
 	return w.len > 0;
 }
 
-static void *field(struct options *o, u32 offset)
+/* The field of @row: a bool is its byte, anything else a u32. */
+static u32 field_get(const struct options *o, const struct option_row *row)
 {
-	return (u8 *)o + offset;
+	u32 val = 0;
+
+	memcpy(&val, (const u8 *)o + row->offset, row->size);
+	return val;
+}
+
+static void field_set(struct options *o, const struct option_row *row, u32 val)
+{
+	memcpy((u8 *)o + row->offset, &val, row->size);
 }
 
 static err_t bool_set(struct parse *p, const struct option_row *row, struct word val)
@@ -104,23 +113,32 @@ static err_t bool_set(struct parse *p, const struct option_row *row, struct word
 			  row->name, (int)val.len, val.s);
 		return ERR_INVAL;
 	}
-	memcpy(field(p->o, row->offset), &v, sizeof(v));
+	field_set(p->o, row, v);
 	return ERR_NONE;
+}
+
+static bool may_adapt(const struct option_row *row)
+{
+	struct word unit = { row->values, strlen(row->values) };
+	bool has_bar;
+
+	word_cut(&unit, '|', &has_bar);
+	return has_bar; /* "NS|-1" */
 }
 
 static err_t uint_set(struct parse *p, const struct option_row *row, struct word val)
 {
 	u64 v;
 
-	if (row->has_auto && word_is(val, "-1")) {
-		v = OPTION_AUTO;
+	if (may_adapt(row) && word_is(val, "-1")) {
+		v = CONFIG_ADAPTS;
 	} else if (!uint_parse(val, &v) || v < row->min || v > row->max) {
-		fmt_print(p->msg, p->msg_len, "option %s=%.*s: give a number from %llu to %llu%s",
+		fmt_print(p->msg, p->msg_len, "option %s=%.*s: give a number from %u to %u%s",
 			  row->name, (int)val.len, val.s, row->min, row->max,
-			  row->has_auto ? " or -1" : "");
+			  may_adapt(row) ? " or -1" : "");
 		return ERR_RANGE;
 	}
-	memcpy(field(p->o, row->offset), &v, sizeof(v));
+	field_set(p->o, row, (u32)v);
 	return ERR_NONE;
 }
 
@@ -137,19 +155,28 @@ static err_t enum_set(struct parse *p, const struct option_row *row, struct word
 			  row->values);
 		return ERR_INVAL;
 	}
-	memcpy(field(p->o, row->offset), &index, sizeof(index));
+	field_set(p->o, row, index);
 	return ERR_NONE;
 }
 
-static err_t string_set(struct parse *p, const struct option_row *row, struct word val)
+static err_t help_set(struct parse *p, const struct option_row *row, struct word val)
 {
-	if (val.len >= row->size) {
-		fmt_print(p->msg, p->msg_len, "option %s: give at most %u characters", row->name,
-			  row->size - 1);
-		return ERR_RANGE;
+	u32 v;
+
+	if (word_bool(val, &v)) {
+		field_set(p->o, row, v != 0 ? HELP_ON : HELP_OFF);
+		return ERR_NONE;
 	}
-	fmt_print(field(p->o, row->offset), row->size, "%.*s", (int)val.len, val.s);
-	return ERR_NONE;
+	for (u32 i = 0; i < option_row_count; i++) {
+		if (word_is(val, option_rows[i].name)) {
+			field_set(p->o, row, HELP_ROW + i);
+			return ERR_NONE;
+		}
+	}
+	fmt_print(p->msg, p->msg_len,
+		  "option %s=%.*s: there is no such option, did you mean \"%s\"?", row->name,
+		  (int)val.len, val.s, closest_option(val));
+	return ERR_NOENT;
 }
 
 static err_t row_set(struct parse *p, const struct option_row *row, struct word val)
@@ -161,12 +188,19 @@ static err_t row_set(struct parse *p, const struct option_row *row, struct word 
 		return uint_set(p, row, val);
 	case OPTION_ENUM:
 		return enum_set(p, row, val);
-	case OPTION_STRING:
-		return string_set(p, row, val);
+	case OPTION_HELP:
+		return help_set(p, row, val);
 	case OPTION_CPU:
 		return option_cpu_set(p, val);
 	}
 	return ERR_INVAL;
+}
+
+/* The name alone means "on" where "off" is the default. */
+static bool has_on(const struct option_row *row)
+{
+	return row->type == OPTION_BOOL ||
+	       (strcmp(row->dflt, "off") == 0 && row->type != OPTION_CPU);
 }
 
 static err_t option_set(struct parse *p, struct word w)
@@ -190,9 +224,7 @@ static err_t option_set(struct parse *p, struct word w)
 		p->o->given |= BIT64(i);
 		if (has_val)
 			return row_set(p, row, val);
-		if (row->bare != NULL)
-			return row_set(p, row, (struct word){ row->bare, strlen(row->bare) });
-		if (row->type == OPTION_BOOL)
+		if (has_on(row))
 			return row_set(p, row, (struct word){ "on", 2 });
 		fmt_print(p->msg, p->msg_len, "option %s needs a value: %s=%s", row->name,
 			  row->name, row->values);
@@ -219,22 +251,35 @@ void options_default(struct options *o)
 	err_t err UNUSED = option_cpu_resolve(&p);
 }
 
-/* The row of @name if the command line has it; NULL: it has not. */
-static const struct option_row *given_row(const struct options *o, const char *name)
+const struct option_row *option_find(const char *name)
 {
 	for (u32 i = 0; i < option_row_count; i++) {
 		if (strcmp(option_rows[i].name, name) == 0)
-			return (o->given & BIT64(i)) != 0 ? &option_rows[i] : NULL;
+			return &option_rows[i];
 	}
 	return NULL;
 }
 
-static bool is_default(struct options *o, const struct option_row *row)
+static bool is_given(const struct options *o, const struct option_row *row)
+{
+	return (o->given & BIT64(row - option_rows)) != 0;
+}
+
+static bool is_default(const struct options *o, const struct option_row *row)
 {
 	struct options dflt;
 
 	options_default(&dflt);
-	return memcmp(field(o, row->offset), field(&dflt, row->offset), row->size) == 0;
+	return field_get(o, row) == field_get(&dflt, row);
+}
+
+/* Does the option have this value? */
+static bool has_value(const struct options *o, const char *name, const char *value)
+{
+	char text[32];
+
+	option_value(o, (u32)(option_find(name) - option_rows), text, sizeof(text));
+	return strcmp(text, value) == 0;
 }
 
 /* Dependencies between options: after the last word, because the order does not matter. */
@@ -242,15 +287,13 @@ static err_t rules_check(struct parse *p)
 {
 	for (u32 i = 0; i < option_rule_count; i++) {
 		const struct option_rule *rule = &option_rules[i];
-		const struct option_row *row = given_row(p->o, rule->option);
-		u32 val;
+		const struct option_row *row = option_find(rule->option);
 
-		memcpy(&val, field(p->o, rule->offset), sizeof(val));
-		if (val != rule->value || row == NULL ||
+		if (!is_given(p->o, row) || !has_value(p->o, rule->name, rule->value) ||
 		    (rule->but_default && is_default(p->o, row)))
 			continue;
-		fmt_print(p->msg, p->msg_len, "option %s excludes %s: %s; remove one of them",
-			  rule->when, rule->option, rule->why);
+		fmt_print(p->msg, p->msg_len, "option %s=%s excludes %s: %s; remove one of them",
+			  rule->name, rule->value, rule->option, rule->why);
 		return ERR_INVAL;
 	}
 	return ERR_NONE;
@@ -300,47 +343,28 @@ static void enum_value(const struct option_row *row, u32 index, char *text, size
 void option_value(const struct options *o, u32 i, char *text, size_t len)
 {
 	const struct option_row *row = &option_rows[i];
-	const void *at = (const u8 *)o + row->offset;
-	u64 val = 0;
+	u32 val = row->type != OPTION_CPU ? field_get(o, row) : 0;
 
-	if (row->type != OPTION_CPU && row->size <= sizeof(val))
-		memcpy(&val, at, row->size);
 	switch (row->type) {
 	case OPTION_BOOL:
 		fmt_print(text, len, "%s", val != 0 ? "on" : "off");
 		break;
 	case OPTION_UINT:
-		if (row->has_auto && val == OPTION_AUTO)
+		if (may_adapt(row) && val == CONFIG_ADAPTS)
 			fmt_print(text, len, "-1");
 		else
-			fmt_print(text, len, "%llu", val);
+			fmt_print(text, len, "%u", val);
 		break;
 	case OPTION_ENUM:
-		enum_value(row, (u32)val, text, len);
+		enum_value(row, val, text, len);
 		break;
-	case OPTION_STRING:
-		fmt_print(text, len, "%s", (const char *)at);
+	case OPTION_HELP:
+		if (val < HELP_ROW)
+			fmt_print(text, len, "%s", val == HELP_ON ? "on" : "off");
+		else
+			fmt_print(text, len, "%s", option_rows[val - HELP_ROW].name);
 		break;
 	case OPTION_CPU:
 		option_cpu_value(o, text, len);
 	}
-}
-
-void options_print(void (*line)(const char *text))
-{
-	char text[192];
-
-	for (u32 i = 0; i < option_row_count; i++) {
-		const struct option_row *row = &option_rows[i];
-		const char *values = row->values != NULL ? row->values : "on|off";
-		char name[64];
-
-		fmt_print(name, sizeof(name), "%s=%s", row->name, values);
-		if (row->type == OPTION_UINT)
-			fmt_print(name, sizeof(name), "%s=%s (%llu-%llu)", row->name, values,
-				  row->min, row->max);
-		fmt_print(text, sizeof(text), "  %-46s %s [%s]", name, row->help, row->dflt);
-		line(text);
-	}
-	option_cpu_print(line);
 }

@@ -5,80 +5,62 @@
  */
 #pragma once
 
+#include "boot/option/test_faults.h"
+#include "core/config.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
-#include "core/surface/cpu_feature.h"
 
-enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_ENUM, OPTION_STRING, OPTION_CPU };
+enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_ENUM, OPTION_HELP, OPTION_CPU };
 
 struct option_row {
 	const char *name;
-	const char *values; /* ENUM: "a|b|c"; UINT: documentation of the range */
-	u64 min, max;       /* UINT */
+	const char *values; /* "a|b|c"; UINT: the unit, and "|-1" where that is CONFIG_ADAPTS */
+	u32 min, max;       /* UINT */
 	const char *dflt;   /* as the user would write it */
-	const char *help;
+	const char *help;   /* one line */
+	const char *more;   /* Markdown for docs/options.md; "": nothing */
 	enum option_type type;
-	u32 offset; /* of the field in struct options: u32, or u64 for UINT, char[] for STRING */
-	u32 size;
-	bool has_auto;    /* UINT: "-1" is OPTION_AUTO */
-	const char *bare; /* value of the name alone; NULL: a value must be given, but BOOL: on */
+	bool is_config; /* of struct config */
+	u32 offset;     /* of the field in struct options; not of CPU */
+	u32 size;       /* 1 of BOOL, else 4 */
 };
 
-enum guest_source { GUEST_AUTO, GUEST_DISK0, GUEST_DEMO };
-enum apicv_mode { APICV_AUTO, APICV_ON, APICV_OFF };
-/* vga: what the screen was called when it knew text only */
-enum console_mode { CONSOLE_ALL, CONSOLE_COM1, CONSOLE_SCREEN, CONSOLE_NONE, CONSOLE_VGA };
-enum log_target { LOG_NONE, LOG_COM2 };
-enum mitigations_mode { MITIGATIONS_AUTO, MITIGATIONS_OFF, MITIGATIONS_ALL };
-enum trace_mode { TRACE_MODE_RARE, TRACE_MODE_EXITS };
-enum crash_mode { CRASH_REBOOT, CRASH_HALT };
-enum on_panic_mode { PANIC_HALT, PANIC_REBOOT };
-enum test_fault_at { FAULT_IN_GUEST, FAULT_AT_BOOT };
-enum mwait_mode { MWAIT_HIDE, MWAIT_C1 };
-enum hlt_mode { HLT_EXIT, HLT_PASSTHROUGH };
+/* help=NAME is HELP_ROW plus the row's number. */
+enum help_mode { HELP_OFF, HELP_ON, HELP_ROW };
+
+#define TEST_FAULT_VALUE(name, point, help) V(TEST_FAULT_##name, #name)
+
+#define BOOL(...)
+#define UINT(...)
+#define HELP(...)
+#define CPU(...)
+#define V(id, word)             id,
+#define ENUM(name, values, ...) enum name##_option{ values };
+#include "boot/option/options.def"
+#undef V
+
 /* Sets of cpu= features by name; from PROFILE_HV on they are names only. */
-enum profile {
-	PROFILE_KVM,
-	PROFILE_KVM_TEST,
-	PROFILE_BARE,
-	PROFILE_HV,
-	PROFILE_HV_TEST,
-	PROFILE_BOTH,
-	PROFILE_NESTED,
-	PROFILE_COUNT
-};
-enum selftest_mode { SELFTEST_OFF, SELFTEST_ON, SELFTEST_STOP };
-enum testdev_exit_mode { TESTDEV_EXIT_HALT, TESTDEV_EXIT_POWEROFF };
-
-#define OPTION_AUTO (~0ull) /* a UINT that was given as "-1" */
+#define PROFILE_COUNT (PROFILE_NESTED + 1)
 
 /* Values after parsing; defaults from the rows. */
 struct options {
-	u32 help, dryrun, selftest, guest, apicv, console, log, mitigations, on_crash, on_panic;
-	u32 trace;
-	u32 ignore_msrs, report_ignored_msrs;
-	u64 stats; /* seconds, 0 off */
-	u64 tsc_tolerance_ppm;
-	u64 maxcpus;
-	u32 profile;
+	struct config config; /* what the partition gets, as a whole */
+
+#define BOOL(name, ...)        bool name;
+#define UINT(name, field, ...) u32 field;
+#define ENUM(name, ...)        enum name##_option name;
+#define HELP(name, ...)        u32 name;
+#define CPU(...)
+#include "boot/option/options.def"
+
 	u64 cpu_on, cpu_off; /* as the last cpu= has it: BIT64(enum cpu_feature) */
-	u64 cpu_features;    /* what the guest gets: follows from those above and hlt= */
 	u64 cpu_dropped;     /* of the profile, and without something else that they need */
-	u32 test_fault;      /* 0: none, else 1 + the row of TEST_FAULTS */
-	u32 test_fault_at;
-	u64 halt_poll_ns, halt_poll_ns_grow, halt_poll_ns_grow_start, halt_poll_ns_shrink;
-	u64 min_timer_period_us;
-	u64 lapic_timer_advance_ns; /* or OPTION_AUTO */
-	u32 vector_hashing, mwait, hlt;
-	u32 testdev, testdev_exit;
-	u32 kvmclock_periodic_sync, ept_audit;
-	u64 given; /* bit i: the command line has the option of row i */
+	u64 given;           /* bit i: the command line has the option of row i */
 };
 
-/* A dependency: with this value of an ENUM or BOOL field an option must not be given. */
+/* A dependency: while option @name is @value an option must not be given. */
 struct option_rule {
-	u32 offset, value;
-	const char *when;   /* the same as the user writes it */
+	const char *name, *value;
 	const char *option; /* must not be given */
 	const char *why;
 	bool but_default; /* its default may be given */
@@ -109,6 +91,11 @@ void option_value(const struct options *o, u32 i, char *text, size_t len);
 /* options_features() - names of the features that the guest gets, separated by blanks. */
 void options_features(const struct options *o, char *text, size_t len);
 
-/* options_print() - the table (name, type/values, default, help), one @line call per row; then the
- * features of cpu=. */
-void options_print(void (*line)(const char *text));
+/* option_find() - the row of @name; NULL: there is none. */
+const struct option_row *option_find(const char *name);
+
+/*
+ * options_print() - what help= asks for, in lines of at most 79 characters, one @line call each:
+ * HELP_ON: the table, then the features of cpu=; HELP_ROW + i: row i with all that is known of it.
+ */
+void options_print(u32 help, void (*line)(const char *text));

@@ -146,7 +146,7 @@ static const char *lacks(const struct options *o, u32 feature, u64 features)
 		if (row->needs & BIT64(i) & ~features)
 			return cpu_feature_rows[i].name;
 	}
-	return row->needs_hlt_exit && o->hlt != HLT_EXIT ? "hlt=exit" : NULL;
+	return row->needs_hlt_exit && o->config.hlt != HLT_EXIT ? "hlt=exit" : NULL;
 }
 
 /* @features without those that lack something. One pass: they need features before them only. */
@@ -171,15 +171,15 @@ err_t option_cpu_resolve(struct parse *p)
 		return ERR_NODEV;
 	}
 	wanted = (cpu_profiles[o->profile] | o->cpu_on) & ~o->cpu_off;
-	o->cpu_features = drop_lacking(o, wanted);
-	lost = wanted & ~o->cpu_features;
+	o->config.cpu_features = drop_lacking(o, wanted);
+	lost = wanted & ~o->config.cpu_features;
 	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++) {
 		if (lost & o->cpu_on & BIT64(i)) {
 			const char *name = cpu_feature_rows[i].name;
 
 			fmt_print(p->msg, p->msg_len,
 				  "option cpu: %s needs %s: add that or remove %s", name,
-				  lacks(o, i, o->cpu_features), name);
+				  lacks(o, i, o->config.cpu_features), name);
 			return ERR_NODEV;
 		}
 	}
@@ -197,7 +197,7 @@ bool options_dropped(const struct options *o, char *text, size_t len)
 		if (!(o->cpu_dropped & BIT64(i)) || n >= len)
 			continue;
 		n += fmt_print(text + n, len - n, "%s%s (needs %s)", n > 0 ? ", " : "",
-			       cpu_feature_rows[i].name, lacks(o, i, o->cpu_features));
+			       cpu_feature_rows[i].name, lacks(o, i, o->config.cpu_features));
 	}
 	return n > 0;
 }
@@ -219,7 +219,7 @@ void options_features(const struct options *o, char *text, size_t len)
 
 	text[0] = '\0';
 	for (u32 i = 0; i < CPU_FEATURE_COUNT && n < len; i++) {
-		if (o->cpu_features & BIT64(i))
+		if (o->config.cpu_features & BIT64(i))
 			n += fmt_print(text + n, len - n, "%s%s", n > 0 ? " " : "",
 				       cpu_feature_rows[i].name);
 	}
@@ -230,11 +230,12 @@ void option_cpu_print(void (*line)(const char *text))
 	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++) {
 		const struct cpu_feature_row *row = &cpu_feature_rows[i];
 		bool dflt = (cpu_profiles[PROFILE_KVM] & BIT64(i)) != 0;
-		char name[64], text[192];
+		char name[64], help[128];
 
-		fmt_print(name, sizeof(name), "cpu=host,%s=on|off", row->name);
-		fmt_print(text, sizeof(text), "  %-46s %s%s [%s]", name, row->help,
-			  row->needs_hlt_exit ? "; needs hlt=exit" : "", dflt ? "on" : "off");
-		line(text);
+		fmt_print(name, sizeof(name), "cpu=host,%s=%s [%s]", row->name, "on|off",
+			  dflt ? "on" : "off");
+		fmt_print(help, sizeof(help), "%s%s", row->help,
+			  row->needs_hlt_exit ? "; needs hlt=exit" : "");
+		option_print_row(name, help, line);
 	}
 }

@@ -49,5 +49,8 @@ MUST_CHECK err_t option_cpu_resolve(struct parse *p);
 /* option_cpu_value() - cpu= as it was given. */
 void option_cpu_value(const struct options *o, char *text, size_t len);
 
-/* option_cpu_print() - one @line call per feature. */
+/* option_print_row() - a row of the table of help, and what it is for. */
+void option_print_row(const char *row, const char *help, void (*line)(const char *text));
+
+/* option_cpu_print() - one row per feature. */
 void option_cpu_print(void (*line)(const char *text));

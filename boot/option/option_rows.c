@@ -1,228 +1,52 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The option table: one row is all that a new option needs besides its field. Pure data. */
+/* The option table, made of boot/option/options.def and core/config.def. Pure data. */
 #include "boot/option/option.h"
-#include "boot/option/test_faults.h"
 #include "core/lib/bits.h"
 
-#define OR_NAME(name, point, help) "|" #name
+#define ROW(row_name, row_type, field, row_dflt, row_help, row_more)                          \
+	.name = #row_name, .type = (row_type), .offset = offsetof(struct options, field),     \
+	.size = sizeof(((struct options *)0)->field), .dflt = (row_dflt), .help = (row_help), \
+	.more = (row_more)
 
-#define FIELD(f) .offset = offsetof(struct options, f), .size = sizeof(((struct options *)0)->f)
+/* "|a|b|c" without its first bar. */
+#define V(id, word)    "|" word
+#define WORDS(values_) (&("" values_)[1])
 
-/* ENUM values are listed in the order of the enumerations in option.h. */
+/* clang-format off */
 const struct option_row option_rows[] = {
-	{ .name = "help",
-	  .type = OPTION_BOOL,
-	  .dflt = "off",
-	  .help = "print this table and stop",
-	  FIELD(help) },
-	{ .name = "dryrun",
-	  .type = OPTION_BOOL,
-	  .dflt = "off",
-	  .help = "decide everything, print the machine report, start nothing",
-	  FIELD(dryrun) },
-	{ .name = "selftest",
-	  .type = OPTION_ENUM,
-	  .values = "off|on|stop",
-	  .bare = "on",
-	  .dflt = "off",
-	  .help = "the machine report and checks of the machine under VMX; then start or stop",
-	  FIELD(selftest) },
-	{ .name = "profile",
-	  .type = OPTION_ENUM,
-	  .values = "kvm|kvm-test|bare|hv|hv-test|both|nested",
-	  .dflt = "kvm",
-	  .help = "the features that cpu= starts from; hv, hv-test, both and nested are to come",
-	  FIELD(profile) },
-	{ .name = "cpu",
-	  .type = OPTION_CPU,
-	  .values = "host[,FEATURE=on|off]...",
-	  .dflt = "host",
-	  .help = "CPU model and changes to the profile; +name and -name work too" },
-	{ .name = "guest",
-	  .type = OPTION_ENUM,
-	  .values = "auto|disk0|demo",
-	  .dflt = "auto",
-	  .help = "auto: the modules, or the demonstration when there are none",
-	  FIELD(guest) },
-	{ .name = "apicv",
-	  .type = OPTION_ENUM,
-	  .values = "auto|on|off",
-	  .dflt = "auto",
-	  .help = "virtual-interrupt delivery by the CPU; on: stop if it is missing",
-	  FIELD(apicv) },
-	{ .name = "console",
-	  .type = OPTION_ENUM,
-	  .values = "all|com1|screen|none|vga",
-	  .dflt = "all",
-	  .help = "where boot messages go until the guest starts; vga is screen",
-	  FIELD(console) },
-	{ .name = "log",
-	  .type = OPTION_ENUM,
-	  .values = "none|com2",
-	  .dflt = "none",
-	  .help = "where messages go while the guest runs; com2 is then not the guest's",
-	  FIELD(log) },
-	{ .name = "stats",
-	  .type = OPTION_UINT,
-	  .values = "SECONDS",
-	  .min = 0,
-	  .max = 86400,
-	  .dflt = "0",
-	  .help = "dump the counters to the log this often; 0: never",
-	  FIELD(stats) },
-	{ .name = "trace",
-	  .type = OPTION_ENUM,
-	  .values = "rare|exits",
-	  .dflt = "rare",
-	  .help = "what the trace ring of each CPU records: rare events, or every exit, too",
-	  FIELD(trace) },
-	{ .name = "on_crash",
-	  .type = OPTION_ENUM,
-	  .values = "reboot|halt",
-	  .dflt = "reboot",
-	  .help = "what a triple fault of the guest does, after the report",
-	  FIELD(on_crash) },
-	{ .name = "on_panic",
-	  .type = OPTION_ENUM,
-	  .values = "halt|reboot",
-	  .dflt = "halt",
-	  .help = "what a bug of the hypervisor does, after the report",
-	  FIELD(on_panic) },
-	{ .name = "maxcpus",
-	  .type = OPTION_UINT,
-	  .values = "N",
-	  .min = 1,
-	  .max = 64,
-	  .dflt = "64",
-	  .help = "CPUs for the guest; the others are hidden from it",
-	  FIELD(maxcpus) },
-	{ .name = "mitigations",
-	  .type = OPTION_ENUM,
-	  .values = "auto|off|all",
-	  .dflt = "auto",
-	  .help = "speculation barriers at VM entry and exit; all: needed or not",
-	  FIELD(mitigations) },
-	{ .name = "tsc_tolerance_ppm",
-	  .type = OPTION_UINT,
-	  .values = "PPM",
-	  .min = 1,
-	  .max = 1000000,
-	  .dflt = "250",
-	  .help = "distrust a CPUID TSC frequency that is off the measurement by more",
-	  FIELD(tsc_tolerance_ppm) },
-	{ .name = "ignore_msrs",
-	  .type = OPTION_BOOL,
-	  .dflt = "off",
-	  .help = "unknown MSRs read 0 and ignore writes instead of #GP",
-	  FIELD(ignore_msrs) },
-	{ .name = "report_ignored_msrs",
-	  .type = OPTION_BOOL,
-	  .dflt = "on",
-	  .help = "log each ignored access",
-	  FIELD(report_ignored_msrs) },
-	{ .name = "halt_poll_ns",
-	  .type = OPTION_UINT,
-	  .values = "NS",
-	  .max = 1000000000,
-	  .dflt = "200000",
-	  .help = "a halted CPU polls for events at most this long; 0: sleeps at once",
-	  FIELD(halt_poll_ns) },
-	{ .name = "halt_poll_ns_grow",
-	  .type = OPTION_UINT,
-	  .values = "N",
-	  .max = 1000000,
-	  .dflt = "2",
-	  .help = "a CPU's poll time is multiplied by this after a short block; 0: stays",
-	  FIELD(halt_poll_ns_grow) },
-	{ .name = "halt_poll_ns_grow_start",
-	  .type = OPTION_UINT,
-	  .values = "NS",
-	  .max = 1000000000,
-	  .dflt = "10000",
-	  .help = "the first poll time above 0",
-	  FIELD(halt_poll_ns_grow_start) },
-	{ .name = "halt_poll_ns_shrink",
-	  .type = OPTION_UINT,
-	  .values = "N",
-	  .max = 1000000,
-	  .dflt = "0",
-	  .help = "it is divided by this after a long block; 0: becomes 0",
-	  FIELD(halt_poll_ns_shrink) },
-	{ .name = "hlt",
-	  .type = OPTION_ENUM,
-	  .values = "exit|passthrough",
-	  .dflt = "exit",
-	  .help = "passthrough: HLT sleeps without an exit; costs halt polling",
-	  FIELD(hlt) },
-	{ .name = "mwait",
-	  .type = OPTION_ENUM,
-	  .values = "hide|c1",
-	  .dflt = "hide",
-	  .help = "c1: MONITOR and MWAIT belong to the guest, with C1 only",
-	  FIELD(mwait) },
-	{ .name = "min_timer_period_us",
-	  .type = OPTION_UINT,
-	  .values = "US",
-	  .min = 1,
-	  .max = 1000000,
-	  .dflt = "200",
-	  .help = "shorter periods of the local APIC timer are raised to this",
-	  FIELD(min_timer_period_us) },
-	{ .name = "lapic_timer_advance_ns",
-	  .type = OPTION_UINT,
-	  .values = "NS|-1",
-	  .max = 5000,
-	  .has_auto = true,
-	  .dflt = "0",
-	  .help = "start TSC-deadline interrupts this early, then wait; -1: adapts",
-	  FIELD(lapic_timer_advance_ns) },
-	{ .name = "vector_hashing",
-	  .type = OPTION_BOOL,
-	  .dflt = "on",
-	  .help = "lowest-priority IPIs: the vector picks the target; off: the lowest TPR",
-	  FIELD(vector_hashing) },
-	{ .name = "kvmclock_periodic_sync",
-	  .type = OPTION_BOOL,
-	  .dflt = "on",
-	  .help = "write each kvmclock page again every 300 s",
-	  FIELD(kvmclock_periodic_sync) },
-	{ .name = "ept_audit",
-	  .type = OPTION_BOOL,
-	  .dflt = "off",
-	  .help = "check the whole EPT after each change; the key e on COM2 does it once",
-	  FIELD(ept_audit) },
-	{ .name = "testdev",
-	  .type = OPTION_BOOL,
-	  .dflt = "off",
-	  .help = "QEMU's test devices for conformance programs: docs/testdev.md",
-	  FIELD(testdev) },
-	{ .name = "testdev_exit",
-	  .type = OPTION_ENUM,
-	  .values = "halt|poweroff",
-	  .dflt = "halt",
-	  .help = "what a write to the exit port of testdev=on does, after the report",
-	  FIELD(testdev_exit) },
-	{ .name = "test_fault",
-	  .type = OPTION_ENUM,
-	  .values = "none" TEST_FAULTS(OR_NAME),
-	  .dflt = "none",
-	  .help = "hypervisor development: break deliberately in this way (test_fault=help)",
-	  FIELD(test_fault) },
-	{ .name = "test_fault_at",
-	  .type = OPTION_ENUM,
-	  .values = "guest|boot",
-	  .dflt = "guest",
-	  .help = "when: 300 ms after the guest's start, or before there is one",
-	  FIELD(test_fault_at) },
+#define BOOL(name, dflt, help, more)                                                               \
+	{ ROW(name, OPTION_BOOL, name, dflt, help, more), .values = "on|off" },
+#define ENUM(name, words, dflt, help, more)                                                        \
+	{ ROW(name, OPTION_ENUM, name, dflt, help, more), .values = WORDS(words) },
+#define UINT(name, field, unit, low, high, dflt, help, more)                                       \
+	{ ROW(name, OPTION_UINT, field, dflt, help, more), .values = (unit), .min = (low),         \
+	  .max = (high) },
+#define HELP(name, dflt, help, more)                                                               \
+	{ ROW(name, OPTION_HELP, name, dflt, help, more), .values = "on|off|NAME" },
+#define CPU(row_name, row_dflt, row_help, row_more)                                                \
+	{ .name = #row_name, .type = OPTION_CPU, .values = "host[,FEATURE=on|off]...",             \
+	  .dflt = (row_dflt), .help = (row_help), .more = (row_more) },
+#include "boot/option/options.def"
+#define BOOL(name, dflt, help, more)                                                               \
+	{ ROW(name, OPTION_BOOL, config.name, dflt, help, more), .values = "on|off",               \
+	  .is_config = true },
+#define ENUM(name, words, dflt, help, more)                                                        \
+	{ ROW(name, OPTION_ENUM, config.name, dflt, help, more), .values = WORDS(words),           \
+	  .is_config = true },
+#define UINT(name, field, unit, low, high, dflt, help, more)                                       \
+	{ ROW(name, OPTION_UINT, config.field, dflt, help, more), .values = (unit), .min = (low),  \
+	  .max = (high), .is_config = true },
+#include "core/config.def"
 };
+/* clang-format on */
 
 const u32 option_row_count = ARRAY_SIZE(option_rows);
 static_assert(ARRAY_SIZE(option_rows) <= 64, "struct options.given");
+static_assert(sizeof(enum profile_option) == sizeof(u32), "fields are u32 or bool");
 
-#define NOT_WITH_HLT_PASSTHROUGH(name)                                                   \
-	{                                                                                \
-		offsetof(struct options, hlt), HLT_PASSTHROUGH, "hlt=passthrough", name, \
-			"a HLT that does not exit cannot be polled for", false           \
+#define NOT_WITH_HLT_PASSTHROUGH(name)                                                             \
+	{                                                                                          \
+		"hlt", "passthrough", name, "a HLT that does not exit cannot be polled for", false \
 	}
 
 const struct option_rule option_rules[] = {
@@ -230,12 +54,10 @@ const struct option_rule option_rules[] = {
 	NOT_WITH_HLT_PASSTHROUGH("halt_poll_ns_grow"),
 	NOT_WITH_HLT_PASSTHROUGH("halt_poll_ns_grow_start"),
 	NOT_WITH_HLT_PASSTHROUGH("halt_poll_ns_shrink"),
-	{ offsetof(struct options, profile), PROFILE_KVM_TEST, "profile=kvm-test", "mwait",
+	{ "profile", "kvm-test", "mwait",
 	  "Linux that sees MWAIT uses neither PV TLB flushes nor yields", true },
-	{ offsetof(struct options, dryrun), 1, "dryrun=on", "selftest",
-	  "it enters VMX, and a dry run does not", true },
-	{ offsetof(struct options, testdev), 0, "testdev=off", "testdev_exit",
-	  "the exit port exists with testdev=on only", true },
+	{ "dryrun", "on", "selftest", "it enters VMX, and a dry run does not", true },
+	{ "testdev", "off", "testdev_exit", "the exit port exists with testdev=on only", true },
 };
 
 const u32 option_rule_count = ARRAY_SIZE(option_rules);

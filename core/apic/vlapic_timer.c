@@ -99,7 +99,7 @@ static NOINLINE void wait_for_deadline(struct vp *vp, u64 queued_tsc)
 
 	while ((s64)(now_tsc - deadline_tsc) < 0)
 		now_tsc = hw_tsc();
-	if (!p->config.timer_advance_adapts)
+	if (p->config.lapic_timer_advance_ns != CONFIG_ADAPTS)
 		return;
 	late_ns = (s64)clock_tsc_to_ns(&p->clock, (u64)(late_tsc < 0 ? -late_tsc : late_tsc));
 	set_advance(vp, vlapic_timer_adapt(vp->apic.advance_ns, late_tsc < 0 ? -late_ns : late_ns));
@@ -132,7 +132,8 @@ void vlapic_timer_init(struct vp *vp)
 	struct cpuid_regs r = { 0 };
 
 	a->timer.fn = vlapic_timer_expire;
-	set_advance(vp, c->timer_advance_adapts ? ADVANCE_START : c->timer_advance_ns);
+	set_advance(vp, c->lapic_timer_advance_ns == CONFIG_ADAPTS ? ADVANCE_START
+								   : c->lapic_timer_advance_ns);
 	a->timer_hz = VLAPIC_TIMER_HZ;
 	if (!vp->partition->machine.cpuid_tsc_trusted)
 		return;

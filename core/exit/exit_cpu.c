@@ -34,14 +34,13 @@ static bool poll(const struct vp *vp, u64 end_tsc)
 static NOINLINE void halt(struct vp *vp)
 {
 	const struct partition *p = vp->partition;
-	const struct halt_poll_params *params = &p->config.halt_poll;
+	const struct config *c = &p->config;
 	struct halt_poll *h = &vp->halt_poll;
 	u32 poll_ns;
 
 	if (h->start_tsc != 0)
-		halt_poll_end(h, params, clock_tsc_to_ns(&p->clock, h->end_tsc - h->start_tsc),
-			      true);
-	poll_ns = halt_poll_begin(h, params);
+		halt_poll_end(h, c, clock_tsc_to_ns(&p->clock, h->end_tsc - h->start_tsc), true);
+	poll_ns = halt_poll_begin(h, c);
 	h->start_tsc = hw_tsc();
 	vp->state = VP_HALTED;
 	/* vp_unhalt() sets the flag, then looks at the state: one of the two sees the other. */

@@ -106,14 +106,13 @@ static void poll_due(struct vp *vp, struct timer *t)
 static void stats_due(struct vp *vp, struct timer *t)
 {
 	monitor_dump_counters(vp, "periodic");
-	timer_set(vp, t,
-		  hw_tsc() + vp->partition->config.stats_seconds * vp->partition->clock.tsc_hz);
+	timer_set(vp, t, hw_tsc() + vp->partition->config.stats_s * vp->partition->clock.tsc_hz);
 }
 
 void monitor_start(struct vp *vp, s32 (*receive)(void))
 {
 	static struct timer stats, poll;
-	u64 hz = vp->partition->clock.tsc_hz, seconds = vp->partition->config.stats_seconds;
+	u64 hz = vp->partition->clock.tsc_hz, seconds = vp->partition->config.stats_s;
 
 	stats = (struct timer){ .fn = stats_due };
 	poll = (struct timer){ .fn = poll_due };

@@ -118,7 +118,7 @@ static void leaf1_init(const struct partition *p, u32 leaf, u32 subleaf, struct 
 {
 	u64 xcr0 = xsave_supported();
 
-	keep_if(&r->c, CPUID1_ECX_MONITOR, p->config.mwait_c1);
+	keep_if(&r->c, CPUID1_ECX_MONITOR, p->config.mwait == MWAIT_C1);
 	keep_if(&r->c, CPUID1_ECX_XSAVE, xcr0 != 0);
 	keep_if(&r->c, CPUID1_ECX_AVX | CPUID1_ECX_FMA | CPUID1_ECX_F16C, xcr0 & XCR0_AVX);
 	r->c |= CPUID1_ECX_TSC_DEADLINE; /* the virtual APIC's */
@@ -140,7 +140,7 @@ static void leaf1_fn(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_re
 /* mwait=c1: deeper C-states would stop the preemption timer (rule T1). */
 static void mwait_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
-	if (!p->config.mwait_c1)
+	if (p->config.mwait != MWAIT_C1)
 		*r = (struct cpuid_regs){ 0 };
 }
 

@@ -197,14 +197,14 @@ static enum msr_result misc_enable_read(struct vp *vp, u32 msr, u64 *val)
 	(void)(hw_rdmsr_safe(msr, &host) != ERR_NONE); /* faults on machines without: as if on */
 	*val = (vp->misc_enable & MISC_ENABLE_WRITABLE) |
 	       (MISC_ENABLE_FIXED & ~MISC_ENABLE_FAST_STRINGS) | (host & MISC_ENABLE_FAST_STRINGS);
-	if (vp->partition->config.mwait_c1)
+	if (vp->partition->config.mwait == MWAIT_C1)
 		*val |= MISC_ENABLE_MONITOR_FSM;
 	return MSR_OK;
 }
 
 static enum msr_result misc_enable_write(struct vp *vp, u32 msr, u64 val)
 {
-	if ((val & MISC_ENABLE_MONITOR_FSM) && !vp->partition->config.mwait_c1)
+	if ((val & MISC_ENABLE_MONITOR_FSM) && vp->partition->config.mwait != MWAIT_C1)
 		return MSR_GP;
 	vp->misc_enable = val & MISC_ENABLE_WRITABLE;
 	return MSR_OK;

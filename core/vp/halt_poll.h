@@ -10,12 +10,7 @@
 
 #include "core/lib/types.h"
 
-struct halt_poll_params {
-	u32 max_ns;        /* halt_poll_ns=, 0: never poll */
-	u32 grow;          /* halt_poll_ns_grow=, 0: never grow */
-	u32 grow_start_ns; /* halt_poll_ns_grow_start= */
-	u32 shrink;        /* halt_poll_ns_shrink=, 0: a long block resets the time to 0 */
-};
+struct config;
 
 struct halt_poll {
 	u32 value_ns;    /* what the next HLT polls at most */
@@ -26,12 +21,11 @@ struct halt_poll {
 };
 
 /* halt_poll_begin() - a block begins. Returns the time to poll before sleep; 0: sleep at once. */
-u32 halt_poll_begin(struct halt_poll *h, const struct halt_poll_params *params);
+u32 halt_poll_begin(struct halt_poll *h, const struct config *c);
 
 /**
  * halt_poll_end() - the block is over: learn from it.
  * @block_ns: from HLT to the wake, the poll included.
  * @is_event: an event of the guest ended it, not a reset.
  */
-void halt_poll_end(struct halt_poll *h, const struct halt_poll_params *params, u64 block_ns,
-		   bool is_event);
+void halt_poll_end(struct halt_poll *h, const struct config *c, u64 block_ns, bool is_event);

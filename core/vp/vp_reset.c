@@ -99,7 +99,7 @@ void vp_reset(struct vp *vp, bool init)
 	}
 	vp->unhalted = 0;
 	if (vp->state == VP_HALTED) /* no event ended this block */
-		halt_poll_end(&vp->halt_poll, &vp->partition->config.halt_poll, 0, false);
+		halt_poll_end(&vp->halt_poll, &vp->partition->config, 0, false);
 	vp->asleep = false;
 	/* SDM "Local APIC Operation After INIT": an application processor waits for a SIPI. */
 	vp->state = vp->index == 0 ? VP_RUNNING : VP_WAIT_SIPI;

@@ -38,7 +38,7 @@ void vp_vmcs_fill(struct vp *vp, const struct vp_ctls *ctls)
 		hw_vmwrite(fixed_controls[i].field, fixed_controls[i].value);
 
 	/* HW-ERRATUM: an open window does not end a HLT in Bochs, so that HLT must exit. */
-	vp->window_ctls = p->config.hlt_passthrough ? PROC_HLT_EXITING : 0;
+	vp->window_ctls = p->config.hlt == HLT_PASSTHROUGH ? PROC_HLT_EXITING : 0;
 	vp->proc_ctls = ctls->proc;
 	vp->proc2_ctls = ctls->proc2;
 	hw_vmwrite(VMCS_PIN_BASED_CTLS, ctls->pin);

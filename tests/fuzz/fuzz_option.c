@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 /* Whatever was written: what was named is so, and nothing is on without what it needs. */
 static bool features_are_sound(const struct options *o)
 {
-	u64 f = o->cpu_features, all = BIT64(CPU_FEATURE_COUNT) - 1;
+	u64 f = o->config.cpu_features, all = BIT64(CPU_FEATURE_COUNT) - 1;
 	u64 kvm = all & ~(BIT64(CPU_KVM) | BIT64(CPU_HYPERVISOR));
 	u64 steal = BIT64(CPU_KVM_PV_TLB_FLUSH) | BIT64(CPU_KVM_PV_SCHED_YIELD);
 	u64 hlt = BIT64(CPU_KVM_PV_UNHALT) | BIT64(CPU_KVM_POLL_CONTROL);
@@ -22,7 +22,7 @@ static bool features_are_sound(const struct options *o)
 		return false;
 	if ((f & steal) && !(f & BIT64(CPU_KVM_STEAL_TIME)))
 		return false;
-	if ((f & hlt) && o->hlt != HLT_EXIT)
+	if ((f & hlt) && o->config.hlt != HLT_EXIT)
 		return false;
 	return options_dropped(o, text, sizeof(text)) == (o->cpu_dropped != 0) &&
 	       memchr(text, 0, sizeof(text)) != NULL;
@@ -40,8 +40,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 	if (options_parse(&o, line, msg, sizeof(msg)) != ERR_NONE) {
 		if (msg[0] == '\0' || memchr(msg, 0, sizeof(msg)) == NULL)
 			abort(); /* a refusal without a reason */
-	} else if (o.stats > 86400 || o.apicv > APICV_OFF || o.profile >= PROFILE_HV ||
-		   !features_are_sound(&o)) {
+	} else if (o.config.stats_s > 86400 || o.config.apicv > APICV_OFF ||
+		   o.profile >= PROFILE_HV || !features_are_sound(&o)) {
 		abort();
 	}
 	free(line);

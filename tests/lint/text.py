@@ -55,7 +55,8 @@ def tags(files):
 
 def readme_options(files):
     """Every option row has its line in README's table."""
-    rows = re.findall(r'\.name = "(\w+)"', (sources.ROOT / "boot/option/option_rows.c").read_text())
+    rows = [name for table in ("boot/option/options.def", "core/config.def") for name in
+            re.findall(r"^[A-Z]+\((\w+),", (sources.ROOT / table).read_text(), re.M)]
     table = (sources.ROOT / "README.md").read_text()
     return [f"README.md: no table row for option {name}" for name in rows
             if f"| `{name}` |" not in table]

@@ -154,8 +154,7 @@ static void test_minimum_period_is_an_option(void)
 static void set_up_advance(u32 lvt, u32 ns, bool adapts)
 {
 	set_up(lvt);
-	at.p.config.timer_advance_ns = ns;
-	at.p.config.timer_advance_adapts = adapts;
+	at.p.config.lapic_timer_advance_ns = adapts ? CONFIG_ADAPTS : ns;
 	vlapic_timer_init(VP);
 }
 

@@ -186,19 +186,19 @@ static void test_apicv_decisions(void)
 	struct vmx_apicv a;
 	const char *why = NULL;
 
-	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_OFF, false, &a, &why));
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, APICV_OFF, false, &a, &why));
 	EXPECT_FALSE(a.tpr_shadow || a.register_virt || a.virt_intr_delivery || a.virt_x2apic);
-	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_AUTO, false, &a, &why));
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, APICV_AUTO, false, &a, &why));
 	EXPECT_TRUE(a.tpr_shadow && a.register_virt && a.virt_intr_delivery && a.virt_x2apic);
-	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_AUTO, true, &a, &why));
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, APICV_AUTO, true, &a, &why));
 	EXPECT_TRUE(a.register_virt && !a.virt_intr_delivery);
-	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_ON, true, &a, &why));
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, APICV_ON, true, &a, &why));
 	EXPECT_TRUE(a.virt_intr_delivery);
 	caps.proc2 &= ~((u64)PROC2_VIRTUAL_INTR_DELIVERY << 32);
-	EXPECT_EQ(ERR_NODEV, vmx_apicv_decide(&caps, VMX_APICV_ON, false, &a, &why));
+	EXPECT_EQ(ERR_NODEV, vmx_apicv_decide(&caps, APICV_ON, false, &a, &why));
 	EXPECT_CONTAINS(why, "apicv=auto");
 	caps.proc &= ~((u64)PROC_USE_TPR_SHADOW << 32);
-	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, VMX_APICV_AUTO, false, &a, &why));
+	EXPECT_EQ(ERR_NONE, vmx_apicv_decide(&caps, APICV_AUTO, false, &a, &why));
 	EXPECT_FALSE(a.tpr_shadow || a.register_virt || a.virt_x2apic);
 }
 

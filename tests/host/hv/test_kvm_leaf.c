@@ -41,7 +41,7 @@ static struct options o;
 
 static void use_options(struct partition *p)
 {
-	p->config.cpu_features = o.cpu_features;
+	p->config.cpu_features = o.config.cpu_features;
 }
 
 static void start(const char *cmdline)
@@ -76,7 +76,7 @@ static bool call_is_unknown(u32 nr)
 	g.vp[0].regs = (struct gpr_regs){ .rax = nr, .rcx = ~0ull };
 	g.vp[0].event.info = 0;
 	hv_exit_rows[0].row.fn(&g.vp[0], NULL);
-	if (!(o.cpu_features & BIT64(CPU_KVM)))
+	if (!(o.config.cpu_features & BIT64(CPU_KVM)))
 		return (g.vp[0].event.info & 0xff) == EXC_UD;
 	return (s64)g.vp[0].regs.rax == KVM_ENOSYS;
 }
@@ -87,7 +87,7 @@ static void expect_features(void)
 	u32 eax = 0, edx = 0;
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
-		bool on = (o.cpu_features & BIT64(rows[i].id)) != 0;
+		bool on = (o.config.cpu_features & BIT64(rows[i].id)) != 0;
 
 		eax |= on ? rows[i].eax : 0;
 		edx |= on ? rows[i].edx : 0;
@@ -127,8 +127,8 @@ static void test_each_feature_off(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		options_default(&o);
-		o.cpu_features = BIT64(CPU_FEATURE_COUNT) - 1;
-		o.cpu_features &= ~BIT64(rows[i].id);
+		o.config.cpu_features = BIT64(CPU_FEATURE_COUNT) - 1;
+		o.config.cpu_features &= ~BIT64(rows[i].id);
 		fake_guest_init(&g, 1, use_options);
 		expect_features();
 	}
@@ -138,7 +138,7 @@ static void test_each_feature_alone(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		options_default(&o);
-		o.cpu_features = BIT64(CPU_KVM) | BIT64(rows[i].id);
+		o.config.cpu_features = BIT64(CPU_KVM) | BIT64(rows[i].id);
 		fake_guest_init(&g, 1, use_options);
 		expect_features();
 	}

@@ -130,7 +130,7 @@ static void test_arguments(void)
 
 static void stats_2s(struct partition *p)
 {
-	p->config.stats_seconds = 2;
+	p->config.stats_s = 2;
 }
 
 static void test_stats_repeat(void)

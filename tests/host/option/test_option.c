@@ -33,24 +33,24 @@ static void test_every_default_is_a_legal_value(void)
 static void test_defaults(void)
 {
 	EXPECT_EQ(ERR_NONE, parse(""));
-	EXPECT_EQ(APICV_AUTO, o.apicv);
+	EXPECT_EQ(APICV_AUTO, o.config.apicv);
 	EXPECT_EQ(CONSOLE_ALL, o.console);
-	EXPECT_EQ(LOG_NONE, o.log);
+	EXPECT_EQ(LOG_NONE, o.config.log);
 	EXPECT_EQ(MITIGATIONS_AUTO, o.mitigations);
-	EXPECT_EQ(CRASH_REBOOT, o.on_crash);
-	EXPECT_EQ(PANIC_HALT, o.on_panic);
+	EXPECT_EQ(ON_CRASH_REBOOT, o.config.on_crash);
+	EXPECT_EQ(ON_PANIC_HALT, o.on_panic);
 	EXPECT_EQ(250, o.tsc_tolerance_ppm);
-	EXPECT_EQ(1, o.report_ignored_msrs);
+	EXPECT_EQ(1, o.config.report_ignored_msrs);
 	EXPECT_EQ(0, o.test_fault);
-	EXPECT_EQ(200000, o.halt_poll_ns); /* KVM's */
-	EXPECT_EQ(2, o.halt_poll_ns_grow);
-	EXPECT_EQ(10000, o.halt_poll_ns_grow_start);
-	EXPECT_EQ(0, o.halt_poll_ns_shrink);
-	EXPECT_EQ(200, o.min_timer_period_us);
-	EXPECT_EQ(0, o.lapic_timer_advance_ns);
-	EXPECT_EQ(1, o.vector_hashing);
-	EXPECT_EQ(MWAIT_HIDE, o.mwait);
-	EXPECT_EQ(HLT_EXIT, o.hlt);
+	EXPECT_EQ(200000, o.config.halt_poll_ns); /* KVM's */
+	EXPECT_EQ(2, o.config.halt_poll_ns_grow);
+	EXPECT_EQ(10000, o.config.halt_poll_ns_grow_start);
+	EXPECT_EQ(0, o.config.halt_poll_ns_shrink);
+	EXPECT_EQ(200, o.config.min_timer_period_us);
+	EXPECT_EQ(0, o.config.lapic_timer_advance_ns);
+	EXPECT_EQ(1, o.config.vector_hashing);
+	EXPECT_EQ(MWAIT_HIDE, o.config.mwait);
+	EXPECT_EQ(HLT_EXIT, o.config.hlt);
 }
 
 static void test_idle_and_timer_options(void)
@@ -59,14 +59,15 @@ static void test_idle_and_timer_options(void)
 		  parse("halt_poll_ns=0 halt_poll_ns_grow=0 halt_poll_ns_grow_start=0 "
 			"halt_poll_ns_shrink=3 min_timer_period_us=50 lapic_timer_advance_ns=5000 "
 			"vector_hashing=N mwait=c1 hlt=exit"));
-	EXPECT_EQ(0, o.halt_poll_ns | o.halt_poll_ns_grow | o.halt_poll_ns_grow_start);
-	EXPECT_EQ(3, o.halt_poll_ns_shrink);
-	EXPECT_EQ(50, o.min_timer_period_us);
-	EXPECT_EQ(5000, o.lapic_timer_advance_ns);
-	EXPECT_EQ(0, o.vector_hashing);
-	EXPECT_EQ(MWAIT_C1, o.mwait);
+	EXPECT_EQ(0, o.config.halt_poll_ns | o.config.halt_poll_ns_grow |
+			     o.config.halt_poll_ns_grow_start);
+	EXPECT_EQ(3, o.config.halt_poll_ns_shrink);
+	EXPECT_EQ(50, o.config.min_timer_period_us);
+	EXPECT_EQ(5000, o.config.lapic_timer_advance_ns);
+	EXPECT_EQ(0, o.config.vector_hashing);
+	EXPECT_EQ(MWAIT_C1, o.config.mwait);
 	EXPECT_EQ(ERR_NONE, parse("lapic_timer_advance_ns=-1"));
-	EXPECT_EQ(OPTION_AUTO, o.lapic_timer_advance_ns);
+	EXPECT_EQ(CONFIG_ADAPTS, o.config.lapic_timer_advance_ns);
 	EXPECT_EQ(ERR_RANGE, parse("lapic_timer_advance_ns=5001"));
 	EXPECT_CONTAINS(msg, "from 0 to 5000 or -1");
 	EXPECT_EQ(ERR_RANGE, parse("halt_poll_ns=-1"));
@@ -81,7 +82,7 @@ static void test_hlt_passthrough_costs_halt_polling(void)
 					     "halt_poll_ns_grow_start", "halt_poll_ns_shrink" };
 
 	EXPECT_EQ(ERR_NONE, parse("hlt=passthrough mwait=c1"));
-	EXPECT_EQ(HLT_PASSTHROUGH, o.hlt);
+	EXPECT_EQ(HLT_PASSTHROUGH, o.config.hlt);
 	for (u32 i = 0; i < ARRAY_SIZE(polls); i++) {
 		char words[100], want[100];
 
@@ -120,17 +121,17 @@ static void test_all_types(void)
 		parse("apicv=off  console=none\tlog=com2 on_crash=halt mitigations=off stats=0x10 "
 		      "tsc_tolerance_ppm=1000 ignore_msrs=Y report_ignored_msrs=0 "
 		      "test_fault=page_fault cpu=host,kvm=off help"));
-	EXPECT_EQ(APICV_OFF, o.apicv);
+	EXPECT_EQ(APICV_OFF, o.config.apicv);
 	EXPECT_EQ(CONSOLE_NONE, o.console);
-	EXPECT_EQ(LOG_COM2, o.log);
-	EXPECT_EQ(CRASH_HALT, o.on_crash);
+	EXPECT_EQ(LOG_COM2, o.config.log);
+	EXPECT_EQ(ON_CRASH_HALT, o.config.on_crash);
 	EXPECT_EQ(MITIGATIONS_OFF, o.mitigations);
-	EXPECT_EQ(16, o.stats);
+	EXPECT_EQ(16, o.config.stats_s);
 	EXPECT_EQ(1000, o.tsc_tolerance_ppm);
-	EXPECT_EQ(1, o.ignore_msrs);
-	EXPECT_EQ(0, o.report_ignored_msrs);
+	EXPECT_EQ(1, o.config.ignore_msrs);
+	EXPECT_EQ(0, o.config.report_ignored_msrs);
 	EXPECT_EQ(2, o.test_fault); /* the second row */
-	EXPECT_EQ(0, o.cpu_features & BIT64(CPU_KVM));
+	EXPECT_EQ(0, o.config.cpu_features & BIT64(CPU_KVM));
 	EXPECT_EQ(1, o.help);
 }
 
@@ -143,10 +144,10 @@ static void test_booleans_as_kvm_writes_them(void)
 
 		snprintf(word, sizeof(word), "ignore_msrs=%s", words[i]);
 		EXPECT_EQ(ERR_NONE, parse(word));
-		EXPECT_EQ(i % 2, o.ignore_msrs);
+		EXPECT_EQ(i % 2, o.config.ignore_msrs);
 	}
 	EXPECT_EQ(ERR_NONE, parse("ignore_msrs"));
-	EXPECT_EQ(1, o.ignore_msrs);
+	EXPECT_EQ(1, o.config.ignore_msrs);
 	EXPECT_NE(ERR_NONE, parse("ignore_msrs=2"));
 	EXPECT_CONTAINS(msg, "ignore_msrs=2");
 	EXPECT_NE(ERR_NONE, parse("ignore_msrs="));
@@ -155,7 +156,7 @@ static void test_booleans_as_kvm_writes_them(void)
 static void test_last_duplicate_wins(void)
 {
 	EXPECT_EQ(ERR_NONE, parse("stats=1 stats=2 stats=3"));
-	EXPECT_EQ(3, o.stats);
+	EXPECT_EQ(3, o.config.stats_s);
 }
 
 /* One wrong, missing or extra letter in a name of 5 or more still leads to that name. */
@@ -214,7 +215,7 @@ static void test_numbers_have_ranges(void)
 		EXPECT_CONTAINS(msg, "give a number from");
 	}
 	EXPECT_EQ(ERR_NONE, parse("stats=86400"));
-	EXPECT_EQ(86400, o.stats);
+	EXPECT_EQ(86400, o.config.stats_s);
 }
 
 static void test_odd_command_lines(void)
@@ -223,7 +224,7 @@ static void test_odd_command_lines(void)
 
 	EXPECT_EQ(ERR_NONE, parse("   \t  "));
 	EXPECT_EQ(ERR_NONE, parse("\n stats=5 \r\n"));
-	EXPECT_EQ(5, o.stats);
+	EXPECT_EQ(5, o.config.stats_s);
 	EXPECT_NE(ERR_NONE, parse("stats=5\x01"));
 	EXPECT_CONTAINS(msg, "0x01 at position 7");
 	EXPECT_NE(ERR_NONE, parse("\xc3\xa4"));
@@ -236,23 +237,68 @@ static void test_odd_command_lines(void)
 	EXPECT_EQ(ERR_NONE, parse(line));
 }
 
-static u32 lines;
-static const char *last_line_bad;
+static char printed[16384];
+static u32 widest;
 
-static void count_line(const char *text)
+static void collect(const char *text)
 {
-	if (lines < option_row_count && strstr(text, option_rows[lines].name) == NULL)
-		last_line_bad = option_rows[lines].name;
-	EXPECT_LE(strlen(text), 150);
-	lines++;
+	size_t n = strlen(printed);
+
+	EXPECT_EQ(' ', text[0]);
+	widest = widest > strlen(text) ? widest : (u32)strlen(text);
+	snprintf(printed + n, sizeof(printed) - n, "%s\n", text);
 }
 
-/* The features of cpu= follow the options. */
-static void test_print_has_one_line_per_row(void)
+static const char *print(const char *cmdline)
 {
-	options_print(count_line);
-	EXPECT_EQ(option_row_count + CPU_FEATURE_COUNT, lines);
-	EXPECT_NULL(last_line_bad);
+	printed[0] = '\0';
+	EXPECT_EQ(ERR_NONE, parse(cmdline));
+	options_print(o.help, collect);
+	return printed;
+}
+
+/* The table fits a screen of 80 columns, every row of it and every feature of cpu= in order. */
+static void test_table(void)
+{
+	const char *at = print("help");
+
+	for (u32 i = 0; i < option_row_count; i++) {
+		char row[64];
+
+		snprintf(row, sizeof(row), "\n  %s=", option_rows[i].name);
+		at = i == 0 ? at : strstr(at, row);
+		EXPECT_NOT_NULL(at);
+		snprintf(row, sizeof(row), " [%s]\n", option_rows[i].dflt);
+		EXPECT_NOT_NULL(strstr(at, row));
+	}
+	at = strstr(at, "\n  cpu=host,hypervisor=on|off [on]\n");
+	EXPECT_NOT_NULL(at);
+	EXPECT_NOT_NULL(strstr(at, "\n  cpu=host,kvm-hint-dedicated=on|off [off]\n"));
+	EXPECT_LE(widest, 79);
+	EXPECT_CONTAINS(printed, "  stats=SECONDS (0 to 86400) [0]\n      dump the counters");
+	EXPECT_CONTAINS(printed, "  test_fault=NAME [none]\n");
+}
+
+/* All about one option, in full. */
+static void test_help_for_one_option(void)
+{
+	for (u32 i = 0; i < option_row_count; i++) {
+		char words[64], row[64];
+
+		snprintf(words, sizeof(words), "help=%s", option_rows[i].name);
+		snprintf(row, sizeof(row), "  %s=", option_rows[i].name);
+		EXPECT_EQ(0, strncmp(row, print(words), strlen(row)));
+		EXPECT_LE(widest, 79);
+	}
+	print("help=test_fault");
+	EXPECT_CONTAINS(printed, "|selftest_timer");
+	EXPECT_CONTAINS(printed, "For its development");
+	EXPECT_CONTAINS(print("help=cpu"), "cpu=host,kvmclock=on|off [on]\n      clock pages\n");
+	EXPECT_NULL(strstr(print("help=log"), "apicv"));
+	EXPECT_EQ(ERR_NOENT, parse("help=apicvv"));
+	EXPECT_CONTAINS(msg, "did you mean \"apicv\"?");
+	EXPECT_EQ(ERR_NONE, parse("help=off"));
+	EXPECT_EQ(HELP_OFF, o.help);
 }
 
 /* What option_value() says, given as options, makes the same options: of every accepted line. */
@@ -261,6 +307,7 @@ static void test_values_are_what_one_would_write(void)
 	static const char *const given[] = {
 		"",
 		"dryrun",
+		"help=maxcpus",
 		"selftest",
 		"selftest=stop apicv=off console=vga log=com2 stats=7 maxcpus=3",
 		"lapic_timer_advance_ns=-1 halt_poll_ns=0x10 hlt=exit test_fault=caps1",
@@ -278,7 +325,7 @@ static void test_values_are_what_one_would_write(void)
 		for (u32 i = 0; i < option_row_count; i++) {
 			/* A rule may exclude even the default: only what is given. */
 			if (strcmp(option_rows[i].name, "halt_poll_ns") == 0 &&
-			    first.hlt != HLT_EXIT)
+			    first.config.hlt != HLT_EXIT)
 				continue;
 			option_value(&first, i, val, sizeof(val));
 			n += (size_t)snprintf(again + n, sizeof(again) - n, "%s=%s ",
@@ -326,4 +373,4 @@ TEST_MAIN(TEST(test_values_are_what_one_would_write), TEST(test_features_by_name
 
 	  TEST(test_a_typo_is_answered_with_the_name),
 	  TEST(test_enum_typo_is_answered_with_the_value), TEST(test_numbers_have_ranges),
-	  TEST(test_odd_command_lines), TEST(test_print_has_one_line_per_row))
+	  TEST(test_odd_command_lines), TEST(test_table), TEST(test_help_for_one_option))

@@ -23,7 +23,7 @@ static err_t parse(const char *cmdline)
 
 static bool has(enum cpu_feature f)
 {
-	return (o.cpu_features & BIT64(f)) != 0;
+	return (o.config.cpu_features & BIT64(f)) != 0;
 }
 
 /* As QEMU writes them, in the order of enum cpu_feature. */
@@ -59,7 +59,7 @@ static void test_profiles(void)
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		EXPECT_EQ(ERR_NONE, parse(rows[i].words));
-		EXPECT_EQ(rows[i].want, o.cpu_features);
+		EXPECT_EQ(rows[i].want, o.config.cpu_features);
 	}
 }
 
@@ -93,13 +93,13 @@ static void test_kvm_test_excludes_mwait(void)
 static void test_cpu_on_top_of_profile(void)
 {
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm-pv-eoi profile=kvm-test"));
-	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_EOI), o.cpu_features);
+	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_EOI), o.config.cpu_features);
 	EXPECT_EQ(ERR_NONE, parse("profile=kvm-test cpu=host,-kvm-pv-eoi"));
-	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_EOI), o.cpu_features);
+	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_EOI), o.config.cpu_features);
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm,-hypervisor cpu=host,-kvm-pv-ipi"));
-	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_IPI), o.cpu_features);
+	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_IPI), o.config.cpu_features);
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm-pv-ipi,+kvm-pv-ipi,kvm-pv-ipi=off,kvm-pv-ipi"));
-	EXPECT_EQ(all_but_hint, o.cpu_features);
+	EXPECT_EQ(all_but_hint, o.config.cpu_features);
 }
 
 /* Every feature, in every form, with '-' and '_' in any mixture. */
@@ -134,7 +134,7 @@ static void test_every_name_in_every_form(void)
 static void test_malformed(void)
 {
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,,-kvm,,+kvm,hypervisor,"));
-	EXPECT_EQ(all_but_hint, o.cpu_features);
+	EXPECT_EQ(all_but_hint, o.config.cpu_features);
 	EXPECT_EQ(ERR_INVAL, parse("cpu=qemu64"));
 	EXPECT_CONTAINS(msg, "cpu=host");
 	EXPECT_EQ(ERR_INVAL, parse("cpu=host,kvm=maybe"));
@@ -258,10 +258,10 @@ static void test_kvm_off(void)
 	char text[256];
 
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,kvm=off"));
-	EXPECT_EQ(BIT64(CPU_HYPERVISOR), o.cpu_features);
+	EXPECT_EQ(BIT64(CPU_HYPERVISOR), o.config.cpu_features);
 	EXPECT_FALSE(options_dropped(&o, text, sizeof(text)));
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,hypervisor=off"));
-	EXPECT_EQ(all_but_hint & ~BIT64(CPU_HYPERVISOR), o.cpu_features);
+	EXPECT_EQ(all_but_hint & ~BIT64(CPU_HYPERVISOR), o.config.cpu_features);
 }
 
 /* --- names with one right value --- */
@@ -307,7 +307,7 @@ static void test_fixed_names(void)
 
 		snprintf(line, sizeof(line), "cpu=host,%s", rows[i].right);
 		EXPECT_EQ(ERR_NONE, parse(line));
-		EXPECT_EQ(all_but_hint, o.cpu_features);
+		EXPECT_EQ(all_but_hint, o.config.cpu_features);
 		snprintf(line, sizeof(line), "cpu=host,%s", rows[i].wrong);
 		EXPECT_EQ(ERR_NODEV, parse(line));
 		EXPECT_CONTAINS(msg, rows[i].wrong);

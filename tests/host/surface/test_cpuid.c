@@ -75,7 +75,7 @@ static void test_leaves_without_row_are_zero(void)
 
 static void with_mwait(struct partition *p)
 {
-	p->config.mwait_c1 = true;
+	p->config.mwait = MWAIT_C1;
 }
 
 /* mwait=c1: the host has sub-states of C0 to C7, the guest sees those of C0 and C1. */

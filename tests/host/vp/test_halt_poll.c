@@ -9,7 +9,13 @@
 #include "arch/x86/defs/vector.h"
 #include "tests/host/fakes/rig.h"
 
-static const struct halt_poll_params kvm_defaults = { 200000, 2, 10000, 0 };
+#define PARAMS(max, grow, start, shrink)                                            \
+	{                                                                           \
+		.halt_poll_ns = (max), .halt_poll_ns_grow = (grow),                 \
+		.halt_poll_ns_grow_start = (start), .halt_poll_ns_shrink = (shrink) \
+	}
+
+static const struct config kvm_defaults = PARAMS(200000, 2, 10000, 0);
 
 /*
  * The definition, one row per sentence:
@@ -19,40 +25,41 @@ static const struct halt_poll_params kvm_defaults = { 200000, 2, 10000, 0 };
  * - shrink: 0 if shrink is 0, else value / shrink; a result below grow_start: 0.
  */
 static const struct {
-	struct halt_poll_params params;
+	struct config params;
 	u32 value_ns;
 	u64 block_ns;
 	bool is_event;
 	u32 want_ns;
 } table[] = {
-	{ { 200000, 2, 10000, 0 }, 0, 1, true, 10000 },            /* 0 -> start */
-	{ { 200000, 2, 10000, 0 }, 0, 199999, true, 10000 },       /* any short block */
-	{ { 200000, 2, 10000, 0 }, 0, 200000, true, 0 },           /* not shorter than max */
-	{ { 200000, 2, 10000, 0 }, 0, 200001, true, 0 },           /* value 0: no shrink either */
-	{ { 200000, 2, 10000, 0 }, 10000, 10000, true, 10000 },    /* the poll caught it: keep */
-	{ { 200000, 2, 10000, 0 }, 10000, 10001, true, 20000 },    /* just missed: grow */
-	{ { 200000, 2, 10000, 0 }, 160000, 170000, true, 200000 }, /* capped */
-	{ { 200000, 2, 10000, 0 }, 200000, 200000, true, 200000 },
-	{ { 200000, 2, 10000, 0 }, 160000, 200000, true, 160000 }, /* block = max: neither */
-	{ { 200000, 2, 10000, 0 }, 160000, 200001, true, 0 },      /* long: reset */
-	{ { 200000, 2, 10000, 0 }, 160000, ~0ull, true, 0 },
-	{ { 200000, 2, 10000, 4 }, 160000, 200001, true, 40000 }, /* long: divided */
-	{ { 200000, 2, 10000, 4 }, 39999, 200001, true, 0 },      /* below the start: 0 */
-	{ { 200000, 2, 10000, 4 }, 40000, 200001, true, 10000 },
-	{ { 200000, 2, 10000, 1 }, 160000, 200001, true, 160000 },
-	{ { 200000, 0, 10000, 0 }, 0, 5, true, 0 },             /* grow 0: never */
-	{ { 200000, 0, 10000, 0 }, 20000, 30000, true, 20000 }, /* nor later */
-	{ { 200000, 1, 10000, 0 }, 20000, 30000, true, 20000 }, /* grow 1 */
-	{ { 200000, 2, 0, 0 }, 0, 5, true, 0 },                 /* 0 * 2, at least 0 */
-	{ { 200000, 2, 0, 2 }, 1, 200001, true, 0 },            /* 1 / 2 */
-	{ { 1000000000, 1000000, 0, 0 }, 999999999, 999999999, true, 999999999 },
-	{ { 1000000000, 1000000, 0, 0 }, 999999998, 999999999, true, 1000000000 }, /* no wrap */
-	{ { 0, 2, 10000, 0 }, 0, 5, true, 0 },                                     /* off */
-	{ { 0, 2, 10000, 0 }, 30000, 5, true, 0 },
-	{ { 5000, 2, 10000, 0 }, 0, 4999, true, 5000 },   /* the start is above max: capped */
-	{ { 200000, 2, 10000, 0 }, 160000, 5, false, 0 }, /* no event: shrink, whatever the block */
-	{ { 200000, 2, 10000, 2 }, 160000, 5, false, 80000 },
-	{ { 0, 2, 10000, 2 }, 160000, 5, false, 80000 },
+	{ PARAMS(200000, 2, 10000, 0), 0, 1, true, 10000 },         /* 0 -> start */
+	{ PARAMS(200000, 2, 10000, 0), 0, 199999, true, 10000 },    /* any short block */
+	{ PARAMS(200000, 2, 10000, 0), 0, 200000, true, 0 },        /* not shorter than max */
+	{ PARAMS(200000, 2, 10000, 0), 0, 200001, true, 0 },        /* value 0: no shrink either */
+	{ PARAMS(200000, 2, 10000, 0), 10000, 10000, true, 10000 }, /* the poll caught it: keep */
+	{ PARAMS(200000, 2, 10000, 0), 10000, 10001, true, 20000 }, /* just missed: grow */
+	{ PARAMS(200000, 2, 10000, 0), 160000, 170000, true, 200000 }, /* capped */
+	{ PARAMS(200000, 2, 10000, 0), 200000, 200000, true, 200000 },
+	{ PARAMS(200000, 2, 10000, 0), 160000, 200000, true, 160000 }, /* block = max: neither */
+	{ PARAMS(200000, 2, 10000, 0), 160000, 200001, true, 0 },      /* long: reset */
+	{ PARAMS(200000, 2, 10000, 0), 160000, ~0ull, true, 0 },
+	{ PARAMS(200000, 2, 10000, 4), 160000, 200001, true, 40000 }, /* long: divided */
+	{ PARAMS(200000, 2, 10000, 4), 39999, 200001, true, 0 },      /* below the start: 0 */
+	{ PARAMS(200000, 2, 10000, 4), 40000, 200001, true, 10000 },
+	{ PARAMS(200000, 2, 10000, 1), 160000, 200001, true, 160000 },
+	{ PARAMS(200000, 0, 10000, 0), 0, 5, true, 0 },             /* grow 0: never */
+	{ PARAMS(200000, 0, 10000, 0), 20000, 30000, true, 20000 }, /* nor later */
+	{ PARAMS(200000, 1, 10000, 0), 20000, 30000, true, 20000 }, /* grow 1 */
+	{ PARAMS(200000, 2, 0, 0), 0, 5, true, 0 },                 /* 0 * 2, at least 0 */
+	{ PARAMS(200000, 2, 0, 2), 1, 200001, true, 0 },            /* 1 / 2 */
+	{ PARAMS(1000000000, 1000000, 0, 0), 999999999, 999999999, true, 999999999 },
+	{ PARAMS(1000000000, 1000000, 0, 0), 999999998, 999999999, true, 1000000000 }, /* no wrap */
+	{ PARAMS(0, 2, 10000, 0), 0, 5, true, 0 },                                     /* off */
+	{ PARAMS(0, 2, 10000, 0), 30000, 5, true, 0 },
+	{ PARAMS(5000, 2, 10000, 0), 0, 4999, true, 5000 }, /* the start is above max: capped */
+	{ PARAMS(200000, 2, 10000, 0), 160000, 5, false,
+	  0 }, /* no event: shrink, whatever the block */
+	{ PARAMS(200000, 2, 10000, 2), 160000, 5, false, 80000 },
+	{ PARAMS(0, 2, 10000, 2), 160000, 5, false, 80000 },
 };
 
 static void test_every_row_of_the_definition(void)
@@ -84,7 +91,7 @@ static void test_disallowed_leaves_the_value_alone(void)
 static void test_begin_returns_at_most_the_maximum(void)
 {
 	struct halt_poll h = { .value_ns = 300000 };
-	struct halt_poll_params none = { 0 };
+	struct config none = { 0 };
 
 	EXPECT_EQ(200000, halt_poll_begin(&h, &kvm_defaults));
 	EXPECT_TRUE(h.polled);
@@ -102,18 +109,19 @@ static void test_begin_returns_at_most_the_maximum(void)
 static void test_value_stays_in_its_range(void)
 {
 	for (u32 round = 0; round < 2000; round++) {
-		struct halt_poll_params p = { (u32)test_rng() % 400000, (u32)test_rng() % 5,
-					      (u32)test_rng() % 30000, (u32)test_rng() % 5 };
+		struct config p = PARAMS((u32)test_rng() % 400000, (u32)test_rng() % 5,
+					 (u32)test_rng() % 30000, (u32)test_rng() % 5);
 		struct halt_poll h = { 0 };
 
 		for (u32 i = 0; i < 50; i++) {
 			u32 poll_ns = halt_poll_begin(&h, &p);
 
-			EXPECT_LE(poll_ns, p.max_ns);
+			EXPECT_LE(poll_ns, p.halt_poll_ns);
 			halt_poll_end(&h, &p, test_rng() % 600000, test_rng() % 8 != 0);
 			EXPECT_TRUE(h.value_ns == 0 ||
-				    h.value_ns >= umin32(p.grow_start_ns, p.max_ns));
-			EXPECT_LE(h.value_ns, p.max_ns);
+				    h.value_ns >=
+					    umin32(p.halt_poll_ns_grow_start, p.halt_poll_ns));
+			EXPECT_LE(h.value_ns, p.halt_poll_ns);
 		}
 	}
 }
@@ -131,7 +139,10 @@ static void (*event)(void);
 
 static void configure(struct partition *p)
 {
-	p->config.halt_poll = kvm_defaults;
+	u64 features = p->config.cpu_features;
+
+	p->config = kvm_defaults;
+	p->config.cpu_features = features;
 }
 
 /* Time passes in the windows only: 1 us each. */
@@ -176,8 +187,7 @@ static void learn(void)
 {
 	struct halt_poll *h = &vp->halt_poll;
 
-	halt_poll_end(h, &g.p.config.halt_poll,
-		      clock_tsc_to_ns(&g.p.clock, h->end_tsc - h->start_tsc), true);
+	halt_poll_end(h, &g.p.config, clock_tsc_to_ns(&g.p.clock, h->end_tsc - h->start_tsc), true);
 }
 
 /* The event came after @us, and the VP runs with @vector injected. */
@@ -329,7 +339,7 @@ static void test_a_pending_interrupt_is_not_polled_for(void)
 static void test_maximum_0_never_polls(void)
 {
 	ready(POLL_US * 1000);
-	g.p.config.halt_poll.max_ns = 0;
+	g.p.config.halt_poll_ns = 0;
 	hlt();
 	EXPECT_TRUE(sleeps());
 	EXPECT_EQ(0, fake.irq_windows);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the user has chosen about the partition: made of the rows of core/config.def, which the
+ * options of the command line are made of, too. Read-only once boot has copied it into the
+ * partition.
+ */
+#pragma once
+
+#include "core/surface/cpu_feature.h"
+
+#define CONFIG_ADAPTS (~0u) /* lapic_timer_advance_ns=-1 */
+
+#define BOOL(...)
+#define UINT(...)
+#define V(id, word)             id,
+#define ENUM(name, values, ...) enum name##_option{ values };
+#include "core/config.def"
+#undef V
+
+struct config {
+#define BOOL(name, ...)        bool name;
+#define UINT(name, field, ...) u32 field;
+#define ENUM(name, ...)        enum name##_option name;
+#include "core/config.def"
+	u64 cpu_features; /* BIT64(enum cpu_feature): follows from profile=, cpu= and hlt= */
+};
+
+static inline bool config_has(const struct config *c, enum cpu_feature f)
+{
+	return (c->cpu_features & BIT64(f)) != 0;
+}
