@@ -73,7 +73,7 @@ static struct ept_run run_at(const struct partition *p, u64 at)
 	r.end = ALIGN_DOWN(at, leaf.size) + leaf.size;
 	r.perms = leaf.perms;
 	r.type = leaf.type;
-	r.identity = leaf.hpa.v == at && !ept_is_ones(p, gpa(at)); /* the page of ones is ours */
+	r.identity = leaf.hpa.v == at && leaf.hpa.v != p->ones_page.v;
 	r.pages[leaf.size == PAGE_SIZE ? 0 : leaf.size == PAGE_SIZE_2M ? 1 : 2] = 1;
 	return r;
 }

@@ -182,6 +182,7 @@ static void map_memory(struct partition *p)
 
 	/* No accessed and dirty flags: nothing reads them, and page walks would become writes. */
 	must(ept_init(&p->ept, has_1g, true, false, MT_WB), "EPT");
+	must(apic_page_init(p), "the APIC page");
 	must(ept_build_partition(p), "the EPT identity map");
 	log_info("ept: %u tables, %s pages, out to %u bits; %llu of %llu heap pages free",
 		 p->ept.pages, has_1g ? "1-GiB" : "2-MiB", p->machine.phys_bits, page_free_count(),

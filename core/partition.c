@@ -40,6 +40,7 @@ void partition_drop_last_vp(struct partition *p)
 {
 	struct vp *vp = p->vp[--p->vp_count];
 
+	overlay_reset(p, vp);
 	p->vp[p->vp_count] = NULL;
 	if (vp->apic_id < APIC_IDS_DIRECT)
 		p->vp_of_apic_id[vp->apic_id] = NULL;

@@ -7,6 +7,7 @@
 #include "core/mem/e820.h"
 #include "core/mem/emulated.h"
 #include "core/mem/ept.h"
+#include "core/mem/overlay.h"
 #include "core/surface/cpuid.h"
 #include "core/surface/msr.h"
 #include "core/surface/pio.h"
@@ -63,11 +64,11 @@ struct partition {
 	u64 region_len;
 	struct e820_map memory; /* as the guest gets it: the region is reserved */
 	struct ept ept;
-	u32 flush_wanted;          /* generation of EPT changes, see ept_flush() */
-	hpa_t apic_access_page;    /* one for all VPs; never accessed, the CPU only compares it */
-	u64 apic_page_gpa[VP_MAX]; /* where each VP sees it: GPA | 1; 0 = nowhere. LOCK: ept.lock */
-	hpa_t ones_page;           /* rule M1: 4 KiB of 0xFF */
-	hpa_t scratch_page;        /* shared by scratch requests beyond the private ones */
+	u32 flush_wanted;       /* generation of EPT changes, see ept_flush() */
+	hpa_t apic_access_page; /* one for all VPs; never accessed, the CPU only compares it */
+	struct overlay *overlays[OVERLAYS_MAX]; /* the mapped ones. LOCK: ept.lock to write */
+	hpa_t ones_page;                        /* rule M1: 4 KiB of 0xFF */
+	hpa_t scratch_page; /* shared by scratch requests beyond the private ones */
 	hpa_t scratch_pages[SCRATCH_PAGES_MAX];
 	u32 scratch_count;
 	struct emulated_range emulated[EMULATED_RANGES_MAX]; /* read-only once the EPT is built */
@@ -99,7 +100,7 @@ struct vp *partition_vp_by_apic_id(struct partition *p, u32 apic_id);
  */
 void partition_add_vp(struct partition *p, struct vp *vp);
 
-/* partition_drop_last_vp() - its CPU turned out to be unusable. */
+/* partition_drop_last_vp() - its CPU turned out to be unusable; its overlays go. */
 void partition_drop_last_vp(struct partition *p);
 
 /* partition_vp_init() - tell the modules that @vp was reset by INIT: registrations are dropped. */

@@ -10,6 +10,7 @@
 #include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/msr.h"
 #include "core/lib/types.h"
+#include "core/mem/overlay.h"
 #include "core/mem/shared_area.h"
 #include "core/surface/msr.h"
 #include "core/time/timer.h"
@@ -79,9 +80,10 @@ struct vlapic {
 	u64 tsc_deadline; /* guest TSC, 0 = disarmed */
 	u64 advance_tsc;  /* the queue's deadline is earlier by this: lapic_timer_advance_ns= */
 	u32 advance_ns;
-	u64 period_start_tsc; /* physical TSC at the last reload, for TMCCT */
-	u64 period_tsc;       /* length of one count-down in TSC ticks, 0 = stopped */
-	u32 esr_pending;      /* errors since the last ESR write */
+	u64 period_start_tsc;   /* physical TSC at the last reload, for TMCCT */
+	u64 period_tsc;         /* length of one count-down in TSC ticks, 0 = stopped */
+	u32 esr_pending;        /* errors since the last ESR write */
+	struct overlay overlay; /* core/apic/apic_page.c */
 };
 
 static inline u32 vlapic_reg(const struct vlapic *a, u32 reg)
@@ -198,7 +200,12 @@ void vlapic_apicv_uninhibit(struct vp *vp, u32 reasons);
 /* vlapic_write_base() - WRMSR IA32_APIC_BASE: legal transitions only. */
 enum msr_result vlapic_write_base(struct vp *vp, u64 val);
 
-/* apic_page_remap() - the APIC page's place in the EPT follows base, enable and mode. core/mem. */
+/* apic_page_init() - the page that all APIC pages of @p map to. Before apic_page_remap().
+ * ERR_NOMEM. */
+MUST_CHECK err_t apic_page_init(struct partition *p);
+
+/* apic_page_remap() - the APIC page follows base, enable and mode: mapped in xAPIC mode, where an
+ * overlay may be. Ends with ept_flush(). VP's CPU. */
 void apic_page_remap(struct vp *vp);
 
 /* vlapic_timer.c */

@@ -78,19 +78,28 @@ u32 operand_cpl_access(const struct vp *vp)
 	return vp_cpl(vp) == 3 ? WALK_USER : 0;
 }
 
-/* False: RESOLVE_FOREIGN. A page that EPT shows as all-ones is not writable; a scratch page is. */
+/* False: RESOLVE_FOREIGN. A scratch page is: it can be written. */
+static bool find_other_place(enum page_kind kind, enum place *place)
+{
+	if (kind == PAGE_EMULATED)
+		*place = PLACE_OTHER;
+	else if (page_class[kind].backing == BACKING_ONES)
+		*place = PLACE_ONES;
+	else
+		return false;
+	return true;
+}
+
 static bool find_place(const struct partition *p, u64 page, gpa_t at, u32 len, enum place *place)
 {
+	u64 end;
+
 	if ((at.v & PAGE_MASK) == (page & PAGE_MASK))
 		*place = PLACE_EMULATED;
 	else if (gpa_is_ram(p, at, len))
 		*place = PLACE_RAM;
-	else if (emulated_at(p, at.v, len) != NULL)
-		*place = PLACE_OTHER;
-	else if (ept_is_ones(p, at) && !(ept_walk(&p->ept, at).perms & EPT_W))
-		*place = PLACE_ONES;
 	else
-		return false;
+		return find_other_place(page_kind_at(p, at.v, &end), place);
 	return true;
 }
 

@@ -12,7 +12,9 @@
 #include "core/emul/emul.h"
 #include "core/exit/exit.h"
 #include "core/hw.h"
+#include "core/lib/bits.h"
 #include "core/mem/ept.h"
+#include "core/mem/page_class.h"
 #include "core/partition.h"
 #include "core/vp/vp.h"
 
@@ -27,9 +29,12 @@ static void ones_write(struct vp *vp, u64 gpa, u32 size, u64 val)
 
 static const struct emul_mem ones_mem = { .read = ones_read, .write = ones_write };
 
+/* Beneath a scratch page, too. */
 static bool is_in_region(const struct partition *p, u64 gpa)
 {
-	return gpa - p->region_base.v < p->region_len;
+	u64 end;
+
+	return page_ground_at(p, ALIGN_DOWN(gpa, PAGE_SIZE), &end) == PAGE_REGION;
 }
 
 /*
@@ -104,6 +109,11 @@ static bool is_instruction_access(u64 qual)
 	       !(qual & EPT_QUAL_ASYNC) && !(hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID);
 }
 
+static enum exit_action unexpected(struct vp *vp, const struct exit_info *x)
+{
+	return stop_with_report(vp, x, "unexpected EPT violation");
+}
+
 /* Rules M1, I8: reads see all-ones through EPT; a write is dropped or gets memory of its own. */
 static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 {
@@ -111,6 +121,8 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 	bool handled = false;
 	enum exit_action action;
 
+	if (!(x->qual & EPT_QUAL_WRITE))
+		return unexpected(vp, x);
 	if (!in_region)
 		COUNT(vp, APIC_WINDOW);
 	if (is_instruction_access(x->qual)) {
@@ -129,9 +141,9 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 	return restart(x->qual);
 }
 
-static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x,
-					const struct emul_mem *mem)
+static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x)
 {
+	const struct emul_mem *mem = emulated_at(vp->partition, x->gpa, 1);
 	enum exit_action action;
 	bool handled = false;
 
@@ -170,27 +182,33 @@ static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
 	return vp_fault_page(vp, x->gla, code);
 }
 
+/* The last column of the rows of page_class[]. Fetches are not among them: no class that violates
+ * can be executed. */
+static const exit_fn violation[PAGE_KINDS] = {
+	[PAGE_RAM] = unexpected,           [PAGE_FIRMWARE] = unexpected,
+	[PAGE_ROM] = unexpected,           [PAGE_DEVICE] = unexpected,
+	[PAGE_REGION] = ones_violation,    [PAGE_WINDOW] = ones_violation,
+	[PAGE_EMULATED] = emulated_access, [PAGE_SCRATCH] = unexpected,
+	[PAGE_APIC] = unexpected,          [PAGE_OVERLAY] = unexpected,
+	[PAGE_ABSENT] = beyond_machine,
+};
+
 enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 {
 	struct partition *p = vp->partition;
-	const struct emul_mem *mem;
 	err_t err = ept_map_lazy(p, gpa(x->gpa));
+	enum page_kind kind;
+	u64 end;
 
 	TRACE(vp, EPT_VIOLATION, 0, x->gpa, x->qual);
 	if (err == ERR_NONE || (err == ERR_BUSY && is_mapped_meanwhile(p, x)))
 		return restart(x->qual);
-	if (err == ERR_RANGE)
-		return beyond_machine(vp, x);
 	if (err == ERR_NOMEM)
 		return stop_with_report(vp, x, "no memory for EPT tables");
-	if (x->qual & EPT_QUAL_FETCH)
+	kind = page_kind_at(p, x->gpa, &end);
+	if (kind != PAGE_ABSENT && (x->qual & EPT_QUAL_FETCH))
 		return fetch_violation(vp, x);
-	if ((x->qual & EPT_QUAL_WRITE) && ept_is_ones(p, gpa(x->gpa)))
-		return ones_violation(vp, x);
-	mem = emulated_at(p, x->gpa, 1);
-	if (mem != NULL)
-		return emulated_access(vp, x, mem);
-	return stop_with_report(vp, x, "unexpected EPT violation");
+	return violation[kind](vp, x);
 }
 
 enum exit_action exit_ept_misconfig(struct vp *vp, const struct exit_info *x)

@@ -44,7 +44,7 @@ struct ept_leaf ept_walk(const struct ept *e, gpa_t gpa);
 
 /**
  * ept_build_partition() - the whole map of design.md section 1 from p->memory and VP 0's MTRRs, in
- * tables that ept_init() made. Allocates ones_page and apic_access_page when they are not set.
+ * tables that ept_init() made, with the overlays noted. Allocates ones_page when it is not set.
  *
  * Mapped at once: everything below 4 GiB and below the end of RAM. What lies above, out
  * to min(MAXPHYADDR, 48) bits, appears 1 GiB at a time on its first access: ept_map_lazy().
@@ -67,8 +67,12 @@ MUST_CHECK err_t ept_drop_page(struct partition *p, gpa_t gpa);
 /* ept_is_built() - the GiB around @gpa has tables: what is not mapped in it is a hole. */
 bool ept_is_built(const struct ept *e, gpa_t gpa);
 
-/* ept_is_ones() - EPT shows all-ones at @gpa: the hypervisor region and the I8 window. */
-bool ept_is_ones(const struct partition *p, gpa_t gpa);
+/* ept_place() - for core/mem/overlay.c: @own in place of @page. ERR_NOMEM: the guest sees what it
+ * saw. The caller calls ept_flush(). LOCK: ept.lock. */
+MUST_CHECK err_t ept_place(struct partition *p, gpa_t page, hpa_t own, u64 perms);
+
+/* ept_restore() - what belongs at @page, where an ept_place() was, comes back. As above. */
+void ept_restore(struct partition *p, gpa_t page);
 
 /* ept_retype() - recompute memory types from @m over the existing map (rule M2). Pages that are not
  * identity-mapped keep what they have. The caller calls ept_flush() when it holds no lock. */

@@ -40,13 +40,13 @@ static void wrong(struct audit *a, const char *rule, u64 at, u64 entry)
 	a->out->entry = entry;
 }
 
-static bool is_apic_page(const struct partition *p, u64 at)
+static const struct overlay *find_overlay(const struct partition *p, u64 at)
 {
-	for (u32 i = 0; i < p->vp_count; i++) {
-		if (p->apic_page_gpa[i] == (at | 1))
-			return true;
+	for (u32 i = 0; i < ARRAY_SIZE(p->overlays); i++) {
+		if (p->overlays[i] != NULL && p->overlays[i]->place == (at | 1))
+			return p->overlays[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* The page holds memory that the guest may execute: RAM, ACPI tables, ROM below 1 MiB or flash. */
@@ -82,14 +82,16 @@ static const char *overlay_rule(const struct partition *p, u64 at, u64 size, u64
 	u64 page = entry & EPT_ADDR, perms = entry & EPT_RWX;
 	bool in_region = at - p->region_base.v < p->region_len;
 	bool in_window = at - APIC_WINDOW < WINDOW_BYTES;
+	const struct overlay *o = find_overlay(p, at);
 
 	if (size != PAGE_SIZE)
 		return "a large page that is not identity-mapped";
+	if (o != NULL && page != o->page.v)
+		return "not the page of the overlay (invariant 6)";
+	if (o != NULL)
+		return perms == o->perms ? NULL : "not the permissions of the overlay";
 	if ((perms & EPT_X) != 0)
 		return "an overlay that the guest may execute";
-	if (is_apic_page(p, at))
-		return page == p->apic_access_page.v ? NULL
-						     : "not the APIC-access page at APIC_BASE";
 	if (page == p->ones_page.v)
 		return perms != EPT_R           ? "the page of all-ones is writable"
 		       : in_region || in_window ? NULL
@@ -169,12 +171,11 @@ struct ept_audit ept_audit(struct partition *p)
 
 	spin_lock(&p->ept.lock);
 	walk(&a, p->ept.root, EPT_LEVELS, 0);
-	for (u32 i = 0; i < p->vp_count; i++) {
-		u64 page = p->apic_page_gpa[i];
+	for (u32 i = 0; i < ARRAY_SIZE(p->overlays); i++) {
+		const struct overlay *o = p->overlays[i];
 
-		if (page != 0 &&
-		    ept_walk(&p->ept, gpa(page & ~1ull)).hpa.v != p->apic_access_page.v)
-			wrong(&a, "no APIC-access page at APIC_BASE", page & ~1ull, 0);
+		if (o != NULL && ept_walk(&p->ept, gpa(o->place & ~1ull)).hpa.v != o->page.v)
+			wrong(&a, "an overlay is not mapped", o->place & ~1ull, 0);
 	}
 	if (out.tables != p->ept.pages)
 		wrong(&a, "tables are lost or counted twice", 0, p->ept.pages);

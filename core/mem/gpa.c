@@ -5,6 +5,7 @@
 #include "core/lib/bits.h"
 #include "core/lib/string.h"
 #include "core/mem/gpa_internal.h"
+#include "core/mem/page_class.h"
 
 u32 gpa_last_hit;
 
@@ -47,79 +48,57 @@ err_t gpa_write(const struct partition *p, gpa_t gpa, const void *buf, u64 len)
 	return ERR_NONE;
 }
 
-err_t gpa_write32(const struct partition *p, gpa_t gpa, u32 val)
+/* The whole range is of one class, which lets the hypervisor do @access. */
+static bool allows(const struct partition *p, u64 base, u64 len, enum page_access access)
 {
-	u32 *dst = gpa_ram_ptr(p, gpa.v, sizeof(*dst));
+	u64 end;
 
-	if (dst == NULL || !IS_ALIGNED(gpa.v, sizeof(*dst)))
-		return ERR_FAULT;
-	WRITE_ONCE(*dst, val);
-	return ERR_NONE;
+	return page_class[page_kind_at(p, base, &end)].access == access && len <= end - base;
 }
 
-err_t gpa_write64(const struct partition *p, gpa_t gpa, u64 val)
+/* Memory that the CPU may access, though a guest must not register it. All of it is mapped behind
+ * hw_phys_to_virt(); ROM drops writes by itself. */
+static void *cpu_ptr(const struct partition *p, u64 base, u64 len)
 {
-	u64 *dst = gpa_ram_ptr(p, gpa.v, sizeof(*dst));
+	void *ram = gpa_ram_ptr(p, base, len);
 
-	if (dst == NULL || !IS_ALIGNED(gpa.v, sizeof(*dst)))
-		return ERR_FAULT;
-	WRITE_ONCE(*dst, val);
-	return ERR_NONE;
-}
-
-err_t gpa_read32(const struct partition *p, gpa_t gpa, u32 *val)
-{
-	const u32 *src = gpa_ram_ptr(p, gpa.v, sizeof(*src));
-
-	if (src == NULL || !IS_ALIGNED(gpa.v, sizeof(*src)))
-		return ERR_FAULT;
-	*val = READ_ONCE(*src);
-	return ERR_NONE;
-}
-
-/*
- * Memory that the CPU may access, though a guest must not register it: ACPI memory, EFI runtime
- * services, the EBDA and the BIOS (ROM drops writes by itself). All of it is mapped behind
- * hw_phys_to_virt(); reserved entries above 1 MiB need not be.
- */
-static bool is_firmware_or_ram(const struct partition *p, u64 base, u64 len)
-{
-	const struct e820_entry *e = gpa_search(p, base, len);
-
-	if (e == NULL)
-		return false;
-	return e->type == E820_RAM || e->type == E820_ACPI || e->type == E820_NVS ||
-	       e->type == E820_EFI_RUNTIME || (e->type == E820_RESERVED && base + len <= MIB(1));
+	if (ram == NULL && allows(p, base, len, ACCESS_CPU))
+		return hw_phys_to_virt(hpa(base));
+	return ram;
 }
 
 err_t gpa_read_any(const struct partition *p, gpa_t gpa, void *buf, u64 len)
 {
-	const struct e820_entry region = { .base = p->region_base.v, .len = p->region_len };
+	const void *src = cpu_ptr(p, gpa.v, len);
 
-	if (e820_covers(&region, gpa.v, len)) {
-		(void)memset(buf, 0xff, len); /* rule M1: what EPT shows there */
+	if (src != NULL) {
+		(void)memcpy(buf, src, len);
 		return ERR_NONE;
 	}
-	if (!is_firmware_or_ram(p, gpa.v, len))
+	if (!allows(p, gpa.v, len, ACCESS_ONES))
 		return ERR_FAULT;
-	(void)memcpy(buf, hw_phys_to_virt(hpa(gpa.v)), len);
+	(void)memset(buf, 0xff, len); /* rule M1: what EPT shows there */
 	return ERR_NONE;
 }
 
 err_t gpa_write_any(const struct partition *p, gpa_t gpa, const void *buf, u64 len)
 {
-	if (!is_firmware_or_ram(p, gpa.v, len))
+	void *dst = cpu_ptr(p, gpa.v, len);
+
+	if (dst == NULL)
 		return ERR_FAULT;
-	(void)memcpy(hw_phys_to_virt(hpa(gpa.v)), buf, len);
+	(void)memcpy(dst, buf, len);
 	return ERR_NONE;
 }
 
 err_t gpa_swap8(const struct partition *p, gpa_t gpa, u8 old, u8 val)
 {
-	if (!is_firmware_or_ram(p, gpa.v, 1))
+	u8 *byte = cpu_ptr(p, gpa.v, 1);
+
+	if (byte == NULL)
 		return ERR_FAULT;
-	return __atomic_compare_exchange_n((u8 *)hw_phys_to_virt(hpa(gpa.v)), &old, val, false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+	return __atomic_compare_exchange_n(byte, &old, val, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED)
 		       ? ERR_NONE
 		       : ERR_BUSY;
 }

@@ -36,12 +36,6 @@ MUST_CHECK err_t gpa_write_any(const struct partition *p, gpa_t gpa, const void 
  * not in RAM. */
 MUST_CHECK err_t gpa_fetch16(const struct partition *p, gpa_t gpa, u64 out[2], const u8 **ram);
 
-/* gpa_write32()/gpa_write64()/gpa_read32() - one single-copy atomic store or load; ERR_FAULT also
- * when @gpa is not aligned. */
-MUST_CHECK err_t gpa_write32(const struct partition *p, gpa_t gpa, u32 val);
-MUST_CHECK err_t gpa_write64(const struct partition *p, gpa_t gpa, u64 val);
-MUST_CHECK err_t gpa_read32(const struct partition *p, gpa_t gpa, u32 *val);
-
 /* gpa_swap8() - one locked compare-and-exchange of a byte that the CPU may write. ERR_BUSY: it was
  * not @old. */
 MUST_CHECK err_t gpa_swap8(const struct partition *p, gpa_t gpa, u8 old, u8 val);

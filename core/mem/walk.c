@@ -18,6 +18,7 @@
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/mem/gpa_internal.h"
+#include "core/mem/page_class.h"
 #include "core/vp/vp.h"
 
 /* One translation. */
@@ -249,10 +250,13 @@ static err_t translate_pieces(struct vp *vp, u64 gva, u32 access, u32 len, struc
 /* Not memory: nobody reads or writes it, and the guest goes on. */
 static void foreign_piece(struct vp *vp, gpa_t at, bool write)
 {
-	if (!ept_is_ones(vp->partition, at))
-		log_guest("the operand of an emulated instruction lies in device memory at 0x%llx: "
-			  "it reads all-ones and ignores writes",
-			  at.v);
+	u64 end;
+	enum page_kind kind = page_kind_at(vp->partition, at.v, &end);
+
+	if (page_class[kind].backing == BACKING_SAME)
+		log_guest("the operand of an emulated instruction lies in %s at 0x%llx: it reads "
+			  "all-ones and ignores writes",
+			  page_class[kind].name, at.v);
 	else if (write)
 		COUNT(vp, REGION_WRITE_DROPPED);
 }

@@ -191,16 +191,16 @@ static void test_bsp_bit_is_not_software_s(void)
 static void test_page_follows_base_and_mode(void)
 {
 	apic_test_init(1, false);
-	EXPECT_EQ(APIC_BASE_DEFAULT | 1, at.p.apic_page_gpa[0]);
+	EXPECT_EQ(APIC_BASE_DEFAULT | 1, VP->apic.overlay.place);
 	EXPECT_CALL(MSR_OK, vlapic_write_base(VP, 0x12345000 | EN));
-	EXPECT_EQ(0x12345001, at.p.apic_page_gpa[0]);
+	EXPECT_EQ(0x12345001, VP->apic.overlay.place);
 	EXPECT_CALL(MSR_OK, vlapic_write_base(VP, 0x12345000 | X2));
-	EXPECT_EQ(0, at.p.apic_page_gpa[0]);
+	EXPECT_EQ(0, VP->apic.overlay.place);
 	EXPECT_TRUE(irqhw.x2apic);
 	apic_test_mode(VP, '0');
-	EXPECT_EQ(0, at.p.apic_page_gpa[0]);
+	EXPECT_EQ(0, VP->apic.overlay.place);
 	apic_test_mode(VP, 'x');
-	EXPECT_EQ(APIC_BASE_DEFAULT | 1, at.p.apic_page_gpa[0]);
+	EXPECT_EQ(APIC_BASE_DEFAULT | 1, VP->apic.overlay.place);
 }
 
 static void into_x2apic_and_back(void)
@@ -273,10 +273,12 @@ static void test_physical_apic_stays_in_x2apic(void)
 static void test_page_of_a_dropped_vp_is_not_noted(void)
 {
 	apic_test_init(2, false);
-	partition_drop_last_vp(&at.p);
-	at.p.apic_page_gpa[1] = 0x12345001;
 	apic_page_remap(&at.vp[1]);
-	EXPECT_EQ(0x12345001, at.p.apic_page_gpa[1]);
+	EXPECT_EQ(APIC_BASE_DEFAULT | 1, at.vp[1].apic.overlay.place);
+	partition_drop_last_vp(&at.p);
+	EXPECT_EQ(0, at.vp[1].apic.overlay.place);
+	apic_page_remap(&at.vp[1]);
+	EXPECT_EQ(0, at.vp[1].apic.overlay.place);
 }
 
 static void test_x2apic_keeps_state_and_disable_loses_it(void)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/x86/defs/paging.h"
+#include "core/apic/vlapic.h"
 #include "core/lib/bits.h"
 #include "core/mem/ept.h"
 #include "core/mem/mtrr.h"
@@ -48,6 +49,7 @@ static void machine(void)
 static void build(void)
 {
 	machine();
+	EXPECT_EQ(ERR_NONE, apic_page_init(p));
 	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
 	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
 }

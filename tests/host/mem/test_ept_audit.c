@@ -141,13 +141,18 @@ static void test_misconfigurations(void)
 
 static void test_apic_page(void)
 {
+	struct overlay o = { .place = 0xfee00000 | 1, .perms = EPT_R | EPT_W, .kind = PAGE_APIC };
+
 	build_audited();
-	p->apic_page_gpa[0] = 0xfee00000 | 1; /* noted, and nothing mapped */
-	expect_rule("not the APIC-access page", 0xfee00000);
+	o.page = p->apic_access_page;
+	p->overlays[3] = &o; /* noted, and nothing mapped */
+	expect_rule("not the page of the overlay", 0xfee00000);
 	EXPECT_EQ(ERR_NONE, ept_map(&p->ept, gpa(0xfee00000), p->apic_access_page, PAGE_SIZE,
 				    EPT_R | EPT_W, MT_WB));
 	expect_rule(NULL, 0);
-	p->apic_page_gpa[0] = 0;
+	o.perms = EPT_R;
+	expect_rule("permissions of the overlay", 0xfee00000);
+	p->overlays[3] = NULL;
 	expect_rule("another page", 0xfee00000);
 }
 

@@ -96,24 +96,6 @@ static void test_gpa_read_and_write_are_all_or_nothing(void)
 	}
 }
 
-static void test_gpa_atomic_accesses_want_alignment(void)
-{
-	u32 v32 = 0;
-
-	setup();
-	EXPECT_EQ(ERR_NONE, gpa_write32(&the_partition, gpa(0x1004), 0x12345678));
-	EXPECT_EQ(ERR_NONE, gpa_read32(&the_partition, gpa(0x1004), &v32));
-	EXPECT_EQ(0x12345678, v32);
-	EXPECT_EQ(ERR_NONE, gpa_write64(&the_partition, gpa(0x1008), 0x1122334455667788));
-	EXPECT_EQ(ERR_NONE, gpa_read32(&the_partition, gpa(0x100c), &v32));
-	EXPECT_EQ(0x11223344, v32);
-	EXPECT_EQ(ERR_FAULT, gpa_write64(&the_partition, gpa(0x100c), 0));
-	EXPECT_EQ(ERR_FAULT, gpa_write32(&the_partition, gpa(0x1002), 0));
-	EXPECT_EQ(ERR_FAULT, gpa_read32(&the_partition, gpa(0x1001), &v32));
-	EXPECT_EQ(ERR_FAULT, gpa_write32(&the_partition, gpa(REGION_BASE), 0));
-	EXPECT_EQ(ERR_FAULT, gpa_write64(&the_partition, gpa(0x9f000), 0));
-}
-
 /* Fetches and page walks also see ACPI memory and the BIOS; our region reads all-ones. */
 static void test_gpa_read_any_sees_what_the_cpu_sees(void)
 {
@@ -172,7 +154,6 @@ static void test_gpa_read_any_sees_efi_runtime_services(void)
 
 TEST_MAIN(TEST(test_gpa_is_ram_agrees_with_the_map),
 	  TEST(test_gpa_read_and_write_are_all_or_nothing),
-	  TEST(test_gpa_atomic_accesses_want_alignment),
 	  TEST(test_gpa_read_any_sees_what_the_cpu_sees),
 	  TEST(test_gpa_read_any_sees_efi_runtime_services),
 	  TEST(test_gpa_swap8_changes_what_is_still_there))

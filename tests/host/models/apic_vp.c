@@ -43,6 +43,7 @@ void apic_test_init(u32 vps, bool vid)
 	fake_msr_set(MSR_IA32_APIC_BASE, APIC_BASE_DEFAULT | APIC_BASE_EN | APIC_BASE_BSP);
 	apic_model_reset(&at.vp[0]);
 	apic_model_enable();
+	at.p.apic_access_page = hpa(0x123000);
 	for (u32 i = 0; i < vps; i++) {
 		vlapic_init(&at.vp[i], at.page[i]);
 		if (i == 0)

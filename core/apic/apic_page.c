@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The APIC page: an overlay of each VP whose APIC is in xAPIC mode, at its base. VP's CPU. */
+#include "arch/x86/defs/apic.h"
+#include "arch/x86/defs/ept.h"
+#include "arch/x86/defs/msr.h"
+#include "core/apic/vlapic.h"
+#include "core/diag/log.h"
+#include "core/hw.h"
+#include "core/mem/page_alloc.h"
+#include "core/partition.h"
+#include "core/vp/vp.h"
+
+err_t apic_page_init(struct partition *p)
+{
+	void *page = page_alloc();
+
+	if (page == NULL)
+		return ERR_NOMEM;
+	p->apic_access_page = hw_virt_to_phys(page);
+	return ERR_NONE;
+}
+
+/* Refused, the APIC has no page, like an APIC behind other registers: the guest reaches it again by
+ * moving it, or by x2APIC mode. */
+static void place(struct partition *p, struct overlay *o, u64 at)
+{
+	err_t err = overlay_map(p, o, at);
+
+	if (err == ERR_NOMEM)
+		panic("no memory for EPT tables: the guest moved its APIC to 0x%llx", at);
+	if (err == ERR_NONE)
+		return;
+	log_guest("the guest moved its APIC to 0x%llx, where no page of it can be (%s)", at,
+		  err_name(err));
+	overlay_unmap(p, o);
+}
+
+void apic_page_remap(struct vp *vp)
+{
+	struct partition *p = vp->partition;
+	struct overlay *o = &vp->apic.overlay;
+
+	/* A CPU that was given up while it came: its index is another's now. */
+	if (partition_vp(p, vp->index) != vp)
+		return;
+	if (!vlapic_is_hw_enabled(&vp->apic) || vlapic_is_x2apic(&vp->apic)) {
+		overlay_unmap(p, o);
+		return;
+	}
+	if (!overlay_is_mapped(o))
+		*o = (struct overlay){ .page = p->apic_access_page,
+				       .perms = EPT_R | EPT_W,
+				       .kind = PAGE_APIC,
+				       .vp = vp };
+	place(p, o, vp->apic.base_msr & APIC_BASE_ADDR);
+}

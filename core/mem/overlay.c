@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See overlay.h. Pure. */
+#include "core/mem/overlay.h"
+
+#include "arch/x86/defs/ept.h"
+#include "arch/x86/defs/paging.h"
+#include "core/diag/log.h"
+#include "core/lib/bits.h"
+#include "core/mem/ept.h"
+#include "core/partition.h"
+
+const struct overlay *overlay_next(const struct partition *p, u64 at)
+{
+	const struct overlay *best = NULL;
+	u64 lowest = ~0ull;
+
+	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
+		const struct overlay *o = READ_ONCE(p->overlays[i]);
+		u64 place = o != NULL ? READ_ONCE(o->place) : 0;
+
+		if (place != 0 && (place | (PAGE_SIZE - 1)) >= at && place < lowest) {
+			lowest = place;
+			best = o;
+		}
+	}
+	return best;
+}
+
+/* Another one at @place than @o; NULL: none. */
+static const struct overlay *other_at(const struct partition *p, const struct overlay *o, u64 place)
+{
+	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
+		if (p->overlays[i] != NULL && p->overlays[i] != o && p->overlays[i]->place == place)
+			return p->overlays[i];
+	}
+	return NULL;
+}
+
+static struct overlay **find_slot(struct partition *p, const struct overlay *o)
+{
+	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
+		if (p->overlays[i] == o)
+			return &p->overlays[i];
+	}
+	return NULL;
+}
+
+static err_t check(const struct partition *p, const struct overlay *o, u64 gpa)
+{
+	const struct overlay *other = other_at(p, o, gpa | 1);
+	enum page_kind ground;
+	u64 end;
+
+	if (!IS_ALIGNED(gpa, PAGE_SIZE) || o->page.v == 0 || (o->perms & EPT_R) == 0 ||
+	    (o->perms & ~page_class[o->kind].perms) != 0)
+		return ERR_INVAL;
+	ground = page_ground_at(p, gpa, &end);
+	if (ground == PAGE_ABSENT)
+		return ERR_RANGE;
+	if (page_class[ground].backing == BACKING_ONES && o->kind != PAGE_APIC)
+		return ERR_BUSY;
+	if (other != NULL && (other->page.v != o->page.v || other->perms != o->perms))
+		return ERR_BUSY;
+	return ERR_NONE;
+}
+
+/* LOCK: ept.lock. The new place first: when it fails nothing has happened. */
+static err_t move(struct partition *p, struct overlay *o, u64 place)
+{
+	struct overlay **slot = find_slot(p, o);
+	u64 old = o->place;
+
+	if (slot == NULL)
+		slot = find_slot(p, NULL);
+	if (slot == NULL)
+		return ERR_NOMEM;
+	if (place != 0 && p->ept.root != NULL)
+		TRY(ept_place(p, gpa(place & PAGE_MASK), o->page, o->perms));
+	WRITE_ONCE(o->place, place);
+	WRITE_ONCE(*slot, place != 0 ? o : NULL);
+	if (old != 0 && p->ept.root != NULL && other_at(p, o, old) == NULL)
+		ept_restore(p, gpa(old & PAGE_MASK));
+	return ERR_NONE;
+}
+
+/* Who still sees the old map meanwhile sees the old page: the flush comes last. */
+static void changed(struct partition *p)
+{
+	if (p->ept.root == NULL)
+		return;
+	if (p->hooks != NULL)
+		p->hooks->map_changed(p);
+	ept_flush(p);
+}
+
+err_t overlay_map(struct partition *p, struct overlay *o, u64 gpa)
+{
+	err_t err;
+
+	if (o->place == (gpa | 1))
+		return ERR_NONE;
+	spin_lock(&p->ept.lock);
+	err = check(p, o, gpa);
+	if (err == ERR_NONE)
+		err = move(p, o, gpa | 1);
+	spin_unlock(&p->ept.lock);
+	if (err == ERR_NONE)
+		changed(p);
+	return err;
+}
+
+void overlay_unmap(struct partition *p, struct overlay *o)
+{
+	err_t err;
+
+	if (o->place == 0)
+		return;
+	spin_lock(&p->ept.lock);
+	err = move(p, o, 0);
+	spin_unlock(&p->ept.lock);
+	ASSERT(err == ERR_NONE); /* it has a slot, and takes no tables */
+	changed(p);
+}
+
+void overlay_reset(struct partition *p, const struct vp *vp)
+{
+	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
+		struct overlay *o = READ_ONCE(p->overlays[i]);
+
+		if (o != NULL && o->vp == vp)
+			overlay_unmap(p, o);
+	}
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page classes: the one answer to "what is at this guest-physical address, and for whom". The EPT
+ * is built from it, violations, the page walk and the emulator decide by it. Pure.
+ */
+#pragma once
+
+#include "core/lib/types.h"
+
+struct partition;
+
+enum page_kind {
+	PAGE_RAM,      /* the guest's own */
+	PAGE_FIRMWARE, /* RAM in use by firmware: ACPI, EFI runtime services, EBDA, BIOS */
+	PAGE_ROM,      /* flash, and memory that firmware reserves: known to be no registers */
+	PAGE_DEVICE,   /* registers, or nothing: only the machine knows */
+	PAGE_REGION,   /* the hypervisor's (rule M1) */
+	PAGE_WINDOW,   /* local APICs and MSIs (rule I8) */
+	PAGE_EMULATED, /* core/mem/emulated.h */
+	PAGE_SCRATCH,  /* private memory in place of a page of all-ones (rule M1) */
+	PAGE_APIC,     /* overlay: the CPU virtualizes accesses to it, or they exit */
+	PAGE_OVERLAY,  /* any other overlay: core/mem/overlay.h */
+	PAGE_ABSENT,   /* beyond the addresses of the machine or of EPT */
+	PAGE_KINDS
+};
+
+/* What EPT maps there. The memory type follows: a page at its own address has that of the virtual
+ * MTRRs (rule M2), any other is write-back. */
+enum page_backing {
+	BACKING_NONE,
+	BACKING_SAME, /* HPA = GPA */
+	BACKING_ONES, /* partition.ones_page */
+	BACKING_OWN,  /* a page of the hypervisor's heap */
+};
+
+/* What the hypervisor may do there on behalf of the guest. */
+enum page_access {
+	ACCESS_NEVER,
+	ACCESS_ONES,     /* read all-ones */
+	ACCESS_CPU,      /* in place of the CPU: operands, fetches, page tables */
+	ACCESS_REGISTER, /* also what the guest registers: clock pages, hypercall buffers */
+};
+
+struct page_class {
+	const char *name;
+	u64 perms; /* EPT_*; of an overlay the most it may have */
+	enum page_backing backing;
+	enum page_access access;
+};
+
+/* By enum page_kind. What a violation does: core/exit/exit_mem.c. */
+extern const struct page_class page_class[PAGE_KINDS];
+
+/* page_address_limit() - where PAGE_ABSENT begins. */
+u64 page_address_limit(const struct partition *p);
+
+/**
+ * page_kind_at() - what the guest has at @at now. *@end: everything from @at up to there is the
+ * same, bytes of one page that belong to different entries of the memory map told apart. Any CPU;
+ * a change of the map at the same time is seen or not.
+ */
+enum page_kind page_kind_at(const struct partition *p, u64 at, u64 *end);
+
+/* page_ground_at() - the same without overlays and scratch pages, for whole pages: the one that the
+ * first entry of the memory map in it makes it. @at, *@end: page aligned. */
+enum page_kind page_ground_at(const struct partition *p, u64 at, u64 *end);
+
+/* page_is() - page_kind_at() for callers that want no extent. */
+bool page_is(const struct partition *p, u64 at, enum page_kind kind);
