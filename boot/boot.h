@@ -9,7 +9,7 @@
 #include "boot/load/disk.h"
 #include "boot/option/option.h"
 #include "core/time/clock.h"
-#include "core/vp/vp_vmcs.h"
+#include "core/vp/ctx.h"
 
 struct acpi_cpu;
 struct guest_image;

@@ -25,9 +25,9 @@
 #include "core/mon/monitor.h"
 #include "core/partition.h"
 #include "core/surface/cpuid_xsave.h"
+#include "core/vp/ctx.h"
 #include "core/vp/guest_cr.h"
 #include "core/vp/vp.h"
-#include "core/vp/vp_vmcs.h"
 #include "drivers/console.h"
 #include "hv/hv.h"
 
@@ -164,12 +164,12 @@ struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 		no_pages();
 	vp->apic_id = apic_id;
 	partition_add_vp(p, vp);
-	vp->vpid = (u16)(vp->index + 1);
+	ctx_init(vp, (u16)(vp->index + 1), &exit_table_guest);
 	vp->deadline_tsc = TIMER_NEVER;
-	vp->msr_bitmap = page_alloc();
-	if (!vp->msr_bitmap)
+	vp->ctx->msr_bitmap = page_alloc();
+	if (!vp->ctx->msr_bitmap)
 		no_pages();
-	memcpy(vp->msr_bitmap, p->msr_bitmap, 4096);
+	memcpy(vp->ctx->msr_bitmap, p->msr_bitmap, 4096);
 	vp->trace.record = page_alloc();
 	vlapic_init(vp, apic_page);
 	mtrr_init_from_host(&vp->mtrr, p->machine.phys_bits);
@@ -219,7 +219,7 @@ void boot_fill_vmcs(struct vp *vp, void *page)
 	vmcs_create(vp, page, &vmx.caps, mitigation_host_rip(vmx.mitigations, vmx.traced));
 	if (vp->index == 0)
 		vp->partition->machine.cr4_allowed = guest_cr4_allowed(vp);
-	vp_vmcs_fill(vp, &vmx.ctls);
+	ctx_fill(vp, &vmx.ctls);
 	this_cpu()->vp = vp;
 	vp_reset(vp, false);
 	vlapic_copy_physical(vp);

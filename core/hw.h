@@ -28,6 +28,14 @@ void hw_vmwrite(enum vmcs_field field, u64 val);
 u64 hw_vmread_hot(enum vmcs_field field);
 void hw_vmwrite_hot(enum vmcs_field field, u64 val);
 
+/*
+ * hw_vmcs_load() - VMPTRLD: the VMCS at @vmcs becomes the current one. hw_vmcs_clear() - VMCLEAR:
+ * it is in memory as a whole, its launch state is clear, no VMCS is current if it was. A VMCS that
+ * is no VMCS is a hypervisor bug and panics.
+ */
+void hw_vmcs_load(hpa_t vmcs);
+void hw_vmcs_clear(hpa_t vmcs);
+
 /* hw_vmread_safe() - for dumps: ERR_NODEV when this CPU lacks the field or has no current VMCS. */
 MUST_CHECK err_t hw_vmread_safe(enum vmcs_field field, u64 *val);
 

@@ -51,6 +51,18 @@ void hw_vmwrite_hot(enum vmcs_field field, u64 val)
 	vmwrite_unchecked(field, val);
 }
 
+void hw_vmcs_load(hpa_t vmcs)
+{
+	if (!vmptrld(vmcs.v))
+		panic("VMPTRLD of 0x%llx failed", vmcs.v);
+}
+
+void hw_vmcs_clear(hpa_t vmcs)
+{
+	if (!vmclear(vmcs.v))
+		panic("VMCLEAR of 0x%llx failed", vmcs.v);
+}
+
 u64 hw_timer_arm(u64 delta_tsc)
 {
 	/* Rounded up: an exit before the deadline would only be taken again. */

@@ -57,11 +57,12 @@ static void prove_hot_fields(u64 caps_proc)
 void vmcs_create(struct vp *vp, void *page, const struct vmx_caps *caps, u64 host_rip)
 {
 	struct percpu *pc = this_cpu();
-	u64 pa = hw_virt_to_phys(page).v;
+	hpa_t vmcs = hw_virt_to_phys(page);
 
 	*(u32 *)page = (u32)(caps->basic & VMX_BASIC_REVISION);
-	if (!vmclear(pa) || !vmptrld(pa))
-		panic("VMCLEAR or VMPTRLD of a fresh VMCS failed");
+	hw_vmcs_clear(vmcs);
+	hw_vmcs_load(vmcs);
+	vp->ctx->vmcs = vmcs;
 	prove_hot_fields(FIELD_GET(VMX_CTLS_ALLOWED1, caps->proc));
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed_host); i++)
@@ -84,5 +85,6 @@ void vmcs_create(struct vp *vp, void *page, const struct vmx_caps *caps, u64 hos
 void vmcs_launched(struct vp *vp)
 {
 	(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_LAUNCH, __ATOMIC_RELAXED);
+	vp->ctx->launched = true;
 	vmwrite(VMCS_HOST_RIP, exit_entry);
 }

@@ -31,7 +31,7 @@ MUST_CHECK const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *
 
 /**
  * vmcs_create() - make @page (zeroed, owned for ever) the VMCS of @vp, current on this CPU, with
- * its host-state area. vp_vmcs_fill() and vp_reset() do the rest.
+ * its host-state area. ctx_fill() and vp_reset() do the rest.
  * @host_rip: mitigation_host_rip(), from the second exit on.
  * Context: the CPU of @vp, in VMX root.
  */

@@ -211,14 +211,6 @@ u32 vlapic_tpr_threshold(struct vp *vp)
 	return irr_class <= tpr_class ? irr_class : 0;
 }
 
-void vlapic_set_tpr_threshold(struct vp *vp, u32 threshold)
-{
-	if (vp->apic.tpr_threshold == threshold)
-		return;
-	vp->apic.tpr_threshold = threshold;
-	hw_vmwrite(VMCS_TPR_THRESHOLD, threshold);
-}
-
 /* --- Posting: any CPU --- */
 
 void vlapic_post_irq(struct vp *target, u8 vector)

@@ -63,8 +63,7 @@ struct vlapic {
 		};
 		u64 unusual; /* any of the above: event.c takes the long way */
 	};
-	u32 tpr_threshold; /* as the VMCS has it */
-	bool lazy_armed;   /* then highest_isr is -1 and lazy_vector what it would be */
+	bool lazy_armed; /* then highest_isr is -1 and lazy_vector what it would be */
 	u32 lazy_vector;
 	struct shared_area lazy_word;
 	u32 min_vector; /* below: vlapic_set_irr_slow() */
@@ -183,9 +182,6 @@ void vlapic_eoi(struct vp *vp);
 
 /* vlapic_tpr_threshold() - TPR-shadow threshold for the next entry (rule K2b). */
 u32 vlapic_tpr_threshold(struct vp *vp);
-
-/* vlapic_set_tpr_threshold() - no VMWRITE when it is the one that the VMCS has. */
-void vlapic_set_tpr_threshold(struct vp *vp, u32 threshold);
 
 /**
  * vlapic_apicv_inhibit()/vlapic_apicv_uninhibit() - a reason for delivering this VP's interrupts in

@@ -23,10 +23,11 @@ static bool is_virtual_read(const struct vlapic *a, u32 msr)
 /* EOIs and self-IPIs are the CPU's while it delivers. */
 static void x2apic_delivery_bitmap(struct vp *vp)
 {
-	bool exits = !vp->apic.vid || (vp->proc2_ctls & PROC2_VIRTUALIZE_X2APIC_MODE) == 0;
+	bool exits =
+		!vp->apic.vid || (vp->ctx->word[CTX_PROC2] & PROC2_VIRTUALIZE_X2APIC_MODE) == 0;
 
-	msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_EOI), true, exits);
-	msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_SELF_IPI), true, exits);
+	msr_bitmap_intercept(vp->ctx->msr_bitmap, X2APIC_MSR(APIC_EOI), true, exits);
+	msr_bitmap_intercept(vp->ctx->msr_bitmap, X2APIC_MSR(APIC_SELF_IPI), true, exits);
 }
 
 static void x2apic_bitmap(struct vp *vp, bool virtual)
@@ -35,10 +36,10 @@ static void x2apic_bitmap(struct vp *vp, bool virtual)
 	bool reads = virtual && vp->partition->machine.apic_register_virt;
 
 	for (u32 msr = MSR_IA32_X2APIC_FIRST; msr <= MSR_IA32_X2APIC_LAST; msr++)
-		msr_bitmap_intercept(vp->msr_bitmap, msr, !(reads && is_virtual_read(a, msr)),
+		msr_bitmap_intercept(vp->ctx->msr_bitmap, msr, !(reads && is_virtual_read(a, msr)),
 				     true);
 	if (virtual)
-		msr_bitmap_intercept(vp->msr_bitmap, X2APIC_MSR(APIC_TPR), false, false);
+		msr_bitmap_intercept(vp->ctx->msr_bitmap, X2APIC_MSR(APIC_TPR), false, false);
 	x2apic_delivery_bitmap(vp);
 }
 
@@ -51,7 +52,7 @@ static void set_vid(struct vp *vp, bool on)
 	lazy_eoi_sync(vp);
 	isr = vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
 	irr = vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
-	vp_set_proc2_ctl(vp, PROC2_VIRTUAL_INTR_DELIVERY, on);
+	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_VIRTUAL_INTR_DELIVERY, on);
 	a->vid = on;
 	a->highest_isr = on ? -1 : isr;
 	a->highest_irr = on ? -1 : irr;
@@ -60,7 +61,7 @@ static void set_vid(struct vp *vp, bool on)
 	vlapic_enable_changed(vp);
 	x2apic_delivery_bitmap(vp);
 	if (on) {
-		vlapic_set_tpr_threshold(vp, 0);
+		ctx_set(vp->ctx, CTX_TPR_THRESHOLD, 0);
 		irq_fwd_set_eoi_exits(vp); /* what came meanwhile did not care */
 		hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS,
 			   FIELD_PREP(INTR_STATUS_RVI, irr < 0 ? 0 : irr) |
@@ -117,14 +118,16 @@ void vp_apic_mode_changed(struct vp *vp)
 	bool xapic = enabled && !x2apic;
 	bool virtual_x2apic = x2apic && m->virt_x2apic;
 
-	vp_set_proc2_ctl(vp, PROC2_VIRTUALIZE_APIC_ACCESSES | PROC2_VIRTUALIZE_X2APIC_MODE, false);
-	vp_set_proc2_ctl(vp, PROC2_VIRTUALIZE_APIC_ACCESSES, xapic);
-	vp_set_proc2_ctl(vp, PROC2_VIRTUALIZE_X2APIC_MODE, virtual_x2apic);
+	ctx_set_bits(vp->ctx, CTX_PROC2,
+		     PROC2_VIRTUALIZE_APIC_ACCESSES | PROC2_VIRTUALIZE_X2APIC_MODE, false);
+	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES, xapic);
+	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_VIRTUALIZE_X2APIC_MODE, virtual_x2apic);
 	/*
 	 * Not in xAPIC mode: there the CPU would answer IRR reads from the page, without the
 	 * physical IRR of rule I6; in x2APIC mode the MSR bitmap makes those reads exit.
 	 */
-	vp_set_proc2_ctl(vp, PROC2_APIC_REGISTER_VIRT, m->apic_register_virt && virtual_x2apic);
+	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_APIC_REGISTER_VIRT,
+		     m->apic_register_virt && virtual_x2apic);
 	update_reasons(vp);
 	x2apic_bitmap(vp, virtual_x2apic);
 }

@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "core/exit/exit.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 #include "core/mem/emulated.h"
+#include "core/vp/exit_info.h"
 
 struct vp;
 

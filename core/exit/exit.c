@@ -8,6 +8,9 @@
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/surface/cpuid.h"
+#include "core/surface/msr.h"
+#include "core/task/task.h"
 #include "core/vp/vp.h"
 
 #define STOP(text)                                  \
@@ -116,43 +119,37 @@ static const struct exit_row core_rows[EXIT_REASON_COUNT] = {
 };
 /* clang-format on */
 
-/* Core rows with the modules' rows merged in. Numbers the SDM skips stay holes: fn is NULL. */
-static struct exit_row table[EXIT_REASON_COUNT];
-
-/*
- * What the dispatcher calls: the handler itself, dispatch_with_info() when the row has needs,
- * exit_hole() when there is no row.
- */
-static exit_fn entry[EXIT_REASON_COUNT];
+struct exit_table exit_table_guest;
 
 static enum exit_action exit_hole(struct vp *vp, const struct exit_info *x);
 static enum exit_action dispatch_with_info(struct vp *vp, const struct exit_info *x);
 
-static void set_row(u32 reason, const struct exit_row *row)
+void exit_table_set(struct exit_table *t, u32 reason, const struct exit_row *row)
 {
-	table[reason] = *row;
+	ASSERT(reason < EXIT_REASON_COUNT);
+	t->row[reason] = *row;
 	if (!row->fn)
-		entry[reason] = exit_hole;
+		t->entry[reason] = exit_hole;
 	else
-		entry[reason] = row->needs ? dispatch_with_info : row->fn;
+		t->entry[reason] = row->needs ? dispatch_with_info : row->fn;
 }
 
-void exit_table_init(void)
+void exit_table_init(struct exit_table *t)
 {
 	for (u32 i = 0; i < EXIT_REASON_COUNT; i++)
-		set_row(i, &core_rows[i]);
+		exit_table_set(t, i, &core_rows[i]);
 }
 
-void exit_table_add(const struct exit_module_row *row)
+void exit_table_add(struct exit_table *t, const struct exit_module_row *row)
 {
 	ASSERT(row->reason < EXIT_REASON_COUNT);
-	ASSERT(table[row->reason].class != EXIT_CLASS_HANDLED);
-	set_row(row->reason, &row->row);
+	ASSERT(t->row[row->reason].class != EXIT_CLASS_HANDLED);
+	exit_table_set(t, row->reason, &row->row);
 }
 
-const struct exit_row *exit_table_row(u32 reason)
+const struct exit_row *exit_table_row(const struct exit_table *t, u32 reason)
 {
-	return reason < EXIT_REASON_COUNT && table[reason].fn ? &table[reason] : NULL;
+	return reason < EXIT_REASON_COUNT && t->row[reason].fn ? &t->row[reason] : NULL;
 }
 
 /* TF becomes a pending #DB. */
@@ -226,8 +223,6 @@ const struct exit_info *exit_info_read(struct vp *vp, u32 needs)
 		x->intr_info = (u32)hw_vmread(VMCS_VM_EXIT_INTR_INFO);
 		x->intr_error = (u32)hw_vmread(VMCS_VM_EXIT_INTR_ERROR_CODE);
 	}
-	if (needs & NEEDS_INSN)
-		x->insn_info = (u32)hw_vmread(VMCS_VMX_INSTRUCTION_INFO);
 	if (needs & NEEDS_VECTOR)
 		event_vectoring(vp);
 	return x;
@@ -237,19 +232,20 @@ const struct exit_info *exit_info_read(struct vp *vp, u32 needs)
 static enum exit_action dispatch_with_info(struct vp *vp, const struct exit_info *unused)
 {
 	u32 reason = (u32)hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+	const struct exit_row *row = &vp->ctx->exits->row[reason];
 
-	vp->exit.reason = reason;
-	return table[reason].fn(vp, exit_info_read(vp, table[reason].needs));
+	return row->fn(vp, exit_info_read(vp, row->needs));
 }
 
 /* Flags above the basic reason: only entry failures have one (bit 31) with the controls we set. */
-static NOINLINE enum exit_action dispatch_flagged(struct vp *vp, u64 reason)
+static NOINLINE enum exit_action dispatch_flagged(struct vp *vp)
 {
-	reason &= EXIT_REASON_BASIC;
+	u64 reason = hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+
 	if (reason >= EXIT_REASON_COUNT)
 		return exit_hole(vp, &vp->exit);
 	vp->counters.exits[reason]++;
-	return entry[reason](vp, &vp->exit);
+	return vp->dispatch[reason](vp, &vp->exit);
 }
 
 enum exit_action exit_dispatch(struct vp *vp)
@@ -257,9 +253,9 @@ enum exit_action exit_dispatch(struct vp *vp)
 	u64 reason = hw_vmread_hot(VMCS_EXIT_REASON);
 
 	if (unlikely(reason >= EXIT_REASON_COUNT))
-		return dispatch_flagged(vp, reason);
+		return dispatch_flagged(vp);
 	vp->counters.exits[reason]++;
-	return entry[reason](vp, &vp->exit);
+	return vp->dispatch[reason](vp, &vp->exit);
 }
 
 static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
@@ -305,7 +301,7 @@ void exit_complete(struct vp *vp, enum exit_action action)
 	if (action != EXIT_NEXT) {
 		if (unlikely(action != EXIT_RESUME))
 			complete_rare(vp, action);
-		else if (!READ_ONCE(vp->work)) /* else vp_prepare_entry() arms it */
+		else if (!vp->work) /* else vp_prepare_entry() arms it; the window looks again */
 			vp_arm_timer(vp);
 		return;
 	}

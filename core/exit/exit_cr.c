@@ -25,36 +25,34 @@ static bool load_pdptes(struct vp *vp)
 	return true;
 }
 
-static void set_long_mode(bool on)
+static void set_long_mode(struct vp *vp, bool on)
 {
-	u64 entry = hw_vmread(VMCS_VM_ENTRY_CTLS);
 	u64 efer = hw_vmread(VMCS_GUEST_EFER);
 
-	hw_vmwrite(VMCS_VM_ENTRY_CTLS,
-		   on ? entry | ENTRY_CTL_IA32E_GUEST : entry & ~(u64)ENTRY_CTL_IA32E_GUEST);
+	ctx_set_bits(vp->ctx, CTX_ENTRY, ENTRY_CTL_IA32E_GUEST, on);
 	hw_vmwrite(VMCS_GUEST_EFER, on ? efer | EFER_LMA : efer & ~EFER_LMA);
 }
 
 /* CR0.PG turns on. SDM "MOV - Move to/from Control Registers", "Initializing IA-32e Mode". */
-static bool paging_on(void)
+static bool paging_on(struct vp *vp)
 {
 	if (!(hw_vmread(VMCS_GUEST_EFER) & EFER_LME))
 		return true;
 	if (!(hw_vmread(VMCS_GUEST_CR4) & CR4_PAE) || (hw_vmread(VMCS_GUEST_CS_AR) & AR_L) ||
 	    (hw_vmread(VMCS_GUEST_TR_AR) & AR_TYPE) == AR_TYPE_TSS16_BUSY)
 		return false;
-	set_long_mode(true);
+	set_long_mode(vp, true);
 	return true;
 }
 
-static bool paging_off(void)
+static bool paging_off(struct vp *vp)
 {
 	if (hw_vmread(VMCS_GUEST_CR4) & CR4_PCIDE)
 		return false;
 	if (hw_vmread(VMCS_GUEST_EFER) & EFER_LMA) {
 		if (hw_vmread(VMCS_GUEST_CS_AR) & AR_L)
 			return false;
-		set_long_mode(false);
+		set_long_mode(vp, false);
 	}
 	return true;
 }
@@ -74,9 +72,9 @@ static enum exit_action cr0_write(struct vp *vp, u64 val)
 	if ((val >> 32) || ((val & CR0_PG) && !(val & CR0_PE)) ||
 	    ((val & CR0_NW) && !(val & CR0_CD)))
 		return vp_fault_gp0(vp);
-	if ((val & ~old & CR0_PG) && !paging_on())
+	if ((val & ~old & CR0_PG) && !paging_on(vp))
 		return vp_fault_gp0(vp);
-	if ((old & ~val & CR0_PG) && !paging_off())
+	if ((old & ~val & CR0_PG) && !paging_off(vp))
 		return vp_fault_gp0(vp);
 	if (loads_pdptes(old, val) && !load_pdptes(vp))
 		return vp_fault_gp0(vp);
@@ -84,7 +82,7 @@ static enum exit_action cr0_write(struct vp *vp, u64 val)
 	hw_vmwrite(VMCS_CR0_READ_SHADOW, (val & GUEST_CR0_VISIBLE) | CR0_ET);
 	hw_vmwrite(VMCS_GUEST_CR0, (val & GUEST_CR0_VISIBLE & ~GUEST_CR0_OWNED) | CR0_NE | CR0_ET);
 	if (((val ^ old) & CR0_PG) || (val & CR0_CD & ~old))
-		hw_invvpid(vp->vpid);
+		hw_invvpid(vp->ctx->vpid);
 	/*
 	 * Rule M2: the caches stay on whatever CD says, so what CD promises (memory holds the data
 	 * after WBINVD) is kept by the caches' coherence. New MTRRs take effect when CD is cleared.

@@ -141,10 +141,11 @@ enum exit_action exit_notify(struct vp *vp, const struct exit_info *x)
  */
 enum exit_action exit_entry_failure(struct vp *vp, const struct exit_info *x)
 {
-	const char *check = x->reason == EXIT_REASON_ENTRY_GUEST_STATE
+	u32 reason = (u32)hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
+	const char *check = reason == EXIT_REASON_ENTRY_GUEST_STATE
 				    ? entry_check_guest_state()
 				    : "MSR loading or machine check";
 
 	panic("VM entry of VP %u failed (%s): %s (qualification %llu)", vp->index,
-	      exit_reason_name(x->reason), check, x->qual);
+	      exit_reason_name(reason), check, x->qual);
 }

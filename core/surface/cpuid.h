@@ -6,6 +6,7 @@
 #include "arch/x86/defs/cpuid.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
+#include "core/vp/exit_info.h"
 
 struct vp;
 struct partition;
@@ -53,3 +54,6 @@ void cpuid_query(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_regs *
  * decisions that follow from what is advertised (control bits, MSR rows). After cpuid_seal().
  */
 struct cpuid_regs cpuid_base(const struct partition *p, u32 leaf, u32 subleaf);
+
+/* The handler of CPUID: see exit_fn. */
+enum exit_action exit_cpuid(struct vp *vp, const struct exit_info *x);

@@ -4,7 +4,6 @@
  * and has an instruction budget: a leaf without per-access part is two loads away.
  * Context: VP's CPU, root mode.
  */
-#include "core/exit/exit.h"
 #include "core/surface/cpuid_internal.h"
 #include "core/vp/vp.h"
 

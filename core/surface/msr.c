@@ -7,7 +7,6 @@
 
 #include "arch/x86/defs/msr.h"
 #include "core/diag/log.h"
-#include "core/exit/exit.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/string.h"

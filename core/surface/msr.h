@@ -5,6 +5,7 @@
 
 #include "core/lib/err.h"
 #include "core/lib/types.h"
+#include "core/vp/exit_info.h"
 
 struct vp;
 struct partition;
@@ -53,6 +54,10 @@ MUST_CHECK err_t msr_seal(struct partition *p);
 const struct msr_row *msr_lookup(const struct partition *p, u32 msr); /* NULL: no row */
 enum msr_result msr_read(struct vp *vp, u32 msr, u64 *val);
 enum msr_result msr_write(struct vp *vp, u32 msr, u64 val);
+
+/* The handlers of RDMSR and WRMSR: see exit_fn. */
+enum exit_action exit_rdmsr(struct vp *vp, const struct exit_info *x);
+enum exit_action exit_wrmsr(struct vp *vp, const struct exit_info *x);
 
 /**
  * msr_bitmap_build() - the 4-KiB MSR bitmap of SDM "MSR-Bitmap Address" from the rows: a bit is 0

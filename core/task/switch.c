@@ -20,10 +20,10 @@
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/log.h"
-#include "core/exit/exit.h"
 #include "core/hw.h"
 #include "core/lib/bytes.h"
 #include "core/mem/gpa.h"
+#include "core/task/task.h"
 #include "core/vp/guest_cr.h"
 #include "core/vp/vp.h"
 
@@ -220,7 +220,7 @@ static void commit(struct task_switching *t)
 	hw_vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
 	if (t->loads_cr3) {
 		hw_vmwrite(VMCS_GUEST_CR3, in->cr3);
-		hw_invvpid(t->vp->vpid);
+		hw_invvpid(t->vp->ctx->vpid);
 	}
 	if (t->loads_pdptes)
 		guest_set_pdptes(t->pdpte);

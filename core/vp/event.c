@@ -147,17 +147,24 @@ static bool interrupt_waits(struct vp *vp)
 	return irq_fwd_extint_pending(vp) || (!vp->apic.vid && vlapic_pending_vector(vp) >= 0);
 }
 
+/*
+ * Ask for an exit as soon as the guest can take an interrupt, or an NMI. The usual answer is that
+ * nothing changes: the word is loaded twice so that this check is one test of memory.
+ */
 static inline void set_windows(struct vp *vp, bool interrupt, bool nmi)
 {
-	const u32 both = PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING;
+	struct vcpu_ctx *ctx = vp->ctx;
 	u32 want = (interrupt ? PROC_INTERRUPT_WINDOW_EXITING : 0) |
 		   (nmi ? PROC_NMI_WINDOW_EXITING : 0);
+	u32 ctls;
 
-	if (unlikely((vp->proc_ctls & both) != want)) {
-		vp->proc_ctls &= ~(both | vp->window_ctls);
-		vp->proc_ctls |= want | (interrupt ? vp->window_ctls : 0);
-		hw_vmwrite_hot(VMCS_PROC_BASED_CTLS, vp->proc_ctls);
-	}
+	if (likely((ctx->word[CTX_PROC] &
+		    (PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING)) == want))
+		return;
+	ctls = READ_ONCE(ctx->word[CTX_PROC]) & ctx->windows_keep;
+	ctls |= (interrupt ? ctx->window_open : 0) | (nmi ? PROC_NMI_WINDOW_EXITING : 0);
+	ctx->word[CTX_PROC] = ctls;
+	hw_vmwrite_hot(VMCS_PROC_BASED_CTLS, ctls);
 }
 
 /*
@@ -269,7 +276,7 @@ static NOINLINE void prepare_any(struct vp *vp)
 		partition_stop(vp, "triple fault");
 	}
 	if (vp->apic.tpr_shadow)
-		vlapic_set_tpr_threshold(vp, vlapic_tpr_threshold(vp));
+		ctx_set(vp->ctx, CTX_TPR_THRESHOLD, vlapic_tpr_threshold(vp));
 	rflags = hw_vmread(VMCS_GUEST_RFLAGS);
 	blocking = read_blocking(vp);
 	/* Rule K1: an entry that was abandoned in its window has its injection committed already.
@@ -348,7 +355,7 @@ static NOINLINE void prepare_unusual(struct vp *vp)
 
 	if (a->vid)
 		return set_windows(vp, false, false); /* the CPU evaluates RVI itself */
-	if (a->isr_many || a->irr_many || a->tpr_threshold != 0)
+	if (a->isr_many || a->irr_many || vp->ctx->word[CTX_TPR_THRESHOLD] != 0)
 		return prepare_any(vp);
 	lazy_eoi_sync(vp);
 	prepare_usual(vp, true);

@@ -6,14 +6,28 @@
  */
 #pragma once
 
+#include "arch/x86/defs/vmcs.h"
 #include "core/lib/types.h"
 
 struct vp;
 
-struct event_state {
+/* Interruptibility bits that last for one instruction. */
+#define INTERRUPT_SHADOW ((u64)(GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_MOV_SS))
+
+/* An event that has begun: an exception, or what an exit interrupted. It belongs to one context. */
+struct event_queued {
 	u32 info;  /* VM-entry interruption information to inject next, valid bit 31; 0 = none */
 	u32 error; /* its error code */
 	u32 len;   /* instruction length for software events */
+};
+
+struct event_state {
+	union {
+		struct event_queued queued;
+		struct {
+			u32 info, error, len;
+		};
+	};
 	union {
 		struct {
 			bool nmi_pending;  /* one virtual NMI waits */

@@ -31,7 +31,7 @@ void vp_resume(struct vp *vp)
 	if ((byte & PARK_FLUSH_TLB) == 0 && shared_area_is_live(k->area))
 		return;
 	COUNT(vp, PARK_FLUSH);
-	hw_invvpid(vp->vpid); /* all PCIDs: the guest names none */
+	hw_invvpid(vp->ctx->vpid); /* all PCIDs: the guest names none */
 }
 
 void park_forget(struct vp *vp)

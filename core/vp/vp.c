@@ -105,26 +105,6 @@ void vp_left_hlt(struct vp *vp)
 	vp_set_work(vp, VP_WORK_EVENT); /* sleep on, or wake */
 }
 
-void vp_set_proc_ctl(struct vp *vp, u32 bits, bool on)
-{
-	u32 ctls = on ? vp->proc_ctls | bits : vp->proc_ctls & ~bits;
-
-	if (ctls == vp->proc_ctls)
-		return;
-	vp->proc_ctls = ctls;
-	hw_vmwrite(VMCS_PROC_BASED_CTLS, ctls);
-}
-
-void vp_set_proc2_ctl(struct vp *vp, u32 bits, bool on)
-{
-	u32 ctls = on ? vp->proc2_ctls | bits : vp->proc2_ctls & ~bits;
-
-	if (ctls == vp->proc2_ctls)
-		return;
-	vp->proc2_ctls = ctls;
-	hw_vmwrite(VMCS_PROC_BASED_CTLS2, ctls);
-}
-
 enum exit_action vp_fault(struct vp *vp, u8 vector)
 {
 	event_exception(vp, vector, false, 0);

@@ -9,12 +9,13 @@
 #include "core/apic/vlapic.h"
 #include "core/diag/counters.h"
 #include "core/diag/trace.h"
-#include "core/exit/exit.h"
 #include "core/hw.h"
 #include "core/lib/types.h"
 #include "core/mem/mtrr.h"
 #include "core/time/timer.h"
+#include "core/vp/ctx.h"
 #include "core/vp/event.h"
+#include "core/vp/exit_info.h"
 #include "core/vp/halt_poll.h"
 #include "core/vp/hold.h"
 #include "core/vp/park.h"
@@ -68,7 +69,8 @@ struct vp {
 	u64 deadline_tsc; /* head of the deadline queue, ~0 when empty; timer.c */
 	u64 rearm_tsc;    /* the preemption timer must be programmed again at this TSC; 0: now */
 	struct partition *partition;
-	u64 *exits; /* counters by basic exit reason */
+	struct vcpu_ctx *ctx;    /* the current one: core/vp/ctx.h */
+	const exit_fn *dispatch; /* of its exit table, which the exit path wants at once */
 	void *host_stack_top;
 
 	struct exit_info exit; /* what the row of the current exit needs */
@@ -89,11 +91,6 @@ struct vp {
 	u64 tsc_offset; /* 0 until the guest writes TSC or TSC_ADJUST */
 	u64 tsc_adjust;
 	u64 misc_enable;
-	u32 proc_ctls; /* PROC_BASED_CTLS and PROC_BASED_CTLS2 as last written */
-	u32 proc2_ctls;
-	u32 window_ctls; /* primary controls that an open interrupt window needs besides its own */
-	u16 vpid;
-	u8 *msr_bitmap;                /* 4 KiB, this VP's own */
 	u32 insn_len;                  /* of the last decoded instruction, for EXIT_NEXT_DECODED */
 	struct emul_cache *emul_cache; /* core/emul/cache.c; NULL until the first emulation */
 	bool asleep;                   /* activity state HLT was entered since the VP halted */
@@ -101,6 +98,8 @@ struct vp {
 	struct park park;
 	struct hold hold;
 	struct halt_poll halt_poll;
+
+	struct vcpu_ctx guest_ctx; /* the guest's own: every VP has this one */
 
 	struct vp_counters counters;
 	struct trace_ring trace;
@@ -170,10 +169,6 @@ bool vp_is_long64(const struct vp *vp);
 
 /* vp_guest_tsc() - the TSC as this VP reads it now. */
 u64 vp_guest_tsc(const struct vp *vp);
-
-/* vp_set_proc_ctl() - switch bits of the primary controls; no VMWRITE when nothing changes. */
-void vp_set_proc_ctl(struct vp *vp, u32 bits, bool on);
-void vp_set_proc2_ctl(struct vp *vp, u32 bits, bool on);
 
 /* vp_restore_if() - put the guest's own IF back in the VMCS (rule K3). */
 void vp_restore_if(struct vp *vp);

@@ -81,7 +81,7 @@ void vp_reset(struct vp *vp, bool init)
 		hw_vmwrite(reset_state[i].field, reset_state[i].value);
 	hw_vmwrite(VMCS_GUEST_CR0, CR0_ET | CR0_NE);
 	hw_vmwrite(VMCS_CR0_READ_SHADOW, CR0_ET | cr0_cache);
-	hw_vmwrite(VMCS_VM_ENTRY_CTLS, hw_vmread(VMCS_VM_ENTRY_CTLS) & ~(u64)ENTRY_CTL_IA32E_GUEST);
+	ctx_set_bits(vp->ctx, CTX_ENTRY, ENTRY_CTL_IA32E_GUEST, false);
 
 	vp->regs = (struct gpr_regs){ 0 };
 	cpuid_query(vp, 1, 0, &id);
@@ -106,7 +106,7 @@ void vp_reset(struct vp *vp, bool init)
 	event_reset(vp, nmi_blocked);
 	vlapic_reset(vp, init);
 	vp_apic_mode_changed(vp);
-	hw_invvpid(vp->vpid);
+	hw_invvpid(vp->ctx->vpid);
 	if (init) {
 		COUNT(vp, INIT);
 		TRACE(vp, INIT, 0, 0, 0);

@@ -458,7 +458,7 @@ static void start(void)
 	fake.tsc_step = 500;
 	for (u32 i = 0; i < VPS; i++) {
 		f.vp[i].poll = true;
-		f.g.vp[i].msr_bitmap = f.msr_bitmap[i];
+		f.g.vp[i].ctx->msr_bitmap = f.msr_bitmap[i];
 		f.g.p.vp_of_apic_id[f.g.vp[i].apic_id] = &f.g.vp[i];
 	}
 }

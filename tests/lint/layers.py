@@ -36,19 +36,15 @@ LEAVES = ("core/lib", "arch/x86/defs")
 # Inside core, from the ground up: a folder includes headers of its own floor and of those below.
 FLOORS = ["lib", "diag", "time", "mem", "surface", "apic", "vp", "emul", "dev", "task", "exit",
           "mon"]
-# The nouns that every floor talks about: the port, the partition, a VP. What *they* are made of is
-# not an edge.
+# The nouns that every floor talks about: the port, the partition, a VP, what a
+# handler answers. What *they* are made of is not an edge.
 NOUNS = {"core/hw.h", "core/config.h", "core/config.def", "core/partition.h", "core/partition.c",
-         "core/vp/vp.h"}
+         "core/vp/vp.h", "core/vp/exit_info.h"}
 # Steps up that are left. The list only gets shorter; a new one needs a better cut instead.
 CLIMBS = {
     ("core/apic/vlapic_icr.c", "core/vp/event.h"),
-    ("core/emul/emul.h", "core/exit/exit.h"),
     ("core/mem/mtrr.c", "core/vp/guest_cr.h"),
     ("core/mem/mtrr.h", "core/surface/msr.h"),
-    ("core/surface/exit_cpuid.c", "core/exit/exit.h"),
-    ("core/surface/msr.c", "core/exit/exit.h"),
-    ("core/task/switch.c", "core/exit/exit.h"),
 }
 FREESTANDING = {"stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "limits.h"}
 GENERATED = {"build/asm_offsets.h"}

@@ -6,6 +6,7 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
+#include "core/exit/exit.h"
 #include "core/vp/event.h"
 #include "tests/host/fakes/fake.h"
 #include "tests/host/models/apic_model.h"
@@ -45,16 +46,16 @@ static void test_software_disabled_apic_delivers_what_it_holds(void)
 	vlapic_write(VP, APIC_SVR, 0xff);
 	event_prepare_entry(VP);
 	EXPECT_EQ(0, injected());
-	EXPECT_TRUE(VP->proc_ctls & PROC_INTERRUPT_WINDOW_EXITING);
+	EXPECT_TRUE(VP->ctx->word[CTX_PROC] & PROC_INTERRUPT_WINDOW_EXITING);
 }
 
 static bool cpu_delivers(void)
 {
-	bool on = (VP->proc2_ctls & PROC2_VIRTUAL_INTR_DELIVERY) != 0;
+	bool on = (VP->ctx->word[CTX_PROC2] & PROC2_VIRTUAL_INTR_DELIVERY) != 0;
 
 	EXPECT_EQ(on, VP->apic.vid);
 	EXPECT_EQ(on, VP->apic.apicv_inhibit == 0);
-	EXPECT_EQ(VP->proc2_ctls, hw_vmread(VMCS_PROC_BASED_CTLS2));
+	EXPECT_EQ(VP->ctx->word[CTX_PROC2], hw_vmread(VMCS_PROC_BASED_CTLS2));
 	EXPECT_TRUE(apic_test_check_caches(&VP->apic));
 	return on;
 }
@@ -209,7 +210,8 @@ static bool entry_would_deliver(void)
 
 	return (hw_vmread(VMCS_PROC_BASED_CTLS2) & PROC2_VIRTUAL_INTR_DELIVERY) &&
 	       (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
-	       !(VP->proc_ctls & PROC_INTERRUPT_WINDOW_EXITING) && (status & 0xf0) > (ppr & 0xf0);
+	       !(VP->ctx->word[CTX_PROC] & PROC_INTERRUPT_WINDOW_EXITING) &&
+	       (status & 0xf0) > (ppr & 0xf0);
 }
 
 /* Rule K3: CLI; HLT with something pending. IF is 1 in the VMCS, the guest's is 0. */

@@ -332,10 +332,10 @@ static void test_accesses_that_fault_exit(void)
 
 static bool cpu_delivers(void)
 {
-	bool on = (VP->proc2_ctls & PROC2_VIRTUAL_INTR_DELIVERY) != 0;
+	bool on = (VP->ctx->word[CTX_PROC2] & PROC2_VIRTUAL_INTR_DELIVERY) != 0;
 
 	EXPECT_EQ(on, VP->apic.vid);
-	EXPECT_EQ(VP->proc2_ctls, hw_vmread(VMCS_PROC_BASED_CTLS2));
+	EXPECT_EQ(VP->ctx->word[CTX_PROC2], hw_vmread(VMCS_PROC_BASED_CTLS2));
 	return on;
 }
 

@@ -178,9 +178,7 @@ static void test_latch_at_every_size(void)
 
 static enum exit_action violation(u64 at, u64 qual)
 {
-	struct exit_info x = {
-		.reason = EXIT_REASON_EPT_VIOLATION, .gpa = at, .gla = at, .qual = qual
-	};
+	struct exit_info x = { .gpa = at, .gla = at, .qual = qual };
 
 	return exit_ept_violation(&paged_vp, &x);
 }

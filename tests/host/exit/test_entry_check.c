@@ -9,8 +9,8 @@
 #include "arch/x86/defs/vector.h"
 #include "boot/load/plan.h"
 #include "core/exit/entry_check.h"
+#include "core/vp/ctx.h"
 #include "core/vp/guest_cr.h"
-#include "core/vp/vp_vmcs.h"
 #include "tests/host/fakes/rig.h"
 
 #define PASSES "no check known to this version fails"
@@ -28,10 +28,10 @@ static void reset_vp(void)
 	fake_guest_init(&g, 2, NULL);
 	g.p.io_bitmap = pages[0];
 	for (u32 i = 0; i < 2; i++)
-		g.vp[i].msr_bitmap = pages[2];
+		g.vp[i].ctx->msr_bitmap = pages[2];
 	g.p.machine.tpr_shadow = true;
 	g.p.machine.virt_intr_delivery = true;
-	vp_vmcs_fill(vp, &ctls);
+	ctx_fill(vp, &ctls);
 	fake.vmcs[VMCS_GUEST_CR4] = CR4_VMXE;
 	vp_reset(vp, false);
 }
@@ -113,7 +113,7 @@ static void test_controls_are_written(void)
 	enter(ENTRY_LONG64);
 	EXPECT_EQ(BIT64(EXC_DB) | BIT64(EXC_AC), fake.vmcs[VMCS_EXCEPTION_BITMAP]);
 	EXPECT_EQ(g.p.ept.eptp, fake.vmcs[VMCS_EPTP]);
-	EXPECT_EQ(vp->vpid, fake.vmcs[VMCS_VPID]);
+	EXPECT_EQ(vp->ctx->vpid, fake.vmcs[VMCS_VPID]);
 	EXPECT_EQ(~g.p.machine.cr4_allowed, fake.vmcs[VMCS_CR4_GUEST_HOST_MASK]);
 	EXPECT_EQ(~0ull, fake.vmcs[VMCS_ENCLS_EXIT_BITMAP]);
 	EXPECT_EQ(~0ull, fake.vmcs[VMCS_XSS_EXIT_BITMAP]);
@@ -224,13 +224,13 @@ static void test_init_ends_nmi_blocking(void)
 	event_prepare_entry(vp);
 	EXPECT_EQ(EXC_NMI, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO] & 0xff);
 	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY]);
-	EXPECT_FALSE(vp->proc_ctls & PROC_NMI_WINDOW_EXITING);
+	EXPECT_FALSE(vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING);
 	fake.vmcs[VMCS_VM_ENTRY_INTR_INFO] = 0;
 	fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = GUEST_INTR_BLOCKED_BY_NMI;
 	event_nmi(vp);
 	event_prepare_entry(vp);
 	EXPECT_EQ(0, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO]);
-	EXPECT_TRUE(vp->proc_ctls & PROC_NMI_WINDOW_EXITING);
+	EXPECT_TRUE(vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING);
 }
 
 TEST_MAIN(TEST(test_init_ends_nmi_blocking), TEST(test_reset_without_xsave_leaves_xcr0_alone),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* core/exit/exit.c, exit_cpu.c, exit_event.c: the table, retirement, CPU and event exits. */
+#include "core/exit/exit.h"
 #include "tests/host/models/apic_vp.h"
 
 #include "arch/x86/defs/cr.h"
@@ -23,7 +24,7 @@ static void init(void)
 	fake.vmcs[VMCS_GUEST_CR0] = CR0_PE;
 	fake.vmcs[VMCS_GUEST_RIP] = 0x1000;
 	fake.vmcs[VMCS_VM_EXIT_INSTRUCTION_LENGTH] = 3;
-	exit_table_init();
+	exit_table_init(&exit_table_guest);
 }
 
 /* One exit as vmenter.S handles it. */
@@ -44,11 +45,12 @@ static void test_every_basic_reason_has_a_row(void)
 
 		for (size_t i = 0; i < ARRAY_SIZE(undefined); i++)
 			defined &= r != undefined[i];
-		EXPECT_EQ(defined, exit_table_row(r) != NULL);
+		EXPECT_EQ(defined, exit_table_row(&exit_table_guest, r) != NULL);
 		if (defined)
-			EXPECT_STREQ(exit_reason_name(r), exit_table_row(r)->name);
+			EXPECT_STREQ(exit_reason_name(r),
+				     exit_table_row(&exit_table_guest, r)->name);
 	}
-	EXPECT_NULL(exit_table_row(EXIT_REASON_COUNT));
+	EXPECT_NULL(exit_table_row(&exit_table_guest, EXIT_REASON_COUNT));
 }
 
 static void expect_stop(u32 reason)
@@ -75,7 +77,7 @@ static void test_hidden_instructions_fault(void)
 		bool ud, gp;
 
 		init();
-		row = exit_table_row(r);
+		row = exit_table_row(&exit_table_guest, r);
 		ud = row && row->class == EXIT_CLASS_UD;
 		gp = row && row->class == EXIT_CLASS_GP;
 		if (!ud && !gp)
@@ -386,10 +388,10 @@ static void test_module_rows_replace_defaults_only(void)
 	};
 
 	init();
-	exit_table_add(&row);
+	exit_table_add(&exit_table_guest, &row);
 	take_exit(EXIT_REASON_VMCALL);
 	EXPECT_EQ(0x1003, fake.vmcs[VMCS_GUEST_RIP]);
-	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(exit_table_add(&cpuid_row)));
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(exit_table_add(&exit_table_guest, &cpuid_row)));
 }
 
 TEST_MAIN(TEST(test_every_basic_reason_has_a_row), TEST(test_hole_and_stop_rows_stop_the_guest),

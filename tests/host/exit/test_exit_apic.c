@@ -34,8 +34,7 @@ static void set_up(bool vid)
 static enum exit_action moffs(u8 opcode, u32 offset, enum apic_access_type type)
 {
 	u32 address = 0xfee00000 + offset;
-	struct exit_info x = { .reason = EXIT_REASON_APIC_ACCESS,
-			       .qual = offset | (u64)type << 12 };
+	struct exit_info x = { .qual = offset | (u64)type << 12 };
 
 	ram[RIP] = opcode;
 	memcpy(&ram[RIP + 1], &address, 4);

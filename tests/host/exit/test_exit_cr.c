@@ -7,6 +7,7 @@
 #include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
+#include "core/exit/exit.h"
 #include "core/vp/guest_cr.h"
 #include "tests/host/fakes/rig.h"
 
@@ -23,7 +24,7 @@ static void init(void)
 {
 	fake_guest_init(&g, 1, NULL);
 	vp = &g.vp[0];
-	vp->vpid = 1;
+	ctx_init(vp, 1, &exit_table_guest);
 	fake.vmcs[VMCS_GUEST_CR0] = CR0_PE | CR0_NE | CR0_ET;
 	fake.vmcs[VMCS_CR0_READ_SHADOW] = CR0_PE | CR0_ET;
 	fake.vmcs[VMCS_GUEST_TR_AR] = AR_P | AR_TYPE_TSS_BUSY;
@@ -34,7 +35,7 @@ static void init(void)
 
 static enum exit_action access_cr(u64 qual)
 {
-	struct exit_info x = { .reason = EXIT_REASON_CR_ACCESS, .qual = qual };
+	struct exit_info x = { .qual = qual };
 
 	return exit_cr_access(vp, &x);
 }
@@ -218,7 +219,7 @@ static void test_cr8_is_the_task_priority(void)
 
 static enum exit_action access_dr(u64 qual)
 {
-	struct exit_info x = { .reason = EXIT_REASON_DR_ACCESS, .qual = qual };
+	struct exit_info x = { .qual = qual };
 
 	return exit_dr_access(vp, &x);
 }

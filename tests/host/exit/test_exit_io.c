@@ -46,8 +46,7 @@ static void setup(void)
 
 static enum exit_action io(u32 size, u64 flags)
 {
-	struct exit_info x = { .reason = EXIT_REASON_IO_INSTRUCTION,
-			       .qual = (size - 1) | flags | FIELD_PREP(IO_QUAL_PORT, PORT) };
+	struct exit_info x = { .qual = (size - 1) | flags | FIELD_PREP(IO_QUAL_PORT, PORT) };
 
 	return exit_io(&paged_vp, &x);
 }

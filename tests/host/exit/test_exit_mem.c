@@ -36,9 +36,7 @@ static u64 counter(enum counter c)
 
 static enum exit_action violation(u64 at, u64 qual)
 {
-	struct exit_info x = {
-		.reason = EXIT_REASON_EPT_VIOLATION, .gpa = at, .gla = at, .qual = qual
-	};
+	struct exit_info x = { .gpa = at, .gla = at, .qual = qual };
 
 	return exit_ept_violation(&paged_vp, &x);
 }

@@ -15,6 +15,7 @@
 #define FAKE_IO_LOG    1024
 #define FAKE_KICKS     256
 #define FAKE_VMCS_SIZE 0x8000 /* field encodings are 15 bits */
+#define FAKE_VMCSS     4
 #define FAKE_CONSOLE   65536
 
 enum fake_end { FAKE_END_NONE, FAKE_END_REBOOT, FAKE_END_HALT };
@@ -38,7 +39,13 @@ struct fake_cpuid {
 };
 
 struct fake_hw {
-	u64 vmcs[FAKE_VMCS_SIZE];
+	u64 vmcs[FAKE_VMCS_SIZE]; /* the current one */
+	struct {
+		u64 pa;
+		u64 field[FAKE_VMCS_SIZE];
+	} parked[FAKE_VMCSS]; /* the others, by hw_vmcs_load() */
+	u64 vmcs_pa;          /* of the current one; 0: nobody loaded any */
+	u32 vmcs_loads, vmcs_clears;
 	u64 vmreads, vmwrites;
 	bool vmcs_absent;          /* for hw_vmread_safe() */
 	void (*on_vmread)(u64 nr); /* before each VMREAD: what happens elsewhere meanwhile */

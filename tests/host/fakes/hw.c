@@ -29,6 +29,34 @@ void hw_vector_write(u32 nr, bool wide, const u64 val[4])
 	memcpy(fake.vector[nr], val, wide ? 32 : 16);
 }
 
+/* The store of the VMCS at @pa, a fresh one when it has none. */
+static u64 *parked_vmcs(u64 pa)
+{
+	for (u32 i = 0; i < FAKE_VMCSS; i++) {
+		if (fake.parked[i].pa == pa || fake.parked[i].pa == 0) {
+			fake.parked[i].pa = pa;
+			return fake.parked[i].field;
+		}
+	}
+	abort();
+}
+
+void hw_vmcs_load(hpa_t vmcs)
+{
+	fake.vmcs_loads++;
+	if (vmcs.v == fake.vmcs_pa)
+		return;
+	if (fake.vmcs_pa != 0)
+		memcpy(parked_vmcs(fake.vmcs_pa), fake.vmcs, sizeof(fake.vmcs));
+	memcpy(fake.vmcs, parked_vmcs(vmcs.v), sizeof(fake.vmcs));
+	fake.vmcs_pa = vmcs.v;
+}
+
+void hw_vmcs_clear(hpa_t vmcs)
+{
+	fake.vmcs_clears++;
+}
+
 void fake_ram(u8 *mem, u64 base, u64 size)
 {
 	fake.ram = mem;

@@ -10,6 +10,7 @@
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vmcs.h"
+#include "core/exit/exit.h"
 #include "hv/hv.h"
 
 #define HOST_MAX_BASIC 0x20u
@@ -88,7 +89,7 @@ static void vp_init(struct fake_guest *g, u32 i)
 	vp->index = i;
 	vp->state = VP_RUNNING;
 	vp->apic_id = i * 2;
-	vp->vpid = (u16)(i + 1);
+	ctx_init(vp, (u16)(i + 1), &exit_table_guest);
 	vp->deadline_tsc = TIMER_NEVER;
 	vp->xcr0 = XCR0_X87;
 	g->p.vp[i] = vp;

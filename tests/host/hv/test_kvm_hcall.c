@@ -5,6 +5,7 @@
 #include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/apic/vlapic_internal.h"
+#include "core/exit/exit.h"
 #include "core/vp/park.h"
 #include "hv/hv.h"
 #include "hv/kvm/kvm_abi.h"

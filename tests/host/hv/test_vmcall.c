@@ -104,8 +104,9 @@ static void test_no_abi_is_ud(void)
 static void test_row_replaces_core_default(void)
 {
 	fake_guest_init(&g, 1, NULL);
-	EXPECT_TRUE(exit_table_row(EXIT_REASON_VMCALL)->fn == hv_exit_rows[0].row.fn);
-	EXPECT_EQ(EXIT_CLASS_HANDLED, exit_table_row(EXIT_REASON_VMCALL)->class);
+	EXPECT_TRUE(exit_table_row(&exit_table_guest, EXIT_REASON_VMCALL)->fn ==
+		    hv_exit_rows[0].row.fn);
+	EXPECT_EQ(EXIT_CLASS_HANDLED, exit_table_row(&exit_table_guest, EXIT_REASON_VMCALL)->class);
 }
 
 TEST_MAIN(TEST(test_unknown_number_is_enosys), TEST(test_user_mode_is_eperm_without_fault),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arch/x86/defs/msr.h"
+#include "core/exit/exit.h"
 #include "tests/host/fakes/fake.h"
 #include "tests/host/models/apic_model.h"
 
@@ -37,7 +38,8 @@ void apic_test_init(u32 vps, bool vid)
 		vp->apic_id = i;
 		partition_add_vp(&at.p, vp);
 		vp->deadline_tsc = TIMER_NEVER;
-		vp->msr_bitmap = at.msr_bitmap;
+		ctx_init(vp, (u16)(i + 1), &exit_table_guest);
+		vp->ctx->msr_bitmap = at.msr_bitmap;
 	}
 	fake.cpu_vp = &at.vp[0];
 	fake_msr_set(MSR_IA32_APIC_BASE, APIC_BASE_DEFAULT | APIC_BASE_EN | APIC_BASE_BSP);

@@ -7,6 +7,7 @@
 #include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/log_internal.h"
+#include "core/surface/cpuid.h"
 #include "tests/host/fakes/rig.h"
 
 static struct fake_guest g;

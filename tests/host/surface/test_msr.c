@@ -7,6 +7,8 @@
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/log_internal.h"
+#include "core/exit/exit.h"
+#include "core/surface/msr.h"
 #include "core/surface/msr_internal.h"
 #include "hv/kvm/kvm_abi.h"
 #include "tests/host/fakes/rig.h"

@@ -10,6 +10,7 @@
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/exit/exit.h"
+#include "core/task/task.h"
 #include "tests/host/fakes/paged.h"
 #include "tests/host/harness.h"
 
@@ -77,7 +78,7 @@ static u64 tss_desc(u32 base, u32 type)
 static void setup(u32 new_type)
 {
 	paged_reset(EMUL_32);
-	vp->vpid = 1;
+	ctx_init(vp, 1, &exit_table_guest);
 	put_slot(S_CODE, DESC_FLAT_CODE32);
 	put_slot(S_DATA, DESC_FLAT_DATA);
 	put_slot(S_OLD, tss_desc(OLD_TSS, BUSY));

@@ -13,6 +13,7 @@
 #include "arch/x86/defs/vector.h"
 #include "core/exit/entry_check.h"
 #include "core/exit/exit.h"
+#include "core/task/task.h"
 #include "tests/host/fakes/paged.h"
 
 #define GDT         0x10000u
@@ -134,7 +135,7 @@ static void new_tss16(void)
 static void setup(void)
 {
 	paged_reset(EMUL_32);
-	vp->vpid = 1;
+	ctx_init(vp, 1, &exit_table_guest);
 	*slot(S_CODE) = DESC_FLAT_CODE32;
 	*slot(S_DATA) = DESC_FLAT_DATA;
 	*slot(S_UCODE) = DESC_FLAT_CODE32 | DESC_DPL;

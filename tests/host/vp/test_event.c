@@ -168,7 +168,7 @@ static void test_committed_injection_is_not_replaced(void)
 	vlapic_set_irr(vp, 0x99, false);
 	event_prepare_entry(vp);
 	EXPECT_EQ(0x55, injected() & 0xff);
-	EXPECT_TRUE(vp->proc_ctls & PROC_INTERRUPT_WINDOW_EXITING);
+	EXPECT_TRUE(vp->ctx->word[CTX_PROC] & PROC_INTERRUPT_WINDOW_EXITING);
 }
 
 static void test_windows_open_exactly_while_something_waits(void)
@@ -181,39 +181,39 @@ static void test_windows_open_exactly_while_something_waits(void)
 		vlapic_set_irr(vp, 0x55, false);
 		event_prepare_entry(vp);
 		EXPECT_EQ(0, injected());
-		EXPECT_TRUE(vp->proc_ctls & PROC_INTERRUPT_WINDOW_EXITING);
+		EXPECT_TRUE(vp->ctx->word[CTX_PROC] & PROC_INTERRUPT_WINDOW_EXITING);
 		fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = 0;
 		event_prepare_entry(vp);
 		EXPECT_EQ(0x55, injected() & 0xff);
-		EXPECT_FALSE(vp->proc_ctls & PROC_INTERRUPT_WINDOW_EXITING);
+		EXPECT_FALSE(vp->ctx->word[CTX_PROC] & PROC_INTERRUPT_WINDOW_EXITING);
 	}
 	init();
 	fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = GUEST_INTR_BLOCKED_BY_NMI;
 	event_nmi(vp);
 	event_prepare_entry(vp);
 	EXPECT_EQ(0, injected());
-	EXPECT_TRUE(vp->proc_ctls & PROC_NMI_WINDOW_EXITING);
-	EXPECT_EQ(vp->proc_ctls, fake.vmcs[VMCS_PROC_BASED_CTLS]);
+	EXPECT_TRUE(vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING);
+	EXPECT_EQ(vp->ctx->word[CTX_PROC], fake.vmcs[VMCS_PROC_BASED_CTLS]);
 	fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = 0;
 	event_prepare_entry(vp);
 	EXPECT_EQ(EXC_NMI, injected() & 0xff);
-	EXPECT_FALSE(vp->proc_ctls & PROC_NMI_WINDOW_EXITING);
+	EXPECT_FALSE(vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING);
 }
 
 /* hlt=passthrough: STI; HLT with an interrupt waiting must not sleep on any machine. */
 static void test_hlt_exits_while_a_window_is_open(void)
 {
 	init();
-	vp->window_ctls = PROC_HLT_EXITING;
+	ctx_init_windows(vp->ctx, PROC_HLT_EXITING);
 	fake.vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED;
 	vlapic_set_irr(vp, 0x55, false);
 	event_prepare_entry(vp);
-	EXPECT_TRUE(vp->proc_ctls & PROC_HLT_EXITING);
+	EXPECT_TRUE(vp->ctx->word[CTX_PROC] & PROC_HLT_EXITING);
 	fake.vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_IF;
 	event_prepare_entry(vp);
 	EXPECT_EQ(0x55, injected() & 0xff);
-	EXPECT_FALSE(vp->proc_ctls & PROC_HLT_EXITING);
-	EXPECT_EQ(vp->proc_ctls, fake.vmcs[VMCS_PROC_BASED_CTLS]);
+	EXPECT_FALSE(vp->ctx->word[CTX_PROC] & PROC_HLT_EXITING);
+	EXPECT_EQ(vp->ctx->word[CTX_PROC], fake.vmcs[VMCS_PROC_BASED_CTLS]);
 }
 
 static void halt(u64 rflags)

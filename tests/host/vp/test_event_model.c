@@ -232,9 +232,9 @@ static void expect_windows(u32 info)
 				    (info & 0xff) != IRQ(i));
 	if (info == 0)
 		nmi = m.nmi;
-	EXPECT_EQ(nmi, (vp->proc_ctls & PROC_NMI_WINDOW_EXITING) != 0);
+	EXPECT_EQ(nmi, (vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING) != 0);
 	if (type_of(info) != INTR_TYPE_EXTERNAL || info == 0) /* nothing is in service */
-		EXPECT_EQ(irq, (vp->proc_ctls & PROC_INTERRUPT_WINDOW_EXITING) != 0);
+		EXPECT_EQ(irq, (vp->ctx->word[CTX_PROC] & PROC_INTERRUPT_WINDOW_EXITING) != 0);
 }
 
 /*
@@ -275,7 +275,7 @@ static bool deliver_with_exits(u32 info)
 			return false;
 		}
 		EXPECT_EQ(want, enter());
-		EXPECT_EQ(m.nmi, (vp->proc_ctls & PROC_NMI_WINDOW_EXITING) != 0);
+		EXPECT_EQ(m.nmi, (vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING) != 0);
 		if (want & INTR_INFO_ERROR_CODE_VALID)
 			EXPECT_EQ(m.error, fake.vmcs[VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE]);
 		if (type_of(want) >= INTR_TYPE_SOFT_INT)
@@ -325,7 +325,8 @@ static void drain(void)
 	}
 	EXPECT_EQ(m.nmis_wanted, m.nmis_seen);
 	EXPECT_EQ(m.irqs_wanted, m.irqs_seen + m.irqs_lost);
-	EXPECT_EQ(0, vp->proc_ctls & (PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING));
+	EXPECT_EQ(0, vp->ctx->word[CTX_PROC] &
+			     (PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING));
 }
 
 static void test_random_deliveries_follow_the_model(void)

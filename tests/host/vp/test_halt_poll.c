@@ -3,6 +3,7 @@
  * core/vp/halt_poll.c against its definition (KVM's halt polling), and the loop in
  * core/exit/exit_cpu.c that uses it: what ends a poll, and that nothing is late or lost.
  */
+#include "core/exit/exit.h"
 #include "tests/host/harness.h"
 
 #include "arch/x86/defs/cr.h"
@@ -351,7 +352,7 @@ static void test_reset_ends_the_block_without_an_event(void)
 	static u8 bitmap[4096];
 
 	ready(POLL_US * 1000);
-	vp->msr_bitmap = bitmap;
+	vp->ctx->msr_bitmap = bitmap;
 	hlt();
 	vp_reset(vp, true);
 	EXPECT_EQ(0, vp->halt_poll.start_tsc);

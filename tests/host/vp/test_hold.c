@@ -139,7 +139,7 @@ static void test_a_held_vp_serves_who_waits(void)
 	static u8 msr_bitmap[4096];
 
 	start(2);
-	g.vp[0].msr_bitmap = msr_bitmap;
+	g.vp[0].ctx->msr_bitmap = msr_bitmap;
 	g.vp[0].counters.c[COUNTER_INIT] = 0;
 	outside = (struct timer){ .fn = ask };
 	vp_hold(&g.vp[0], HOLD_MONITOR);

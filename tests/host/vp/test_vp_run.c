@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* core/vp/vp_run.c, core/vp/vp.c: work, kicks, and the policy of the preemption timer. */
+#include "core/exit/exit.h"
 #include "tests/host/models/apic_vp.h"
 
 #include "arch/x86/defs/cr.h"
@@ -180,7 +181,7 @@ static void test_physical_init_forgets_an_old_sipi(void)
 	struct vp *ap = &g.vp[1];
 
 	fake_guest_init(&g, 2, NULL);
-	ap->msr_bitmap = bitmap;
+	ap->ctx->msr_bitmap = bitmap;
 	fake.cpu_vp = ap;
 	vlapic_post_sipi(ap, 0x12);
 	(void)vp_prepare_entry(ap);
