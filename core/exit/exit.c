@@ -160,28 +160,39 @@ static void trap_step(u64 rflags)
 			   hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | PENDING_DBG_BS);
 }
 
-/* RF ends with the instruction. */
-static void retire_flags(u64 rflags)
+/* A shadow ends, RF is set, TF traps, or EIP wraps at 4 GiB. */
+static NOINLINE void retire_unusual(struct vp *vp, u64 rip, u64 len)
 {
-	if (rflags & RFLAGS_RF)
-		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
-	trap_step(rflags);
-}
-
-/* Any retirement. The one place, with its fast copy in exit_complete(), that ends an instruction.
- */
-static void exit_retire(struct vp *vp, u64 len)
-{
-	u64 rip = hw_vmread(VMCS_GUEST_RIP);
 	u64 next = rip + len;
 	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	u64 rflags = hw_vmread(VMCS_GUEST_RFLAGS);
 
 	if (((rip ^ next) >> 32) && !vp_is_long64(vp))
 		next = (u32)next; /* EIP wraps at 4 GiB */
 	hw_vmwrite(VMCS_GUEST_RIP, next);
 	if (blocking & INTERRUPT_SHADOW)
 		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPT_SHADOW);
-	retire_flags(hw_vmread(VMCS_GUEST_RFLAGS));
+	if (rflags & RFLAGS_RF) /* RF ends with the instruction */
+		hw_vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+	trap_step(rflags);
+	vp_arm_timer(vp);
+}
+
+/*
+ * The one place that ends an instruction; then the timer is armed. Inline: it is most of what a
+ * CPUID or RDMSR exit costs.
+ */
+static ALWAYS_INLINE void exit_retire(struct vp *vp, bool decoded)
+{
+	u64 rip = hw_vmread_hot(VMCS_GUEST_RIP);
+	u64 unusual = (hw_vmread_hot(VMCS_GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF)) |
+		      (hw_vmread_hot(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPT_SHADOW);
+	u64 len = decoded ? vp->insn_len : hw_vmread_hot(VMCS_VM_EXIT_INSTRUCTION_LENGTH);
+
+	if (unlikely(unusual) || unlikely((u32)rip > 0xfffffff0u))
+		return retire_unusual(vp, rip, len);
+	hw_vmwrite_hot(VMCS_GUEST_RIP, rip + len);
+	vp_arm_timer(vp);
 }
 
 /*
@@ -261,10 +272,8 @@ enum exit_action exit_dispatch(struct vp *vp)
 static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 {
 	switch (action) {
-	case EXIT_NEXT:
-		exit_retire(vp, hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH));
-		break;
 	case EXIT_RESUME:
+	case EXIT_NEXT:
 	case EXIT_NEXT_DECODED: /* not here */
 		break;
 	case EXIT_ITERATION:
@@ -281,36 +290,21 @@ static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 	}
 }
 
-/*
- * Everything but EXIT_RESUME and an instruction that ends without a shadow, TF or RF. Of these,
- * emulated accesses of registers are the ones that matter.
- */
+/* Everything but EXIT_RESUME and EXIT_NEXT. Of these, emulated accesses of registers matter. */
 static NOINLINE void complete_rare(struct vp *vp, enum exit_action action)
 {
 	if (likely(action == EXIT_NEXT_DECODED))
-		exit_retire(vp, vp->insn_len);
-	else
-		complete_unusual(vp, action);
+		return exit_retire(vp, true);
+	complete_unusual(vp, action);
 	vp_arm_timer(vp);
 }
 
 void exit_complete(struct vp *vp, enum exit_action action)
 {
-	u64 rip, flags;
-
-	if (action != EXIT_NEXT) {
-		if (unlikely(action != EXIT_RESUME))
-			complete_rare(vp, action);
-		else if (!vp->work) /* else vp_prepare_entry() arms it; the window looks again */
-			vp_arm_timer(vp);
-		return;
-	}
-
-	rip = hw_vmread_hot(VMCS_GUEST_RIP);
-	flags = hw_vmread_hot(VMCS_GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF);
-	if (unlikely(flags | (hw_vmread_hot(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPT_SHADOW)) ||
-	    unlikely((u32)rip > 0xfffffff0u))
+	if (action == EXIT_NEXT)
+		return exit_retire(vp, false);
+	if (unlikely(action != EXIT_RESUME))
 		return complete_rare(vp, action);
-	hw_vmwrite_hot(VMCS_GUEST_RIP, rip + hw_vmread_hot(VMCS_VM_EXIT_INSTRUCTION_LENGTH));
-	vp_arm_timer(vp);
+	if (!READ_ONCE(vp->work)) /* else vp_prepare_entry() arms it */
+		vp_arm_timer(vp);
 }
