@@ -117,7 +117,7 @@ void irq_msg_work(struct vp *vp)
 		vp->partition->lines->intr(vp);
 }
 
-static void deliver(struct vp *self, struct vp *target, const struct irq_msg *m)
+static void msg_deliver(struct vp *self, struct vp *target, const struct irq_msg *m)
 {
 	switch (m->mode) {
 	case APIC_MODE_FIXED:
@@ -157,12 +157,12 @@ void irq_msg_send(struct vp *self, const struct irq_msg *m)
 		struct vp *target = ipi_pick_lowest(p, &bus, NULL);
 
 		if (target != NULL)
-			deliver(self, target, m);
+			msg_deliver(self, target, m);
 		return;
 	}
 	for (u32 i = 0; i < p->vp_count; i++)
 		if (ipi_matches(p->vp[i], &bus))
-			deliver(self, p->vp[i], m);
+			msg_deliver(self, p->vp[i], m);
 }
 
 void irq_msg_eoi(struct vp *vp, u8 vector)

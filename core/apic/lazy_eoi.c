@@ -40,7 +40,7 @@ void lazy_eoi_not_done(struct vp *vp)
 		shared_write8(&a->lazy_word, 0, 0);
 		return;
 	}
-	*vlapic_bitmap(a, APIC_ISR, vector) &= ~BIT32(vector & 31);
+	irq_end(a->page, vector);
 	a->highest_isr = vlapic_find_highest(a, APIC_ISR, vector);
 	a->isr_many = a->highest_isr >= 0;
 	COUNT(vp, LAZY_EOI);

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "core/apic/irq_bits.h"
 #include "core/lib/compiler.h"
 #include "core/lib/err.h"
 #include "core/vp/vp.h"
@@ -31,7 +32,7 @@ void lazy_eoi_disable(struct vp *vp);
 
 /**
  * lazy_eoi_arm() - @vector was just injected and is the highest in service, and nothing waits
- * behind it; vlapic.lazy_eoi is set. Here for its length: every interrupt takes this way.
+ * behind it; vlapic.lazy_eoi is set. Inline: every interrupt comes through here.
  */
 static inline void lazy_eoi_arm(struct vp *vp, u32 vector)
 {
@@ -65,8 +66,7 @@ static inline void lazy_eoi_sync(struct vp *vp)
 	a->lazy_armed = false;
 	if (unlikely(a->isr_many) || (shared_read8(&a->lazy_word, 0) & LAZY_EOI_BIT) != 0)
 		return lazy_eoi_not_done(vp);
-	*(u32 *)(void *)(a->page + APIC_ISR + vector / 32 * APIC_REG_STRIDE) &=
-		~(1u << (vector & 31));
+	irq_end(a->page, vector);
 	COUNT(vp, LAZY_EOI);
 }
 

@@ -80,8 +80,6 @@ void vlapic_error(struct vp *vp, u32 esr_bit)
 void vlapic_set_irr_slow(struct vp *vp, u8 vector, bool level)
 {
 	struct vlapic *a = &vp->apic;
-	u32 bit = BIT32(vector & 31);
-	u32 *tmr = vlapic_bitmap(a, APIC_TMR, vector);
 
 	if (!vlapic_is_hw_enabled(a) || !vlapic_is_sw_enabled(a))
 		return;
@@ -89,8 +87,7 @@ void vlapic_set_irr_slow(struct vp *vp, u8 vector, bool level)
 		vlapic_error(vp, APIC_ESR_RECEIVE_ILLEGAL);
 		return;
 	}
-	*vlapic_bitmap(a, APIC_IRR, vector) |= bit;
-	*tmr = level ? *tmr | bit : *tmr & ~bit;
+	irq_request(a->page, vector, level);
 	irq_fwd_set_eoi_exit(vp, vector);
 	raise_rvi(vector);
 	vp_set_work(vp, VP_WORK_EVENT);
@@ -124,10 +121,8 @@ s32 vlapic_pending_vector(struct vp *vp)
 void vlapic_accept(struct vp *vp, u8 vector)
 {
 	struct vlapic *a = &vp->apic;
-	u32 bit = BIT32(vector & 31);
 
-	*vlapic_bitmap(a, APIC_IRR, vector) &= ~bit;
-	*vlapic_bitmap(a, APIC_ISR, vector) |= bit;
+	irq_accept(a->page, vector);
 	if (unlikely(a->vid)) {
 		sync_vid(a);
 		return;
@@ -162,7 +157,7 @@ static NOINLINE void eoi_slow(struct vp *vp)
 	vector = vlapic_highest_isr(a);
 	if (vector < 0)
 		return;
-	*vlapic_bitmap(a, APIC_ISR, (u32)vector) &= ~BIT32(vector & 31);
+	irq_end(a->page, (u32)vector);
 	COUNT(vp, EOI);
 	sync_vid(a);
 	irq_fwd_eoi(vp, (u8)vector);
@@ -183,8 +178,7 @@ void vlapic_eoi(struct vp *vp)
 
 	if (unlikely(vector < 0))
 		return eoi_slow(vp);
-	*(u32 *)(void *)(a->page + APIC_ISR + (u32)vector / 32 * APIC_REG_STRIDE) &=
-		~(1u << (vector & 31));
+	irq_end(a->page, (u32)vector);
 	if (likely(!a->isr_many))
 		a->highest_isr = -1;
 	else

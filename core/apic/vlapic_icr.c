@@ -13,7 +13,7 @@
 #define ICR_MODE(lo)      ((u32)FIELD_GET(APIC_ICR_MODE, (lo)))
 #define ICR_SHORTHAND(lo) ((u32)FIELD_GET(APIC_ICR_SHORTHAND, (lo)))
 
-static void deliver(struct vp *vp, struct vp *target, const struct ipi *m)
+static void ipi_deliver(struct vp *vp, struct vp *target, const struct ipi *m)
 {
 	switch (m->mode) {
 	case APIC_MODE_FIXED:
@@ -40,7 +40,7 @@ static void deliver(struct vp *vp, struct vp *target, const struct ipi *m)
 	}
 }
 
-static void send(struct vp *vp, const struct ipi *m, const struct vp *except)
+static void ipi_send(struct vp *vp, const struct ipi *m, const struct vp *except)
 {
 	struct partition *p = vp->partition;
 
@@ -48,12 +48,12 @@ static void send(struct vp *vp, const struct ipi *m, const struct vp *except)
 		struct vp *target = ipi_pick_lowest(p, m, except);
 
 		if (target != NULL)
-			deliver(vp, target, m);
+			ipi_deliver(vp, target, m);
 		return;
 	}
 	for (u32 i = 0; i < p->vp_count; i++)
 		if (p->vp[i] != except && ipi_matches(p->vp[i], m))
-			deliver(vp, p->vp[i], m);
+			ipi_deliver(vp, p->vp[i], m);
 }
 
 static bool has_vector(u32 mode)
@@ -98,7 +98,7 @@ static NOINLINE void send_icr(struct vp *vp, u32 lo, u32 hi)
 	default: /* APIC_SHORTHAND_NONE */
 		break;
 	}
-	send(vp, &m, except);
+	ipi_send(vp, &m, except);
 }
 
 /* x2APIC, physical destination: the VP with that ID if it has an enabled APIC. */
@@ -154,7 +154,7 @@ bool vlapic_send(struct vp *vp, struct vp *target, u32 icr)
 	default:
 		return false;
 	}
-	deliver(vp, target, &m);
+	ipi_deliver(vp, target, &m);
 	return true;
 }
 

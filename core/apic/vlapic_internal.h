@@ -4,6 +4,7 @@
 
 #include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/vector.h"
+#include "core/apic/irq_bits.h"
 #include "core/apic/vlapic.h"
 #include "core/lib/bits.h"
 #include "core/vp/vp.h"
@@ -20,7 +21,7 @@ static inline void vlapic_reg_set(struct vlapic *a, u32 reg, u32 val)
 /* The 32-bit register of bitmap @reg that holds @vector. Plain access: own CPU, in root. */
 static inline u32 *vlapic_bitmap(const struct vlapic *a, size_t reg, size_t vector)
 {
-	return (u32 *)(void *)(a->page + reg + (vector >> 5) * APIC_REG_STRIDE);
+	return irq_word(a->page, (u32)reg, (u32)vector);
 }
 
 /* vlapic_set_irr_slow() - disabled, an illegal vector, or the CPU delivers by itself. */
@@ -33,18 +34,12 @@ void vlapic_set_irr_slow(struct vp *vp, u8 vector, bool level);
 static inline bool vlapic_request(struct vp *vp, u32 vector, bool level)
 {
 	struct vlapic *a = &vp->apic;
-	u32 bit = BIT32(vector & 31);
-	u32 *tmr = vlapic_bitmap(a, APIC_TMR, vector);
 
 	if (unlikely(vector < a->min_vector)) {
 		vlapic_set_irr_slow(vp, (u8)vector, level);
 		return false;
 	}
-	*vlapic_bitmap(a, APIC_IRR, vector) |= bit;
-	if (level)
-		*tmr |= bit;
-	else
-		*tmr &= ~bit;
+	irq_request(a->page, vector, level);
 	if (likely(a->highest_irr < 0)) {
 		a->highest_irr = (s32)vector;
 	} else {
@@ -92,7 +87,7 @@ void vlapic_id_changed(struct vp *vp);
 /* vlapic_error() - set an ESR bit and raise the error LVT. */
 void vlapic_error(struct vp *vp, u32 esr_bit);
 
-/* WRMSR of the x2APIC ICR: an MSR row's function, here for its length. */
+/* WRMSR of the x2APIC ICR: the function of an MSR row. */
 enum msr_result vlapic_x2apic_icr_write(struct vp *vp, u32 msr, u64 val);
 
 /* vlapic_x2apic_is_readable() - RDMSR of this register number works in x2APIC mode. */
