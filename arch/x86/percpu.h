@@ -38,7 +38,6 @@ struct percpu {
 	struct percpu *self;
 	struct vp *vp; /* NULL until the VP exists */
 	struct cpu_stacks *stacks;
-	u64 scratch[4];          /* for assembly */
 	struct exc_frame *crash; /* exception that leads to a panic, for hw_crash_dump() */
 	u32 crash_depth;         /* faults on the way to a panic */
 	u32 cpu;                 /* 0..: index of the CPU and of its VP */

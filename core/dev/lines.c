@@ -79,7 +79,7 @@ static void ioapic_init(struct lines *l)
 }
 
 /* The messages of the pins in @fire. */
-static void send(struct vp *vp, const struct lines *l, u32 fire)
+static void line_send(struct vp *vp, const struct lines *l, u32 fire)
 {
 	for (; fire != 0; fire &= fire - 1) {
 		u64 rte = l->ioapic.rte[__builtin_ctz(fire)];
@@ -103,7 +103,7 @@ void lines_set(struct vp *vp, u32 line, bool asserted)
 
 	spin_lock(&l->lock);
 	l->asserted = asserted ? l->asserted | BIT32(line) : l->asserted & ~BIT32(line);
-	send(vp, l, vioapic_set_line(&l->ioapic, pin, (l->asserted & inputs) != 0));
+	line_send(vp, l, vioapic_set_line(&l->ioapic, pin, (l->asserted & inputs) != 0));
 	pic_set_line(vp, &l->pic, line, asserted);
 	spin_unlock(&l->lock);
 }
@@ -113,7 +113,7 @@ static void lines_eoi(struct vp *vp, u8 vector)
 	struct lines *l = lines_of(vp->partition);
 
 	spin_lock(&l->lock);
-	send(vp, l, vioapic_eoi(&l->ioapic, vector));
+	line_send(vp, l, vioapic_eoi(&l->ioapic, vector));
 	spin_unlock(&l->lock);
 }
 
@@ -135,7 +135,7 @@ static void window_write(struct vp *vp, struct lines *l, u32 val)
 
 	if (vioapic_selected_pin(v) < l->phys_pins || (v->select == IOAPIC_ID && l->phys_pins != 0))
 		phys_write(v->select, val);
-	send(vp, l, vioapic_write_window(v, val));
+	line_send(vp, l, vioapic_write_window(v, val));
 }
 
 static void phys_directed_eoi(const struct lines *l, u8 vector)
@@ -183,7 +183,7 @@ static void register_write(struct vp *vp, struct lines *l, u32 reg, u32 size, u3
 		window_write(vp, l, val);
 	} else if (reg == IOAPIC_EOI) {
 		phys_directed_eoi(l, (u8)val);
-		send(vp, l, vioapic_eoi(&l->ioapic, (u8)val));
+		line_send(vp, l, vioapic_eoi(&l->ioapic, (u8)val));
 	}
 }
 

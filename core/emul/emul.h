@@ -74,12 +74,6 @@ struct insn {
 MUST_CHECK err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct insn *out);
 
 /**
- * emul_fetch() - the instruction bytes at CS:RIP through the guest's page tables.
- * @buf: 15 bytes. Returns the number read (stops at the first page that does not translate).
- */
-u32 emul_fetch(struct vp *vp, u8 buf[15]);
-
-/**
  * emul_linear() - linear address of @len bytes at @offset in segment @seg (numbers as in struct
  * insn): limit, type and canonical checks of the current mode. ERR_FAULT: #GP(0) or #SS(0) is
  * queued.

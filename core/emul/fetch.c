@@ -54,12 +54,3 @@ void fetch_code(struct vp *vp, enum emul_mode mode, struct code *code)
 	else if (gpa_fetch16(vp->partition, at, code->raw, &code->at) == ERR_NONE)
 		code->len = FETCH_BYTES;
 }
-
-u32 emul_fetch(struct vp *vp, u8 buf[15])
-{
-	struct code code;
-
-	fetch_code(vp, emul_cpu_mode(vp), &code);
-	(void)memcpy(buf, code.raw, code.len);
-	return code.len;
-}

@@ -13,13 +13,13 @@
 #include "core/vp/vp.h"
 
 /* There is one partition; a partition without a table starts it afresh. */
-static struct cpuid_table table;
+static struct cpuid_table the_cpuid_table;
 
 static struct cpuid_table *table_of(struct partition *p)
 {
 	if (p->cpuid == NULL) {
-		memset(&table, 0, sizeof(table));
-		p->cpuid = &table;
+		memset(&the_cpuid_table, 0, sizeof(the_cpuid_table));
+		p->cpuid = &the_cpuid_table;
 	}
 	return p->cpuid;
 }

@@ -14,7 +14,7 @@
 #include "core/vp/vp.h"
 
 /* There is one partition; a partition without a table starts it afresh. */
-static struct msr_table table;
+static struct msr_table the_msr_table;
 
 static enum msr_result unknown_read(struct vp *vp, u32 msr, u64 *val);
 static enum msr_result unknown_write(struct vp *vp, u32 msr, u64 val);
@@ -24,13 +24,13 @@ static enum msr_result flags_write(struct vp *vp, u32 msr, u64 val);
 static struct msr_table *table_of(struct partition *p)
 {
 	if (p->msr == NULL) {
-		memset(&table, 0, sizeof(table));
+		memset(&the_msr_table, 0, sizeof(the_msr_table));
 		for (u32 i = 0; i < MSR_INDEX_SLOTS; i++) {
-			table.slot[i].msr = MSR_NONE;
-			table.slot[i].read = unknown_read;
-			table.slot[i].write = unknown_write;
+			the_msr_table.slot[i].msr = MSR_NONE;
+			the_msr_table.slot[i].read = unknown_read;
+			the_msr_table.slot[i].write = unknown_write;
 		}
-		p->msr = &table;
+		p->msr = &the_msr_table;
 	}
 	return p->msr;
 }
@@ -173,15 +173,15 @@ static enum msr_result unknown_write(struct vp *vp, u32 msr, u64 val)
 
 /* --- Accesses --- */
 
-/* Not through vp->partition->msr: it is &table, and the exit path counts its loads. */
+/* Not through vp->partition->msr: it is &the_msr_table, and the exit path counts its loads. */
 enum msr_result msr_read(struct vp *vp, u32 msr, u64 *val)
 {
-	return msr_slot_of(&table, msr)->read(vp, msr, val);
+	return msr_slot_of(&the_msr_table, msr)->read(vp, msr, val);
 }
 
 static inline enum msr_result do_write(struct vp *vp, u32 msr, u64 val)
 {
-	const struct msr_slot *s = msr_slot_of(&table, msr);
+	const struct msr_slot *s = msr_slot_of(&the_msr_table, msr);
 
 	if (unlikely((val & s->rsvdz) != 0))
 		return MSR_GP;

@@ -219,14 +219,8 @@ static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
 	return (hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0;
 }
 
-bool event_is_pending(const struct vp *vp)
-{
-	return (vp->event.info & INTR_INFO_VALID) || vp->event.nmi_pending ||
-	       irq_fwd_extint_pending(vp);
-}
-
 /* NMI, ExtINT and virtual APIC, in this order. */
-static void deliver(struct vp *vp, u64 rflags, u64 blocking)
+static void deliver_events(struct vp *vp, u64 rflags, u64 blocking)
 {
 	struct event_state *ev = &vp->event;
 
@@ -264,7 +258,7 @@ static u64 read_blocking(const struct vp *vp)
 }
 
 /* Everything but one interrupt of the virtual APIC for a running VP. */
-static NOINLINE void prepare_any(struct vp *vp)
+static NOINLINE void prepare_event(struct vp *vp)
 {
 	struct event_state *ev = &vp->event;
 	u64 blocking, rflags;
@@ -306,18 +300,15 @@ static NOINLINE void prepare_any(struct vp *vp)
 		vp_restore_if(vp);
 		wake(vp);
 	}
-	deliver(vp, rflags, blocking);
+	deliver_events(vp, rflags, blocking);
 }
 
 /* The only request, with nothing in service: vlapic_accept() and the injection. */
 static ALWAYS_INLINE void take_only_request(struct vp *vp, u32 vector)
 {
 	struct vlapic *a = &vp->apic;
-	u8 *word = a->page + vector / 32 * APIC_REG_STRIDE;
-	u32 bit = 1u << (vector & 31);
 
-	*(u32 *)(void *)(word + APIC_IRR) &= ~bit;
-	*(u32 *)(void *)(word + APIC_ISR) |= bit;
+	irq_accept(a->page, vector);
 	a->highest_irr = -1;
 	a->highest_isr = (s32)vector;
 	COUNT(vp, IRQ_INJECTED);
@@ -335,12 +326,12 @@ static ALWAYS_INLINE void prepare_usual(struct vp *vp, bool lazy)
 		return set_windows(vp, false, false);
 	if (unlikely(a->highest_isr >= 0) ||
 	    unlikely(vector <= (s32)(vlapic_reg(a, APIC_TPR) | 0xf)))
-		return prepare_any(vp);
+		return prepare_event(vp);
 	if (!(hw_vmread_hot(VMCS_GUEST_RFLAGS) & RFLAGS_IF) ||
 	    (hw_vmread_hot(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPT_SHADOW))
 		return set_windows(vp, true, false);
 	if (unlikely(hw_vmread_hot(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID))
-		return prepare_any(vp);
+		return prepare_event(vp);
 	take_only_request(vp, (u32)vector);
 	if (lazy && a->lazy_eoi)
 		lazy_eoi_arm(vp, (u32)vector);
@@ -356,16 +347,16 @@ static NOINLINE void prepare_unusual(struct vp *vp)
 	if (a->vid)
 		return set_windows(vp, false, false); /* the CPU evaluates RVI itself */
 	if (a->isr_many || a->irr_many || vp->ctx->word[CTX_TPR_THRESHOLD] != 0)
-		return prepare_any(vp);
+		return prepare_event(vp);
 	lazy_eoi_sync(vp);
 	prepare_usual(vp, true);
 }
 
-/* Written for its length. */
+/* Inline tests first: most exits have nothing to deliver, or one interrupt. */
 NOINLINE void event_prepare_entry(struct vp *vp)
 {
 	if (unlikely(vp->event.info | vp->event.rare) || unlikely(vp->state != VP_RUNNING))
-		return prepare_any(vp);
+		return prepare_event(vp);
 	if (unlikely(vp->apic.unusual))
 		return prepare_unusual(vp);
 	prepare_usual(vp, false);

@@ -64,9 +64,6 @@ void event_vectoring(struct vp *vp);
  */
 void event_prepare_entry(struct vp *vp);
 
-/* event_is_pending() - a wake event exists: the VP must not sleep. */
-bool event_is_pending(const struct vp *vp);
-
 /*
  * event_reset() - INIT or power-on: nothing is pending, nothing blocks NMIs. @nmi_blocked: they
  * were until now.

@@ -46,13 +46,6 @@ u64 guest_cr0(const struct vp *vp)
 	       (hw_vmread(VMCS_CR0_READ_SHADOW) & GUEST_CR0_OWNED);
 }
 
-u64 guest_cr4(const struct vp *vp)
-{
-	u64 owned = ~vp->partition->machine.cr4_allowed;
-
-	return (hw_vmread(VMCS_GUEST_CR4) & ~owned) | (hw_vmread(VMCS_CR4_READ_SHADOW) & owned);
-}
-
 bool guest_has_feature(const struct vp *vp, u32 leaf, u32 subleaf, u32 reg, u32 mask)
 {
 	struct cpuid_regs r;

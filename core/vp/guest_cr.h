@@ -17,7 +17,6 @@ struct vp;
 	 CR0_PG)
 
 u64 guest_cr0(const struct vp *vp);
-u64 guest_cr4(const struct vp *vp);
 
 /* guest_cr4_allowed() - CR4 bits that the guest may set, derived from the CPUID it sees. */
 u64 guest_cr4_allowed(const struct vp *vp);

@@ -46,10 +46,10 @@ enum vp_work {
 	VP_WORK_POSTED = 1u << 2, /* vectors wait in vlapic.posted (remote) */
 	VP_WORK_SIGNAL = 1u << 3, /* INIT, SIPI or NMI wait in vlapic.signals (remote) */
 	VP_WORK_LAUNCH = 1u << 4, /* the VMCS is clear: VMLAUNCH instead of VMRESUME */
-	VP_WORK_CALL = 1u << 6,   /* another CPU wants a function to run here */
-	VP_WORK_FLUSH = 1u << 8,  /* INVEPT: another CPU changed the EPT */
-	VP_WORK_HOLD = 1u << 10,  /* somebody holds this VP: hold_serve() */
-	VP_WORK_SYNC = 1u << 11,  /* kvmclock_periodic_sync is due */
+	VP_WORK_CALL = 1u << 5,   /* another CPU wants a function to run here */
+	VP_WORK_FLUSH = 1u << 6,  /* INVEPT: another CPU changed the EPT */
+	VP_WORK_HOLD = 1u << 7,   /* somebody holds this VP: hold_serve() */
+	VP_WORK_SYNC = 1u << 8,   /* kvmclock_periodic_sync is due */
 	VP_WORK_LINES = 1u << 9,  /* software lines: irq_fwd.posted_level (remote), or the 8259 */
 };
 

@@ -92,7 +92,7 @@ static void flush(struct vp *vp)
 }
 
 /* Any work, until none is left. */
-static NOINLINE bool prepare_any(struct vp *vp)
+static NOINLINE bool do_all_work(struct vp *vp)
 {
 	u32 work;
 
@@ -126,7 +126,7 @@ bool vp_prepare_entry(struct vp *vp)
 
 	/* The usual reasons: an interrupt for the guest, from another VP or from its timer. */
 	if (unlikely(work & ~(u32)(VP_WORK_EVENT | VP_WORK_TIMER | VP_WORK_POSTED)))
-		return prepare_any(vp);
+		return do_all_work(vp);
 	if (work & VP_WORK_TIMER) {
 		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_TIMER, __ATOMIC_RELAXED);
 		timer_run(vp, hw_tsc());
