@@ -108,7 +108,7 @@ build = +$(Q)$(MAKE) -j$$(nproc) $(1)
 # KERNEL, INITRD, APPEND and HV reach the tools through the environment: make exports them.
 FUZZ_SECONDS ?= 60
 
-.PHONY: all run test check nightly bench iso usb lint tidy format coverage fuzz clean help
+.PHONY: all run test check nightly bench iso usb lint options docs tidy format coverage fuzz clean help
 all: ## build the hypervisor (build/kensho.elf)
 	$(call setup,build)
 	$(call build,$(B)/kensho.elf)
@@ -151,8 +151,18 @@ endif
 
 lint: ## layers, W^X, sizes, format, headers, cppcheck
 	$(call setup,check)
-	$(call build,$(B)/kensho.elf pure-objects)
+	$(call build,$(B)/kensho.elf pure-objects $(B)/host/tools/options)
 	$(Q)$(PYTHON) tests/lint/lint.py
+
+options: ## Kensho's options, or all about one (NAME=option)
+	$(call setup,check)
+	+$(Q)$(MAKE) -s -j$$(nproc) $(B)/host/tools/options
+	$(Q)$(B)/host/tools/options $(NAME)
+
+docs: ## write the parts of README.md and docs/ that are made of the sources
+	$(call setup,check)
+	$(call build,$(B)/host/tools/options)
+	$(Q)$(PYTHON) tools/docs.py
 
 tidy: ## clang-tidy, gcc -fanalyzer, clang --analyze, cached per file
 	$(call setup,test)
@@ -180,9 +190,10 @@ help: ## this list
 	@echo "variables: V=1 verbose, WERROR=0, BOCHS=binary, J=parallel emulators,"
 	@echo "           FUZZ_SECONDS=N, ONLY=regex (test: only matching names);"
 	@echo "  guest:   KERNEL=bzImage or multiboot kernel, INITRD=file, APPEND='its command line',"
-	@echo "           HV='options of Kensho' (README.md)"
+	@echo "           HV='options of Kensho' (docs/options.md)"
 	@echo "  run:     UEFI=1 (QEMU/KVM: with OVMF), BARE=1 (without Kensho), MEMORY=MiB, CPUS=N,"
 	@echo "           VNC=1 (the screen on port 5900)"
+	@echo "  options: NAME=option: all about one"
 	@echo "  usb:     DEV=/dev/sdX, CONFIRM=sdX (answers the question without a terminal)"
 
 # For scripts: the value of a variable.

@@ -181,4 +181,4 @@ def check_options(text):
         if name not in names:
             near = difflib.get_close_matches(name, names, 1, 0.5)
             hint = f", did you mean {near[0]}?" if near else ";"
-            sys.exit(f"HV: unknown option {name!r}{hint} README.md has the list")
+            sys.exit(f"HV: unknown option {name!r}{hint} docs/options.md has the list")

@@ -169,7 +169,7 @@ class GuestfileTest(unittest.TestCase):
     def test_options_checked(self):
         guestfile.check_options("log=com2 apicv=off help cpu=host,-kvm-pv-eoi")
         self.refused(lambda: guestfile.check_options("lgo=com2"), "'lgo', did you mean log?")
-        self.refused(lambda: guestfile.check_options("fnord"), "unknown option 'fnord'; README.md")
+        self.refused(lambda: guestfile.check_options("fnord"), "unknown option 'fnord'; docs/options.md")
 
     def test_quote(self):
         for text, want in (("a=b,c.d:/e+f@g%h-i_j", "a=b,c.d:/e+f@g%h-i_j"), ("  a   b ", "a b"),

@@ -17,15 +17,22 @@ import sources
 import text
 import tools
 
-sys.path.insert(0, str(sources.ROOT / "tests/run"))
+sys.path[:0] = [str(sources.ROOT / "tests/run"), str(sources.ROOT / "tools")]
+import docs  # noqa: E402
 import results  # noqa: E402
+
+
+def docs_check(files):
+    """What is made of the sources in README.md and docs/."""
+    return [f"{page.relative_to(sources.ROOT)}: stale, run `make docs`" for page, _ in docs.stale()]
+
 
 CHECKS = {
     "layers": layers.check,
     "no-asm": text.no_asm,
     "spdx": text.spdx,
     "tags": text.tags,
-    "readme-options": text.readme_options,
+    "docs": docs_check,
     "profiles-doc": text.profiles_doc,
     "troubleshooting": messages.check,
     "report-doc": text.report_doc,

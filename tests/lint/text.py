@@ -53,15 +53,6 @@ def tags(files):
     return bad
 
 
-def readme_options(files):
-    """Every option row has its line in README's table."""
-    rows = [name for table in ("boot/option/options.def", "core/config.def") for name in
-            re.findall(r"^[A-Z]+\((\w+),", (sources.ROOT / table).read_text(), re.M)]
-    table = (sources.ROOT / "README.md").read_text()
-    return [f"README.md: no table row for option {name}" for name in rows
-            if f"| `{name}` |" not in table]
-
-
 def profiles_doc(files):
     """docs/profiles.md: every feature has its row, with the bits that QEMU has for the name, and EAX
     of a profile is the sum of its features."""
