@@ -87,7 +87,6 @@ enum emul_mode emul_cpu_mode(const struct vp *vp);
  * emul_execute() - fetch, decode and run the instruction at RIP whose memory operand hits @gpa.
  * String instructions run one iteration; RIP stays until the count is used up (EXIT_ITERATION).
  * Returns EXIT_NEXT_DECODED when done (vp->insn_len is set), EXIT_RESUME when a fault was queued or
- * the instruction must restart; *handled is false when it is outside the subset: the caller
- * decides.
+ * the instruction must restart, EXIT_UNHANDLED when it is outside the subset: the caller decides.
  */
-enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem, bool *handled);
+enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem);

@@ -20,20 +20,18 @@ struct exec {
 	const struct insn *in;
 	const struct emul_mem *mem;
 	u64 gpa; /* address of the access that exited */
-	bool *handled;
 };
 
-#define TRY_RESOLVE(x, expr)                                \
-	do {                                                \
-		enum resolve try_res_ = (expr);             \
-		if (try_res_ != RESOLVE_OK)                 \
-			return resolve_action(x, try_res_); \
+#define TRY_RESOLVE(x, expr)                             \
+	do {                                             \
+		enum resolve try_res_ = (expr);          \
+		if (try_res_ != RESOLVE_OK)              \
+			return resolve_action(try_res_); \
 	} while (0)
 
-static enum exit_action resolve_action(const struct exec *x, enum resolve r)
+static enum exit_action resolve_action(enum resolve r)
 {
-	*x->handled = r == RESOLVE_FAULT;
-	return EXIT_RESUME;
+	return r == RESOLVE_FAULT ? EXIT_RESUME : EXIT_UNHANDLED;
 }
 
 /* Register operand of the instruction, @size bytes, zero-extended. */
@@ -381,14 +379,13 @@ static enum exit_action exec_slow(const struct exec *x)
 }
 
 /* The bytes at RIP ended too early: a page that went away since the CPU fetched it. */
-static enum exit_action fetch_failed(struct vp *vp, const struct walk_fault *f, bool *handled)
+static enum exit_action fetch_failed(struct vp *vp, const struct walk_fault *f)
 {
-	*handled = f->page_fault;
 	if (f->page_fault)
 		return vp_fault_page(vp, f->gva, f->code);
 	COUNT(vp, DECODE_FAILED);
 	TRACE(vp, DECODE_FAILED, 0, hw_vmread(VMCS_GUEST_RIP), f->gva);
-	return EXIT_RESUME;
+	return EXIT_UNHANDLED;
 }
 
 static enum exit_action exec_insn(const struct exec *x)
@@ -398,7 +395,6 @@ static enum exit_action exec_insn(const struct exec *x)
 
 	COUNT(x->vp, EMULATED);
 	x->vp->insn_len = in->len;
-	*x->handled = true;
 
 	/* Register accesses of drivers: one aligned MOV. */
 	if (unlikely(in->op != EMUL_MOV || can_straddle(x->gpa, size)))
@@ -426,11 +422,10 @@ static NOINLINE enum exit_action exec_uncached(const struct exec *x, enum emul_m
 	fetch_code(x->vp, mode, &code);
 	err = emul_decode((const u8 *)code.raw, code.len, mode, &in);
 	if (err == ERR_RANGE)
-		return fetch_failed(x->vp, &code.fault, x->handled);
+		return fetch_failed(x->vp, &code.fault);
 	if (err != ERR_NONE) {
 		COUNT(x->vp, DECODE_FAILED);
-		*x->handled = false;
-		return EXIT_RESUME;
+		return EXIT_UNHANDLED;
 	}
 	if (mode == EMUL_64)
 		cache_add(x->vp, &code, &in);
@@ -438,10 +433,10 @@ static NOINLINE enum exit_action exec_uncached(const struct exec *x, enum emul_m
 	return exec_insn(&now);
 }
 
-enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem, bool *handled)
+enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem)
 {
 	enum emul_mode mode = emul_cpu_mode(vp);
-	struct exec x = { .vp = vp, .mem = mem, .gpa = gpa, .handled = handled };
+	struct exec x = { .vp = vp, .mem = mem, .gpa = gpa };
 
 	x.in = mode == EMUL_64 ? cache_find(vp) : NULL;
 	if (unlikely(x.in == NULL))

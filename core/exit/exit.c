@@ -284,6 +284,7 @@ static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 		TRACE(vp, MSR_FAULT, vp->regs.rcx, hw_vmread(VMCS_GUEST_RIP), edx_eax(&vp->regs));
 		event_exception(vp, EXC_GP, true, 0);
 		break;
+	case EXIT_UNHANDLED: /* nobody decided */
 	case EXIT_STOP:
 		partition_stop(
 			vp, exit_reason_name((u32)hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC));

@@ -46,10 +46,9 @@ static const struct emul_mem apic_page = { apic_page_read, apic_page_write };
 static enum exit_action apic_page_access(struct vp *vp, u32 offset)
 {
 	u64 page_gpa = vp->apic.base_msr & APIC_BASE_ADDR;
-	bool handled = true;
-	enum exit_action action = emul_execute(vp, page_gpa + offset, &apic_page, &handled);
+	enum exit_action action = emul_execute(vp, page_gpa + offset, &apic_page);
 
-	if (handled)
+	if (likely(action != EXIT_UNHANDLED))
 		return action;
 	log_guest("vp%u: an instruction on the APIC page at offset 0x%x is not emulated: #UD",
 		  vp->index, offset);

@@ -118,7 +118,6 @@ static enum exit_action unexpected(struct vp *vp, const struct exit_info *x)
 static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 {
 	bool in_region = is_in_region(vp->partition, x->gpa);
-	bool handled = false;
 	enum exit_action action;
 
 	if (!(x->qual & EPT_QUAL_WRITE))
@@ -126,8 +125,8 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 	if (!in_region)
 		COUNT(vp, APIC_WINDOW);
 	if (is_instruction_access(x->qual)) {
-		action = emul_execute(vp, x->gpa, &ones_mem, &handled);
-		if (handled) {
+		action = emul_execute(vp, x->gpa, &ones_mem);
+		if (action != EXIT_UNHANDLED) {
 			TRACE(vp, REGION_WRITE, true, x->gpa, 0);
 			if (in_region)
 				COUNT(vp, REGION_WRITE_DROPPED);
@@ -145,12 +144,11 @@ static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x
 {
 	const struct emul_mem *mem = emulated_at(vp->partition, x->gpa, 1);
 	enum exit_action action;
-	bool handled = false;
 
 	if (!is_instruction_access(x->qual))
 		return stop_with_report(vp, x, "page table or event delivery in an emulated page");
-	action = emul_execute(vp, x->gpa, mem, &handled);
-	if (handled)
+	action = emul_execute(vp, x->gpa, mem);
+	if (action != EXIT_UNHANDLED)
 		return action;
 	log_guest("an instruction on the emulated page at 0x%llx is not emulated: #UD, rip 0x%llx",
 		  x->gpa, hw_vmread(VMCS_GUEST_RIP));

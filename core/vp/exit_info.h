@@ -18,6 +18,7 @@ enum exit_action {
 	EXIT_MSR_FAULT,    /* RDMSR or WRMSR that did not happen: #GP(0) */
 	EXIT_ITERATION,    /* one of several of a repeated string instruction: RIP stays, RF, TF */
 	EXIT_STOP,         /* stop the partition with a report */
+	EXIT_UNHANDLED,    /* not done, nothing changed: who asked decides. Never the last word */
 };
 
 /* Fields that the dispatcher snapshots for a row. */
