@@ -9,7 +9,7 @@
 #include "arch/x86/defs/seg.h"
 #include "arch/x86/defs/start64.inc"
 #include "arch/x86/layout.h"
-#include "boot/mb2_abi.h"
+#include "boot/load/mb2_abi.h"
 
 #define PA(sym)		((sym) - KENSHO_BASE)
 #define PML4_SLOT(va)	(((va) >> 39) & 511)
@@ -29,7 +29,7 @@
 /*
  * _start - entry point of the image.
  *
- *   in        eax = MB2_LOADER_MAGIC, ebx = physical address of the multiboot2 information
+ *   in        eax = MB2H_BOOT_MAGIC, ebx = physical address of the multiboot2 information
  *   out       calls boot_main(ebx) in 64-bit mode on the main stack of the boot CPU
  *   refuses   readable on COM1 and the screen: other boot protocols, no 64-bit mode, no NX
  *   tables    early: the first 4 GiB at PHYSMAP_BASE and (for the switch only) at 0, the first
@@ -43,7 +43,7 @@ _start:
 	mov	$PA(boot_stacks + MAIN_STACK_TOP), %esp
 	mov	%ebx, %ebp
 	mov	$PA(.Lno_mb2), %esi
-	cmp	$MB2_LOADER_MAGIC, %eax
+	cmp	$MB2H_BOOT_MAGIC, %eax
 	jne	refuse
 
 	mov	$PA(.Lno_long), %esi

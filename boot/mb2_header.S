@@ -3,29 +3,29 @@
  * Multiboot2 header: what we ask of the boot loader. Must lie in the first 32 KiB of the file.
  * Spec: Multiboot2 Specification 2.0, "OS image format".
  */
-#include "boot/mb2_abi.h"
+#include "boot/load/mb2_abi.h"
 
 	.section .multiboot2, "a", @progbits
 	.balign	8
 header:
-	.long	MB2_HEADER_MAGIC
-	.long	MB2_ARCH_I386
+	.long	MB2H_MAGIC
+	.long	MB2H_ARCH_I386
 	.long	header_end - header
-	.long	-(MB2_HEADER_MAGIC + MB2_ARCH_I386 + (header_end - header)) & 0xffffffff
+	.long	-(MB2H_MAGIC + MB2H_ARCH_I386 + (header_end - header)) & 0xffffffff
 
 	/* Without a memory map there is nothing to do; everything else may be absent. */
 	.balign	8
-	.short	MB2_HEADER_TAG_INFORMATION
+	.short	MB2H_REQUEST
 	.short	0
 	.long	12
-	.long	MB2_TAG_MMAP
+	.long	MB2I_MMAP
 
 	/* Text mode: flag bit 1 says we can use it, bit 0 clear: we can do without. */
 	.balign	8
-	.short	MB2_HEADER_TAG_CONSOLE
-	.short	MB2_HEADER_OPTIONAL
+	.short	MB2H_CONSOLE
+	.short	MB2H_OPTIONAL
 	.long	12
-	.long	MB2_CONSOLE_EGA_TEXT
+	.long	MB2H_CONSOLE_TEXT
 
 	/*
 	 * A framebuffer of any size and depth. Without this tag GRUB has no screen for us on UEFI,
@@ -33,20 +33,20 @@ header:
 	 * user sets behind that command is what counts.
 	 */
 	.balign	8
-	.short	MB2_HEADER_TAG_FRAMEBUFFER
-	.short	MB2_HEADER_OPTIONAL
+	.short	MB2H_FRAMEBUFFER
+	.short	MB2H_OPTIONAL
 	.long	20
 	.long	0			/* width, height, depth */
 	.long	0
 	.long	0
 
 	.balign	8
-	.short	MB2_HEADER_TAG_MODULE_ALIGN
+	.short	MB2H_MODULE_ALIGN
 	.short	0
 	.long	8
 
 	.balign	8
-	.short	MB2_HEADER_TAG_END
+	.short	MB2H_END
 	.short	0
 	.long	8
 header_end:

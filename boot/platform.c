@@ -16,13 +16,11 @@
 #include "drivers/pmtimer.h"
 #include "drivers/rtc.h"
 
-#define BDA_EBDA_SEGMENT 0x40e  /* BIOS data area: real-mode segment of the EBDA */
-#define EBDA_SEGMENT_MIN 0x8000 /* below: firmware without an EBDA */
-#define BIOS_AREA        0xe0000
-#define BIOS_AREA_BYTES  0x20000
-#define RSDP_ALIGN       16
-#define RSDP_REVISION    15
-#define RSDP_V1_LEN      20u /* revision 0 ends here */
+#define BIOS_AREA       0xe0000
+#define BIOS_AREA_BYTES 0x20000
+#define RSDP_ALIGN      16
+#define RSDP_REVISION   15
+#define RSDP_V1_LEN     20u /* revision 0 ends here */
 
 /* Tables are read through the early mapping of the first 4 GiB, where firmware puts them. */
 static const void *acpi_map(void *ctx, u64 pa, u64 len)
@@ -46,12 +44,9 @@ static u64 search_rsdp(const struct boot_info *bi, u64 start, u64 bytes)
 /* On a BIOS machine: ACPI "Finding the RSDP on IA-PC Systems". 0: not there. */
 static u64 search_low_memory(const struct boot_info *bi)
 {
-	u16 ebda_segment;
-	u64 pa = 0;
+	u64 ebda = bios_ebda(hw_phys_to_virt(hpa(0)));
+	u64 pa = ebda != 0 ? search_rsdp(bi, ebda, KIB(1)) : 0;
 
-	memcpy(&ebda_segment, hw_phys_to_virt(hpa(BDA_EBDA_SEGMENT)), sizeof(ebda_segment));
-	if (ebda_segment >= EBDA_SEGMENT_MIN)
-		pa = search_rsdp(bi, (u64)ebda_segment << 4, KIB(1));
 	return pa != 0 ? pa : search_rsdp(bi, BIOS_AREA, BIOS_AREA_BYTES);
 }
 

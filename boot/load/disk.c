@@ -53,13 +53,18 @@ static u32 find_pnp(const u8 *low)
 	return 0;
 }
 
-void bios_read(const u8 *low, struct bios_info *out)
+u64 bios_ebda(const u8 *low)
 {
 	u64 ebda = (u64)get_u16(&low[BDA_EBDA_SEGMENT]) << 4;
 
+	return ebda >= EBDA_MIN && ebda < CONVENTIONAL_MAX ? ebda : 0;
+}
+
+void bios_read(const u8 *low, struct bios_info *out)
+{
 	*out = (struct bios_info){
 		.conventional_kib = get_u16(&low[BDA_CONVENTIONAL]),
-		.ebda = ebda >= EBDA_MIN && ebda < CONVENTIONAL_MAX ? ebda : 0,
+		.ebda = bios_ebda(low),
 		.int12 = get_u32(&low[INT12]),
 		.int15 = get_u32(&low[INT15]),
 		.pnp = find_pnp(low),

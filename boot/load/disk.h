@@ -29,6 +29,9 @@ struct disk_input {
 	u16 com1; /* where the stub speaks besides the screen, 0: nowhere */
 };
 
+/* bios_ebda() - the extended BIOS data area that the first MiB at @low names; 0: none. */
+u64 bios_ebda(const u8 *low);
+
 /**
  * bios_read() - @low: the first MiB of memory.
  *

@@ -4,25 +4,11 @@
  * against the tag, every tag against the whole.
  */
 #include "boot/load/boot_info.h"
+#include "boot/load/mb2_abi.h"
 #include "core/lib/bits.h"
 #include "core/lib/bytes.h"
 
 /* Multiboot2 specification, "Boot information format". */
-#define MB2_TAG_END        0u
-#define MB2_TAG_CMDLINE    1u
-#define MB2_TAG_LOADER     2u
-#define MB2_TAG_MODULE     3u
-#define MB2_TAG_MEMINFO    4u
-#define MB2_TAG_MMAP       6u
-#define MB2_TAG_FB         8u
-#define MB2_TAG_EFI32      11u
-#define MB2_TAG_EFI64      12u
-#define MB2_TAG_ACPI_OLD   14u
-#define MB2_TAG_ACPI_NEW   15u
-#define MB2_TAG_EFI_MMAP   17u
-#define MB2_TAG_EFI_BS     18u
-#define MB2_TAG_EFI32_IH   19u
-#define MB2_TAG_EFI64_IH   20u
 #define MB2_TAG_HEADER_LEN 8u
 #define MB2_MMAP_ENTRY_MIN 24u
 /* SPEC-GAP: the text has one reserved byte before the colours, GRUB and its header two. */
@@ -214,13 +200,13 @@ static err_t efi_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 {
 	w->bi->efi.present = true;
 	switch (get_u32(tag)) {
-	case MB2_TAG_EFI32:
+	case MB2I_EFI32:
 		return efi_table_tag(w, tag, len, false);
-	case MB2_TAG_EFI64:
+	case MB2I_EFI64:
 		return efi_table_tag(w, tag, len, true);
-	case MB2_TAG_EFI_MMAP:
+	case MB2I_EFI_MMAP:
 		return efi_mmap_tag(w, tag, len);
-	case MB2_TAG_EFI_BS:
+	case MB2I_EFI_BS:
 		w->bi->efi.boot_services = true;
 		return ERR_NONE;
 	default: /* image handles: for callers of boot services */
@@ -282,32 +268,32 @@ static err_t framebuffer_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 static err_t one_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 {
 	switch (get_u32(tag)) {
-	case MB2_TAG_CMDLINE:
+	case MB2I_CMDLINE:
 		return cmdline_tag(w, tag, len);
-	case MB2_TAG_LOADER:
+	case MB2I_LOADER:
 		return loader_tag(w, tag, len);
-	case MB2_TAG_MODULE:
+	case MB2I_MODULE:
 		return module_tag(w, tag, len);
-	case MB2_TAG_MEMINFO:
+	case MB2I_MEMINFO:
 		return meminfo_tag(w, tag, len);
-	case MB2_TAG_MMAP:
+	case MB2I_MMAP:
 		return mmap_tag(w, tag, len);
-	case MB2_TAG_FB:
+	case MB2I_FRAMEBUFFER:
 		return framebuffer_tag(w, tag, len);
-	case MB2_TAG_EFI32:
-	case MB2_TAG_EFI64:
-	case MB2_TAG_EFI_MMAP:
-	case MB2_TAG_EFI_BS:
-	case MB2_TAG_EFI32_IH:
-	case MB2_TAG_EFI64_IH:
+	case MB2I_EFI32:
+	case MB2I_EFI64:
+	case MB2I_EFI_MMAP:
+	case MB2I_EFI_BS:
+	case MB2I_EFI32_IH:
+	case MB2I_EFI64_IH:
 		return efi_tag(w, tag, len);
 	case BOOT_TAG_BOOTDEV:
 		return passed_tag(w, 0, tag, len);
 	case BOOT_TAG_APM:
 		return passed_tag(w, 1, tag, len);
-	case MB2_TAG_ACPI_OLD:
+	case MB2I_ACPI_OLD:
 		return acpi_tag(w, tag, len, false);
-	case MB2_TAG_ACPI_NEW:
+	case MB2I_ACPI_NEW:
 		return acpi_tag(w, tag, len, true);
 	default:
 		return ERR_NONE; /* the specification allows any number of others */
@@ -379,7 +365,7 @@ static err_t walk(struct mb2_walk *w, const u8 *data, u64 total)
 			return fail(w, ERR_INVAL, "multiboot2: a tag is shorter than its header");
 		if (!range_fits(at, len, total))
 			return fail(w, ERR_INVAL, "multiboot2: a tag passes the end");
-		if (get_u32(data + at) == MB2_TAG_END)
+		if (get_u32(data + at) == MB2I_END)
 			return memory_finish(w);
 		TRY(one_tag(w, data + at, len));
 		at += ALIGN_UP((u64)len, 8);
@@ -396,7 +382,7 @@ static void find_framebuffer(struct mb2_walk *w, const u8 *data, u64 total)
 
 		if (len < MB2_TAG_HEADER_LEN || !range_fits(at, len, total))
 			return;
-		if (get_u32(data + at) == MB2_TAG_FB &&
+		if (get_u32(data + at) == MB2I_FRAMEBUFFER &&
 		    framebuffer_tag(w, data + at, len) == ERR_NONE)
 			return;
 		at += ALIGN_UP((u64)len, 8);

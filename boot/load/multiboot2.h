@@ -1,66 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Multiboot 2 images: header tags, and the tags of the information that their guests get.
- * Spec: Multiboot2 Specification 2.0, "OS image format", "Boot information format".
- */
+/* Multiboot 2 images: what their header asks for, and the information that their guests get. */
 #pragma once
 
 #include "boot/load/elf.h"
 #include "boot/load/flat.h"
-
-#define MB2H_SEARCH_LEN 32768u
-#define MB2H_MAGIC      0xe85250d6u
-#define MB2H_ARCH_I386  0u
-#define MB2H_LEN        16u /* magic, architecture, header_length, checksum */
-#define MB2H_OPTIONAL   1u  /* flag of a tag: may be ignored */
-#define MB2H_BOOT_MAGIC 0x36d76289u
-
-enum mb2h_tag {
-	MB2H_END,
-	MB2H_REQUEST,
-	MB2H_ADDRESS,
-	MB2H_ENTRY,
-	MB2H_CONSOLE,
-	MB2H_FRAMEBUFFER,
-	MB2H_MODULE_ALIGN,
-	MB2H_EFI_BS,
-	MB2H_EFI32_ENTRY,
-	MB2H_EFI64_ENTRY,
-	MB2H_RELOCATABLE,
-	MB2H_TAGS
-};
-
-#define MB2H_CONSOLE_REQUIRED BIT32(0)
-#define MB2H_CONSOLE_TEXT     BIT32(1)
-
-enum mb2h_preference { MB2H_PREFER_NONE, MB2H_PREFER_LOW, MB2H_PREFER_HIGH };
-
-/* Tags of the boot information. */
-enum mb2i_tag {
-	MB2I_END,
-	MB2I_CMDLINE,
-	MB2I_LOADER,
-	MB2I_MODULE,
-	MB2I_MEMINFO,
-	MB2I_BOOTDEV,
-	MB2I_MMAP,
-	MB2I_VBE,
-	MB2I_FRAMEBUFFER,
-	MB2I_ELF,
-	MB2I_APM,
-	MB2I_EFI32,
-	MB2I_EFI64,
-	MB2I_SMBIOS,
-	MB2I_ACPI_OLD,
-	MB2I_ACPI_NEW,
-	MB2I_NETWORK,
-	MB2I_EFI_MMAP,
-	MB2I_EFI_BS,
-	MB2I_EFI32_IH,
-	MB2I_EFI64_IH,
-	MB2I_LOAD_BASE,
-	MB2I_TAGS
-};
+#include "boot/load/mb2_abi.h"
 
 /* A header, understood. */
 struct mb2_request {
