@@ -62,7 +62,7 @@ void load_set_entry(struct vp *vp, const struct load_plan *plan)
 		hw_vmwrite(VMCS_GUEST_CR4, CR4_VMXE | CR4_PAE);
 		hw_vmwrite(VMCS_CR4_READ_SHADOW, CR4_PAE);
 		hw_vmwrite(VMCS_GUEST_EFER, EFER_LME | EFER_LMA);
-		ctx_set_bits(vp->ctx, CTX_ENTRY, ENTRY_CTL_IA32E_GUEST, true);
+		ctx_set_long_mode(true);
 	}
 	hw_vmwrite(VMCS_GUEST_RIP, plan->rip);
 	hw_vmwrite(VMCS_GUEST_RSP, plan->rsp);

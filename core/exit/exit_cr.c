@@ -25,34 +25,34 @@ static bool load_pdptes(struct vp *vp)
 	return true;
 }
 
-static void set_long_mode(struct vp *vp, bool on)
+static void set_long_mode(bool on)
 {
 	u64 efer = hw_vmread(VMCS_GUEST_EFER);
 
-	ctx_set_bits(vp->ctx, CTX_ENTRY, ENTRY_CTL_IA32E_GUEST, on);
+	ctx_set_long_mode(on);
 	hw_vmwrite(VMCS_GUEST_EFER, on ? efer | EFER_LMA : efer & ~EFER_LMA);
 }
 
 /* CR0.PG turns on. SDM "MOV - Move to/from Control Registers", "Initializing IA-32e Mode". */
-static bool paging_on(struct vp *vp)
+static bool paging_on(void)
 {
 	if (!(hw_vmread(VMCS_GUEST_EFER) & EFER_LME))
 		return true;
 	if (!(hw_vmread(VMCS_GUEST_CR4) & CR4_PAE) || (hw_vmread(VMCS_GUEST_CS_AR) & AR_L) ||
 	    (hw_vmread(VMCS_GUEST_TR_AR) & AR_TYPE) == AR_TYPE_TSS16_BUSY)
 		return false;
-	set_long_mode(vp, true);
+	set_long_mode(true);
 	return true;
 }
 
-static bool paging_off(struct vp *vp)
+static bool paging_off(void)
 {
 	if (hw_vmread(VMCS_GUEST_CR4) & CR4_PCIDE)
 		return false;
 	if (hw_vmread(VMCS_GUEST_EFER) & EFER_LMA) {
 		if (hw_vmread(VMCS_GUEST_CS_AR) & AR_L)
 			return false;
-		set_long_mode(vp, false);
+		set_long_mode(false);
 	}
 	return true;
 }
@@ -72,9 +72,9 @@ static enum exit_action cr0_write(struct vp *vp, u64 val)
 	if ((val >> 32) || ((val & CR0_PG) && !(val & CR0_PE)) ||
 	    ((val & CR0_NW) && !(val & CR0_CD)))
 		return vp_fault_gp0(vp);
-	if ((val & ~old & CR0_PG) && !paging_on(vp))
+	if ((val & ~old & CR0_PG) && !paging_on())
 		return vp_fault_gp0(vp);
-	if ((old & ~val & CR0_PG) && !paging_off(vp))
+	if ((old & ~val & CR0_PG) && !paging_off())
 		return vp_fault_gp0(vp);
 	if (loads_pdptes(old, val) && !load_pdptes(vp))
 		return vp_fault_gp0(vp);

@@ -16,7 +16,6 @@ static const enum vmcs_field word_fields[CTX_WORDS] = {
 	[CTX_PROC] = VMCS_PROC_BASED_CTLS,
 	[CTX_PROC2] = VMCS_PROC_BASED_CTLS2,
 	[CTX_EXIT] = VMCS_VM_EXIT_CTLS,
-	[CTX_ENTRY] = VMCS_VM_ENTRY_CTLS,
 	[CTX_EXCEPTIONS] = VMCS_EXCEPTION_BITMAP,
 	[CTX_TPR_THRESHOLD] = VMCS_TPR_THRESHOLD,
 };
@@ -44,8 +43,8 @@ static const struct {
 static void fill_words(struct vcpu_ctx *ctx, const struct vp_ctls *ctls, bool tpr_shadow)
 {
 	const u32 words[CTX_WORDS] = {
-		[CTX_PIN] = ctls->pin,   [CTX_PROC] = ctls->proc,   [CTX_PROC2] = ctls->proc2,
-		[CTX_EXIT] = ctls->exit, [CTX_ENTRY] = ctls->entry, [CTX_EXCEPTIONS] = EXCEPTIONS,
+		[CTX_PIN] = ctls->pin,   [CTX_PROC] = ctls->proc,       [CTX_PROC2] = ctls->proc2,
+		[CTX_EXIT] = ctls->exit, [CTX_EXCEPTIONS] = EXCEPTIONS,
 	};
 
 	for (u32 i = 0; i < CTX_WORDS; i++) {
@@ -69,6 +68,7 @@ void ctx_fill(struct vp *vp, const struct vp_ctls *ctls)
 	ctx->io_bitmap = p->io_bitmap;
 	fill_words(ctx, ctls, m->tpr_shadow);
 	hw_vmwrite(VMCS_CR4_GUEST_HOST_MASK, ~p->machine.cr4_allowed);
+	hw_vmwrite(VMCS_VM_ENTRY_CTLS, ctls->entry);
 	hw_vmwrite(VMCS_VPID, ctx->vpid);
 	hw_vmwrite(VMCS_EPTP, ctx->eptp);
 	hw_vmwrite(VMCS_IO_BITMAP_A, hw_virt_to_phys(ctx->io_bitmap).v);
@@ -110,6 +110,13 @@ void ctx_init_windows(struct vcpu_ctx *ctx, u32 with)
 {
 	ctx->window_open = PROC_INTERRUPT_WINDOW_EXITING | with;
 	ctx->windows_keep = ~(ctx->window_open | PROC_NMI_WINDOW_EXITING);
+}
+
+void ctx_set_long_mode(bool on)
+{
+	u64 entry = hw_vmread(VMCS_VM_ENTRY_CTLS) & ~(u64)ENTRY_CTL_IA32E_GUEST;
+
+	hw_vmwrite(VMCS_VM_ENTRY_CTLS, entry | (on ? ENTRY_CTL_IA32E_GUEST : 0));
 }
 
 void ctx_set_exits(struct vp *vp, const struct exit_table *table)

@@ -23,7 +23,6 @@ enum ctx_word {
 	CTX_PROC,
 	CTX_PROC2,
 	CTX_EXIT,
-	CTX_ENTRY,
 	CTX_EXCEPTIONS, /* exception bitmap */
 	CTX_TPR_THRESHOLD,
 	CTX_WORDS
@@ -73,6 +72,13 @@ void ctx_switch(struct vp *vp, struct vcpu_ctx *to);
 /* ctx_release() - VMCLEAR of a context that is not current: its VMCS is plain memory then, and must
  * be filled anew before it runs again. */
 void ctx_release(struct vp *vp, struct vcpu_ctx *ctx);
+
+/*
+ * ctx_set_long_mode() - the VM-entry control "IA-32e mode guest" of the current context. No word of
+ * ours: the guest enters and leaves long mode without an exit, and the CPU stores EFER.LMA in the
+ * control itself at each exit (SDM Vol. 3C "Saving Control Registers, Debug Registers, and MSRs").
+ */
+void ctx_set_long_mode(bool on);
 
 /* ctx_set_slow() - the VMWRITE of ctx_set(). */
 void ctx_set_slow(struct vcpu_ctx *ctx, enum ctx_word word, u32 val);

@@ -81,7 +81,7 @@ void vp_reset(struct vp *vp, bool init)
 		hw_vmwrite(reset_state[i].field, reset_state[i].value);
 	hw_vmwrite(VMCS_GUEST_CR0, CR0_ET | CR0_NE);
 	hw_vmwrite(VMCS_CR0_READ_SHADOW, CR0_ET | cr0_cache);
-	ctx_set_bits(vp->ctx, CTX_ENTRY, ENTRY_CTL_IA32E_GUEST, false);
+	ctx_set_long_mode(false);
 
 	vp->regs = (struct gpr_regs){ 0 };
 	cpuid_query(vp, 1, 0, &id);

@@ -82,14 +82,27 @@ static void test_each_keeps_its_controls(void)
 	ctx_switch(vp, &vp->guest_ctx);
 	EXPECT_EQ(0x120, fake.vmcs[VMCS_PROC_BASED_CTLS]);
 	EXPECT_EQ(BIT64(EXC_DB) | BIT64(EXC_AC), fake.vmcs[VMCS_EXCEPTION_BITMAP]);
-	for (u32 i = 0; i < CTX_WORDS; i++) /* "as last written" is the truth */
-		EXPECT_EQ(vp->ctx->word[i], hw_vmread(i == CTX_PIN          ? VMCS_PIN_BASED_CTLS
-						      : i == CTX_PROC       ? VMCS_PROC_BASED_CTLS
-						      : i == CTX_PROC2      ? VMCS_PROC_BASED_CTLS2
-						      : i == CTX_EXIT       ? VMCS_VM_EXIT_CTLS
-						      : i == CTX_ENTRY      ? VMCS_VM_ENTRY_CTLS
-						      : i == CTX_EXCEPTIONS ? VMCS_EXCEPTION_BITMAP
-									    : VMCS_TPR_THRESHOLD));
+	for (u32 i = 0; i < CTX_WORDS; i++) { /* "as last written" is the truth */
+		static const enum vmcs_field field[CTX_WORDS] = {
+			VMCS_PIN_BASED_CTLS, VMCS_PROC_BASED_CTLS,  VMCS_PROC_BASED_CTLS2,
+			VMCS_VM_EXIT_CTLS,   VMCS_EXCEPTION_BITMAP, VMCS_TPR_THRESHOLD,
+		};
+
+		EXPECT_EQ(vp->ctx->word[i], fake.vmcs[field[i]]);
+	}
+}
+
+/* The guest has entered long mode without an exit: the CPU has set the control. */
+static void test_long_mode_is_the_cpus_to_change(void)
+{
+	init();
+	ctx_set_long_mode(false);
+	EXPECT_EQ(0, fake.vmcs[VMCS_VM_ENTRY_CTLS]);
+	fake.vmcs[VMCS_VM_ENTRY_CTLS] |= ENTRY_CTL_IA32E_GUEST;
+	ctx_set_long_mode(false);
+	EXPECT_EQ(0, fake.vmcs[VMCS_VM_ENTRY_CTLS]);
+	ctx_set_long_mode(true);
+	EXPECT_EQ(ENTRY_CTL_IA32E_GUEST, fake.vmcs[VMCS_VM_ENTRY_CTLS]);
 }
 
 static void test_no_vmwrite_without_a_change(void)
@@ -202,8 +215,8 @@ static void test_the_stand_in_for_if_is_taken_back(void)
 	EXPECT_EQ(2, fake.vmcs[VMCS_GUEST_RFLAGS]);
 }
 
-TEST_MAIN(TEST(test_each_keeps_its_controls), TEST(test_no_vmwrite_without_a_change),
-	  TEST(test_a_pending_event_stays_with_its_context),
+TEST_MAIN(TEST(test_long_mode_is_the_cpus_to_change), TEST(test_each_keeps_its_controls),
+	  TEST(test_no_vmwrite_without_a_change), TEST(test_a_pending_event_stays_with_its_context),
 	  TEST(test_an_nmi_belongs_to_no_context), TEST(test_each_has_its_launch_state),
 	  TEST(test_the_deadline_is_armed_again), TEST(test_each_has_its_exit_rows),
 	  TEST(test_the_stand_in_for_if_is_taken_back))
