@@ -55,6 +55,10 @@ static bool settle(struct ap *ap, enum ap_state state)
 
 static NORETURN void end_late(const struct ap *ap)
 {
+	/* Cause (left-out): the processor does not start, or much too slowly (an overloaded outer
+	 * hypervisor).
+	 * Remedy: give the outer machine fewer virtual CPUs than the host has; update the
+	 * firmware. */
 	log_warn("cpu %u: answers after it was left out: it halts", ap->pc.apic_id);
 	hw_halt();
 }
@@ -81,6 +85,8 @@ static NORETURN void ap_main(struct percpu *pc)
 	smp_arrived(pc);
 	test_point(TEST_AP_STEP, &(u32){ 1 });
 	answer_tsc(ap);
+	/* Cause (left-out): the firmware has switched it off on this processor.
+	 * Remedy: update the firmware. */
 	if (lapic_init() != ERR_NONE)
 		ap->left_out = "its local APIC is disabled";
 	else
@@ -155,6 +161,10 @@ static const char *bring_up(struct ap *ap, s64 *offset, u64 *error)
 {
 	if (smp_start_cpu(&ap->pc, ap_main, ap->tsc_hz) != ERR_NONE) {
 		(void)settle(ap, AP_GIVEN_UP);
+		/* Cause (left-out): the processor does not start, or much too slowly (an overloaded
+		 * outer hypervisor).
+		 * Remedy: give the outer machine fewer virtual CPUs than the host has; update
+		 * the firmware. */
 		return "does not answer INIT-SIPI-SIPI";
 	}
 	if (!measure_tsc(ap, offset, error))
@@ -173,6 +183,8 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 
 	ap = create_ap(apic_id, p->vp_count);
 	if (!ap) {
+		/* Cause (left-out): Kensho's region is full.
+		 * Remedy: please report it with the machine report; `maxcpus=N`. */
 		log_warn("cpu %u: no memory for it: it is left out", apic_id);
 		return;
 	}
@@ -180,6 +192,8 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 	ap->tsc_hz = b->tsc.tsc_hz;
 	left_out = bring_up(ap, &offset, &error);
 	if (left_out) {
+		/* Cause (left-out): one of the next rows says why; the guest runs on the others.
+		 * Remedy: see that row. */
 		log_warn("cpu %u: %s: it is left out", apic_id, left_out);
 		partition_drop_last_vp(p);
 		return;
@@ -204,14 +218,23 @@ const char *boot_cpu_refusal(const struct boot_state *b, const struct partition 
 {
 	u64 page;
 
+	/* Cause (left-out): hyper-threading or cores are off in the firmware set-up.
+	 * Remedy: switch them on, if the guest shall have them. */
 	if (!cpu->enabled)
 		return "the firmware has disabled it";
+	/* Cause (left-out): the limit of the option, or 64 processors.
+	 * Remedy: a larger `maxcpus=`. */
 	if (have >= b->options.maxcpus)
 		return "maxcpus= allows no more";
 	if (have >= VP_MAX)
 		return "Kensho supports no more";
+	/* Cause (left-out): APIC ID of 255 or more.
+	 * Remedy: "x2APIC" on in the firmware set-up. */
 	if (!lapic_reaches(cpu->apic_id))
 		return "xAPIC mode cannot address it (switch the firmware to x2APIC)";
+	/* Cause (left-out): the firmware leaves no RAM below 1 MiB.
+	 * Remedy: update the firmware; boot by BIOS (CSM) instead of UEFI or the other way
+	 * round. */
 	if (!boot_find_low_page(p, &page))
 		return "there is no page below 1 MiB to start it";
 	return NULL;
@@ -227,6 +250,9 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 		return;
 	tables = page_alloc_n(SMP_PAGES, 1);
 	if (!tables || !boot_find_low_page(p, &page)) {
+		/* Cause (left-out): the firmware leaves no RAM below 1 MiB.
+		 * Remedy: update the firmware; boot by BIOS (CSM) instead of UEFI or the other
+		 * way round. */
 		log_warn("no page below 1 MiB to start other CPUs: the guest gets one");
 		return;
 	}
@@ -237,6 +263,8 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 
 		if (cpu->apic_id == own)
 			continue;
+		/* Cause (left-out): one of the next rows says why; the guest runs on the others.
+		 * Remedy: see that row. */
 		if (why != NULL)
 			log_warn("cpu %u: %s: it is left out", cpu->apic_id, why);
 		else

@@ -159,12 +159,18 @@ print_char:
 	ret
 
 no_disk:
+	/* Cause (disk): no disk, or one that only a driver knows (NVMe without a BIOS driver).
+	 * Remedy: look for the disk in the firmware set-up. */
 	.asciz	"guest=disk0: the BIOS of this machine knows no hard disk; attach one, or give a \"module2 /path/kernel\" line instead\r\n"
 read_failed:
+	/* Cause (disk): the disk fails.
+	 * Remedy: another disk. */
 	.asciz	"guest=disk0: the BIOS cannot read the first sector of disk 80h (INT 13h status "
 read_remedy:
 	.asciz	"h); check the disk and its cable, or put another first in the firmware set-up\r\n"
 no_signature:
+	/* Cause (disk): the first disk is empty, or a data disk.
+	 * Remedy: change the order of the disks. */
 	.asciz	"guest=disk0: the first sector of disk 80h does not end with 55 AA, so nothing boots from it; put the right disk first in the firmware set-up\r\n"
 
 /*

@@ -65,6 +65,8 @@ static void plan_disk(const struct boot_state *b)
 	};
 
 	if (b->info.module_count != 0) {
+		/* Cause (disk): two guests are named.
+		 * Remedy: remove one of them. */
 		boot_refuse("guest=disk0: the guest comes from the disk, but GRUB loaded %u "
 			    "modules; remove the module2 lines or the option",
 			    b->info.module_count);
@@ -90,6 +92,8 @@ static void find_images(const struct boot_info *bi)
 			.len = bi->module[i].len,
 			.cmdline = bi->module[i].string,
 		};
+		/* Cause (loader): more `module2` lines than Kensho takes.
+		 * Remedy: load fewer. */
 		if (e820_busy_add(&busy, bi->module[i].start.v, bi->module[i].len) != ERR_NONE)
 			fatal("too many modules: load fewer");
 	}

@@ -72,12 +72,19 @@ static u64 find_rsdp(struct boot_info *bi)
 
 void boot_acpi(struct boot_state *b)
 {
+	/* Cause (loader): the firmware's ACPI tables are missing or damaged; the boot goes on with
+	 * one CPU.
+	 * Remedy: update the firmware; GRUB 2.06 or later finds the tables under UEFI, too. */
 	const char *why = "the boot loader passed no RSDP";
 	struct acpi_info *a = &b->acpi;
 
 	b->rsdp_pa = find_rsdp(&b->info);
 	if (!b->info.has_rsdp ||
 	    acpi_parse(b->info.rsdp, b->info.rsdp_len, acpi_map, NULL, a, &why) != ERR_NONE) {
+		/* Cause (loader): the firmware's ACPI tables are missing or damaged; the boot goes
+		 * on with one CPU.
+		 * Remedy: update the firmware; GRUB 2.06 or later finds the tables under UEFI,
+		 * too. */
 		log_warn("acpi: %s; going on with one CPU and legacy timers", why);
 		*a = (struct acpi_info){ .reset_space = 0xff, .s3_slp_typ = -1, .s5_slp_typ = -1 };
 		return;
@@ -124,8 +131,12 @@ static void decide_tsc(struct boot_state *b)
 
 	s.measured_hz = measure_tsc(&b->acpi, &s.measured_by);
 	b->tsc_sources = s;
+	/* Cause (cpu): a machine without any legacy timer.
+	 * Remedy: look in the firmware set-up for HPET or "8254 clock gating" and change it. */
 	if (tsc_decide(&s, &b->tsc) != ERR_NONE)
 		fatal("no TSC frequency: CPUID has none and no PM timer, HPET or PIT counts");
+	/* Cause (cpu): no PM timer, HPET or PIT ticks; the boot goes on with CPUID's number.
+	 * Remedy: none needed; if the guest's clock is wrong, please report. */
 	if (s.measured_hz == 0)
 		log_warn("TSC: no timer counts to check the %llu kHz of CPUID against",
 			 s.cpuid_hz / 1000);
@@ -146,6 +157,8 @@ static void read_clock(struct boot_state *b)
 	if (rtc_read(&raw) != ERR_NONE ||
 	    rtc_decode(raw.reg, raw.century, raw.status_b, &t) != ERR_NONE ||
 	    rtc_to_unix(&t, &b->wall_s) != ERR_NONE) {
+		/* Cause (cpu): the machine's battery-backed clock is not set.
+		 * Remedy: set it in the firmware set-up; the battery may be empty. */
 		log_warn("clock: the RTC makes no sense; wall clock starts at 1970");
 		b->wall_tsc = rdtsc();
 		return;
@@ -158,6 +171,8 @@ static void read_clock(struct boot_state *b)
 void boot_platform(struct boot_state *b)
 {
 	reboot_init(b->acpi.reset_space, b->acpi.reset_addr, b->acpi.reset_value);
+	/* Cause (cpu): an old firmware's "local APIC" or "MPS" setting.
+	 * Remedy: switch it on. */
 	if (lapic_init() != ERR_NONE)
 		fatal("the local APIC is disabled. Enable it in the firmware set-up.");
 	log_info("lapic: ID %u, %s mode", this_cpu()->apic_id,

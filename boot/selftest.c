@@ -58,6 +58,9 @@ static const char *check_lapic_id(struct selftest *s)
 
 	add("id", this_cpu()->apic_id);
 	report_field(&boot_report, "version", "0x%x", version);
+	/* Cause (selftest): the local APIC, or an outer hypervisor's, answers something else than
+	 * it should.
+	 * Remedy: send the report; update the firmware or the outer hypervisor. */
 	if ((this_cpu()->apic_id & 0xff) != initial)
 		return "the APIC ID is not the one of CPUID";
 	if (FIELD_GET(APIC_VERSION_VERSION, version) < 0x10 ||
@@ -79,6 +82,8 @@ static const char *send_self(struct selftest *s)
 
 	lapic_send(this_cpu()->apic_id, SELF_VECTOR | APIC_ICR_ASSERT);
 	while (!lapic_bit(APIC_IRR, SELF_VECTOR)) {
+		/* Cause (selftest): an interrupt of the APIC's timer is lost, or its end is.
+		 * Remedy: send the report; update the firmware or the outer hypervisor. */
 		if (rdtsc() - start > limit)
 			return "it never arrived";
 	}
@@ -87,6 +92,8 @@ static const char *send_self(struct selftest *s)
 		hw_irq_window();
 	add("arrival_ticks", arrived);
 	add("taken_ticks", rdtsc() - start);
+	/* Cause (selftest): an interrupt of the APIC's timer is lost, or its end is.
+	 * Remedy: send the report; update the firmware or the outer hypervisor. */
 	if (lapic_bit(APIC_IRR, SELF_VECTOR))
 		return "the CPU does not take it";
 	if (lapic_bit(APIC_ISR, SELF_VECTOR))
@@ -116,6 +123,9 @@ static const char *check_tsc_monotonic(struct selftest *s)
 	for (u32 i = 0; i < TSC_READS; i++) {
 		u64 now = rdtsc();
 
+		/* Cause (selftest): the TSCs of the CPUs are not in step (firmware) or not
+		 * monotonic (an outer hypervisor).
+		 * Remedy: send the report; update the firmware or the outer hypervisor. */
 		if (now < last)
 			return "it goes backwards";
 		largest = umax64(largest, now - last);
@@ -141,6 +151,9 @@ static const char *check_tsc_in_step(struct selftest *s)
 		add_of_cpu("offset", s->p->vp[i]->apic_id, offset);
 		add_of_cpu("error", s->p->vp[i]->apic_id, (s64)error);
 		/* The two ways of the exchange need not be equal: twice its half is the bound. */
+		/* Cause (selftest): the TSCs of the CPUs are not in step (firmware) or not
+		 * monotonic (an outer hypervisor).
+		 * Remedy: send the report; update the firmware or the outer hypervisor. */
 		if (off > 2 * error)
 			why = "a CPU's TSC is off the boot CPU's";
 	}
@@ -170,6 +183,9 @@ static const char *check_clocks(struct selftest *s)
 	struct tick_source src = pit_source();
 	const char *why = NULL;
 
+	/* Cause (selftest): two clocks of the machine run at different rates: one of them is wrong,
+	 * or system-management mode takes long.
+	 * Remedy: send the report; update the firmware or the outer hypervisor. */
 	if (!agrees(&src, hz, "by_pit_hz", false))
 		why = "the PIT disagrees with the TSC";
 	outb(PORT_B, port_b);
@@ -183,6 +199,9 @@ static const char *check_clocks(struct selftest *s)
 		u32 config = mmio_read32(regs + HPET_CONFIG);
 
 		src = hpet_source(regs);
+		/* Cause (selftest): two clocks of the machine run at different rates: one of them
+		 * is wrong, or system-management mode takes long.
+		 * Remedy: send the report; update the firmware or the outer hypervisor. */
 		if (!agrees(&src, hz, "by_hpet_hz", true))
 			why = "the HPET disagrees with the TSC";
 		mmio_write32(regs + HPET_CONFIG, config);
@@ -242,6 +261,8 @@ static const char *kick_cpu(struct selftest *s, struct vp *vp)
 		if (ticks == ~0ull) {
 			add("lost_by_cpu", vp->apic_id);
 			add("kick", i);
+			/* Cause (selftest): an NMI between CPUs does not arrive, or late.
+			 * Remedy: send the report; update the firmware or the outer hypervisor. */
 			return "a kick is lost";
 		}
 		late += ticks > hz / LATE_PER_S;
@@ -347,6 +368,9 @@ static NORETURN void refuse(const struct tally *t)
 		  t->failed, t->run, t->first, t->why);
 	report_refuse(&boot_report, why);
 	report_end();
+	/* Cause (selftest): at least one check below failed; Kensho stops.
+	 * Remedy: send the report with your bug; the boot without `selftest` still works, at
+	 * your risk. */
 	fatal("%s. Kensho is not safe on this machine: send the report above", why);
 }
 

@@ -19,6 +19,9 @@
 #include "core/partition.h"
 #include "core/vp/vp.h"
 
+/* Cause (selftest): the EPT does not protect what it must: **do not use this machine**.
+ * Remedy: send the report; update the firmware or the outer hypervisor. */
+
 #define PROBE_BYTES    4096u
 #define PROBE_CODE_AR  (AR_G | AR_DB | AR_P | AR_S | 0xbu) /* flat, 32 bits, accessed */
 #define PROBE_DATA_AR  (AR_G | AR_DB | AR_P | AR_S | 0x3u)
@@ -113,6 +116,8 @@ static bool run(struct selftest *s, const u8 *at, u64 rbx)
 static const char *no_entry(void)
 {
 	add("instruction_error", hw_vmread(VMCS_VM_INSTRUCTION_ERROR));
+	/* Cause (selftest): VMX does not do what its capability registers promise.
+	 * Remedy: send the report; update the firmware or the outer hypervisor. */
 	return "the VM entry fails";
 }
 
@@ -184,6 +189,8 @@ static const char *check_round_trip(struct selftest *s)
 		start = rdtsc() - start;
 		s->reason = (u32)hw_vmread(VMCS_EXIT_REASON);
 		if (!take_foreign_exit(s->reason)) {
+			/* Cause (selftest): VMX does not do what its capability registers promise.
+			 * Remedy: send the report; update the firmware or the outer hypervisor. */
 			if (s->reason != EXIT_REASON_CPUID)
 				return "CPUID does not exit";
 			stats_add(st, start);
@@ -220,6 +227,9 @@ static const char *check_timer(struct selftest *s)
 			return no_entry();
 		if (s->reason != EXIT_REASON_PREEMPTION_TIMER) {
 			add("exit_reason", s->reason);
+			/* Cause (selftest): the VMX-preemption timer's rate is not what
+			 * IA32_VMX_MISC says.
+			 * Remedy: send the report; update the firmware or the outer hypervisor. */
 			return "the timer does not end the guest";
 		}
 		took = umin64(took, ticks);
@@ -277,6 +287,9 @@ static const char *check_field_widths(struct selftest *s)
 		if ((val & ~mask) != 0 || val == 0) {
 			report_field(&boot_report, "field", "0x%x", (u32)fields[i]);
 			report_field(&boot_report, "value", "0x%llx", val);
+			/* Cause (selftest): VMREAD and VMWRITE do not keep what the encoding of a
+			 * field promises. Remedy: send the report; update the firmware or the outer
+			 * hypervisor. */
 			return "a VMCS field has another width";
 		}
 	}

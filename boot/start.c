@@ -38,12 +38,16 @@ static struct boot_vmx vmx;
 /* err_t of a boot step that can only fail by a hypervisor bug or a too small region. */
 static void must(err_t err, const char *what)
 {
+	/* Cause (loader): a bug of Kensho.
+	 * Remedy: please report it with the machine report. */
 	if (err != ERR_NONE)
 		fatal("%s failed (%s): hypervisor bug, please report", what, err_name(err));
 }
 
 static NORETURN void no_pages(void)
 {
+	/* Cause (loader): a bug of Kensho.
+	 * Remedy: please report it with the machine report. */
 	fatal("the hypervisor region is used up (%llu pages): hypervisor bug, please report",
 	      page_total_count());
 }
@@ -69,6 +73,9 @@ static void decide_mitigations(const struct options *o)
 		 in.hidden ? " (mitigations=off)"
 		 : in.all  ? " (mitigations=all)"
 			   : "");
+	/* Cause (cpu): a processor with the L1TF fault and old microcode; the boot goes on.
+	 * Remedy: a newer firmware brings newer microcode. Do not keep secrets beside a guest
+	 * you do not trust. */
 	if (vmx.mitigations & MITIGATION_L1TF)
 		log_warn(
 			"this CPU may leak the L1 cache to the guest (L1TF): update its microcode");
@@ -113,6 +120,9 @@ static void apply_options(const struct options *o, struct config *c)
 		log_info("cpu: off, because of other options: %s", dropped);
 	if (c->hlt == HLT_PASSTHROUGH) /* also for the HLTs that exit all the same */
 		c->halt_poll_ns = 0;
+	/* Cause (cpu): the instructions are off in the firmware set-up or hidden by an outer
+	 * hypervisor.
+	 * Remedy: remove `mwait=c1`. */
 	if (c->mwait == MWAIT_C1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
 		boot_refuse("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
 }
@@ -207,6 +217,9 @@ static void decide_controls(const struct partition *p)
 	if (!vmx.is_usable)
 		return; /* a dry run has said so */
 	if (vmx_ctls_init(&vmx.caps, &gf, vmx.apicv.tpr_shadow, &c) != ERR_NONE) {
+		/* Cause (cpu): an outer hypervisor with a fault, or a processor Kensho does not
+		 * know.
+		 * Remedy: please report it, with the machine report. */
 		boot_refuse("the VMX controls of this CPU contradict its CPUID: please report with "
 			    "a log");
 		return;
@@ -296,6 +309,10 @@ void boot_start(struct boot_state *b)
 	if (!vmxon_page || !vmcs_page)
 		no_pages();
 	why = boot_adopt_cpu(vp, vmxon_page, vmcs_page);
+	/* Cause (cpu): something else owns VMX already: a firmware's own hypervisor, or one
+	 * outside.
+	 * Remedy: switch off what the firmware calls "virtualization-based security", "BIOS
+	 * Guard" or "trusted execution"; check the outer hypervisor. */
 	if (why)
 		fatal("the boot CPU cannot enter VMX: %s", why);
 	boot_start_cpus(b, p);

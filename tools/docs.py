@@ -7,12 +7,17 @@
 A block lies between `<!-- generated: WHAT ... -->` and `<!-- end -->`:
 
     options kensho|partition|NAME...    build/host/tools/options --markdown ...
+    troubleshooting SECTION             messages with the causes and remedies beside them in the
+                                        sources: tests/lint/messages.py
 """
 
 import pathlib
 import re
 import subprocess
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/lint"))
+import messages  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^<!-- generated: ([^\n]+) -->\n(.*?)^<!-- end -->$", re.S | re.M)
@@ -25,7 +30,17 @@ def options(page, *names):
     return text.replace("](docs/", "](" if page.parent.name == "docs" else "](docs/")
 
 
-MAKERS = {"options": options}
+def troubleshooting(page, section):
+    def cell(text):
+        return re.sub(r"\bdocs/([\w-]+\.md)", r"[\1](\1)", text)
+    rows = ["| message | cause | remedy |", "|---|---|---|"]
+    for (cause, remedy), found in messages.table(section).items():
+        spans = "<br>".join(f"`{message}`" for message in found).replace("|", "\\|")
+        rows.append(f"| {spans} | {cell(cause)} | {cell(remedy)} |")
+    return "\n".join(rows) + "\n"
+
+
+MAKERS = {"options": options, "troubleshooting": troubleshooting}
 
 
 def pages():

@@ -220,6 +220,9 @@ err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len)
 		const struct requirement *req = &requirements[i];
 
 		if (!is_of_cpu(req) && !is_met(req, &no_cpu, c)) {
+			/* Cause (cpu): the processor is older than 2010 (Westmere), or an outer
+			 * hypervisor offers a part of VMX only.
+			 * Remedy: a newer machine; `-cpu host,+vmx` and a current KVM. */
 			fmt_print(why, why_len, "this CPU's VMX lacks %s (needed because %s): %s",
 				  req->what, req->why, req->remedy);
 			return ERR_NODEV;
@@ -248,8 +251,12 @@ const char *vmx_left_out(const struct vmx_cpu *cpu)
 		return NULL;
 	switch (req->reg) {
 	case CPU_VENDOR:
+		/* Cause (left-out): the processors of the machine differ.
+		 * Remedy: `maxcpus=1`, or another machine. */
 		return "it is no Intel CPU, unlike the boot CPU";
 	case CPU_VMX:
+		/* Cause (left-out): the firmware has set up VMX on some processors only.
+		 * Remedy: the section above, then a full power cycle; update the firmware. */
 		return "it has no VMX, unlike the boot CPU (enable it for all CPUs in the "
 		       "firmware setup)";
 	case CPU_FEATURE_CONTROL:
@@ -258,6 +265,8 @@ const char *vmx_left_out(const struct vmx_cpu *cpu)
 		return "VMX is locked off in its IA32_FEATURE_CONTROL, unlike the boot CPU's "
 		       "(update the firmware, or power-cycle)";
 	default: /* CPU_TIMER: first_missing() returns no other */
+		/* Cause (left-out): the processors of the machine differ.
+		 * Remedy: `maxcpus=1`, or another machine. */
 		return "its VMX-preemption timer runs at the wrong rate (erratum)";
 	}
 }
@@ -268,6 +277,8 @@ static void describe_cpu(const struct requirement *req, const struct vmx_cpu *cp
 {
 	switch (req->reg) {
 	case CPU_VENDOR:
+		/* Cause (cpu): an AMD or other processor, or an emulated one.
+		 * Remedy: an Intel machine; in a virtual machine see the next rows. */
 		fmt_print(
 			why, why_len,
 			"the CPU vendor is \"%s\": Kensho needs an Intel CPU with VMX (AMD SVM is "
@@ -275,17 +286,26 @@ static void describe_cpu(const struct requirement *req, const struct vmx_cpu *cp
 			cpu->vendor);
 		break;
 	case CPU_VMX:
+		/* Cause (cpu): VMX is switched off in the firmware set-up, or the processor has
+		 * none.
+		 * Remedy: the section above. */
 		fmt_print(why, why_len, "the CPU has no VMX (CPUID.1:ECX.VMX is 0): %s",
 			  req->remedy);
 		break;
 	case CPU_FEATURE_CONTROL:
+		/* Cause (cpu): an outer hypervisor that does not emulate the register.
+		 * Remedy: update it; QEMU/KVM with `-cpu host,+vmx` has it. */
 		fmt_print(why, why_len, "IA32_FEATURE_CONTROL cannot be read: %s", req->remedy);
 		break;
 	case CPU_LOCK:
+		/* Cause (cpu): the firmware has locked VMX off.
+		 * Remedy: the section above; a full power cycle after the change. */
 		fmt_print(why, why_len, "VMX is locked off in IA32_FEATURE_CONTROL (0x%llx): %s",
 			  cpu->feature_control, req->remedy);
 		break;
 	default: /* CPU_TIMER: first_missing() returns no other */
+		/* Cause (cpu): a processor on Intel's list of this erratum.
+		 * Remedy: another machine. */
 		fmt_print(
 			why, why_len,
 			"family %u model 0x%x stepping %u has a VMX-preemption timer that runs at "
@@ -303,6 +323,10 @@ err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len)
 		return ERR_NONE;
 	describe_cpu(req, cpu, why, why_len);
 	len = strlen(why);
+	/* Cause (cpu): the outer hypervisor keeps VMX for itself (it stands behind another
+	 * message).
+	 * Remedy: on the host `modprobe -r kvm_intel; modprobe kvm_intel nested=1`, and start
+	 * QEMU as docs/boot-qemu.md says. QEMU without KVM has no VMX: use Bochs (`make run`). */
 	if (cpu->has_hypervisor && req->reg != CPU_TIMER)
 		fmt_print(why + len, why_len - len,
 			  "; this machine is virtual: start it with VMX for guests (QEMU/KVM on an "

@@ -78,6 +78,9 @@ err_t vmx_apicv_decide(const struct vmx_caps *caps, enum apicv_option mode, bool
 	a.virt_intr_delivery = a.register_virt && (proc2 & PROC2_VIRTUAL_INTR_DELIVERY) &&
 			       (mode == APICV_ON || !vid_is_buggy);
 	if (mode == APICV_ON && !a.virt_intr_delivery) {
+		/* Cause (cpu): the processor (before Ivy Bridge-EP), or an outer hypervisor, has no
+		 * APICv.
+		 * Remedy: `apicv=auto`, the default. */
 		*why = "apicv=on needs virtual-interrupt delivery, which this CPU lacks: use "
 		       "apicv=auto";
 		return ERR_NODEV;

@@ -101,6 +101,8 @@ static void fields_read(const u8 *data, struct bzimage *bz)
 
 static err_t corrupt(struct load_plan *out, const char *what)
 {
+	/* Cause (guest): the copy is damaged, or the medium.
+	 * Remedy: copy it again; write the stick again. */
 	return plan_fail(out, ERR_INVAL,
 			 "kernel image is corrupt (%s): copy it again and compare its sha256sum",
 			 what);
@@ -108,6 +110,8 @@ static err_t corrupt(struct load_plan *out, const char *what)
 
 static err_t fields_check(const struct bzimage *bz, struct load_plan *out)
 {
+	/* Cause (guest): a 32-bit or very old Linux.
+	 * Remedy: a 64-bit one. */
 	if (bz->version < PROTOCOL(2, 12) || (bz->xloadflags & BP_XLF_KERNEL_64) == 0)
 		return plan_fail(
 			out, ERR_NODEV,
@@ -128,6 +132,8 @@ static err_t fields_check(const struct bzimage *bz, struct load_plan *out)
 
 err_t bzimage_parse(const u8 *data, u64 len, struct bzimage *bz, struct load_plan *out)
 {
+	/* Cause (guest): the copy is damaged, or the medium.
+	 * Remedy: copy it again; write the stick again. */
 	if (len < BP_HEADER_END_MAX)
 		return plan_fail(out, ERR_INVAL,
 				 "kernel image is truncated: %llu bytes are not even its header",

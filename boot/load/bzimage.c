@@ -37,6 +37,8 @@ static err_t too_large(struct load_plan *out, const struct load_input *in, const
 {
 	u64 initrd = in->initrd != NULL ? in->initrd->len : 0;
 
+	/* Cause (guest): too little memory, or memory in small pieces.
+	 * Remedy: more memory; a smaller initrd. */
 	return plan_fail(out, ERR_NOMEM,
 			 "kernel and initrd are too large: they need %llu + %llu MiB of RAM in one "
 			 "piece each from %llu MiB on, the machine has %llu MiB in all; add memory",
@@ -136,6 +138,8 @@ static err_t cmdline_check(struct load_plan *out, const struct load_input *in,
 	u64 len = strlen(in->kernel->cmdline);
 	u64 max = umin64(bz->cmdline_size, BOOT_CMDLINE_MAX - 1);
 
+	/* Cause (guest): longer than this kernel was built for.
+	 * Remedy: shorten it. */
 	if (len > max)
 		return plan_fail(
 			out, ERR_RANGE,
@@ -153,6 +157,8 @@ static err_t aux_build(struct load_plan *out, const struct load_input *in, const
 	u8 *aux = plan_scratch(out, len, 4096);
 	u64 initrd_pa;
 
+	/* Cause (loader): a bug of Kensho.
+	 * Remedy: please report it with the machine report. */
 	if (aux == NULL)
 		return plan_fail(out, ERR_NOMEM, "internal error: plan scratch is too small");
 	/* Not in low memory: boot code of the guest's own and AP start-up code live there. */

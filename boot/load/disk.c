@@ -84,6 +84,8 @@ static err_t find_place(const struct disk_input *in, struct load_plan *out, u64 
 	if (in->bios->ebda != 0)
 		top = umin64(top, in->bios->ebda);
 	fit.hi = top;
+	/* Cause (disk): option ROMs use the low memory that the INT 15h hook needs.
+	 * Remedy: switch some off. */
 	if (e820_fit_high(in->memory, NULL, &fit, base) != ERR_NONE)
 		return plan_fail(out, ERR_NOMEM,
 				 "guest=disk0: no %llu KiB are free between %llu and %llu KiB; "
@@ -138,6 +140,8 @@ static err_t poke(struct load_plan *out, u64 at, u32 val, u32 len)
 {
 	u8 *blob = plan_scratch(out, sizeof(val), 4);
 
+	/* Cause (disk): a bug of Kensho.
+	 * Remedy: please report it. */
 	if (blob == NULL)
 		return plan_fail(out, ERR_NOMEM, "guest=disk0: no room for the plan");
 	put_u32(blob, val);
@@ -155,6 +159,8 @@ static err_t plan_writes(const struct disk_input *in, const struct e820_map *gue
 {
 	u8 *block = plan_scratch(out, STUB_BYTES, 16);
 
+	/* Cause (disk): a bug of Kensho.
+	 * Remedy: please report it. */
 	if (block == NULL)
 		return plan_fail(out, ERR_NOMEM, "guest=disk0: no room for the plan");
 	memcpy(block, in->stub, in->stub_len);
@@ -172,16 +178,22 @@ err_t disk_plan(const struct disk_input *in, struct e820_map *guest, struct load
 	u64 base;
 
 	memset(out, 0, sizeof(*out));
+	/* Cause (disk): a UEFI boot: there is no BIOS that could read the disk.
+	 * Remedy: switch to BIOS mode, or load the system's kernel with `module2`. */
 	if (!in->bios->is_present)
 		return plan_fail(
 			out, ERR_NODEV,
 			"guest=disk0: this machine was not started by a BIOS (no INT 13h); "
 			"boot in BIOS (CSM, legacy) mode, or give a kernel as module");
+	/* Cause (disk): a bug of Kensho.
+	 * Remedy: please report it. */
 	if (in->stub_len < DISK_STUB_HEADER_BYTES ||
 	    in->stub_len + E820_MAX * DISK_MAP_ENTRY_BYTES > STUB_BYTES)
 		return plan_fail(out, ERR_RANGE, "guest=disk0: hypervisor bug, please report");
 	TRY(find_place(in, out, &base));
 	*guest = *in->memory;
+	/* Cause (disk): a very long memory map.
+	 * Remedy: load the system's kernel with `module2`. */
 	if (e820_reserve(guest, base, STUB_BYTES, E820_RESERVED) != ERR_NONE)
 		return plan_fail(out, ERR_NOMEM,
 				 "guest=disk0: the firmware's memory map has %u ranges, more than "

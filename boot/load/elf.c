@@ -4,6 +4,9 @@
 #include "boot/load/plan.h"
 #include "core/lib/bytes.h"
 
+/* Cause (guest): a linker script with a mistake.
+ * Remedy: physical addresses (LMA) count: `readelf -l`. */
+
 #define ELF_MAGIC       0x464c457fu
 #define ELF_CLASS_OFF   4u
 #define ELF_DATA_OFF    5u
@@ -64,12 +67,18 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 	u32 class = d[ELF_CLASS_OFF];
 	u32 machine = get_u16(d + ELF_MACHINE_OFF);
 
+	/* Cause (guest): not a freestanding x86 program.
+	 * Remedy: link it as the message says. */
 	if ((class != ELFCLASS32 && class != ELFCLASS64) || d[ELF_DATA_OFF] != ELFDATA2LSB ||
 	    (machine != EM_386 && machine != EM_X86_64))
 		return plan_fail(out, ERR_NODEV, "ELF image is not for x86");
 	*e = (struct elf){ .data = d, .len = img->len, .layout = &elf_layouts[class] };
+	/* Cause (guest): the copy is damaged.
+	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
 	if (e->len < e->layout->header_len)
 		return plan_fail(out, ERR_INVAL, "ELF image is truncated inside its header");
+	/* Cause (guest): not a freestanding x86 program.
+	 * Remedy: link it as the message says. */
 	if (get_u16(d + ELF_TYPE_OFF) != ET_EXEC)
 		return plan_fail(out, ERR_INVAL,
 				 "ELF image is not a static executable (ET_EXEC): link it with "
@@ -77,10 +86,14 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 	e->phoff = elf_word(e, d + e->layout->phoff);
 	e->phentsize = get_u16(d + e->layout->phentsize);
 	e->phnum = get_u16(d + e->layout->phnum);
+	/* Cause (guest): too many segments, or none.
+	 * Remedy: link it with fewer (a linker script with PHDRS). */
 	if (e->phnum == 0 || e->phnum > PHNUM_MAX)
 		return plan_fail(out, ERR_RANGE,
 				 "ELF image has %u program headers, 1 to %u are possible", e->phnum,
 				 PHNUM_MAX);
+	/* Cause (guest): the copy is damaged.
+	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
 	if (e->phentsize < e->layout->phdr_len ||
 	    !range_fits(e->phoff, (u64)e->phnum * e->phentsize, e->len))
 		return plan_fail(
@@ -95,6 +108,8 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 static err_t segment_check(const struct elf *e, u32 i, const struct segment *s, u64 shift,
 			   const struct e820_map *m, struct load_plan *out)
 {
+	/* Cause (guest): the copy is damaged.
+	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
 	if (s->filesz > s->memsz)
 		return plan_fail(out, ERR_INVAL,
 				 "ELF segment %u is larger in the file than in memory: corrupt", i);
@@ -103,11 +118,16 @@ static err_t segment_check(const struct elf *e, u32 i, const struct segment *s, 
 			out, ERR_INVAL,
 			"ELF image is truncated: segment %u ends behind the file (%llu bytes)", i,
 			e->len);
+	/* Cause (guest): a linker script with a mistake.
+	 * Remedy: physical addresses (LMA) count: `readelf -l`. */
 	if (!range_fits(s->paddr, s->memsz, LOAD_4G))
 		return plan_fail(
 			out, ERR_RANGE,
 			"ELF segment %u at 0x%llx (0x%llx bytes) passes 4 GiB: link it lower", i,
 			s->paddr, s->memsz);
+	/* Cause (guest): the guest is linked at an address that is not RAM on this machine, or is
+	 * Kensho's region.
+	 * Remedy: link it lower (from 1 MiB on), or more memory. */
 	if (!e820_is_type(m, s->paddr, s->memsz, E820_RAM))
 		return plan_fail(
 			out, ERR_RANGE,
@@ -156,6 +176,8 @@ err_t elf_extent(const struct guest_image *img, struct load_plan *out, u64 *base
 		lo = umin64(lo, s.paddr);
 		hi = umax64(hi, s.paddr + s.memsz);
 	}
+	/* Cause (guest): no segment with content.
+	 * Remedy: link it with its code. */
 	if (hi == 0)
 		return plan_fail(out, ERR_INVAL, "ELF image has nothing to load: link it again");
 	*base = lo;

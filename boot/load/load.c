@@ -22,6 +22,9 @@ err_t load_plan_guest(const struct load_input *in, struct load_plan *out)
 		TRY(guest_loaders[i]->plan(in, out));
 		return plan_order(out, in->memory);
 	}
+	/* Cause (guest): the file is something else: a vmlinux, a compressed kernel, a kernel for
+	 * another processor.
+	 * Remedy: `make iso KERNEL=FILE` says what it is; of Linux take `arch/x86/boot/bzImage`. */
 	return plan_fail(out, ERR_NOENT,
 			 "the kernel module is neither a Linux bzImage nor a multiboot image");
 }

@@ -8,6 +8,9 @@
 #include "core/lib/bits.h"
 #include "core/lib/bytes.h"
 
+/* Cause (loader): the boot loader's tables are damaged.
+ * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
+
 /* Multiboot2 specification, "Boot information format". */
 #define MB2_TAG_HEADER_LEN 8u
 #define MB2_MMAP_ENTRY_MIN 24u
@@ -55,9 +58,13 @@ static err_t cmdline_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 {
 	err_t err = string_tag(w->bi->cmdline, sizeof(w->bi->cmdline), tag + 8, len - 8);
 
+	/* Cause (loader): too many words behind `multiboot2` or `module2`.
+	 * Remedy: shorten it. */
 	if (err == ERR_RANGE)
 		return fail(w, err,
 			    "hypervisor command line is longer than 2047 characters: shorten it");
+	/* Cause (loader): the boot loader's tables are damaged.
+	 * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
 	if (err != ERR_NONE)
 		return fail(w, err, "multiboot2: command line tag is not terminated");
 	return ERR_NONE;
@@ -86,18 +93,26 @@ static err_t module_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 
 	if (len < 17)
 		return fail(w, ERR_INVAL, "multiboot2: module tag is too short");
+	/* Cause (loader): more `module2` lines than Kensho takes.
+	 * Remedy: load fewer. */
 	if (bi->module_count >= BOOT_MODULES_MAX)
 		return fail(w, ERR_NOMEM, "more than 16 modules: give fewer module2 lines");
 	start = get_u32(tag + 8);
 	end = get_u32(tag + 12);
+	/* Cause (loader): the boot loader's tables are damaged.
+	 * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
 	if (end < start)
 		return fail(w, ERR_INVAL, "multiboot2: a module ends before it starts");
 	mod = &bi->module[bi->module_count];
 	err = string_tag(mod->string, sizeof(mod->string), tag + 16, len - 16);
+	/* Cause (loader): too many words behind `multiboot2` or `module2`.
+	 * Remedy: shorten it. */
 	if (err == ERR_RANGE)
 		return fail(w, err,
 			    "a module's command line is longer than 2047 characters: "
 			    "shorten it");
+	/* Cause (loader): the boot loader's tables are damaged.
+	 * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
 	if (err != ERR_NONE)
 		return fail(w, err, "multiboot2: module string is not terminated");
 	mod->start = hpa(start);
@@ -129,6 +144,8 @@ static err_t mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	if ((len - 16) % size != 0)
 		return fail(w, ERR_INVAL, "multiboot2: memory map ends inside an entry");
 	w->mmap_entries += (len - 16) / size;
+	/* Cause (loader): firmware with a very long memory map.
+	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (w->mmap_entries > MB2_MMAP_MAX)
 		return fail(w, ERR_NOMEM, "memory map has more than 4096 entries");
 	for (u64 at = 16; at < len; at += size) {
@@ -190,6 +207,8 @@ static err_t efi_mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 		return fail(w, ERR_INVAL, "multiboot2: EFI memory descriptor size is not valid");
 	if ((len - 16) % m->desc_size != 0)
 		return fail(w, ERR_INVAL, "multiboot2: EFI memory map ends inside a descriptor");
+	/* Cause (loader): firmware with a very long memory map.
+	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (efi_map_parse(m, tag + 16, len - 16) != ERR_NONE)
 		return fail(w, ERR_NOMEM, "EFI memory map has more than 1024 descriptors");
 	w->bi->efi.present = true;
@@ -305,12 +324,16 @@ static err_t loader_memory(struct mb2_walk *w)
 {
 	struct e820_map *m = &w->bi->memory;
 
+	/* Cause (loader): a boot loader that is not GRUB, or firmware that tells it nothing.
+	 * Remedy: GRUB 2.06 or later; update the firmware. */
 	if (!w->has_mmap && !w->has_meminfo)
 		return fail(w, ERR_NOENT, "multiboot2: the boot loader gave no memory map");
 	if (!w->has_mmap) {
 		TRY(e820_add(m, 0, KIB(w->mem_lower_kib), E820_RAM));
 		TRY(e820_add(m, MIB(1), KIB(w->mem_upper_kib), E820_RAM));
 	}
+	/* Cause (loader): firmware with a very long memory map.
+	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (w->mmap_overflow || e820_normalise(m) != ERR_NONE)
 		return fail(w, ERR_NOMEM, "memory map has more than 128 entries");
 	w->bi->memory_idle = *m;
@@ -322,6 +345,8 @@ static err_t efi_memory(struct mb2_walk *w)
 {
 	struct boot_info *bi = w->bi;
 
+	/* Cause (loader): firmware with a very long memory map.
+	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (efi_map_to_e820(&bi->efi.map, false, &bi->memory) != ERR_NONE)
 		return fail(w, ERR_NOMEM, "EFI memory map has more than 128 ranges");
 	/* More ranges, and only a preference. */
@@ -334,15 +359,24 @@ static err_t memory_finish(struct mb2_walk *w)
 {
 	const struct boot_info *bi = w->bi;
 
+	/* Cause (loader): another boot loader, or one that keeps UEFI's boot services for the
+	 * kernel it starts.
+	 * Remedy: GRUB 2.06 or later: docs/boot-grub.md. */
 	if (bi->efi.boot_services)
 		return fail(w, ERR_BUSY,
 			    "EFI boot services still run: start Kensho with GRUB's multiboot2 "
 			    "command, which ends them");
 	TRY(bi->efi.map.count != 0 ? efi_memory(w) : loader_memory(w));
+	/* Cause (loader): firmware with a very long memory map.
+	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (bi->memory.count > E820_MAX - MB2_RANGES_SPARE)
 		return fail(w, ERR_NOMEM, "memory map has more than 126 ranges");
+	/* Cause (loader): a boot loader that is not GRUB, or firmware that tells it nothing.
+	 * Remedy: GRUB 2.06 or later; update the firmware. */
 	if (e820_ram_bytes(&bi->memory) == 0)
 		return fail(w, ERR_NOENT, "multiboot2: the memory map has no usable RAM");
+	/* Cause (loader): RAM is hidden by GRUB's `badram` or `cutmem`, or by the firmware.
+	 * Remedy: remove those commands; load the firmware's defaults. */
 	if (e820_ram_top(&bi->memory, GIB(4)) == 0)
 		return fail(w, ERR_NOENT,
 			    "the memory map has no usable RAM below 4 GiB, where Kensho and its "

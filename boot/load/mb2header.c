@@ -9,6 +9,9 @@
 #include "core/lib/bits.h"
 #include "core/lib/bytes.h"
 
+/* Cause (guest): a multiboot 2 header with a fault.
+ * Remedy: correct it as the message says: docs/guests.md. */
+
 /* Information that a guest may ask for; "" is what we pass on where there is any. */
 static const char *const not_given[MB2I_TAGS] = {
 	[MB2I_VBE] = "VBE mode information",
@@ -42,6 +45,8 @@ static err_t request_tag(const u8 *tag, u64 len, struct load_plan *out)
 	for (u64 i = 8; i + 4 <= len; i += 4) {
 		u32 type = get_u32(tag + i);
 
+		/* Cause (guest): a demand of the guest that Kensho does not meet.
+		 * Remedy: set bit 0 of the tag's flags, if the guest can do without. */
 		if (type >= MB2I_TAGS)
 			return plan_fail(out, ERR_NODEV,
 					 "multiboot2 header demands information %u, which nobody "
@@ -79,6 +84,8 @@ static err_t efi_tag(const struct load_input *in, bool optional, struct load_pla
 {
 	if (in->efi == NULL || !in->efi->present || optional)
 		return ERR_NONE;
+	/* Cause (guest): the guest wants to run before ExitBootServices().
+	 * Remedy: start it with GRUB alone. */
 	return plan_fail(out, ERR_NODEV,
 			 "multiboot2 header demands EFI boot services, which have ended: make its "
 			 "EFI tags optional");
@@ -134,6 +141,8 @@ static err_t tag_check(const u8 *tag, u64 room, struct load_plan *out)
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot2 header: tag %u has the wrong size %u: link it again",
 				 type, len);
+	/* Cause (guest): a demand of the guest that Kensho does not meet.
+	 * Remedy: set bit 0 of the tag's flags, if the guest can do without. */
 	if (type >= MB2H_TAGS && (get_u16(tag + 2) & MB2H_OPTIONAL) == 0)
 		return plan_fail(out, ERR_NODEV,
 				 "multiboot2 header demands tag %u, which nobody here knows: make "
@@ -151,6 +160,8 @@ static err_t console_check(const struct load_input *in, const struct mb2_request
 	if (!r->needs_console || (kind == FRAMEBUFFER_TEXT && r->text_console) ||
 	    (kind == FRAMEBUFFER_PIXEL && r->accepts_pixels))
 		return ERR_NONE;
+	/* Cause (guest): text mode wanted on UEFI, or a framebuffer in text mode.
+	 * Remedy: `set gfxpayload=…` behind the `multiboot2` line. */
 	return plan_fail(out, ERR_NODEV,
 			 "multiboot2 header demands a screen it can use (%s%s), and there is %s: "
 			 "change gfxpayload in GRUB or clear bit 0 of its console flags",
@@ -168,10 +179,14 @@ err_t mb2_request_read(const struct load_input *in, u64 at, struct load_plan *ou
 	u64 len = get_u32(h + 8);
 
 	*r = (struct mb2_request){ .flat.header_off = at, .text_console = true };
+	/* Cause (guest): not a multiboot 2 guest for this machine.
+	 * Remedy: build it for i386 or x86-64. */
 	if (get_u32(h + 4) != MB2H_ARCH_I386)
 		return plan_fail(out, ERR_NODEV,
 				 "multiboot2 image is for architecture %u, not for x86",
 				 get_u32(h + 4));
+	/* Cause (guest): a multiboot 2 header with a fault.
+	 * Remedy: correct it as the message says: docs/guests.md. */
 	if (!range_fits(at, len, umin64(img->len, MB2H_SEARCH_LEN)))
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot2 header (%llu bytes) passes the file or its first 32 "

@@ -40,6 +40,8 @@ static err_t addresses_plan(const struct load_input *in, u64 header_off, struct 
 	struct flat_extent x;
 	struct flat f;
 
+	/* Cause (guest): the copy is damaged.
+	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
 	if (!range_fits(header_off, MB1_HEADER_LEN_ADDR, img->len))
 		return plan_fail(out, ERR_INVAL, "multiboot header is truncated");
 	f = (struct flat){
@@ -56,6 +58,8 @@ static err_t addresses_plan(const struct load_input *in, u64 header_off, struct 
 
 static err_t no_room(struct load_plan *out)
 {
+	/* Cause (loader): a bug of Kensho.
+	 * Remedy: please report it with the machine report. */
 	return plan_fail(out, ERR_NOMEM, "internal error: plan scratch is too small");
 }
 
@@ -218,6 +222,8 @@ static err_t multiboot_plan(const struct load_input *in, struct load_plan *out)
 		flags & 0xffff & ~(MB1_HEADER_PAGE_ALIGN | MB1_HEADER_MEMORY | MB1_HEADER_VIDEO);
 	struct elf_symbols symbols = { 0 };
 
+	/* Cause (guest): a demand bit that Kensho does not know.
+	 * Remedy: build the guest without it. */
 	if (unknown != 0)
 		return plan_fail(out, ERR_NODEV,
 				 "multiboot header demands features 0x%x that do not exist here",
@@ -230,6 +236,8 @@ static err_t multiboot_plan(const struct load_input *in, struct load_plan *out)
 		TRY(elf_symbols_find(k, out, &symbols));
 		out->what = "multiboot ELF";
 	} else {
+		/* Cause (guest): address fields of a flat multiboot image that contradict the file.
+		 * Remedy: correct them, or make it an ELF file. */
 		return plan_fail(
 			out, ERR_INVAL,
 			"multiboot image is neither ELF nor has it address fields (flag 16)");

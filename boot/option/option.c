@@ -7,6 +7,9 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 
+/* Cause (options): a value that the option does not have.
+ * Remedy: the message names those it has; the table is in docs/options.md. */
+
 /* Longest name or value that can be right; longer words are refused before anything copies them. */
 #define WORD_MAX 1023u
 
@@ -230,6 +233,9 @@ static err_t option_set(struct parse *p, struct word w)
 			  row->name, row->values);
 		return ERR_INVAL;
 	}
+	/* Cause (options): a misspelt option of Kensho; or the guest's words stand behind
+	 * `multiboot2`.
+	 * Remedy: `help` prints the table; the guest's command line belongs behind `module2`. */
 	fmt_print(p->msg, p->msg_len,
 		  "unknown option \"%.*s\", did you mean \"%s\"? (help lists all)", (int)name.len,
 		  name.s, closest_option(name));
@@ -292,6 +298,8 @@ static err_t rules_check(struct parse *p)
 		if (!is_given(p->o, row) || !has_value(p->o, rule->name, rule->value) ||
 		    (rule->but_default && is_default(p->o, row)))
 			continue;
+		/* Cause (options): two options that contradict each other.
+		 * Remedy: remove one. */
 		fmt_print(p->msg, p->msg_len, "option %s=%s excludes %s: %s; remove one of them",
 			  rule->name, rule->value, rule->option, rule->why);
 		return ERR_INVAL;
@@ -311,6 +319,9 @@ err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t ms
 
 	for (; *s != '\0'; s++) {
 		if (!is_blank(*s) && ((u8)*s < 0x20 || (u8)*s >= 0x7f)) {
+			/* Cause (options): something else than printable ASCII.
+			 * Remedy: type it again; a copied quotation mark or dash is often the
+			 * cause. */
 			fmt_print(msg, msg_len,
 				  "command line: character 0x%02x at position %zu is not allowed",
 				  (u8)*s, (size_t)(s - cmdline));

@@ -4,6 +4,9 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 
+/* Cause (options): `cpu=` or `profile=` asks for what Kensho cannot give.
+ * Remedy: docs/profiles.md has all features. */
+
 #define FIRST_PROFILE_TO_COME PROFILE_HV
 
 /* QEMU takes '-' and '_' for the same in names. @name is written with '-'. */

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""docs/troubleshooting.md has every message that stops a boot or leaves something out, in the words
-of the sources, and no other. A conversion of printf (%u, %s...) is "…" there."""
+"""Every message that stops a boot or leaves something out has its cause and remedy beside it in the
+source; docs/troubleshooting.md is made of them (`make docs`). A conversion of printf (%u, %s...) is
+"…" there.
+
+    /* Cause (SECTION): why the user sees this.
+     * Remedy: what to do about it. */
+
+covers the messages below it, up to the next blank line, comment of this kind or end of a function.
+Directly above a function it covers the function, alone between blank lines the rest of the file,
+where no other does. Equal pairs share a row of the table. Both are Markdown; docs/PAGE.md becomes a
+link.
+"""
 
 import re
 
 import sources
 
-DOC = "docs/troubleshooting.md"
 LITERAL = r'((?:"(?:\\.|[^"\\\n])*"\s*)+)'
 # Whose first string is a message; plan_fail() and fail() carry what fatal("%s") then says.
 CALLS = re.compile(r"\b(?:fatal|boot_refuse|log_warn|plan_fail|fail)\s*\(((?:[^;\"]|\n)*?)" + LITERAL)
@@ -21,6 +30,12 @@ ASM = re.compile(r'\.asciz\s+"((?:\\.|[^"\\])*)"')
 SCOPE = ("boot/", "arch/x86/")
 # What only development of Kensho can meet, and the demonstration guest's own text.
 SKIPPED = ("boot/test_fault.c", "guests/demo/")
+SECTIONS = ("cpu", "loader", "left-out", "guest", "options", "screen", "selftest", "disk")
+
+COMMENT = re.compile(r"^([ \t]*)/\*((?:(?!\*/).)*?\bCause \(.*?)\*/[ \t]*\n", re.S | re.M)
+PARTS = re.compile(r"\s*Cause \(([\w-]+)\): (.+?)\.? Remedy: (.+?)\.?\s*")
+END_OF_FUNCTION = re.compile(r"^\}", re.M)
+BLANK_LINE = re.compile(r"\n[ \t]*\n")
 
 
 def plain(literals):
@@ -37,35 +52,71 @@ def is_message(text):
     return len(re.findall(r"[A-Za-z]{2,}", text)) >= 3 and " " in text
 
 
-def in_sources(files):
-    """{message: where}"""
-    out = {}
-    for path in files:
-        name = str(path)
-        if not name.startswith(SCOPE) or name.startswith(SKIPPED) or path.suffix not in (".c", ".S"):
-            continue
-        text = sources.text(path)
-        found = [plain(f'"{m[1]}"') for m in ASM.finditer(text)] if path.suffix == ".S" else \
-            [plain(m[2]) for m in CALLS.finditer(text)]
+def in_scope(path):
+    name = str(path)
+    return name.startswith(SCOPE) and not name.startswith(SKIPPED) and path.suffix in (".c", ".S")
+
+
+def messages(path):
+    """[(offset, message)] of a file, in its order."""
+    text, name = sources.text(path), str(path)
+    if path.suffix == ".S":
+        found = [(m.start(), plain(f'"{m[1]}"')) for m in ASM.finditer(text)]
+    else:
+        found = [(m.start(), plain(m[2])) for m in CALLS.finditer(text)]
         if name in PRINT_FILES:
-            found += [plain(m[2]) for m in PRINTS.finditer(text)]
-        if CONSTANT_FILES.match(name) and path.suffix == ".c":
-            found += [plain(m[1]) for m in CONSTANTS.finditer(text)]
-        for message in filter(is_message, found):
-            out.setdefault(message, name)
+            found += [(m.start(), plain(m[2])) for m in PRINTS.finditer(text)]
+        if CONSTANT_FILES.match(name):
+            found += [(m.start(), plain(m[1])) for m in CONSTANTS.finditer(text)]
+    return sorted((at, message) for at, message in found if is_message(message))
+
+
+def reach(text, comment):
+    """Where what @comment covers ends; 0: it is the one of the whole file."""
+    if comment[1] == "" and text.startswith("\n", comment.end()):
+        return 0
+    ends = [m.start() for m in (END_OF_FUNCTION.search(text, comment.end()),
+                                None if comment[1] == "" and text[comment.end()] not in "\t."
+                                else BLANK_LINE.search(text, comment.end())) if m]
+    return min(ends, default=len(text))
+
+
+def comments(path):
+    """[(start, end of what it covers or 0, (section, cause, remedy) or None)] of a file."""
+    text, out = sources.text(path), []
+    for found in COMMENT.finditer(text):
+        parts = PARTS.fullmatch(re.sub(r"\s*\n[ \t]*\*?[ \t]*", " ", found[2]))
+        out.append((found.start(), reach(text, found), parts.groups() if parts else None))
     return out
 
 
-def in_doc():
-    """The code spans of the first column of the tables below the heading "Messages"."""
-    text = (sources.ROOT / DOC).read_text().partition("\n## Messages\n")[2]
-    rows = re.findall(r"^\| (`.*?) \| .* \| .* \|$", text, re.M)
-    return {span.replace("\\|", "|") for row in rows for span in re.findall(r"`([^`]+)`", row)}
+def explained(path):
+    """[(message, offset, its (section, cause, remedy) or None)] of a file."""
+    notes, out = comments(path), []
+    for at, message in messages(path):
+        above = [note for note in notes if note[1] > at > note[0]] or \
+            [note for note in notes if note[1] == 0 and note[0] < at]
+        out.append((message, at, above[-1][2] if above else None))
+    return out
+
+
+def table(section):
+    """The rows of a section: {(cause, remedy): [messages]}, in the order of the sources."""
+    rows = {}
+    for path in filter(in_scope, sources.all_files()):
+        for message, _, why in explained(path):
+            if why and why[0] == section and message not in rows.setdefault(why[1:], []):
+                rows[why[1:]].append(message)
+    return rows
 
 
 def check(files):
-    ours, theirs = in_sources(files), in_doc()
-    return [f"{DOC}: no row for this message of {where}: {message}"
-            for message, where in sorted(ours.items(), key=lambda i: (i[1], i[0]))
-            if message not in theirs] + \
-        [f"{DOC}: no source has this message any more: {m}" for m in sorted(theirs - ours.keys())]
+    bad = []
+    for path in filter(in_scope, files):
+        text, lines = sources.text(path), lambda at: text.count("\n", 0, at) + 1
+        for start, _, parts in comments(path):
+            if parts is None or parts[0] not in SECTIONS:
+                bad.append(f"{path}:{lines(start)}: write Cause (SECTION): ... Remedy: ...")
+        bad += [f"{path}:{lines(at)}: no comment with cause and remedy: {message}"
+                for message, at, why in explained(path) if why is None]
+    return bad
