@@ -30,15 +30,6 @@ struct acpi_walk {
 	u64 budget; /* bytes of tables that may still be read */
 };
 
-u8 acpi_checksum(const u8 *data, u64 len)
-{
-	u8 sum = 0;
-
-	for (u64 i = 0; i < len; i++)
-		sum = (u8)(sum + data[i]);
-	return sum;
-}
-
 /* A whole table, its checksum verified. NULL: unreadable, implausible, damaged, or too much. */
 static const u8 *table_map(struct acpi_walk *w, u64 pa, u32 *len)
 {

@@ -16,7 +16,14 @@ struct fadt_links {
 };
 
 /* acpi_checksum() - sum of all bytes; 0 for a valid table. */
-u8 acpi_checksum(const u8 *data, u64 len);
+static inline u8 acpi_checksum(const u8 *data, u64 len)
+{
+	u8 sum = 0;
+
+	for (u64 i = 0; i < len; i++)
+		sum = (u8)(sum + data[i]);
+	return sum;
+}
 
 /* @len is the table's own length field, @madt and @fadt that many readable bytes. */
 void madt_parse(const u8 *madt, u32 len, struct acpi_info *out);

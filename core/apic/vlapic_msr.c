@@ -140,32 +140,30 @@ static enum msr_result tsc_deadline_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-#define ONE(m) .first = (m), .last = (m)
-
 /* clang-format off */
 const struct msr_row vlapic_msr_rows[] = {
-	{ ONE(MSR_IA32_APIC_BASE), .name = "APIC_BASE",
+	{ MSR_ONE(MSR_IA32_APIC_BASE, "APIC_BASE"),
 	  .read = apic_base_read, .write = apic_base_write },
-	{ ONE(MSR_IA32_TSC_DEADLINE), .name = "TSC_DEADLINE",
+	{ MSR_ONE(MSR_IA32_TSC_DEADLINE, "TSC_DEADLINE"),
 	  .read = tsc_deadline_read, .write = tsc_deadline_write },
-	{ .first = 0x800, .last = X2APIC_MSR(APIC_TPR) - 1, .name = "X2APIC_ID",
+	{ MSR_RANGE(0x800, X2APIC_MSR(APIC_TPR) - 1, "X2APIC_ID"),
 	  .read = x2apic_read, .write = x2apic_write },
-	{ ONE(X2APIC_MSR(APIC_TPR)), .name = "X2APIC_TPR", .rsvdz = ~0xffull,
+	{ MSR_ONE(X2APIC_MSR(APIC_TPR), "X2APIC_TPR"), .rsvdz = ~0xffull,
 	  .read = x2apic_read, .write = x2apic_tpr_write },
-	{ .first = X2APIC_MSR(APIC_TPR) + 1, .last = X2APIC_MSR(APIC_EOI) - 1, .name = "X2APIC_PPR",
+	{ MSR_RANGE(X2APIC_MSR(APIC_TPR) + 1, X2APIC_MSR(APIC_EOI) - 1, "X2APIC_PPR"),
 	  .read = x2apic_read, .write = x2apic_write },
-	{ ONE(X2APIC_MSR(APIC_EOI)), .name = "X2APIC_EOI", .rsvdz = ~0ull,
+	{ MSR_ONE(X2APIC_MSR(APIC_EOI), "X2APIC_EOI"), .rsvdz = ~0ull,
 	  .write = x2apic_eoi_write },
-	{ .first = X2APIC_MSR(APIC_EOI) + 1, .last = X2APIC_MSR(APIC_ICR) - 1, .name = "X2APIC_STATE",
+	{ MSR_RANGE(X2APIC_MSR(APIC_EOI) + 1, X2APIC_MSR(APIC_ICR) - 1, "X2APIC_STATE"),
 	  .read = x2apic_read, .write = x2apic_write },
-	{ ONE(X2APIC_MSR(APIC_ICR)), .name = "X2APIC_ICR", .rsvdz = ICR_RSVDZ,
+	{ MSR_ONE(X2APIC_MSR(APIC_ICR), "X2APIC_ICR"), .rsvdz = ICR_RSVDZ,
 	  .read = x2apic_icr_read, .write = vlapic_x2apic_icr_write },
-	{ .first = X2APIC_MSR(APIC_ICR) + 1, .last = X2APIC_MSR(APIC_SELF_IPI) - 1,
-	  .name = "X2APIC_LVT", .read = x2apic_read, .write = x2apic_write },
-	{ ONE(X2APIC_MSR(APIC_SELF_IPI)), .name = "X2APIC_SELF_IPI", .rsvdz = ~0xffull,
+	{ MSR_RANGE(X2APIC_MSR(APIC_ICR) + 1, X2APIC_MSR(APIC_SELF_IPI) - 1, "X2APIC_LVT"),
+	  .read = x2apic_read, .write = x2apic_write },
+	{ MSR_ONE(X2APIC_MSR(APIC_SELF_IPI), "X2APIC_SELF_IPI"), .rsvdz = ~0xffull,
 	  .write = x2apic_self_ipi_write },
-	{ .first = X2APIC_MSR(APIC_SELF_IPI) + 1, .last = MSR_IA32_X2APIC_LAST,
-	  .name = "X2APIC_RESERVED", .read = x2apic_read, .write = x2apic_write },
+	{ MSR_RANGE(X2APIC_MSR(APIC_SELF_IPI) + 1, MSR_IA32_X2APIC_LAST, "X2APIC_RESERVED"),
+	  .read = x2apic_read, .write = x2apic_write },
 };
 /* clang-format on */
 

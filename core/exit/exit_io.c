@@ -24,49 +24,6 @@ static u64 bytes_mask(u32 size)
 	return ~0ull >> (64 - 8 * size);
 }
 
-/* Largest piece at @port, up to @left bytes, that lies inside one row or touches none. */
-static u32 piece_size(const struct pio_table *t, u16 port, u32 left)
-{
-	const struct pio_row *row = pio_lookup(t, port);
-	u32 size = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-
-	while (size > 1) {
-		bool uniform = (u32)port + size <= 0x10000;
-
-		for (u32 i = 1; i < size && uniform; i++)
-			uniform = pio_lookup(t, (u16)(port + i)) == row;
-		if (uniform)
-			break;
-		size /= 2;
-	}
-	return size;
-}
-
-void pio_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
-{
-	const struct pio_table *t = &vp->partition->pio;
-	u64 result = 0;
-	u32 done = 0;
-
-	while (done < size) {
-		u16 at = (u16)(port + done);
-		u32 n = piece_size(t, at, size - done);
-		const struct pio_row *row = pio_lookup(t, at);
-		u32 piece = (u32)((u64)*val >> (8 * done) & bytes_mask(n));
-
-		if (row != NULL)
-			row->fn(vp, at, n, write, &piece);
-		else if (write)
-			hw_io_out(at, n, piece);
-		else
-			piece = hw_io_in(at, n);
-		result |= (piece & bytes_mask(n)) << (8 * done);
-		done += n;
-	}
-	if (!write)
-		*val = (u32)result;
-}
-
 /* String I/O: what one iteration works on. */
 struct string_io {
 	u32 seg;

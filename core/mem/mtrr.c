@@ -346,14 +346,14 @@ static bool mtrr_present(const struct partition *p)
 	  .present = mtrr_present }
 
 const struct msr_row mtrr_msr_rows[] = {
-	{ .first = MSR_IA32_MTRRCAP, .last = MSR_IA32_MTRRCAP, .name = "MTRRCAP",
+	{ MSR_ONE(MSR_IA32_MTRRCAP, "MTRRCAP"),
 	  .read = cap_read, .present = mtrr_present },
-	{ .first = MSR_IA32_MTRR_PHYSBASE0, .last = MTRR_VAR_LAST, .name = "MTRR_PHYSn",
+	{ MSR_RANGE(MSR_IA32_MTRR_PHYSBASE0, MTRR_VAR_LAST, "MTRR_PHYSn"),
 	  .read = variable_read, .write = variable_write, .present = mtrr_present },
 	FIXED_ROWS(MSR_IA32_MTRR_FIX64K_00000, MSR_IA32_MTRR_FIX64K_00000, "MTRR_FIX64K"),
 	FIXED_ROWS(MSR_IA32_MTRR_FIX16K_80000, MSR_IA32_MTRR_FIX16K_A0000, "MTRR_FIX16K"),
 	FIXED_ROWS(MSR_IA32_MTRR_FIX4K_C0000, MSR_IA32_MTRR_FIX4K_F8000, "MTRR_FIX4K"),
-	{ .first = MSR_IA32_MTRR_DEF_TYPE, .last = MSR_IA32_MTRR_DEF_TYPE, .name = "MTRR_DEF_TYPE",
+	{ MSR_ONE(MSR_IA32_MTRR_DEF_TYPE, "MTRR_DEF_TYPE"),
 	  .rsvdz = DEF_TYPE_RSVDZ, .read = def_type_read, .write = def_type_write,
 	  .present = mtrr_present },
 };

@@ -38,6 +38,10 @@ struct msr_row {
 	bool (*present)(const struct partition *p);
 };
 
+/* How rows begin: { MSR_ONE(MSR_IA32_TSC, "TSC"), .flags = MSR_PASS_READ, ... } */
+#define MSR_ONE(msr, text)        .first = (msr), .last = (msr), .name = (text)
+#define MSR_RANGE(from, to, text) .first = (from), .last = (to), .name = (text)
+
 extern const struct msr_row msr_arch_rows[];
 extern const u32 msr_arch_row_count;
 

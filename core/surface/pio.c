@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Table of owned I/O port ranges and the I/O bitmaps made from it. Pure. */
+/* Table of owned I/O port ranges, the accesses it steers, and the I/O bitmaps made from it. Pure.
+ */
 #include "core/surface/pio.h"
 
+#include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/string.h"
+#include "core/partition.h"
+#include "core/vp/vp.h"
 
 err_t pio_add(struct pio_table *t, const struct pio_row *row)
 {
@@ -26,6 +30,53 @@ const struct pio_row *pio_lookup(const struct pio_table *t, u16 port)
 			return &t->row[i];
 	}
 	return NULL;
+}
+
+static u32 bytes_mask(u32 size)
+{
+	return ~0u >> (32 - 8 * size);
+}
+
+/* Largest piece at @port, up to @left bytes, that lies inside one row or touches none. */
+static u32 piece_size(const struct pio_table *t, u16 port, u32 left)
+{
+	const struct pio_row *row = pio_lookup(t, port);
+	u32 size = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+
+	while (size > 1) {
+		bool uniform = (u32)port + size <= 0x10000;
+
+		for (u32 i = 1; i < size && uniform; i++)
+			uniform = pio_lookup(t, (u16)(port + i)) == row;
+		if (uniform)
+			break;
+		size /= 2;
+	}
+	return size;
+}
+
+void pio_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
+{
+	const struct pio_table *t = &vp->partition->pio;
+	u32 result = 0, done = 0;
+
+	while (done < size) {
+		u16 at = (u16)(port + done);
+		u32 n = piece_size(t, at, size - done);
+		const struct pio_row *row = pio_lookup(t, at);
+		u32 piece = *val >> (8 * done) & bytes_mask(n);
+
+		if (row != NULL)
+			row->fn(vp, at, n, write, &piece);
+		else if (write)
+			hw_io_out(at, n, piece);
+		else
+			piece = hw_io_in(at, n);
+		result |= (piece & bytes_mask(n)) << (8 * done);
+		done += n;
+	}
+	if (!write)
+		*val = result;
 }
 
 void pio_bitmap_build(const struct pio_table *t, u8 bitmap[8192])

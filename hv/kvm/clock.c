@@ -187,9 +187,9 @@ static enum msr_result wall_clock_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-#define CLOCK_MSR(nr, fn)                                                                        \
-	{                                                                                        \
-		.first = (nr), .last = (nr), .name = #nr, .read = fn##_read, .write = fn##_write \
+#define CLOCK_MSR(nr, fn)                                                \
+	{                                                                \
+		MSR_ONE(nr, #nr), .read = fn##_read, .write = fn##_write \
 	}
 
 static const struct msr_row msrs[] = {

@@ -26,12 +26,8 @@ static void poll_reset(struct vp *vp, bool init)
 }
 
 static const struct msr_row msrs[] = {
-	{ .first = MSR_KVM_POLL_CONTROL,
-	  .last = MSR_KVM_POLL_CONTROL,
-	  .name = "MSR_KVM_POLL_CONTROL",
-	  .rsvdz = ~KVM_POLL_ALLOWED,
-	  .read = poll_read,
-	  .write = poll_write },
+	{ MSR_ONE(MSR_KVM_POLL_CONTROL, "MSR_KVM_POLL_CONTROL"), .rsvdz = ~KVM_POLL_ALLOWED,
+	  .read = poll_read, .write = poll_write },
 };
 
 const struct kvm_feature kvm_poll_feature = {

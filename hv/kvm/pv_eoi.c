@@ -32,12 +32,8 @@ static void pv_eoi_reset(struct vp *vp, bool init)
 }
 
 static const struct msr_row msrs[] = {
-	{ .first = MSR_KVM_PV_EOI_EN,
-	  .last = MSR_KVM_PV_EOI_EN,
-	  .name = "MSR_KVM_PV_EOI_EN",
-	  .rsvdz = KVM_PV_EOI_RESERVED,
-	  .read = pv_eoi_read,
-	  .write = pv_eoi_write },
+	{ MSR_ONE(MSR_KVM_PV_EOI_EN, "MSR_KVM_PV_EOI_EN"), .rsvdz = KVM_PV_EOI_RESERVED,
+	  .read = pv_eoi_read, .write = pv_eoi_write },
 };
 
 const struct kvm_feature kvm_pv_eoi_feature = {

@@ -79,12 +79,8 @@ static enum msr_result steal_write(struct vp *vp, u32 msr, u64 val)
 }
 
 static const struct msr_row msrs[] = {
-	{ .first = MSR_KVM_STEAL_TIME,
-	  .last = MSR_KVM_STEAL_TIME,
-	  .name = "MSR_KVM_STEAL_TIME",
-	  .rsvdz = KVM_STEAL_RESERVED,
-	  .read = steal_read,
-	  .write = steal_write },
+	{ MSR_ONE(MSR_KVM_STEAL_TIME, "MSR_KVM_STEAL_TIME"), .rsvdz = KVM_STEAL_RESERVED,
+	  .read = steal_read, .write = steal_write },
 };
 
 const struct kvm_feature kvm_steal_time_feature = {
