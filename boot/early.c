@@ -8,6 +8,7 @@
 #include "boot/report.h"
 #include "boot/version.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "drivers/console.h"

@@ -10,6 +10,7 @@
 #include "boot/report.h"
 #include "boot/version.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/fmt.h"

@@ -10,6 +10,7 @@
 #include "arch/x86/tsc.h"
 #include "boot/boot.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/string.h"

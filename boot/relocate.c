@@ -9,6 +9,7 @@
 #include "arch/x86/paging.h"
 #include "boot/boot.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/lib/bits.h"
 #include "core/mem/page_alloc.h"
 #include "drivers/console.h"

@@ -10,6 +10,7 @@
 #include "arch/x86/percpu.h"
 #include "boot/version.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/fmt.h"
 #include "drivers/console.h"

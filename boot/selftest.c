@@ -14,6 +14,7 @@
 #include "arch/x86/tsc.h"
 #include "boot/test_fault.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/fmt.h"
 #include "core/mem/ept_audit.h"

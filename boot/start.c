@@ -20,6 +20,7 @@
 #include "boot/test_fault.h"
 #include "core/dev/testdev.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/lib/string.h"
 #include "core/mem/page_alloc.h"
 #include "core/mon/monitor.h"

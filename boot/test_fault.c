@@ -18,6 +18,7 @@
 #include "arch/x86/percpu.h"
 #include "boot/boot.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/compiler.h"

@@ -4,7 +4,9 @@
 
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/diag/stop_all.h"
+#include "core/diag/vp_dump.h"
 #include "core/hw.h"
 #include "core/vp/vp.h"
 
@@ -52,25 +54,6 @@ void partition_vp_init(struct vp *vp)
 		vp->partition->hooks->vp_reset(vp, true);
 }
 
-void partition_report_vp(struct vp *vp, void (*line)(const char *fmt, ...))
-{
-	const struct gpr_regs *r = &vp->regs;
-
-	line("VP %u: RIP %04llx:%016llx RSP %016llx RFLAGS %08llx", vp->index,
-	     hw_vmread(VMCS_GUEST_CS_SELECTOR), hw_vmread(VMCS_GUEST_RIP),
-	     hw_vmread(VMCS_GUEST_RSP), hw_vmread(VMCS_GUEST_RFLAGS));
-	line("RAX %016llx RBX %016llx RCX %016llx RDX %016llx", r->rax, r->rbx, r->rcx, r->rdx);
-	line("RSI %016llx RDI %016llx RBP %016llx R8  %016llx", r->rsi, r->rdi, r->rbp, r->r8);
-	line("R9  %016llx R10 %016llx R11 %016llx R12 %016llx", r->r9, r->r10, r->r11, r->r12);
-	line("R13 %016llx R14 %016llx R15 %016llx", r->r13, r->r14, r->r15);
-	line("CR0 %08llx CR3 %016llx CR4 %08llx EFER %04llx", hw_vmread(VMCS_GUEST_CR0),
-	     hw_vmread(VMCS_GUEST_CR3), hw_vmread(VMCS_GUEST_CR4), hw_vmread(VMCS_GUEST_EFER));
-	line("last exit: %s, qualification 0x%llx, guest-physical 0x%llx, linear 0x%llx",
-	     exit_reason_name((u32)hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC),
-	     hw_vmread(VMCS_EXIT_QUALIFICATION), hw_vmread(VMCS_GUEST_PHYSICAL_ADDRESS),
-	     hw_vmread(VMCS_GUEST_LINEAR_ADDRESS));
-}
-
 void partition_stop(struct vp *vp, const char *why)
 {
 	struct partition *p = vp->partition;
@@ -81,7 +64,8 @@ void partition_stop(struct vp *vp, const char *why)
 	log_take_consoles();
 	log_error("guest stopped: %s", why);
 	stop_all_report(log_info);
-	partition_report_vp(vp, log_error);
+	vp_dump_state(vp, log_error);
+	vp_dump_registers(vp, log_error);
 	stop_all_report_guests(log_info);
 	trace_dump(p, TRACE_AT_END, log_info);
 	counters_dump(p, why);

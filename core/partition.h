@@ -106,12 +106,9 @@ void partition_drop_last_vp(struct partition *p);
 /* partition_vp_init() - tell the modules that @vp was reset by INIT: registrations are dropped. */
 void partition_vp_init(struct vp *vp);
 
-/* partition_report_vp() - guest registers and the last exit, through @line. VP's own CPU. */
-void partition_report_vp(struct vp *vp, void (*line)(const char *fmt, ...));
-
 /* partition_stop() - the guest ended or crashed: report, dump counters, then on_crash. */
 NORETURN void partition_stop(struct vp *vp, const char *why);
 
-/* partition_power() - a guest request that will end the machine is about to be passed through: dump
- * counters and flush the log first. */
+/* partition_ending() - a guest request that will end the machine is about to be passed through:
+ * dump counters and flush the log first. */
 void partition_ending(struct vp *vp, const char *why);

@@ -9,6 +9,7 @@
 #include "arch/x86/paging.h"
 #include "arch/x86/percpu.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
 

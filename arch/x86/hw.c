@@ -10,7 +10,7 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/vp/vp.h"
 
 u64 hw_tsc(void)

@@ -6,7 +6,7 @@
 #include "arch/x86/isr.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx_insn.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/vp/vp.h"
 
 #define TIMER_MAX 0xffffffffull

@@ -13,7 +13,7 @@
 #include "arch/x86/isr.h"
 #include "arch/x86/percpu.h"
 #include "core/apic/irq_fwd.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 
 struct idt_gate host_idt[VECTOR_COUNT] ALIGNED(16);

@@ -14,7 +14,7 @@
 #include "arch/x86/insn.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/percpu.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 
 #define LEVEL_TOP 4u

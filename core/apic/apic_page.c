@@ -5,6 +5,7 @@
 #include "arch/x86/defs/msr.h"
 #include "core/apic/vlapic.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/mem/page_alloc.h"
 #include "core/partition.h"

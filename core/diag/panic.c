@@ -4,10 +4,12 @@
  * first: a screen shows 25 lines. Pure; no locks: whoever held them may be the one who panics. A
  * panic within a panic says one line; one on another CPU says nothing.
  */
+#include "core/diag/panic.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/counters.h"
 #include "core/diag/log_internal.h"
 #include "core/diag/stop_all.h"
+#include "core/diag/vp_dump.h"
 #include "core/hw.h"
 #include "core/lib/fmt.h"
 #include "core/partition.h"
@@ -18,40 +20,6 @@ static u32 resets; /* tried */
 static bool reboots;
 static const char *version = "";
 static void (*last_words)(const char *why, bool panicking);
-
-/* Fields that this CPU lacks, or that nobody can read without a current VMCS, are 0. */
-static u64 field(enum vmcs_field f)
-{
-	u64 val = 0;
-
-	return hw_vmread_safe(f, &val) == ERR_NONE ? val : 0;
-}
-
-static void dump_guest(const struct vp *vp)
-{
-	log_panic("guest of vp%u: rip %04llx:%016llx rsp %016llx", vp->index,
-		  field(VMCS_GUEST_CS_SELECTOR), field(VMCS_GUEST_RIP), field(VMCS_GUEST_RSP));
-	log_panic("  cr0 %08llx cr3 %llx cr4 %08llx efer %llx, last exit %s (0x%llx)",
-		  field(VMCS_GUEST_CR0), field(VMCS_GUEST_CR3), field(VMCS_GUEST_CR4),
-		  field(VMCS_GUEST_EFER),
-		  exit_reason_name((u32)field(VMCS_EXIT_REASON) & EXIT_REASON_BASIC),
-		  field(VMCS_EXIT_QUALIFICATION));
-}
-
-static void dump_registers(const struct vp *vp)
-{
-	const struct gpr_regs *r = &vp->regs;
-
-	log_panic("guest registers of vp%u (state %d, work 0x%x):", vp->index, (int)vp->state,
-		  vp->work);
-	log_panic("  rax %016llx rbx %016llx rcx %016llx rdx %016llx", r->rax, r->rbx, r->rcx,
-		  r->rdx);
-	log_panic("  rsi %016llx rdi %016llx rbp %016llx r8  %016llx", r->rsi, r->rdi, r->rbp,
-		  r->r8);
-	log_panic("  r9  %016llx r10 %016llx r11 %016llx r12 %016llx", r->r9, r->r10, r->r11,
-		  r->r12);
-	log_panic("  r13 %016llx r14 %016llx r15 %016llx", r->r13, r->r14, r->r15);
-}
 
 static void dump_vmcs(void)
 {
@@ -82,11 +50,11 @@ static void report(const char *fmt, va_list ap)
 	log_panic("---- hypervisor panic: Kensho %s ----", version);
 	log_vpanic(fmt, ap);
 	if (vp != NULL)
-		dump_guest(vp);
+		vp_dump_state(vp, log_panic);
 	stop_all_report(log_panic);
 	hw_crash_dump();
 	if (vp != NULL) {
-		dump_registers(vp);
+		vp_dump_registers(vp, log_panic);
 		dump_vmcs();
 	}
 	stop_all_report_guests(log_panic);

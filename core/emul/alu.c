@@ -5,7 +5,7 @@
  * Spec: SDM Vol. 1, "Status Flags"; SDM Vol. 2, "Flags Affected" of each instruction.
  */
 #include "arch/x86/defs/cr.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/emul/emul_internal.h"
 
 #define FLAGS_ARITH (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)

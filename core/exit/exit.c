@@ -6,6 +6,7 @@
 #include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vector.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/partition.h"
 #include "core/surface/cpuid.h"

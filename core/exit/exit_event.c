@@ -7,7 +7,7 @@
 #include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/exit/entry_check.h"
 #include "core/hw.h"
 #include "core/partition.h"

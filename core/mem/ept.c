@@ -7,7 +7,7 @@
 #include "core/mem/ept.h"
 
 #include "arch/x86/defs/paging.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/mem/page_alloc.h"
 

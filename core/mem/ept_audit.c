@@ -8,6 +8,7 @@
 
 #include "arch/x86/defs/paging.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/mem/e820.h"

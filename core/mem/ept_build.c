@@ -4,7 +4,7 @@
  * types from the virtual MTRRs (rule M2). Pure; VP's CPU after the first entry.
  */
 #include "arch/x86/defs/paging.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/mem/ept.h"

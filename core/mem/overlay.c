@@ -4,7 +4,7 @@
 
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/paging.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/lib/bits.h"
 #include "core/mem/ept.h"
 #include "core/partition.h"

@@ -3,7 +3,7 @@
 #include "core/mem/page_alloc.h"
 
 #include "arch/x86/defs/paging.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/lib/lock.h"
 #include "core/lib/string.h"
 

@@ -2,7 +2,7 @@
 /* Which registered addresses may be written. Any CPU. */
 #include "core/mem/shared_area.h"
 
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/mem/gpa.h"
 #include "core/partition.h"

@@ -15,6 +15,7 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/paging.h"
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/mem/gpa_internal.h"

@@ -5,6 +5,7 @@
  * Context: VP 0's CPU, root. A dump at 115200 baud takes the VP's time; whoever asks knows.
  */
 #include "core/diag/log.h"
+#include "core/diag/vp_dump.h"
 #include "core/hw.h"
 #include "core/mem/ept_audit.h"
 #include "core/mon/command_internal.h"
@@ -55,7 +56,8 @@ void cmd_counters(struct vp *vp, struct word args)
 static void report_vp(struct vp *vp, void *arg)
 {
 	log_info("vp%u: %s", vp->index, vp_state_name(vp->state));
-	partition_report_vp(vp, log_info);
+	vp_dump_state(vp, log_info);
+	vp_dump_registers(vp, log_info);
 }
 
 void cmd_regs(struct vp *vp, struct word args)

@@ -4,7 +4,7 @@
 
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/partition.h"
 #include "core/vp/guest_cr.h"

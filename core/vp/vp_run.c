@@ -4,7 +4,7 @@
 #include "core/vp/vp.h"
 
 #include "core/apic/irq_msg.h"
-#include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/partition.h"
 #include "core/vp/hold.h"

@@ -15,7 +15,8 @@ EDGES = {
     "arch/x86/defs": [],
     "core": [],
     # The port it implements, and what stubs and dumps hand to the machine model.
-    "arch/x86": ["core/hw.h", "core/config.h", "core/diag/log.h", "core/vp/vp.h", "core/apic/irq_fwd.h"],
+    "arch/x86": ["core/hw.h", "core/config.h", "core/diag/log.h", "core/diag/panic.h",
+                 "core/vp/vp.h", "core/apic/irq_fwd.h"],
     "drivers": ["core/hw.h", "core/diag/log.h", "arch/x86"],
     "hv/kvm": ["core", "hv/hv.h"],
     "hv/hyperv": ["core", "hv/hv.h", "hv/nested"],

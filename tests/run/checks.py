@@ -298,8 +298,8 @@ def stop_all_is_fast(run):
 def mode_of(report):
     """The mode that the registers of a guest's report show."""
     cr0, cr4, efer = (int(re.search(rf"{name} ([0-9a-f]+)", report)[1], 16)
-                      for name in ("CR0", "CR4", "EFER"))
-    selector = int(re.search(r"RIP ([0-9a-f]{4}):", report)[1], 16)
+                      for name in ("cr0", "cr4", "efer"))
+    selector = int(re.search(r"rip ([0-9a-f]{4}):", report)[1], 16)
     if not cr0 & 1:
         return "real"
     if efer & 0x400:
@@ -327,7 +327,8 @@ REPORT = re.compile("|".join((
     r"rsp [0-9a-f]{16} rbp [0-9a-f]{16}", r"exception \d+ \(#\w+\) at rip .*",
     r"stack overflow: .*", r"stack overrun found .*", r"assertion failed: .*",
     r"VM entry of VP \d+ failed .*",
-    r"guest of vp\d+: rip [0-9a-f]{4}:[0-9a-f]{16} rsp [0-9a-f]{16}",
+    r"guest of vp\d+: rip [0-9a-f]{4}:[0-9a-f]{16} rsp [0-9a-f]{16} rflags [0-9a-f]{8}",
+    r"  last EPT violation: guest-physical [0-9a-f]+ linear [0-9a-f]+",
     r"  cr0 [0-9a-f]{8} cr3 [0-9a-f]+ cr4 [0-9a-f]{8} efer [0-9a-f]+, last exit \S+ \(0x[0-9a-f]+\)",
     r"vp\d+ stopped: guest rip [0-9a-f]{16}, last exit \S+",
     r"cpu \d+ \(vp\d+\) is lost: no answer to an NMI after \d+ us",

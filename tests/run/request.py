@@ -55,13 +55,13 @@ def busy_dialogue(console, directory):
                   r"\"counters\"\n")
     console.press(b":regs 7\r", r"monitor: a VP is a number from 0 to 1\n")
     one = console.press(b":regx\x7fs 1\r", r"registers: asked for on COM2\n.*registers: end\n")
-    assert "VP 1: RIP" in one and "VP 0: RIP" not in one, "regs 1 is not about VP 1 alone"
+    assert "guest of vp1: rip" in one and "guest of vp0: rip" not in one, "regs 1 is not about VP 1 alone"
     console.press(b"e", r"EPT audit: \d+ tables, pages of [^\n]*: all as they should be\n")
     counters = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
     assert re.search(r"^exit vp0 cpuid \d+$", counters, re.M), "no exit counter in the dump"
     registers = console.press(b"r", r"registers: asked for on COM2\n.*registers: end\n")
     for vp in (0, 1):
-        assert re.search(rf"^vp{vp}: (running|halted|waiting for SIPI)\nVP {vp}: RIP \w+:\w+ RSP",
+        assert re.search(rf"^vp{vp}: (running|halted|waiting for SIPI)\nguest of vp{vp}: rip \w+:\w+ rsp",
                          registers, re.M), f"no registers of VP {vp}"
     console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
     check_decoded(directory, console.seen)
@@ -81,7 +81,7 @@ def deaf_dialogue(console, directory):
         text = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
         assert len(set(re.findall(r"^exit vp(\d) ", text, re.M))) == DEAF_CPUS, "counters: not all VPs"
         text = console.press(b"r", r"registers: asked for on COM2\n.*registers: end\n")
-        flags = re.findall(r"^VP \d: RIP .* RFLAGS ([0-9a-f]+)$", text, re.M)
+        flags = re.findall(r"^guest of vp\d: rip .* rflags ([0-9a-f]+)$", text, re.M)
         assert len(flags) == DEAF_CPUS, f"registers of {len(flags)} VPs"
         assert not any(int(f, 16) & RFLAGS_IF for f in flags), f"IF is set: {flags}"
         console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
@@ -107,7 +107,7 @@ def hold_dialogue(console, directory):
     console.press(b":hold\r", r"monitor: 2 of 2 VPs are to stop\n")
     console.press(b"v", r"vp0: [^\n]*running, held by the monitor, stopped\n"
                   r"vp1: [^\n]*running, held by the monitor, stopped\n")
-    console.press(b"r", r"VP 1: RIP.*registers: end\n")
+    console.press(b"r", r"guest of vp1: rip.*registers: end\n")
     held = ticks(directory)
     for _ in range(3):      # time passes for the machine, not for the guest
         console.press(b"c", r"counters: end\n")

@@ -4,6 +4,7 @@
 
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/log_internal.h"
+#include "core/diag/panic.h"
 #include "core/diag/stop_all.h"
 #include "core/partition.h"
 #include "tests/host/fakes/rig.h"
