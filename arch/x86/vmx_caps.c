@@ -119,7 +119,7 @@ static const struct {
 	{ 0x1a, 4 }, { 0x1a, 5 }, { 0x1e, 5 }, { 0x25, 2 }, { 0x25, 5 }, { 0x2c, 2 }, { 0x2e, 6 },
 };
 
-bool vmx_timer_is_broken(u32 family, u32 model, u32 stepping)
+static bool timer_is_broken(u32 family, u32 model, u32 stepping)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(broken_timers); i++) {
 		if (family == 6 && model == broken_timers[i].model &&
@@ -167,7 +167,7 @@ static bool is_met(const struct requirement *req, const struct vmx_cpu *cpu,
 	case CPU_LOCK:
 		return !is_locked_off(cpu->feature_control);
 	case CPU_TIMER:
-		return !vmx_timer_is_broken(cpu->family, cpu->model, cpu->stepping);
+		return !timer_is_broken(cpu->family, cpu->model, cpu->stepping);
 	case CAPS_BASIC:
 		return has_bits(c->basic, req->bit);
 	case CAPS_MISC:

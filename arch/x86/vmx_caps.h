@@ -67,6 +67,3 @@ MUST_CHECK err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_
  * that names the first register that differs; NULL: nothing.
  */
 const char *vmx_caps_difference(const struct vmx_caps *c, const struct vmx_caps *boot);
-
-/* vmx_timer_is_broken() - rule T1: steppings whose preemption timer runs at the wrong rate. */
-bool vmx_timer_is_broken(u32 family, u32 model, u32 stepping);

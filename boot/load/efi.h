@@ -76,9 +76,6 @@ MUST_CHECK err_t efi_map_parse(struct efi_map *m, const u8 *bytes, u64 len);
 /* efi_e820_type() - what the range is in an e820 map. docs/uefi.md has the table. */
 u32 efi_e820_type(const struct efi_descriptor *d);
 
-/* efi_is_boot_services() - RAM that boot services used: buggy firmware does so still. */
-bool efi_is_boot_services(const struct efi_descriptor *d);
-
 /**
  * efi_map_to_e820() - the whole map, normalised.
  * @idle: boot services memory counts as reserved: what is left is safe for other use.

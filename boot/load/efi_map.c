@@ -126,7 +126,8 @@ u32 efi_e820_type(const struct efi_descriptor *d)
 	}
 }
 
-bool efi_is_boot_services(const struct efi_descriptor *d)
+/* RAM that boot services used: buggy firmware does so still. */
+static bool is_boot_services(const struct efi_descriptor *d)
 {
 	return d->type == EFI_BOOT_SERVICES_CODE || d->type == EFI_BOOT_SERVICES_DATA;
 }
@@ -136,7 +137,7 @@ err_t efi_map_to_e820(const struct efi_map *m, bool idle, struct e820_map *out)
 	out->count = 0;
 	for (u32 i = 0; i < m->count; i++) {
 		const struct efi_descriptor *d = &m->d[i];
-		u32 type = idle && efi_is_boot_services(d) ? E820_RESERVED : efi_e820_type(d);
+		u32 type = idle && is_boot_services(d) ? E820_RESERVED : efi_e820_type(d);
 
 		if (out->count == E820_MAX)
 			TRY(e820_normalise(out));

@@ -257,7 +257,8 @@ void options_default(struct options *o)
 	err_t err UNUSED = option_cpu_resolve(&p);
 }
 
-const struct option_row *option_find(const char *name)
+/* NULL: there is none. */
+static const struct option_row *option_find(const char *name)
 {
 	for (u32 i = 0; i < option_row_count; i++) {
 		if (strcmp(option_rows[i].name, name) == 0)

@@ -91,9 +91,6 @@ void option_value(const struct options *o, u32 i, char *text, size_t len);
 /* options_features() - names of the features that the guest gets, separated by blanks. */
 void options_features(const struct options *o, char *text, size_t len);
 
-/* option_find() - the row of @name; NULL: there is none. */
-const struct option_row *option_find(const char *name);
-
 /*
  * options_print() - what help= asks for, in lines of at most 79 characters, one @line call each:
  * HELP_ON: the table, then the features of cpu=; HELP_ROW + i: row i with all that is known of it.

@@ -92,6 +92,3 @@ enum msr_result vlapic_x2apic_icr_write(struct vp *vp, u32 msr, u64 val);
 
 /* vlapic_x2apic_is_readable() - RDMSR of this register number works in x2APIC mode. */
 bool vlapic_x2apic_is_readable(const struct vlapic *a, u32 reg);
-
-/* vlapic_is_present() - a register of this number exists in xAPIC mode. */
-bool vlapic_is_present(const struct vlapic *a, u32 reg);

@@ -18,7 +18,8 @@
 	 REG_BIT(APIC_DFR) | REG_BIT(APIC_SVR) | GENMASK64(0x27, 0x10) | REG_BIT(APIC_ESR) | \
 	 GENMASK64(0x39, 0x30) | REG_BIT(APIC_TDCR))
 
-bool vlapic_is_present(const struct vlapic *a, u32 reg)
+/* In xAPIC mode. */
+static bool is_present(const struct vlapic *a, u32 reg)
 {
 	if (reg > APIC_SELF_IPI)
 		return false;
@@ -41,7 +42,7 @@ u32 vlapic_read(struct vp *vp, u32 reg)
 	if (reg == APIC_TMCCT)
 		return vlapic_timer_current(vp);
 	lazy_eoi_sync(vp);
-	if (!vlapic_is_present(a, reg)) {
+	if (!is_present(a, reg)) {
 		vlapic_error(vp, APIC_ESR_ILLEGAL_REGISTER);
 		return 0;
 	}
@@ -153,7 +154,7 @@ static void write_ignored(struct vp *vp, u32 reg)
 {
 	if (reg == APIC_ID)
 		vlapic_id_changed(vp);
-	else if (!vlapic_is_present(&vp->apic, reg))
+	else if (!is_present(&vp->apic, reg))
 		vlapic_error(vp, APIC_ESR_ILLEGAL_REGISTER);
 }
 

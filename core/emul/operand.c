@@ -73,7 +73,7 @@ u64 operand_offset(const struct vp *vp, const struct insn *in)
 	return at & size_mask(in->addrsize);
 }
 
-u32 operand_cpl_access(const struct vp *vp)
+static u32 cpl_access(const struct vp *vp)
 {
 	return vp_cpl(vp) == 3 ? WALK_USER : 0;
 }
@@ -106,7 +106,7 @@ static bool find_place(const struct partition *p, u64 page, gpa_t at, u32 len, e
 enum resolve operand_resolve(struct vp *vp, u64 page, u64 linear, u32 size, bool write,
 			     struct operand *op)
 {
-	u32 access = operand_cpl_access(vp) | (write ? WALK_WRITE : WALK_READ);
+	u32 access = cpl_access(vp) | (write ? WALK_WRITE : WALK_READ);
 	u32 first = umin32(size, (u32)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
 	struct walk_fault f;
 

@@ -27,9 +27,6 @@ enum resolve {
 /* operand_offset() - effective address of the instruction's memory operand, before segmentation. */
 u64 operand_offset(const struct vp *vp, const struct insn *in);
 
-/* operand_cpl_access() - WALK_USER at CPL 3. */
-u32 operand_cpl_access(const struct vp *vp);
-
 /* operand_resolve() - translate [@linear, +@size); @page: an address on the emulated page. */
 enum resolve operand_resolve(struct vp *vp, u64 page, u64 linear, u32 size, bool write,
 			     struct operand *op);

@@ -128,15 +128,3 @@ int strncmp(const char *a, const char *b, size_t n)
 	}
 	return 0;
 }
-
-bool str_copy(char *dst, const char *src, size_t n)
-{
-	size_t i = 0;
-
-	if (n == 0)
-		return false;
-	for (; i < n - 1 && src[i] != '\0'; i++)
-		dst[i] = src[i];
-	dst[i] = '\0';
-	return src[i] == '\0';
-}

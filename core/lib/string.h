@@ -11,6 +11,3 @@ int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
-
-/* str_copy() - copies at most @n - 1 bytes and terminates; returns false when it had to cut. */
-bool str_copy(char *dst, const char *src, size_t n);

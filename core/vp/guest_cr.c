@@ -46,12 +46,13 @@ u64 guest_cr0(const struct vp *vp)
 	       (hw_vmread(VMCS_CR0_READ_SHADOW) & GUEST_CR0_OWNED);
 }
 
-bool guest_has_feature(const struct vp *vp, u32 leaf, u32 subleaf, u32 reg, u32 mask)
+/* Bits @mask in register @reg of @leaf are all visible. */
+static bool has_feature(const struct vp *vp, u32 leaf, u32 reg, u32 mask)
 {
 	struct cpuid_regs r;
 	u32 val;
 
-	cpuid_query(vp, leaf, subleaf, &r);
+	cpuid_query(vp, leaf, 0, &r);
 	val = reg == REG_A ? r.a : reg == REG_B ? r.b : reg == REG_C ? r.c : r.d;
 	return (val & mask) == mask;
 }
@@ -62,8 +63,8 @@ u64 guest_cr4_allowed(const struct vp *vp)
 	u64 allowed = CR4_PCE;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cr4_features); i++) {
-		if (guest_has_feature(vp, cr4_features[i].leaf, 0, cr4_features[i].reg,
-				      cr4_features[i].feature))
+		if (has_feature(vp, cr4_features[i].leaf, cr4_features[i].reg,
+				cr4_features[i].feature))
 			allowed |= cr4_features[i].cr4;
 	}
 	return allowed;

@@ -21,9 +21,6 @@ u64 guest_cr0(const struct vp *vp);
 /* guest_cr4_allowed() - CR4 bits that the guest may set, derived from the CPUID it sees. */
 u64 guest_cr4_allowed(const struct vp *vp);
 
-/* guest_has_feature() - bits @mask in register @reg (0 EAX .. 3 EDX) of a leaf are all visible. */
-bool guest_has_feature(const struct vp *vp, u32 leaf, u32 subleaf, u32 reg, u32 mask);
-
 /* guest_read_pdptes() - the four PDPTEs that PAE paging with @cr3 keeps in registers. ERR_INVAL:
  * one that is present has reserved bits set; ERR_FAULT: not in memory. */
 MUST_CHECK err_t guest_read_pdptes(const struct vp *vp, u64 cr3, u64 pdpte[4]);

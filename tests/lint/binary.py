@@ -4,6 +4,7 @@
 import re
 import struct
 import subprocess
+import tempfile
 
 import sources
 
@@ -75,3 +76,42 @@ def port_size(_files):
     """core/hw.h is one small port."""
     names = set(re.findall(r"^(?!\s*\*).*\b(hw_\w+)\(", sources.text("core/hw.h"), re.M))
     return [] if len(names) <= 42 else [f"core/hw.h has {len(names)} functions, more than 42"]
+
+
+# Functions that are no more than a part of their file to the hypervisor, and why they are not static.
+OPEN_TO_TESTS = {
+    "ctx_init_windows": "tests make contexts by hand",
+    "ctx_release": "only tests have a second context so far",
+    "ctx_set_exits": "only ctx.c gives a context its table so far",
+    "ctx_switch": "only tests have a second context so far",
+    "exit_table_set": "only tests have a second exit table so far",
+    "page_is": "tests ask about one page",
+    "exit_table_row": "which row an exit reason has",
+    "log_reset": "tests start afresh", "panic_reset": "tests start afresh",
+    "stop_all_reset": "tests start afresh",
+    "log_ring_read": "people and the rows `end = ram` find the ring in a dump of the memory",
+    "msr_lookup": "rows by number", "msr_read": "an access without an exit",
+    "msr_write": "an access without an exit",
+    "pio_lookup": "rows by number",
+    "vlapic_timer_adapt": "one step of the adaptation, of an error that the test chooses",
+    "vmx_adjust_ctls": "one control word by itself",
+}
+
+
+def dead(_files):
+    """No function that the linker drops: each one is called, and called from outside if it is not
+    static."""
+    objects = sources.make_variable("KOBJ")
+    flags = sources.make_variable("KLDFLAGS")
+    if not all((sources.ROOT / o).exists() for o in objects):
+        return ["the hypervisor was not built"]
+    with tempfile.TemporaryDirectory() as where:
+        text = subprocess.run(
+            ["gcc", "-fno-lto", *flags, "-Wl,-T,linker.ld,--print-gc-sections", *objects,
+             "-o", f"{where}/elf"], cwd=sources.ROOT, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT).stdout
+    found = dict(re.findall(r"section '\.text\.(\w+)' in file 'build/kernel/(\S+)\.o'", text))
+    return [f"{where}.c: nothing outside calls {name}(): remove it, or make it static"
+            for name, where in sorted(found.items()) if name not in OPEN_TO_TESTS] + \
+        [f"tests/lint/binary.py: {name}() is called now: shorten OPEN_TO_TESTS"
+         for name in sorted(OPEN_TO_TESTS.keys() - found.keys())]

@@ -42,6 +42,7 @@ CHECKS = {
     "wx": binary.wx,
     "pure": binary.pure,
     "port-size": binary.port_size,
+    "dead": binary.dead,
     "format": tools.clang_format,
     "headers": tools.headers,
     "cppcheck": tools.cppcheck,

@@ -12,7 +12,6 @@ int kensho_memcmp(const void *a, const void *b, size_t n);
 size_t kensho_strlen(const char *s);
 int kensho_strcmp(const char *a, const char *b);
 int kensho_strncmp(const char *a, const char *b, size_t n);
-bool str_copy(char *dst, const char *src, size_t n);
 
 #define LEN 512
 
@@ -79,19 +78,5 @@ static void test_compare_has_the_sign_of_libc(void)
 	}
 }
 
-static void test_str_copy_terminates_and_tells(void)
-{
-	char buf[5] = "....";
-
-	EXPECT_TRUE(str_copy(buf, "four", sizeof(buf)));
-	EXPECT_STREQ("four", buf);
-	EXPECT_FALSE(str_copy(buf, "fives", sizeof(buf)));
-	EXPECT_STREQ("five", buf);
-	EXPECT_FALSE(str_copy(buf, "x", 0));
-	EXPECT_STREQ("five", buf);
-	EXPECT_TRUE(str_copy(buf, "", 1));
-	EXPECT_STREQ("", buf);
-}
-
 TEST_MAIN(TEST(test_memmove_any_overlap), TEST(test_memcpy_memset_touch_only_their_range),
-	  TEST(test_compare_has_the_sign_of_libc), TEST(test_str_copy_terminates_and_tells))
+	  TEST(test_compare_has_the_sign_of_libc))
