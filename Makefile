@@ -151,7 +151,7 @@ endif
 
 lint: ## layers, W^X, sizes, format, headers, cppcheck
 	$(call setup,check)
-	$(call build,$(B)/kensho.elf pure-objects $(B)/host/tools/options)
+	$(call build,$(B)/kensho.elf pure-objects $(HOST_TOOL_BINS))
 	$(Q)$(PYTHON) tests/lint/lint.py
 
 options: ## Kensho's options, or all about one (NAME=option)
@@ -161,7 +161,7 @@ options: ## Kensho's options, or all about one (NAME=option)
 
 docs: ## write the parts of README.md and docs/ that are made of the sources
 	$(call setup,check)
-	$(call build,$(B)/host/tools/options)
+	$(call build,$(HOST_TOOL_BINS))
 	$(Q)$(PYTHON) tools/docs.py
 
 tidy: ## clang-tidy, gcc -fanalyzer, clang --analyze, cached per file

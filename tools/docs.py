@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""`make docs`: the parts of Markdown pages that are made of the sources.
+"""`make docs`: the parts of Markdown pages that are made of the sources, and prose of 120 columns.
 
     tools/docs.py [--check]     --check: write nothing, name the blocks that are stale
 
 A block lies between `<!-- generated: WHAT ... -->` and `<!-- end -->`:
 
     options kensho|partition|NAME...    build/host/tools/options --markdown ...
+    exits handled|ud|gp|stop            build/host/tools/exits ...
     troubleshooting SECTION             messages with the causes and remedies beside them in the
                                         sources: tests/lint/messages.py
 """
@@ -15,18 +16,24 @@ import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/lint"))
+import links  # noqa: E402
 import messages  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+COLUMNS = 120
 BLOCK = re.compile(r"^<!-- generated: ([^\n]+) -->\n(.*?)^<!-- end -->$", re.S | re.M)
 
 
-def options(page, *names):
-    tool = ROOT / "build/host/tools/options"
-    text = subprocess.run([tool, "--markdown", *names], check=True, text=True,
+def run(tool, *words):
+    return subprocess.run([ROOT / "build/host/tools" / tool, *words], check=True, text=True,
                           stdout=subprocess.PIPE).stdout
+
+
+def options(page, *names):
+    text = run("options", "--markdown", *names)
     return text.replace("](docs/", "](" if page.parent.name == "docs" else "](docs/")
 
 
@@ -40,11 +47,70 @@ def troubleshooting(page, section):
     return "\n".join(rows) + "\n"
 
 
-MAKERS = {"options": options, "troubleshooting": troubleshooting}
+def exits(page, kind):
+    return "\n" + wrapped(run("exits", kind)) + "\n"
+
+
+# What begins a block of its own when it comes first in a line.
+MARKER = re.compile(r"[*+-]|#+|>|\||\d+[.)]")
+
+
+def wrapped(text, first="", rest=""):
+    """One paragraph."""
+    words = []
+    for word in text.split():
+        if words and MARKER.fullmatch(word):
+            words[-1] += "\0" + word
+        else:
+            words.append(word)
+    return "".join(line.replace("\0", " ") + "\n" for line in textwrap.wrap(
+        " ".join(words), COLUMNS, initial_indent=first, subsequent_indent=rest,
+        break_long_words=False, break_on_hyphens=False))
+
+
+ITEM = re.compile(r"( *)([*+-]|\d+[.)]) +(?=\S)")
+
+
+def wrap(text):
+    """@text with its paragraphs and list items wrapped; code, tables, headings, HTML and what
+    stands in a generated block stay."""
+    out, paragraph, first, rest = [], [], "", ""
+    fenced = made = in_list = False
+
+    def flush():
+        if paragraph:
+            out.append(wrapped(" ".join(paragraph), first, rest))
+            paragraph.clear()
+    for line in text.splitlines():
+        item = ITEM.match(line)
+        made = made or line.startswith("<!-- generated")
+        if fenced or made or re.match(r" *```|#|\||<|!\[|\[!", line) or not line.strip():
+            flush()
+            fenced ^= line.lstrip().startswith("```")
+            made = made and line != "<!-- end -->"
+            in_list = in_list and not re.match(r"#|\||<", line)
+            out.append(line + "\n")
+        elif line.startswith("    ") and not paragraph and not in_list:
+            out.append(line + "\n")
+        elif item:
+            flush()
+            first, rest, in_list = item[0], " " * len(item[0]), True
+            paragraph.append(line[len(item[0]):])
+        else:
+            if not paragraph:
+                indent = re.match(" *", line)[0]
+                first = rest = indent
+                in_list = in_list and indent != ""
+            paragraph.append(line)
+    flush()
+    return "".join(out)
+
+
+MAKERS = {"exits": exits, "options": options, "troubleshooting": troubleshooting}
 
 
 def pages():
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / page for page in links.pages()]
 
 
 def fresh(page, text):
@@ -52,7 +118,7 @@ def fresh(page, text):
     def block(found):
         what, *words = found[1].split()
         return f"<!-- generated: {found[1]} -->\n{MAKERS[what](page, *words)}<!-- end -->"
-    return BLOCK.sub(block, text)
+    return wrap(BLOCK.sub(block, text))
 
 
 def stale():

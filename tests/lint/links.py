@@ -36,11 +36,12 @@ def broken(page, target):
 def check(files):
     bad = []
     for page in pages():
+        text = re.sub(r"`[^`]*`", "", sources.text(page))      # links may be wrapped
+        for target in LINK.findall(text):
+            why = "" if re.match(r"\w+:", target) else broken(page, target)
+            if why:
+                bad.append(f"{page}: {target}: {why}")
         for number, line in enumerate(sources.text(page).splitlines(), 1):
-            for target in LINK.findall(re.sub(r"`[^`]*`", "", line)):
-                why = "" if re.match(r"\w+:", target) else broken(page, target)
-                if why:
-                    bad.append(f"{page}:{number}: {target}: {why}")
             bad += [f"{page}:{number}: {name}: no such file" for name in FILE.findall(line)
                     if not (sources.ROOT / name).exists()]
     return bad
