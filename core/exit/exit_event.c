@@ -36,14 +36,19 @@ static void debug_exception_state(u64 qual)
 }
 
 /* Give an intercepted exception to the guest as if it had not been. */
-static void reflect(struct vp *vp, u32 info, u32 error)
+static void reflect(struct vp *vp, const struct exit_info *x)
 {
-	u64 type = FIELD_GET(INTR_INFO_TYPE, info);
-	u8 vector = (u8)(info & INTR_INFO_VECTOR);
+	u64 type = FIELD_GET(INTR_INFO_TYPE, x->intr_info);
+	u8 vector = (u8)(x->intr_info & INTR_INFO_VECTOR);
 
-	event_exception(vp, vector, (info & INTR_INFO_ERROR_CODE_VALID) != 0, error);
-	if (type == INTR_TYPE_PRIV_SOFT_EXCEPTION && vector == EXC_DB &&
-	    (vp->event.info & INTR_INFO_VECTOR) == EXC_DB) { /* INT1 */
+	if (vector == EXC_DB)
+		debug_exception_state(x->qual);
+	else if (vector == EXC_PF)
+		hw_write_cr2(x->qual);
+	event_exception(vp, vector, (x->intr_info & INTR_INFO_ERROR_CODE_VALID) != 0,
+			x->intr_error);
+	/* INT1, INT3 and INTO, unless the merge made something else of it. */
+	if (type != INTR_TYPE_HARD_EXCEPTION && (vp->event.info & INTR_INFO_VECTOR) == vector) {
 		vp->event.info =
 			(vp->event.info & ~INTR_INFO_TYPE) | (u32)FIELD_PREP(INTR_INFO_TYPE, type);
 		vp->event.len = (u32)hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH);
@@ -60,11 +65,10 @@ static NOINLINE enum exit_action exit_exception(struct vp *vp)
 	    !(hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
 		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) | GUEST_INTR_BLOCKED_BY_NMI);
-	if (vector == EXC_DB)
-		debug_exception_state(x->qual);
-	else if (vector != EXC_AC)
-		return EXIT_STOP; /* nothing else is intercepted */
-	reflect(vp, x->intr_info, x->intr_error);
+	if (!(exc_bitmap(vp) & BIT32(vector)))
+		return EXIT_STOP; /* nobody wanted it: a hypervisor bug */
+	if (!exc_offer(vp, &vp->exit))
+		reflect(vp, x);
 	return EXIT_RESUME;
 }
 
@@ -99,6 +103,8 @@ enum exit_action exit_interrupt_window(struct vp *vp, const struct exit_info *x)
 
 enum exit_action exit_nmi_window(struct vp *vp, const struct exit_info *x)
 {
+	if (unlikely(vp->event.stepping))
+		step_window(vp);
 	vp_set_work(vp, VP_WORK_EVENT);
 	return EXIT_RESUME;
 }

@@ -20,3 +20,4 @@ void cmd_audit(struct vp *vp, struct word args);
 void cmd_vps(struct vp *vp, struct word args);
 void cmd_hold(struct vp *vp, struct word args);
 void cmd_release(struct vp *vp, struct word args);
+void cmd_step(struct vp *vp, struct word args);

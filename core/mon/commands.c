@@ -18,6 +18,7 @@ const struct command commands[] = {
 	{ "vps",      'v', "[VP]", "say what each VP does and who holds it", cmd_vps },
 	{ "hold",     0, "[VP]", "stop a VP, or all, before the next instruction", cmd_hold },
 	{ "release",  0, "[VP]", "let a VP, or all, go on", cmd_release },
+	{ "step",     0, "[VP]", "run one instruction of a held VP, or of all", cmd_step },
 };
 /* clang-format on */
 const u32 command_count = ARRAY_SIZE(commands);

@@ -37,14 +37,15 @@ static const struct {
 };
 /* clang-format on */
 
-/* The rule-M3 vectors: #DB and #AC can be delivered for ever without an exit (CVE-2015-5307). */
-#define EXCEPTIONS ((u32)(BIT64(EXC_DB) | BIT64(EXC_AC)))
-
-static void fill_words(struct vcpu_ctx *ctx, const struct vp_ctls *ctls, bool tpr_shadow)
+static void fill_words(const struct vp *vp, struct vcpu_ctx *ctx, const struct vp_ctls *ctls,
+		       bool tpr_shadow)
 {
 	const u32 words[CTX_WORDS] = {
-		[CTX_PIN] = ctls->pin,   [CTX_PROC] = ctls->proc,       [CTX_PROC2] = ctls->proc2,
-		[CTX_EXIT] = ctls->exit, [CTX_EXCEPTIONS] = EXCEPTIONS,
+		[CTX_PIN] = ctls->pin,
+		[CTX_PROC] = ctls->proc,
+		[CTX_PROC2] = ctls->proc2,
+		[CTX_EXIT] = ctls->exit,
+		[CTX_EXCEPTIONS] = exc_bitmap(vp),
 	};
 
 	for (u32 i = 0; i < CTX_WORDS; i++) {
@@ -66,7 +67,7 @@ void ctx_fill(struct vp *vp, const struct vp_ctls *ctls)
 	ctx_init_windows(ctx, p->config.hlt == HLT_PASSTHROUGH ? PROC_HLT_EXITING : 0);
 	ctx->eptp = p->ept.eptp;
 	ctx->io_bitmap = p->io_bitmap;
-	fill_words(ctx, ctls, m->tpr_shadow);
+	fill_words(vp, ctx, ctls, m->tpr_shadow);
 	hw_vmwrite(VMCS_CR4_GUEST_HOST_MASK, ~p->machine.cr4_allowed);
 	hw_vmwrite(VMCS_VM_ENTRY_CTLS, ctls->entry);
 	hw_vmwrite(VMCS_VPID, ctx->vpid);

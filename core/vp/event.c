@@ -8,6 +8,7 @@
 #include "core/apic/lazy_eoi.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/vp/step.h"
 #include "core/vp/vp.h"
 
 static u32 intr_info(enum intr_type type, u8 vector, bool has_code)
@@ -257,6 +258,35 @@ static u64 read_blocking(const struct vp *vp)
 						 : blocking;
 }
 
+/*
+ * One instruction, or the delivery of one event, is being stepped: interrupts and NMIs wait. NMI
+ * windows open right behind a delivery, before the handler's first instruction.
+ */
+static void prepare_step(struct vp *vp)
+{
+	struct event_state *ev = &vp->event;
+	bool delivers = step_delivers(vp);
+
+	if (vp->apic.tpr_shadow)
+		ctx_set(vp->ctx, CTX_TPR_THRESHOLD, vlapic_tpr_threshold(vp));
+	if (vp->state == VP_HALTED) /* stepped over HLT: its trap is pending */
+		wake(vp);
+	if ((ev->info & INTR_INFO_VALID) && !delivers)
+		return step_raised(vp);
+	if (ev->info & INTR_INFO_VALID)
+		inject_queued(ev);
+	set_windows(vp, false, delivers);
+}
+
+static NOINLINE void prepare_special(struct vp *vp)
+{
+	if (!vp->event.triple_fault)
+		return prepare_step(vp);
+	COUNT(vp, TRIPLE_FAULT);
+	TRACE(vp, TRIPLE_FAULT, 0, hw_vmread(VMCS_GUEST_RIP), 0);
+	partition_stop(vp, "triple fault");
+}
+
 /* Everything but one interrupt of the virtual APIC for a running VP. */
 static NOINLINE void prepare_event(struct vp *vp)
 {
@@ -264,11 +294,8 @@ static NOINLINE void prepare_event(struct vp *vp)
 	u64 blocking, rflags;
 
 	lazy_eoi_sync(vp);
-	if (unlikely(ev->triple_fault)) {
-		COUNT(vp, TRIPLE_FAULT);
-		TRACE(vp, TRIPLE_FAULT, 0, hw_vmread(VMCS_GUEST_RIP), 0);
-		partition_stop(vp, "triple fault");
-	}
+	if (unlikely(ev->special))
+		return prepare_special(vp);
 	if (vp->apic.tpr_shadow)
 		ctx_set(vp->ctx, CTX_TPR_THRESHOLD, vlapic_tpr_threshold(vp));
 	rflags = hw_vmread(VMCS_GUEST_RFLAGS);

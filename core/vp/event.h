@@ -30,12 +30,18 @@ struct event_state {
 	};
 	union {
 		struct {
-			bool nmi_pending;  /* one virtual NMI waits */
-			bool triple_fault; /* the merge rules ended in a triple fault */
-			bool if_aside;     /* rule K3: IF in the VMCS is ours, the guest's is 0 */
-			bool extint; /* the FIFO of acknowledged ExtINT vectors is not empty */
+			union {
+				struct {
+					bool triple_fault; /* what the merge rules ended in */
+					bool stepping;     /* one instruction: core/vp/step.h */
+				};
+				u16 special; /* either of the two */
+			};
+			bool nmi_pending; /* one virtual NMI waits */
+			bool if_aside;    /* rule K3: IF in the VMCS is ours, the guest's is 0 */
+			bool extint;      /* the FIFO of acknowledged ExtINT vectors is not empty */
 		};
-		u32 rare; /* any of the above */
+		u64 rare; /* any of the above */
 	};
 	bool nmi_unblocked; /* INIT ended the blocking of NMIs, and none was injected since */
 };

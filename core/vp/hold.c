@@ -35,7 +35,7 @@ static bool is_held(struct vp *vp)
 		vp_release(vp, HOLD_PAUSE);
 		owners &= ~(u32)HOLD_PAUSE;
 	}
-	return owners != 0;
+	return owners != 0 && !vp->step.active;
 }
 
 void hold_started(struct vp *vp)

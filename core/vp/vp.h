@@ -15,11 +15,13 @@
 #include "core/time/timer.h"
 #include "core/vp/ctx.h"
 #include "core/vp/event.h"
+#include "core/vp/exception.h"
 #include "core/vp/exit_info.h"
 #include "core/vp/halt_poll.h"
 #include "core/vp/hold.h"
 #include "core/vp/park.h"
 #include "core/vp/remote_call.h"
+#include "core/vp/step.h"
 
 struct emul_cache;
 struct partition;
@@ -97,6 +99,8 @@ struct vp {
 	u32 unhalted;                  /* remote; the next wake is due: KVM's PV unhalt */
 	struct park park;
 	struct hold hold;
+	struct step step;
+	u32 exc_want[EXC_OWNER_COUNT]; /* core/vp/exception.h */
 	struct halt_poll halt_poll;
 
 	struct vcpu_ctx guest_ctx; /* the guest's own: every VP has this one */

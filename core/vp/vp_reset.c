@@ -97,6 +97,7 @@ void vp_reset(struct vp *vp, bool init)
 		if (vp->partition->machine.xcr0_supported != 0)
 			hw_xsetbv(vp->xcr0);
 	}
+	step_forget(vp);
 	vp->unhalted = 0;
 	if (vp->state == VP_HALTED) /* no event ended this block */
 		halt_poll_end(&vp->halt_poll, &vp->partition->config, 0, false);

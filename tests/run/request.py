@@ -5,6 +5,7 @@
     tests/run/request.py          a guest that works
     tests/run/request.py deaf     one whose CPUs all spin with interrupts off, for ever
     tests/run/request.py hold     one that counts aloud, held and released
+    tests/run/request.py step     the same: one of its CPUs is stepped through a loop
 """
 
 import json
@@ -90,7 +91,7 @@ def deaf_dialogue(console, directory):
 def ticks(directory):
     """How far the guest has counted on COM1."""
     text = (directory / "com1.log").read_text(errors="replace")
-    return max(map(int, re.findall(r"^# tick (\d+)\r?$", text, re.M)), default=-1)
+    return max(map(int, re.findall(r"^# tick (\d+)", text, re.M)), default=-1)
 
 
 def wait_ticks(directory, least):
@@ -123,6 +124,38 @@ def hold_dialogue(console, directory):
         assert re.search(rf"^gauge vp{vp} steal_pause_ns \d{{6,}}$", text, re.M), "nothing stolen"
 
 
+def step_dialogue(console, directory):
+    """VP 1 is stepped twice through its loop, while VP 0 goes on: every address in its order, and
+    no flag that is not its own."""
+    console.expect("starting the guest", BOOT_S)
+    wait_ticks(directory, 3)
+    text = (directory / "com1.log").read_text(errors="replace")
+    order = [int(at, 16) for at in re.findall(r"^# step (\w+)\r?$", text, re.M)]
+    assert len(order) == 20, f"{len(order)} steps are told"
+    console.press(b":step 1\r", r"vp1: not held, or on its way to the hold\n")
+    console.press(b":hold 1\r", r"monitor: 1 of 2 VPs are to stop\n")
+    at, seen = None, []
+    for _ in range(2 * len(order) + 1):
+        found = re.search(r"vp1: step (\w+) -> (\w+)(.*)\n",
+                          console.press(b":step 1\r", r"vp1: step \w+ -> \w+[^\n]*\n"))
+        before, after = int(found[1], 16), int(found[2], 16)
+        assert at in (None, before), f"VP 1 moved from {at:#x} to {before:#x} between two steps"
+        at = after
+        seen.append((before, after, found[3]))
+    where = order.index(seen[0][0]) if seen[0][0] in order else 0
+    if order[where] == order[(where + 1) % len(order)]:
+        where += seen[0][2] == ""
+    for i, (before, after, note) in enumerate(seen):
+        want = order[(where + i) % len(order)], order[(where + i + 1) % len(order)]
+        assert (before, after) == want, f"step {i}: {before:#x} -> {after:#x}, not to {want[1]:#x}"
+        assert (note != "") == (before == after), f"step {i}, {before:#x} -> {after:#x}: {note}"
+    console.press(b":release\r", r"monitor: 1 VPs are released\n")
+    wait_ticks(directory, ticks(directory) + 3)
+    console.press(b"v", r"vp1: [^\n]*, running\n")
+    assert "seen TF" not in (directory / "com1.log").read_text(errors="replace"), \
+        "the guest has seen TF"
+
+
 def check_decoded(directory, log):
     """What a user does with the log."""
     (directory / "com2.log").write_text(log)
@@ -144,6 +177,7 @@ DEAF_CPUS = 4
 DIALOGUES = {
     "busy": ("trace-request", "test=timer,smp_run", "log=com2 trace=exits", 2, busy_dialogue),
     "hold": ("hold-request", "test=loop_for_ever", "log=com2", 2, hold_dialogue),
+    "step": ("step-request", "test=loop_for_ever", "log=com2", 2, step_dialogue),
     "deaf": ("deaf-request", "test=deaf_for_ever", "log=com2", DEAF_CPUS, deaf_dialogue),
 }
 
