@@ -61,6 +61,36 @@ err_t cpuid_add_rows(struct partition *p, u32 base, const struct cpuid_row *rows
 	return ERR_NONE;
 }
 
+static bool has_any(const struct cpuid_regs *r, const struct cpuid_regs *bits)
+{
+	return ((r->a & bits->a) | (r->b & bits->b) | (r->c & bits->c) | (r->d & bits->d)) != 0;
+}
+
+err_t cpuid_add_bits(struct partition *p, u32 leaf, const struct cpuid_regs *bits, const char *name)
+{
+	struct cpuid_table *t = table_of(p);
+
+	if (t->sealed)
+		return ERR_BUSY;
+	for (u32 i = 0; i < t->count; i++) {
+		struct cpuid_slot *s = &t->slot[i];
+
+		if (!slots_overlap(s, leaf, 0))
+			continue;
+		if (has_any(&s->bits, bits) || has_any(&s->row->set, bits)) {
+			log_error("CPUID leaf 0x%x: a bit of %s is taken", leaf, name);
+			return ERR_BUSY;
+		}
+		s->bits.a |= bits->a;
+		s->bits.b |= bits->b;
+		s->bits.c |= bits->c;
+		s->bits.d |= bits->d;
+		return ERR_NONE;
+	}
+	log_error("CPUID leaf 0x%x of %s has no row", leaf, name);
+	return ERR_NOENT;
+}
+
 /* Insertion sort: a hundred rows, mostly in order already. */
 static void sort_slots(struct cpuid_table *t)
 {
@@ -99,10 +129,10 @@ static void evaluate(const struct partition *p, const struct cpuid_table *t, str
 
 	if (host_has_leaf(t, s->leaf))
 		hw_cpuid(s->leaf, subleaf, &host);
-	s->regs.a = (host.a & row->keep.a) | row->set.a;
-	s->regs.b = (host.b & row->keep.b) | row->set.b;
-	s->regs.c = (host.c & row->keep.c) | row->set.c;
-	s->regs.d = (host.d & row->keep.d) | row->set.d;
+	s->regs.a = (host.a & row->keep.a) | row->set.a | s->bits.a;
+	s->regs.b = (host.b & row->keep.b) | row->set.b | s->bits.b;
+	s->regs.c = (host.c & row->keep.c) | row->set.c | s->bits.c;
+	s->regs.d = (host.d & row->keep.d) | row->set.d | s->bits.d;
 	if (row->init != NULL)
 		row->init(p, s->leaf, subleaf, &s->regs);
 }

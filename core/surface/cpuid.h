@@ -14,9 +14,10 @@ struct partition;
 #define CPUID_ANY 0xffffffffu /* subleaf does not matter */
 
 /*
- * One leaf (and subleaf). The base value is (host & keep) | set, then @init, computed once per
- * partition; @fn then adjusts the copy per VP and per access (OSXSAVE, APIC ID...). keep = 0
- * everywhere: the host does not matter. A leaf that the host does not have counts as 0.
+ * One leaf (and subleaf). The base value is (host & keep) | set | what cpuid_add_bits() added, then
+ * @init, computed once per partition; @fn then adjusts the copy per VP and per access (OSXSAVE,
+ * APIC ID...). keep = 0 everywhere: the host does not matter. A leaf that the host does not have
+ * counts as 0.
  */
 struct cpuid_row {
 	u32 leaf;
@@ -38,6 +39,14 @@ extern const u32 cpuid_host_row_count;
  * table is full.
  */
 MUST_CHECK err_t cpuid_add_rows(struct partition *p, u32 base, const struct cpuid_row *rows, u32 n);
+
+/**
+ * cpuid_add_bits() - set bits of a leaf that a row has, subleaf 0: what is live says so itself.
+ * ERR_NOENT: no row has the leaf; ERR_BUSY: a bit is taken. Both are logged with @name. Before
+ * cpuid_seal().
+ */
+MUST_CHECK err_t cpuid_add_bits(struct partition *p, u32 leaf, const struct cpuid_regs *bits,
+				const char *name);
 
 /* cpuid_seal() - sort, evaluate host leaves, build the direct index. Once, before the first VP. */
 MUST_CHECK err_t cpuid_seal(struct partition *p);

@@ -32,7 +32,8 @@ struct cpuid_range {
 
 struct cpuid_slot {
 	const struct cpuid_row *row;
-	u32 leaf; /* absolute */
+	u32 leaf;               /* absolute */
+	struct cpuid_regs bits; /* cpuid_add_bits() */
 	struct cpuid_regs regs;
 };
 

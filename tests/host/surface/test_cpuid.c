@@ -365,6 +365,31 @@ static void test_overlap_is_refused_by_name(void)
 	EXPECT_CONTAINS(fake.console, "extended features");
 }
 
+/* Bits come from whoever is live; a leaf must exist, and a bit is one feature's. */
+static void test_bits_are_added_to_rows(void)
+{
+	static const struct cpuid_row mine = {
+		.leaf = 0x40000003, .subleaf = CPUID_ANY, .name = "mine", .set = { .b = 1 }
+	};
+	static const struct cpuid_regs a = { .a = 2 }, ad = { .a = 2, .d = 4 }, b = { .b = 1 },
+				       d = { .d = 4 };
+
+	init();
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, 1, &a, "late"));
+	g.p.cpuid = NULL;
+	EXPECT_EQ(ERR_NONE, cpuid_add_rows(&g.p, 0, cpuid_host_rows, cpuid_host_row_count));
+	EXPECT_EQ(ERR_NONE, cpuid_add_rows(&g.p, 0, &mine, 1));
+	EXPECT_EQ(ERR_NOENT, cpuid_add_bits(&g.p, 0x40000004, &a, "nowhere"));
+	EXPECT_EQ(ERR_NONE, cpuid_add_bits(&g.p, 0x40000003, &a, "first"));
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, 0x40000003, &ad, "second"));
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, 0x40000003, &b, "the row's own"));
+	EXPECT_EQ(ERR_NONE, cpuid_add_bits(&g.p, 0x40000003, &d, "third"));
+	EXPECT_EQ(ERR_NONE, cpuid_seal(&g.p));
+	EXPECT_EQ(2, ask(0x40000003, 0).a);
+	EXPECT_EQ(1, ask(0x40000003, 0).b);
+	EXPECT_EQ(4, ask(0x40000003, 0).d);
+}
+
 TEST_MAIN(TEST(test_mwait_c1_offers_no_deeper_state), TEST(test_hidden_features_stay_hidden),
 	  TEST(test_leaves_without_row_are_zero), TEST(test_shown_is_subset_of_host),
 	  TEST(test_per_vp_bits_follow_the_vp), TEST(test_configuration_decides),
@@ -372,4 +397,5 @@ TEST_MAIN(TEST(test_mwait_c1_offers_no_deeper_state), TEST(test_hidden_features_
 	  TEST(test_absent_host_leaves_are_not_asked), TEST(test_xsave_sizes_follow_xcr0),
 	  TEST(test_xsave_components_without_size_are_hidden),
 	  TEST(test_compacted_format_is_hidden_on_bochs), TEST(test_exit_equals_query),
-	  TEST(test_static_leaves_cost_no_vmread), TEST(test_overlap_is_refused_by_name))
+	  TEST(test_static_leaves_cost_no_vmread), TEST(test_overlap_is_refused_by_name),
+	  TEST(test_bits_are_added_to_rows))
