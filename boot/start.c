@@ -175,6 +175,7 @@ struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 		no_pages();
 	vp->apic_id = apic_id;
 	partition_add_vp(p, vp);
+	hv_add_vp(vp);
 	ctx_init(vp, (u16)(vp->index + 1), &exit_table_guest);
 	vp->deadline_tsc = TIMER_NEVER;
 	vp->ctx->msr_bitmap = page_alloc();
@@ -320,8 +321,8 @@ void boot_start(struct boot_state *b)
 	boot_selftest(b, p, &vmx, vmcs_page);
 	boot_hide_cpus(b, p);
 	monitor_start(vp, p->config.log == LOG_COM2 ? console_read_log : NULL);
-	if (p->config.kvmclock_periodic_sync)
-		vp_plan_clock_sync(vp);
+	if (b->options.kvmclock_periodic_sync)
+		hv_start_periodic(vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	load_set_entry(vp, boot_load_guest()); /* the cursor stays from here on */
 	if (b->options.testdev != 0)

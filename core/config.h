@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "core/surface/cpu_feature.h"
+#include "core/lib/types.h"
 
 #define CONFIG_ADAPTS (~0u) /* lapic_timer_advance_ns=-1 */
 
@@ -22,10 +22,6 @@ struct config {
 #define UINT(name, field, ...) u32 field;
 #define ENUM(name, ...)        enum name##_option name;
 #include "core/config.def"
-	u64 cpu_features; /* BIT64(enum cpu_feature): follows from profile=, cpu= and hlt= */
+	u64 cpu_features; /* a set, numbered in hv/feature.h: follows from profile=, cpu= and hlt=
+			   */
 };
-
-static inline bool config_has(const struct config *c, enum cpu_feature f)
-{
-	return (c->cpu_features & BIT64(f)) != 0;
-}

@@ -49,6 +49,7 @@ struct partition_hooks {
 	void (*map_changed)(struct partition *p);   /* the EPT: shared areas are checked again */
 	void (*stolen)(struct vp *vp);              /* root took time from @vp: core/vp/park.h */
 	void (*paused)(struct vp *vp);              /* @vp was held, and goes on: core/vp/hold.h */
+	void (*periodic)(struct vp *vp);            /* vp->periodic_tsc has passed; sets the next */
 };
 
 struct partition {
@@ -80,7 +81,6 @@ struct partition {
 	struct irq_lines *lines; /* software lines, NULL: none; core/dev/lines.h */
 	u8 *io_bitmap;           /* 8 KiB: A, then B */
 	u8 *msr_bitmap;          /* template; each VP has its own copy for x2APIC modes */
-	u64 wall_clock_msr;
 
 	struct spinlock lock; /* LOCK: partition-wide MSR state, EPT changes */
 	bool stopping;

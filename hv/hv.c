@@ -1,38 +1,72 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Hands the enabled modules' rows and hooks to core. Pure. Context: boot CPU; hooks: VP's CPU. */
-#include "hv/hv.h"
-
+/* Hands what the live features have to core: rows, bits, hooks. Pure. Context: boot CPU; hooks: see
+ * struct hv_feature. */
 #include "core/diag/log.h"
-#include "core/partition.h"
-#include "core/vp/vp.h"
+#include "core/diag/panic.h"
+#include "core/hw.h"
+#include "core/lib/string.h"
+#include "hv/hv_internal.h"
 
-static bool is_live(const struct hv_module *m, const struct partition *p)
-{
-	return m->is_enabled == NULL || m->is_enabled(p);
-}
+/* What all features together may keep per VP. */
+#define VP_STATE_BYTES 512u
+
+static u8 vp_state[VP_MAX][VP_STATE_BYTES] ALIGNED(64);
+
+/* The live features that have each hook: a call visits no others. NULL-terminated. */
+#define LISTENERS FEATURE_COUNT + 1
+static struct {
+	const struct hv_feature *vp_reset[LISTENERS], *clock_changed[LISTENERS],
+		*map_changed[LISTENERS], *stolen[LISTENERS], *paused[LISTENERS],
+		*periodic[LISTENERS];
+	u64 periodic_tsc[FEATURE_COUNT]; /* when it is due */
+} live;
 
 void hv_vp_reset(struct vp *vp, bool init)
 {
-	for (const struct hv_module *const *m = hv_modules; *m != NULL; m++) {
-		if ((*m)->vp_reset != NULL && is_live(*m, vp->partition))
-			(*m)->vp_reset(vp, init);
+	for (const struct hv_feature **f = live.vp_reset; *f != NULL; f++)
+		(*f)->vp_reset(vp, init);
+}
+
+#define HOOK(hook, type)                                                       \
+	static void hook(type arg)                                             \
+	{                                                                      \
+		for (const struct hv_feature **f = live.hook; *f != NULL; f++) \
+			(*f)->hook(arg);                                       \
+	}
+
+HOOK(clock_changed, struct partition *)
+HOOK(map_changed, struct partition *)
+HOOK(stolen, struct vp *)
+HOOK(paused, struct vp *)
+
+/* @i is due one period from now; @vp is called for the earliest. */
+static void plan_periodic(struct vp *vp, u32 i, u64 now_tsc)
+{
+	live.periodic_tsc[i] = now_tsc + live.periodic[i]->period_s * vp->partition->clock.tsc_hz;
+	vp->periodic_tsc = live.periodic_tsc[0];
+	for (i = 1; live.periodic[i] != NULL; i++)
+		vp->periodic_tsc = umin64(vp->periodic_tsc, live.periodic_tsc[i]);
+}
+
+static void periodic(struct vp *vp)
+{
+	u64 now_tsc = hw_tsc();
+
+	for (u32 i = 0; live.periodic[i] != NULL; i++) {
+		if (live.periodic_tsc[i] <= now_tsc) {
+			live.periodic[i]->periodic(vp);
+			plan_periodic(vp, i, now_tsc);
+		}
 	}
 }
 
-/* A function that hands a call to every enabled module that has one for it, in order. */
-#define FOR_MODULES(name, type, partition)                                             \
-	static void name(type arg)                                                     \
-	{                                                                              \
-		for (const struct hv_module *const *m = hv_modules; *m != NULL; m++) { \
-			if ((*m)->name != NULL && is_live(*m, partition))              \
-				(*m)->name(arg);                                       \
-		}                                                                      \
-	}
+void hv_start_periodic(struct vp *vp)
+{
+	u64 now_tsc = hw_tsc();
 
-FOR_MODULES(clock_changed, struct partition *, arg)
-FOR_MODULES(map_changed, struct partition *, arg)
-FOR_MODULES(stolen, struct vp *, arg->partition)
-FOR_MODULES(paused, struct vp *, arg->partition)
+	for (u32 i = 0; live.periodic[i] != NULL; i++)
+		plan_periodic(vp, i, now_tsc);
+}
 
 static const struct partition_hooks hooks = {
 	.vp_reset = hv_vp_reset,
@@ -40,23 +74,111 @@ static const struct partition_hooks hooks = {
 	.map_changed = map_changed,
 	.stolen = stolen,
 	.paused = paused,
+	.periodic = periodic,
 };
+
+static void listen(const struct hv_feature **list, const struct hv_feature *f, bool wants)
+{
+	if (!wants)
+		return;
+	while (*list != NULL)
+		list++;
+	*list = f;
+}
+
+static void listen_to_all(const struct hv_feature *f)
+{
+	listen(live.vp_reset, f, f->vp_reset != NULL);
+	listen(live.clock_changed, f, f->clock_changed != NULL);
+	listen(live.map_changed, f, f->map_changed != NULL);
+	listen(live.stolen, f, f->stolen != NULL);
+	listen(live.paused, f, f->paused != NULL);
+	listen(live.periodic, f, f->periodic != NULL);
+}
+
+/* Every feature has its place, live or not: the offsets do not depend on the configuration. */
+static err_t place_states(void)
+{
+	u32 offset = 0;
+
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		struct hv_vp_state *s = hv_features[i]->vp_state;
+
+		if (s == NULL)
+			continue;
+		s->offset = offset;
+		offset += ALIGN_UP(s->size, 8u);
+		if (offset > VP_STATE_BYTES) {
+			log_error("%s: no room for its state, raise VP_STATE_BYTES",
+				  hv_features[i]->name);
+			return ERR_NOMEM;
+		}
+	}
+	return ERR_NONE;
+}
+
+void hv_add_vp(struct vp *vp)
+{
+	vp->abi_state = vp_state[vp->index];
+	memset(vp->abi_state, 0, VP_STATE_BYTES);
+}
+
+static err_t add_feature(struct partition *p, const struct hv_feature *f, u32 base)
+{
+	TRY(msr_add_rows(p, f->msrs, f->msr_count));
+	for (u32 i = 0; i < ARRAY_SIZE(f->bits); i++) {
+		if (f->bits[i].leaf != 0)
+			TRY(cpuid_add_bits(p, base + f->bits[i].leaf, &f->bits[i].regs, f->name));
+	}
+	listen_to_all(f);
+	return ERR_NONE;
+}
+
+/* @abi NULL: those of none. */
+static err_t add_features(struct partition *p, const struct hv_abi *abi, u32 base)
+{
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+		bool is_live = hv_has(p, i);
+
+		if (f->abi != abi)
+			continue;
+		if (f->hcall_count != 0)
+			TRY(hcall_add(abi->calls, f->hcalls, f->hcall_count, is_live));
+		if (is_live)
+			TRY(add_feature(p, f, base));
+	}
+	return ERR_NONE;
+}
+
+static err_t add_abi(struct partition *p, const struct hv_abi *abi, u32 base)
+{
+	if (abi->calls != NULL)
+		memset(abi->calls, 0, sizeof(*abi->calls));
+	TRY(cpuid_add_rows(p, base, abi->cpuid, abi->cpuid_count));
+	return add_features(p, abi, base);
+}
 
 err_t hv_register(struct partition *p)
 {
-	u32 base = HV_CPUID_BASE;
+	const struct hv_abi *on[HV_ABIS_MAX];
+	u32 base = HV_CPUID_BASE, n = 0;
 
-	for (const struct hv_module *const *m = hv_modules; *m != NULL; m++) {
-		if (!is_live(*m, p)) {
-			log_info("%s paravirtual interface: off", (*m)->name);
+	memset(&live, 0, sizeof(live));
+	TRY(place_states());
+	TRY(add_features(p, NULL, 0));
+	for (const struct hv_abi *const *a = hv_abis; *a != NULL; a++) {
+		if (!hv_has(p, (*a)->whole)) {
+			log_info("%s paravirtual interface: off", (*a)->name);
 			continue;
 		}
-		TRY(cpuid_add_rows(p, base, (*m)->cpuid, (*m)->cpuid_count));
-		if ((*m)->add_rows != NULL)
-			TRY((*m)->add_rows(p));
-		log_info("%s paravirtual interface: CPUID leaf 0x%x", (*m)->name, base);
+		ASSERT(n < HV_ABIS_MAX);
+		TRY(add_abi(p, *a, base));
+		log_info("%s paravirtual interface: CPUID leaf 0x%x", (*a)->name, base);
 		base += HV_CPUID_STRIDE;
+		on[n++] = *a;
 	}
+	vmcall_register(on, n);
 	p->hooks = &hooks;
 	return ERR_NONE;
 }

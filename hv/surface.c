@@ -7,8 +7,6 @@
 err_t hv_build_surface(struct partition *p, const char **what)
 {
 	exit_table_init(&exit_table_guest);
-	for (u32 i = 0; i < hv_exit_row_count; i++)
-		exit_table_add(&exit_table_guest, &hv_exit_rows[i]);
 	*what = "CPUID rows";
 	TRY(cpuid_add_rows(p, 0, cpuid_host_rows, cpuid_host_row_count));
 	*what = "MSR rows";

@@ -1,27 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VMCALL: decides which ABI owns the call, nothing else. KVM is the only one yet. Without any, the
- * instruction is #UD, as on a machine without a hypervisor.
+ * VMCALL: which ABI owns the call, nothing else. Where one ABI takes every call, its function is
+ * the exit's row and nothing is asked. Without any, the instruction is #UD, as on a machine without
+ * a hypervisor.
  * Context: VP's CPU, root mode.
  */
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"
-#include "core/partition.h"
-#include "core/vp/vp.h"
-#include "hv/hv.h"
-#include "hv/kvm/kvm.h"
+#include "hv/hv_internal.h"
 
-static enum exit_action exit_vmcall(struct vp *vp, const struct exit_info *x)
+static const struct hv_abi *abis[HV_ABIS_MAX + 1]; /* NULL-terminated */
+
+static enum exit_action vmcall_ask(struct vp *vp, const struct exit_info *x)
 {
-	if (unlikely(!config_has(&vp->partition->config, CPU_KVM))) {
-		COUNT(vp, VMCALL_UNKNOWN);
-		return vp_fault(vp, EXC_UD);
+	for (const struct hv_abi *const *a = abis; *a != NULL; a++) {
+		if ((*a)->claims == NULL || (*a)->claims(vp))
+			return (*a)->vmcall(vp, x);
 	}
-	return kvm_vmcall(vp);
+	COUNT(vp, VMCALL_UNKNOWN);
+	return vp_fault(vp, EXC_UD);
 }
 
-const struct exit_module_row hv_exit_rows[] = {
-	{ EXIT_REASON_VMCALL, { exit_vmcall, 0, EXIT_CLASS_HANDLED, "vmcall" } },
-};
+void vmcall_register(const struct hv_abi *const *live, u32 n)
+{
+	bool is_sole = n == 1 && live[0]->claims == NULL;
+	struct exit_module_row row = {
+		EXIT_REASON_VMCALL,
+		{ is_sole ? live[0]->vmcall : vmcall_ask, 0, EXIT_CLASS_HANDLED, "vmcall" },
+	};
 
-const u32 hv_exit_row_count = ARRAY_SIZE(hv_exit_rows);
+	for (u32 i = 0; i < n; i++)
+		abis[i] = live[i];
+	abis[n] = NULL;
+	exit_table_add(&exit_table_guest, &row);
+}

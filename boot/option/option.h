@@ -53,7 +53,7 @@ struct options {
 #define CPU(...)
 #include "boot/option/options.def"
 
-	u64 cpu_on, cpu_off; /* as the last cpu= has it: BIT64(enum cpu_feature) */
+	u64 cpu_on, cpu_off; /* as the last cpu= has it: a set of features, hv/feature.h */
 	u64 cpu_dropped;     /* of the profile, and without something else that they need */
 	u64 given;           /* bit i: the command line has the option of row i */
 };

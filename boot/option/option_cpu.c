@@ -3,11 +3,34 @@
 #include "boot/option/option_internal.h"
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
+#include "hv/hv.h"
+#include "hv/kvm/kvm.h"
 
 /* Cause (options): `cpu=` or `profile=` asks for what Kensho cannot give.
  * Remedy: docs/profiles.md has all features. */
 
 #define FIRST_PROFILE_TO_COME PROFILE_HV
+
+/* Profiles are sets of whole ABIs. */
+static const struct hv_abi *const profile_abi[FIRST_PROFILE_TO_COME] = {
+	[PROFILE_KVM] = &kvm_abi,
+	[PROFILE_KVM_TEST] = &kvm_abi,
+};
+
+/* As QEMU's cpu=host: what is not off by default, and the features of no ABI. */
+u64 option_cpu_profile(u32 profile)
+{
+	const struct hv_abi *abi = profile < FIRST_PROFILE_TO_COME ? profile_abi[profile] : NULL;
+	u64 features = 0;
+
+	for (u32 i = 0; i < FEATURE_COUNT && abi != NULL; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		if (!f->off_by_default && (f->abi == NULL || f->abi == abi))
+			features |= BIT64(i);
+	}
+	return features;
+}
 
 /* QEMU takes '-' and '_' for the same in names. @name is written with '-'. */
 static bool same_name(struct word w, const char *name, size_t len)
@@ -48,11 +71,11 @@ static bool is_listed(struct word w, const char *names)
 
 static const char *closest_feature(struct word w)
 {
-	const char *name = cpu_feature_rows[0].name;
+	const char *name = hv_features[0]->name;
 	u32 best = ~0u;
 
-	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++)
-		word_closer(w, cpu_feature_rows[i].name, &best, &name);
+	for (u32 i = 0; i < FEATURE_COUNT; i++)
+		word_closer(w, hv_features[i]->name, &best, &name);
 	return name;
 }
 
@@ -109,8 +132,8 @@ static err_t name_set(struct parse *p, struct word w)
 			  (int)w.len, w.s, (int)name.len, name.s, (int)name.len, name.s);
 		return ERR_INVAL;
 	}
-	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++) {
-		if (is_named(name, cpu_feature_rows[i].name))
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		if (is_named(name, hv_features[i]->name))
 			return feature_set(p, i, on);
 	}
 	fmt_print(p->msg, p->msg_len, "option cpu: unknown feature \"%.*s\", did you mean \"%s\"?",
@@ -143,23 +166,36 @@ err_t option_cpu_set(struct parse *p, struct word val)
 /* What @feature lacks while @features are on, as the user writes it; NULL: nothing. */
 static const char *lacks(const struct options *o, u32 feature, u64 features)
 {
-	const struct cpu_feature_row *row = &cpu_feature_rows[feature];
+	u64 missing = hv_feature_needs(feature) & ~features;
 
-	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++) {
-		if (row->needs & BIT64(i) & ~features)
-			return cpu_feature_rows[i].name;
-	}
-	return row->needs_hlt_exit && o->config.hlt != HLT_EXIT ? "hlt=exit" : NULL;
+	if (missing != 0)
+		return hv_features[__builtin_ctzll(missing)]->name;
+	return hv_features[feature]->needs_hlt_exit && o->config.hlt != HLT_EXIT ? "hlt=exit"
+										 : NULL;
 }
 
 /* @features without those that lack something. One pass: they need features before them only. */
 static u64 drop_lacking(const struct options *o, u64 features)
 {
-	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++) {
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
 		if ((features & BIT64(i)) && lacks(o, i, features))
 			features &= ~BIT64(i);
 	}
 	return features;
+}
+
+/* Features whose interface as a whole is wanted: without it nobody misses its parts. */
+static u64 parts_of(u64 wanted)
+{
+	u64 parts = 0;
+
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_abi *abi = hv_features[i]->abi;
+
+		if (abi == NULL || (wanted & BIT64(abi->whole)))
+			parts |= BIT64(i);
+	}
+	return parts;
 }
 
 err_t option_cpu_resolve(struct parse *p)
@@ -173,12 +209,12 @@ err_t option_cpu_resolve(struct parse *p)
 			  "profile=kvm-test or profile=bare");
 		return ERR_NODEV;
 	}
-	wanted = (cpu_profiles[o->profile] | o->cpu_on) & ~o->cpu_off;
+	wanted = (option_cpu_profile(o->profile) | o->cpu_on) & ~o->cpu_off;
 	o->config.cpu_features = drop_lacking(o, wanted);
 	lost = wanted & ~o->config.cpu_features;
-	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++) {
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
 		if (lost & o->cpu_on & BIT64(i)) {
-			const char *name = cpu_feature_rows[i].name;
+			const char *name = hv_features[i]->name;
 
 			fmt_print(p->msg, p->msg_len,
 				  "option cpu: %s needs %s: add that or remove %s", name,
@@ -186,8 +222,7 @@ err_t option_cpu_resolve(struct parse *p)
 			return ERR_NODEV;
 		}
 	}
-	/* Without the interface as a whole nobody misses its parts. */
-	o->cpu_dropped = (wanted & BIT64(CPU_KVM)) ? lost : 0;
+	o->cpu_dropped = lost & parts_of(wanted);
 	return ERR_NONE;
 }
 
@@ -196,11 +231,11 @@ bool options_dropped(const struct options *o, char *text, size_t len)
 	size_t n = 0;
 
 	text[0] = '\0';
-	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++) {
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
 		if (!(o->cpu_dropped & BIT64(i)) || n >= len)
 			continue;
 		n += fmt_print(text + n, len - n, "%s%s (needs %s)", n > 0 ? ", " : "",
-			       cpu_feature_rows[i].name, lacks(o, i, o->config.cpu_features));
+			       hv_features[i]->name, lacks(o, i, o->config.cpu_features));
 	}
 	return n > 0;
 }
@@ -209,9 +244,9 @@ void option_cpu_value(const struct options *o, char *text, size_t len)
 {
 	size_t n = fmt_print(text, len, "host");
 
-	for (u32 i = 0; i < CPU_FEATURE_COUNT && n < len; i++) {
+	for (u32 i = 0; i < FEATURE_COUNT && n < len; i++) {
 		if ((o->cpu_on | o->cpu_off) & BIT64(i))
-			n += fmt_print(text + n, len - n, ",%s=%s", cpu_feature_rows[i].name,
+			n += fmt_print(text + n, len - n, ",%s=%s", hv_features[i]->name,
 				       (o->cpu_on & BIT64(i)) ? "on" : "off");
 	}
 }
@@ -221,24 +256,24 @@ void options_features(const struct options *o, char *text, size_t len)
 	size_t n = 0;
 
 	text[0] = '\0';
-	for (u32 i = 0; i < CPU_FEATURE_COUNT && n < len; i++) {
+	for (u32 i = 0; i < FEATURE_COUNT && n < len; i++) {
 		if (o->config.cpu_features & BIT64(i))
 			n += fmt_print(text + n, len - n, "%s%s", n > 0 ? " " : "",
-				       cpu_feature_rows[i].name);
+				       hv_features[i]->name);
 	}
 }
 
 void option_cpu_print(void (*line)(const char *text))
 {
-	for (u32 i = 0; i < CPU_FEATURE_COUNT; i++) {
-		const struct cpu_feature_row *row = &cpu_feature_rows[i];
-		bool dflt = (cpu_profiles[PROFILE_KVM] & BIT64(i)) != 0;
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+		bool dflt = (option_cpu_profile(PROFILE_KVM) & BIT64(i)) != 0;
 		char name[64], help[128];
 
-		fmt_print(name, sizeof(name), "cpu=host,%s=%s [%s]", row->name, "on|off",
+		fmt_print(name, sizeof(name), "cpu=host,%s=%s [%s]", f->name, "on|off",
 			  dflt ? "on" : "off");
-		fmt_print(help, sizeof(help), "%s%s", row->help,
-			  row->needs_hlt_exit ? "; needs hlt=exit" : "");
+		fmt_print(help, sizeof(help), "%s%s", f->help,
+			  f->needs_hlt_exit ? "; needs hlt=exit" : "");
 		option_print_row(name, help, line);
 	}
 }

@@ -1,50 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What cpu= knows: the features that can be switched, what each needs, the profiles, and the names
- * of QEMU 7.2 that have only one right value here. Pure data.
+ * What cpu= knows besides the features (hv/feature.h): the names of QEMU 7.2 that have only one
+ * right value here. Pure data.
  *
- * Spec: QEMU "CPU features" (qemu-system-x86_64 -cpu help); KVM cpuid.rst.
+ * Spec: QEMU "CPU features" (qemu-system-x86_64 -cpu help).
  */
 #include "boot/option/option_internal.h"
-
-#define KVM   BIT64(CPU_KVM)
-#define STEAL BIT64(CPU_KVM_STEAL_TIME)
-
-/*
- * A flush or a yield asks the target's steal time area whether it runs. Kicks and polling are about
- * HLT, which the hypervisor must see.
- */
-/* clang-format off */
-const struct cpu_feature_row cpu_feature_rows[CPU_FEATURE_COUNT] = {
-	[CPU_HYPERVISOR] = { "hypervisor", "the guest is told that there is a hypervisor", 0, false },
-	[CPU_KVM] = { "kvm", "KVM's interface: CPUID leaves, MSRs and hypercalls", 0, false },
-	[CPU_KVMCLOCK] = { "kvmclock", "clock pages", KVM, false },
-	[CPU_KVMCLOCK_STABLE_BIT] = { "kvmclock-stable-bit", "the clock pages of all CPUs agree",
-				      KVM | BIT64(CPU_KVMCLOCK), false },
-	[CPU_KVM_NOPIODELAY] = { "kvm-nopiodelay", "port delays are not wanted", KVM, false },
-	[CPU_KVM_STEAL_TIME] = { "kvm-steal-time", "time that the hypervisor took", KVM, false },
-	[CPU_KVM_PV_EOI] = { "kvm-pv-eoi", "end of interrupt without an exit", KVM, false },
-	[CPU_KVM_PV_UNHALT] = { "kvm-pv-unhalt", "a CPU wakes another one from HLT", KVM, true },
-	[CPU_KVM_PV_TLB_FLUSH] = { "kvm-pv-tlb-flush", "TLBs of waiting CPUs are flushed later",
-				   KVM | STEAL, false },
-	[CPU_KVM_PV_IPI] = { "kvm-pv-ipi", "many IPIs by one hypercall", KVM, false },
-	[CPU_KVM_POLL_CONTROL] = { "kvm-poll-control", "the guest can switch halt polling off",
-				   KVM, true },
-	[CPU_KVM_PV_SCHED_YIELD] = { "kvm-pv-sched-yield", "a CPU gives way to a waiting one",
-				     KVM | STEAL, false },
-	[CPU_KVM_HINT_DEDICATED] = { "kvm-hint-dedicated", "a CPU never waits for another guest",
-				     KVM, false },
-};
-/* clang-format on */
-
-/* As QEMU's cpu=host: all but the hint, which keeps Linux from using half of the others. */
-#define KVM_FEATURES ((BIT64(CPU_FEATURE_COUNT) - 1) & ~BIT64(CPU_KVM_HINT_DEDICATED))
-
-const u64 cpu_profiles[PROFILE_COUNT] = {
-	[PROFILE_KVM] = KVM_FEATURES,
-	[PROFILE_KVM_TEST] = KVM_FEATURES,
-	[PROFILE_BARE] = 0,
-};
+#include "core/lib/bits.h"
 
 /* In the order of meaning: the first row that has the name decides. */
 /* clang-format off */

@@ -14,14 +14,6 @@ struct parse {
 /* word_bool() - on/off in the forms of KVM's module parameters; false: @w is none of them. */
 bool word_bool(struct word w, u32 *val);
 
-/* A feature that cpu= switches. */
-struct cpu_feature_row {
-	const char *name;
-	const char *help;
-	u64 needs;           /* earlier features, BIT64(enum cpu_feature) */
-	bool needs_hlt_exit; /* the option hlt=exit */
-};
-
 enum cpu_fixed { CPU_FIXED_ON, CPU_FIXED_OFF, CPU_FIXED_NEITHER };
 
 /* Names of QEMU that have one right value, or cannot be given one. */
@@ -32,10 +24,12 @@ struct cpu_fixed_row {
 };
 
 /* option_cpu_rows.c */
-extern const struct cpu_feature_row cpu_feature_rows[CPU_FEATURE_COUNT];
-extern const u64 cpu_profiles[PROFILE_COUNT]; /* 0 for those that do not exist yet, too */
 extern const struct cpu_fixed_row cpu_fixed_rows[];
 extern const u32 cpu_fixed_row_count;
+
+/* option_cpu_profile() - the features that a profile asks for. Empty for those that do not exist
+ * yet, too. */
+u64 option_cpu_profile(u32 profile);
 
 /* option_cpu_set() - the value of cpu=: QEMU's form, a model, then features. */
 MUST_CHECK err_t option_cpu_set(struct parse *p, struct word val);

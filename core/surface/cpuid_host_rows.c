@@ -124,8 +124,6 @@ static void leaf1_init(const struct partition *p, u32 leaf, u32 subleaf, struct 
 	r->c |= CPUID1_ECX_TSC_DEADLINE; /* the virtual APIC's */
 	if (p->machine.x2apic)           /* its mode is mirrored in the physical one (rule I7) */
 		r->c |= CPUID1_ECX_X2APIC;
-	if (config_has(&p->config, CPU_HYPERVISOR))
-		r->c |= CPUID1_ECX_HYPERVISOR;
 }
 
 static void leaf1_fn(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_regs *r)

@@ -10,8 +10,8 @@ struct vp;
  * guest_tsc_shift() - the guest moved its TSC by @delta_tsc (two's complement).
  *
  * TSC offsetting goes on for this VP, IA32_TSC_ADJUST moves along, TSC-deadline timers keep their
- * guest value and so move in physical time. The modules are told: with unequal offsets kvmclock's
- * STABLE flag drops.
+ * guest value and so move in physical time. The modules are told: with unequal offsets their
+ * clocks are no longer one.
  * Context: the VP's own CPU.
  * Spec: SDM Vol. 3B "Time-Stamp Counter Adjustment".
  */

@@ -80,6 +80,6 @@ void timer_run(struct vp *vp, u64 now_tsc)
 			;
 	} while (t != NULL && t->deadline_tsc <= now_tsc);
 	timer_publish(vp);
-	if (unlikely(vp->clock_sync_tsc - 1 < now_tsc))
-		vp_set_work(vp, VP_WORK_SYNC);
+	if (unlikely(vp->periodic_tsc - 1 < now_tsc))
+		vp_set_work(vp, VP_WORK_PERIODIC);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Parked VPs: a VP that sleeps, or that root keeps for long, says so to the guest in a byte of a
- * shared area, and whoever resumes it looks at what other VPs asked for meanwhile (rule K4). The
- * byte's protocol is that of KVM's steal time: PARK_PREEMPTED is ours, PARK_FLUSH_TLB is set by
- * other VPs, atomically, only while PARK_PREEMPTED is.
+ * shared area, and whoever resumes it looks at what other VPs asked for meanwhile (rule K4). In
+ * that byte PARK_PREEMPTED is ours, PARK_FLUSH_TLB is set by other VPs, atomically, only while
+ * PARK_PREEMPTED is.
  *
  * Time that root takes from a running VP for purposes of its own is stolen time: counted by cause.
  *

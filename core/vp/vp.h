@@ -51,8 +51,8 @@ enum vp_work {
 	VP_WORK_CALL = 1u << 5,   /* another CPU wants a function to run here */
 	VP_WORK_FLUSH = 1u << 6,  /* INVEPT: another CPU changed the EPT */
 	VP_WORK_HOLD = 1u << 7,   /* somebody holds this VP: hold_serve() */
-	VP_WORK_SYNC = 1u << 8,   /* kvmclock_periodic_sync is due */
-	VP_WORK_LINES = 1u << 9,  /* software lines: irq_fwd.posted_level (remote), or the 8259 */
+	VP_WORK_PERIODIC = 1u << 8, /* partition_hooks.periodic is due */
+	VP_WORK_LINES = 1u << 9,    /* software lines: irq_fwd.posted_level (remote), or the 8259 */
 };
 
 /* Running is not 0: the exit path compares with an immediate. */
@@ -85,7 +85,8 @@ struct vp {
 	struct vlapic apic;
 	struct irq_fwd fwd;
 	struct timer_queue timers;
-	u64 clock_sync_tsc; /* kvmclock_periodic_sync: with the first timer after this; 0: never */
+	u64 periodic_tsc; /* the modules' periodic work: with the first timer after this; 0: never
+			   */
 	struct mtrr_state mtrr;
 
 	/* Guest CPU state that neither the VMCS nor the hardware keeps for us. */
@@ -96,7 +97,7 @@ struct vp {
 	u32 insn_len;                  /* of the last decoded instruction, for EXIT_NEXT_DECODED */
 	struct emul_cache *emul_cache; /* core/emul/cache.c; NULL until the first emulation */
 	bool asleep;                   /* activity state HLT was entered since the VP halted */
-	u32 unhalted;                  /* remote; the next wake is due: KVM's PV unhalt */
+	u32 unhalted;                  /* remote; the next wake is due: vp_unhalt() */
 	struct park park;
 	struct hold hold;
 	struct step step;
@@ -105,6 +106,7 @@ struct vp {
 
 	struct vcpu_ctx guest_ctx; /* the guest's own: every VP has this one */
 
+	u8 *abi_state; /* what the paravirtual ABIs keep; hv/feature.h */
 	struct vp_counters counters;
 	struct trace_ring trace;
 	struct remote_call remote;
@@ -217,9 +219,6 @@ static inline void vp_arm_timer(struct vp *vp)
  * Returns true when the entry must be a VMLAUNCH.
  */
 bool vp_prepare_entry(struct vp *vp);
-
-/* vp_plan_clock_sync() - kvmclock_periodic_sync: this VP does it, 300 s from now and again. */
-void vp_plan_clock_sync(struct vp *vp);
 
 /* vp_entry_failed() - VMLAUNCH/VMRESUME failed with VMfail. Reports and stops. */
 NORETURN void vp_entry_failed(struct vp *vp);

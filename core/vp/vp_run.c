@@ -16,8 +16,6 @@
  */
 #define FAR_TSC (1ull << 24)
 
-#define CLOCK_SYNC_SECONDS 300
-
 void vp_program_timer(struct vp *vp, u64 now_tsc)
 {
 	u64 left;
@@ -51,21 +49,7 @@ static void take_signals(struct vp *vp)
 		event_nmi(vp);
 }
 
-#define VP_WORK_RARE (VP_WORK_LINES | VP_WORK_SYNC | VP_WORK_CALL | VP_WORK_HOLD)
-
-/* The same sample again, as KVM's worker publishes it. It needs no entry of the deadline queue. */
-static void clock_sync(struct vp *vp)
-{
-	COUNT(vp, CLOCK_SYNC);
-	vp_plan_clock_sync(vp);
-	if (vp->partition->hooks != NULL)
-		vp->partition->hooks->clock_changed(vp->partition);
-}
-
-void vp_plan_clock_sync(struct vp *vp)
-{
-	vp->clock_sync_tsc = hw_tsc() + CLOCK_SYNC_SECONDS * vp->partition->clock.tsc_hz;
-}
+#define VP_WORK_RARE (VP_WORK_LINES | VP_WORK_PERIODIC | VP_WORK_CALL | VP_WORK_HOLD)
 
 static NOINLINE void rare_work(struct vp *vp, u32 work)
 {
@@ -75,8 +59,8 @@ static NOINLINE void rare_work(struct vp *vp, u32 work)
 		remote_call_serve(vp);
 		steal_end(vp, STEAL_CALL, begin_tsc);
 	}
-	if (work & VP_WORK_SYNC)
-		clock_sync(vp);
+	if (work & VP_WORK_PERIODIC)
+		vp->partition->hooks->periodic(vp); /* who asked for it has it */
 	if (work & VP_WORK_HOLD)
 		hold_serve(vp);
 	if (work & VP_WORK_LINES)

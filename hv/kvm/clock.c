@@ -3,13 +3,31 @@
  * kvmclock and the wall clock. Every VP's page holds the same master sample, boot time = 0 ns, seen
  * through that VP's TSC offset: it is exact for ever, so pages change only when the guest registers
  * one or moves a TSC.
- * Context: VP's own CPU; kvm_clock_changed() any CPU. LOCK: partition lock orders page writers.
+ * Context: VP's own CPU; clock_changed() any CPU. LOCK: partition lock orders page writers.
  *
  * Spec: Linux Documentation/virt/kvm/x86/msr.rst; pvclock-abi.h.
  */
 #include "hv/kvm/kvm_internal.h"
 
 #define NS_PER_SECOND 1000000000ull
+
+/* Per VP. LOCK: partition lock for the page. */
+struct clock_vp {
+	u64 system_time;         /* MSR_KVM_SYSTEM_TIME(_NEW) as written */
+	struct shared_area page; /* struct pvclock_vcpu_time_info */
+	u32 version;             /* of that page; even */
+	bool stopped;            /* GUEST_STOPPED is to be set */
+};
+
+static struct hv_vp_state state = { .size = sizeof(struct clock_vp) };
+
+/* One for the partition: MSR_KVM_WALL_CLOCK(_NEW) as written. */
+static u64 wall_clock_msr;
+
+static inline struct clock_vp *clock_of(const struct vp *vp)
+{
+	return hv_state(vp, &state);
+}
 
 #define AT(type, member) ((u32)offsetof(struct type, member))
 
@@ -23,9 +41,9 @@ static void store_barrier(void)
  * LOCK: partition lock. All 32 bytes, as KVM does: what lay in the pads before is gone. The flag
  * GUEST_STOPPED is the guest's to clear: kept.
  */
-static void write_body(const struct partition *p, const struct vp *vp, struct kvm_vp *k)
+static void write_body(const struct partition *p, const struct vp *vp, struct clock_vp *k)
 {
-	const struct shared_area *page = &k->clock;
+	const struct shared_area *page = &k->page;
 	const struct clock *c = &p->clock;
 	u32 flags;
 
@@ -34,7 +52,7 @@ static void write_body(const struct partition *p, const struct vp *vp, struct kv
 	if (k->stopped)
 		flags |= PVCLOCK_GUEST_STOPPED;
 	k->stopped = false;
-	if (c->synced && config_has(&p->config, CPU_KVMCLOCK_STABLE_BIT))
+	if (c->synced && hv_has(p, FEATURE_KVMCLOCK_STABLE_BIT))
 		flags |= PVCLOCK_TSC_STABLE_BIT;
 	shared_write32(page, AT(pvclock_vcpu_time_info, pad0), 0);
 	shared_write64(page, AT(pvclock_vcpu_time_info, tsc_timestamp),
@@ -48,41 +66,41 @@ static void write_body(const struct partition *p, const struct vp *vp, struct kv
 /* LOCK: partition lock */
 static void write_page(const struct partition *p, const struct vp *vp)
 {
-	struct kvm_vp *k = kvm_state(vp);
+	struct clock_vp *k = clock_of(vp);
 
-	shared_write32(&k->clock, AT(pvclock_vcpu_time_info, version), k->clock_version + 1);
+	shared_write32(&k->page, AT(pvclock_vcpu_time_info, version), k->version + 1);
 	store_barrier();
 	write_body(p, vp, k);
 	store_barrier();
-	k->clock_version += 2;
-	shared_write32(&k->clock, AT(pvclock_vcpu_time_info, version), k->clock_version);
+	k->version += 2;
+	shared_write32(&k->page, AT(pvclock_vcpu_time_info, version), k->version);
 }
 
-void kvm_clock_changed(struct partition *p)
+static void clock_changed(struct partition *p)
 {
 	spin_lock(&p->lock);
 	for (u32 i = 0; i < p->vp_count; i++) {
-		if (shared_area_is_live(&kvm_state(p->vp[i])->clock))
+		if (shared_area_is_live(&clock_of(p->vp[i])->page))
 			write_page(p, p->vp[i]);
 	}
 	spin_unlock(&p->lock);
 }
 
 /* A page that is good again shows what it missed. */
-void kvm_clock_map_changed(struct partition *p)
+static void clock_map_changed(struct partition *p)
 {
 	spin_lock(&p->lock);
 	for (u32 i = 0; i < p->vp_count; i++)
-		shared_area_recheck(p, &kvm_state(p->vp[i])->clock);
+		shared_area_recheck(p, &clock_of(p->vp[i])->page);
 	spin_unlock(&p->lock);
-	kvm_clock_changed(p);
+	clock_changed(p);
 }
 
-void kvm_clock_paused(struct vp *vp)
+static void clock_paused(struct vp *vp)
 {
-	struct kvm_vp *k = kvm_state(vp);
+	struct clock_vp *k = clock_of(vp);
 
-	if (!shared_area_is_live(&k->clock))
+	if (!shared_area_is_live(&k->page))
 		return; /* who registers later was not stopped */
 	spin_lock(&vp->partition->lock);
 	k->stopped = true;
@@ -92,19 +110,19 @@ void kvm_clock_paused(struct vp *vp)
 
 static void clock_reset(struct vp *vp, bool init)
 {
-	struct kvm_vp *k = kvm_state(vp);
+	struct clock_vp *k = clock_of(vp);
 
 	spin_lock(&vp->partition->lock);
 	k->system_time = 0;
-	shared_area_clear(vp->partition, &k->clock);
+	shared_area_clear(vp->partition, &k->page);
 	spin_unlock(&vp->partition->lock);
 	if (!init && vp->index == 0)
-		vp->partition->wall_clock_msr = 0;
+		wall_clock_msr = 0;
 }
 
 static enum msr_result system_time_read(struct vp *vp, u32 msr, u64 *val)
 {
-	*val = kvm_state(vp)->system_time;
+	*val = clock_of(vp)->system_time;
 	return MSR_OK;
 }
 
@@ -112,14 +130,14 @@ static enum msr_result system_time_read(struct vp *vp, u32 msr, u64 *val)
 static void register_page(struct vp *vp, u64 val)
 {
 	struct partition *p = vp->partition;
-	struct kvm_vp *k = kvm_state(vp);
+	struct clock_vp *k = clock_of(vp);
 
 	spin_lock(&p->lock);
 	k->system_time = val;
-	if (shared_area_set(p, &k->clock, val & ~KVM_MSR_ENABLED,
+	if (shared_area_set(p, &k->page, val & ~KVM_MSR_ENABLED,
 			    sizeof(struct pvclock_vcpu_time_info)) == ERR_NONE) {
 		/* Ours differ from what is there. */
-		k->clock_version = ALIGN_UP(shared_read32(&k->clock, 0), 2u);
+		k->version = ALIGN_UP(shared_read32(&k->page, 0), 2u);
 		write_page(p, vp);
 	}
 	spin_unlock(&p->lock);
@@ -127,13 +145,13 @@ static void register_page(struct vp *vp, u64 val)
 
 static NOINLINE enum msr_result system_time_slow(struct vp *vp, u64 val)
 {
-	struct kvm_vp *k = kvm_state(vp);
+	struct clock_vp *k = clock_of(vp);
 
 	if (val & KVM_MSR_ENABLED) {
 		register_page(vp, val);
 	} else {
 		spin_lock(&vp->partition->lock);
-		shared_area_clear(vp->partition, &k->clock);
+		shared_area_clear(vp->partition, &k->page);
 		k->system_time = val;
 		spin_unlock(&vp->partition->lock);
 	}
@@ -142,9 +160,9 @@ static NOINLINE enum msr_result system_time_slow(struct vp *vp, u64 val)
 
 static enum msr_result system_time_write(struct vp *vp, u32 msr, u64 val)
 {
-	struct kvm_vp *k = kvm_state(vp);
+	struct clock_vp *k = clock_of(vp);
 
-	if ((val & KVM_MSR_ENABLED) || shared_area_is_registered(&k->clock))
+	if ((val & KVM_MSR_ENABLED) || shared_area_is_registered(&k->page))
 		return system_time_slow(vp, val);
 	k->system_time = val;
 	return MSR_OK;
@@ -152,7 +170,7 @@ static enum msr_result system_time_write(struct vp *vp, u32 msr, u64 val)
 
 static enum msr_result wall_clock_read(struct vp *vp, u32 msr, u64 *val)
 {
-	*val = vp->partition->wall_clock_msr;
+	*val = wall_clock_msr;
 	return MSR_OK;
 }
 
@@ -178,7 +196,7 @@ static enum msr_result wall_clock_write(struct vp *vp, u32 msr, u64 val)
 {
 	struct partition *p = vp->partition;
 
-	WRITE_ONCE(p->wall_clock_msr, val);
+	WRITE_ONCE(wall_clock_msr, val);
 	if (val != 0) {
 		spin_lock(&p->lock);
 		write_wall_clock(p, val);
@@ -199,10 +217,25 @@ static const struct msr_row msrs[] = {
 	CLOCK_MSR(MSR_KVM_SYSTEM_TIME_NEW, system_time),
 };
 
-const struct kvm_feature kvm_clock_feature = {
-	.id = CPU_KVMCLOCK,
-	.bits = KVM_FEATURE_CLOCKSOURCE | KVM_FEATURE_CLOCKSOURCE2,
+/* kvmclock_periodic_sync: the same sample again, as KVM's worker publishes it. */
+static void clock_sync(struct vp *vp)
+{
+	COUNT(vp, CLOCK_SYNC);
+	clock_changed(vp->partition);
+}
+
+const struct hv_feature kvmclock_feature = {
+	.name = "kvmclock",
+	.help = "clock pages",
+	.abi = &kvm_abi,
+	.bits = { KVM_BITS(.a = KVM_FEATURE_CLOCKSOURCE | KVM_FEATURE_CLOCKSOURCE2) },
 	.msrs = msrs,
 	.msr_count = ARRAY_SIZE(msrs),
+	.vp_state = &state,
 	.vp_reset = clock_reset,
+	.clock_changed = clock_changed,
+	.map_changed = clock_map_changed,
+	.paused = clock_paused,
+	.periodic = clock_sync,
+	.period_s = 300,
 };

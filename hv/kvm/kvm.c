@@ -1,31 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Identification, per-VP state and hypercalls of the KVM ABI. Pure. Context: VP's own CPU. */
-#include "hv/kvm/kvm.h"
-
-#include "core/apic/lazy_eoi.h"
+/* The KVM ABI: its identification and the convention of its hypercalls. Pure. Context: VP's own
+ * CPU. */
 #include "core/hw.h"
-#include "core/partition.h"
-#include "hv/kvm/kvm_abi.h"
+#include "hv/hv.h"
 #include "hv/kvm/kvm_internal.h"
 
-struct kvm_vp kvm_vps[VP_MAX];
-
-/* What has nothing but its bit, or only a hypercall. */
-static const struct kvm_feature bit_features[] = {
-	{ .id = CPU_KVM_NOPIODELAY, .bits = KVM_FEATURE_NOP_IO_DELAY },
-	{ .id = CPU_KVMCLOCK_STABLE_BIT, .bits = KVM_FEATURE_CLOCKSOURCE_STABLE },
-	{ .id = CPU_KVM_PV_UNHALT, .bits = KVM_FEATURE_PV_UNHALT },
-	{ .id = CPU_KVM_PV_TLB_FLUSH, .bits = KVM_FEATURE_PV_TLB_FLUSH },
-	{ .id = CPU_KVM_PV_IPI, .bits = KVM_FEATURE_PV_SEND_IPI },
-	{ .id = CPU_KVM_PV_SCHED_YIELD, .bits = KVM_FEATURE_PV_SCHED_YIELD },
-};
-
-static const struct kvm_feature *const features[] = {
-	&kvm_clock_feature, &kvm_steal_time_feature, &kvm_pv_eoi_feature, &kvm_poll_feature,
-	&bit_features[0],   &bit_features[1],        &bit_features[2],    &bit_features[3],
-	&bit_features[4],   &bit_features[5],
-};
-static_assert(ARRAY_SIZE(bit_features) == 6, "each is in the list");
+static struct hcall_table calls;
 
 /* The highest leaf of the block, wherever the block is. */
 static void signature_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
@@ -33,56 +13,14 @@ static void signature_init(const struct partition *p, u32 leaf, u32 subleaf, str
 	r->a = leaf + KVM_CPUID_FEATURES - KVM_CPUID_SIGNATURE;
 }
 
-static void features_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(features); i++) {
-		if (config_has(&p->config, features[i]->id))
-			r->a |= features[i]->bits;
-	}
-	if (config_has(&p->config, CPU_KVM_HINT_DEDICATED))
-		r->d |= KVM_HINTS_REALTIME;
-}
-
-static err_t add_rows(struct partition *p)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(features); i++) {
-		if (config_has(&p->config, features[i]->id))
-			TRY(msr_add_rows(p, features[i]->msrs, features[i]->msr_count));
-	}
-	return ERR_NONE;
-}
-
 /* clang-format off */
 static const struct cpuid_row kvm_cpuid[] = {
 	{ .leaf = KVM_CPUID_SIGNATURE, .subleaf = CPUID_ANY, .name = "kvm signature",
 	  .set = { 0, KVM_SIGNATURE_EBX, KVM_SIGNATURE_ECX, KVM_SIGNATURE_EDX },
 	  .init = signature_init },
-	{ .leaf = KVM_CPUID_FEATURES, .subleaf = CPUID_ANY, .name = "kvm features",
-	  .init = features_init },
+	{ .leaf = KVM_CPUID_FEATURES, .subleaf = CPUID_ANY, .name = "kvm features" },
 };
 /* clang-format on */
-
-static bool kvm_is_enabled(const struct partition *p)
-{
-	return config_has(&p->config, CPU_KVM);
-}
-
-/* KVM clears what a VP registered on INIT and on RESET alike. */
-static void kvm_vp_reset(struct vp *vp, bool init)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(features); i++) {
-		if (features[i]->vp_reset != NULL)
-			features[i]->vp_reset(vp, init);
-	}
-}
-
-static void kvm_map_changed(struct partition *p)
-{
-	kvm_clock_map_changed(p);
-	kvm_steal_map_changed(p);
-	for (u32 i = 0; i < p->vp_count; i++)
-		lazy_eoi_map_changed(p->vp[i]);
-}
 
 static NOINLINE enum exit_action denied(struct vp *vp)
 {
@@ -91,28 +29,47 @@ static NOINLINE enum exit_action denied(struct vp *vp)
 	return EXIT_NEXT;
 }
 
+/* Calls with output, and those that are not offered: as unknown as those that do not exist. */
+static NOINLINE s64 rare_call(struct vp *vp, u64 nr, u64 mask)
+{
+	const struct gpr_regs *r = &vp->regs;
+	const u64 args[] = { r->rbx & mask, r->rcx & mask, r->rdx & mask, r->rsi & mask };
+	bool live;
+	const struct hcall_row *row = hcall_find(&calls, nr, &live);
+	s64 result;
+
+	if (!live) {
+		COUNT(vp, VMCALL_UNKNOWN);
+		return -KVM_ENOSYS;
+	}
+	return hcall_reg_out(vp, row, args, &result) == ERR_NONE ? result : -KVM_EFAULT;
+}
+
 /* @mask: what counts of the number, the arguments and the result. An error is a value in RAX. */
-static NOINLINE enum exit_action acting_call(struct vp *vp, u64 mask)
+static inline enum exit_action call(struct vp *vp, u64 nr, u64 mask)
 {
 	struct gpr_regs *r = &vp->regs;
-	const u64 args[] = { r->rbx & mask, r->rcx & mask, r->rdx & mask, r->rsi & mask };
+	hcall_reg_fn fn = calls.reg[nr];
+	s64 result;
 
-	r->rax = (u64)kvm_hypercall(vp, r->rax & mask, args) & mask;
+	if (likely(fn != NULL))
+		result = fn(vp, r->rbx & mask, r->rcx & mask, r->rdx & mask, r->rsi & mask);
+	else
+		result = rare_call(vp, nr, mask);
+	r->rax = (u64)result & mask;
 	return EXIT_NEXT;
 }
 
-/* Those that do nothing: their exit itself evaluates what is pending. */
-static inline s64 plain_call(struct vp *vp, u64 nr)
+static NOINLINE enum exit_action vmcall64(struct vp *vp)
 {
-	if (nr == KVM_HC_VAPIC_POLL_IRQ)
-		return 0;
-	COUNT(vp, VMCALL_UNKNOWN);
-	return -KVM_ENOSYS;
+	return call(vp, vp->regs.rax, ~0ull);
 }
 
-static inline bool is_acting(u64 nr)
+static inline enum exit_action unknown(struct vp *vp, u64 mask)
 {
-	return nr - KVM_HC_KICK_CPU <= KVM_HC_SCHED_YIELD - KVM_HC_KICK_CPU;
+	COUNT(vp, VMCALL_UNKNOWN);
+	vp->regs.rax = (u64)-KVM_ENOSYS & mask;
+	return EXIT_NEXT;
 }
 
 /* Outside 64-bit mode numbers, arguments and results have 32 bits. */
@@ -120,37 +77,52 @@ static NOINLINE enum exit_action vmcall32(struct vp *vp)
 {
 	u32 nr = (u32)vp->regs.rax;
 
-	if (is_acting(nr))
-		return acting_call(vp, ~0u);
-	vp->regs.rax = (u32)plain_call(vp, nr);
-	return EXIT_NEXT;
+	return nr < HCALL_LOW ? call(vp, nr, ~0u) : unknown(vp, ~0u);
 }
 
 /*
  * Order of checks: privilege level, then the number. CS.L alone tells 64-bit mode here: outside
  * IA-32e mode nobody can see the upper halves that it might leave.
  */
-enum exit_action kvm_vmcall(struct vp *vp)
+static enum exit_action kvm_vmcall(struct vp *vp, const struct exit_info *x)
 {
 	if (unlikely(hw_vmread_hot(VMCS_GUEST_SS_AR) & AR_DPL))
 		return denied(vp);
 	if (unlikely(!(hw_vmread_hot(VMCS_GUEST_CS_AR) & AR_L)))
 		return vmcall32(vp);
-	if (is_acting(vp->regs.rax))
-		return acting_call(vp, ~0ull);
-	vp->regs.rax = (u64)plain_call(vp, vp->regs.rax);
-	return EXIT_NEXT;
+	if (vp->regs.rax < HCALL_LOW)
+		return vmcall64(vp);
+	return unknown(vp, ~0ull);
 }
 
-const struct hv_module kvm_module = {
+const struct hv_abi kvm_abi = {
 	.name = "KVM",
+	.whole = FEATURE_KVM,
 	.cpuid = kvm_cpuid,
 	.cpuid_count = ARRAY_SIZE(kvm_cpuid),
-	.add_rows = add_rows,
-	.is_enabled = kvm_is_enabled,
-	.vp_reset = kvm_vp_reset,
-	.clock_changed = kvm_clock_changed,
-	.map_changed = kvm_map_changed,
-	.stolen = kvm_steal_update,
-	.paused = kvm_clock_paused,
+	.calls = &calls,
+	.vmcall = kvm_vmcall,
+};
+
+/* The exit itself looks for what is pending. */
+static s64 vapic_poll_irq(struct vp *vp, u64 a0, u64 a1, u64 a2, u64 a3)
+{
+	return 0;
+}
+
+/* They have no feature of their own: what has the interface answers them. */
+static const struct hcall_row hcalls[] = {
+	{ .nr = KVM_HC_VAPIC_POLL_IRQ, .name = "VAPIC_POLL_IRQ", .reg = vapic_poll_irq },
+	{ .nr = KVM_HC_CLOCK_PAIRING,
+	  .name = "CLOCK_PAIRING",
+	  .reg_out = kvm_clock_pairing,
+	  .out_size = sizeof(struct kvm_clock_pairing) },
+};
+
+const struct hv_feature kvm_feature = {
+	.name = "kvm",
+	.help = "KVM's interface: CPUID leaves, MSRs and hypercalls",
+	.abi = &kvm_abi,
+	.hcalls = hcalls,
+	.hcall_count = ARRAY_SIZE(hcalls),
 };

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The KVM paravirtual ABI as a module. */
+/* The KVM paravirtual ABI. */
 #pragma once
 
-#include "hv/hv.h"
+struct hv_abi;
 
-extern const struct hv_module kvm_module;
-
-/* kvm_vmcall() - a hypercall in the KVM ABI. */
-enum exit_action kvm_vmcall(struct vp *vp);
+extern const struct hv_abi kvm_abi;

@@ -30,9 +30,12 @@ static const struct msr_row msrs[] = {
 	  .read = poll_read, .write = poll_write },
 };
 
-const struct kvm_feature kvm_poll_feature = {
-	.id = CPU_KVM_POLL_CONTROL,
-	.bits = KVM_FEATURE_POLL_CONTROL,
+const struct hv_feature kvm_poll_control_feature = {
+	.name = "kvm-poll-control",
+	.help = "the guest can switch halt polling off",
+	.abi = &kvm_abi,
+	.needs_hlt_exit = true,
+	.bits = { KVM_BITS(.a = KVM_FEATURE_POLL_CONTROL) },
 	.msrs = msrs,
 	.msr_count = ARRAY_SIZE(msrs),
 	.vp_reset = poll_reset,

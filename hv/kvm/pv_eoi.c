@@ -7,9 +7,17 @@
 #include "core/apic/lazy_eoi.h"
 #include "hv/kvm/kvm_internal.h"
 
+/* MSR_KVM_PV_EOI_EN as written. */
+static struct hv_vp_state state = { .size = sizeof(u64) };
+
+static u64 *msr_of(const struct vp *vp)
+{
+	return hv_state(vp, &state);
+}
+
 static enum msr_result pv_eoi_read(struct vp *vp, u32 msr, u64 *val)
 {
-	*val = kvm_state(vp)->pv_eoi_msr;
+	*val = *msr_of(vp);
 	return MSR_OK;
 }
 
@@ -21,14 +29,20 @@ static enum msr_result pv_eoi_write(struct vp *vp, u32 msr, u64 val)
 	} else if (lazy_eoi_enable(vp, val & KVM_PV_EOI_ADDRESS) != ERR_NONE) {
 		return MSR_GP;
 	}
-	kvm_state(vp)->pv_eoi_msr = val;
+	*msr_of(vp) = val;
 	return MSR_OK;
 }
 
 static void pv_eoi_reset(struct vp *vp, bool init)
 {
 	lazy_eoi_disable(vp);
-	kvm_state(vp)->pv_eoi_msr = 0;
+	*msr_of(vp) = 0;
+}
+
+static void pv_eoi_map_changed(struct partition *p)
+{
+	for (u32 i = 0; i < p->vp_count; i++)
+		lazy_eoi_map_changed(p->vp[i]);
 }
 
 static const struct msr_row msrs[] = {
@@ -36,10 +50,14 @@ static const struct msr_row msrs[] = {
 	  .read = pv_eoi_read, .write = pv_eoi_write },
 };
 
-const struct kvm_feature kvm_pv_eoi_feature = {
-	.id = CPU_KVM_PV_EOI,
-	.bits = KVM_FEATURE_PV_EOI,
+const struct hv_feature kvm_pv_eoi_feature = {
+	.name = "kvm-pv-eoi",
+	.help = "end of interrupt without an exit",
+	.abi = &kvm_abi,
+	.bits = { KVM_BITS(.a = KVM_FEATURE_PV_EOI) },
 	.msrs = msrs,
 	.msr_count = ARRAY_SIZE(msrs),
+	.vp_state = &state,
 	.vp_reset = pv_eoi_reset,
+	.map_changed = pv_eoi_map_changed,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SEND_IPI: one interrupt to up to 128 VPs in one exit. Context: caller's CPU.
+ * PV IPI: SEND_IPI, one interrupt to up to 128 VPs in one exit. Context: caller's CPU.
  */
 #include "arch/x86/defs/vector.h"
 #include "core/apic/vlapic.h"
@@ -14,7 +14,7 @@ static inline bool is_plain(u32 icr)
 }
 
 /* Returns how many of the VPs @first + i, for each bit i of @bits, took it. */
-static inline u32 send(struct vp *vp, u64 bits, u64 first, u32 icr)
+static inline u32 send_word(struct vp *vp, u64 bits, u64 first, u32 icr)
 {
 	struct partition *p = vp->partition;
 	bool plain = is_plain(icr);
@@ -41,20 +41,34 @@ static inline u32 send(struct vp *vp, u64 bits, u64 first, u32 icr)
 }
 
 /*
- * Arguments: two words of a bitmap of APIC IDs, the ID of bit 0, the low half of an ICR: vector,
- * delivery mode, level and trigger mode count. A 32-bit caller's words have 32 bits each.
+ * @low, @high: two words of a bitmap of APIC IDs, @first the ID of bit 0, @icr_low the low half of
+ * an ICR: vector, delivery mode, level and trigger mode count. A 32-bit caller's words have 32 bits
+ * each.
  */
-s64 kvm_hc_send_ipi(struct vp *vp, const u64 args[4])
+static s64 send_ipi(struct vp *vp, u64 low, u64 high, u64 first, u64 icr_low)
 {
-	u32 icr = (u32)args[3];
+	u32 icr = (u32)icr_low;
 	u32 word_bits = vp_is_long64(vp) ? 64 : 32;
 	u32 sent;
 
 	COUNT(vp, KVM_SEND_IPI);
 	if ((icr & (APIC_ICR_LOGICAL | APIC_ICR_SHORTHAND)) != 0)
 		return -KVM_EINVAL;
-	sent = send(vp, args[0], (u32)args[2], icr) +
-	       send(vp, args[1], (u64)(u32)args[2] + word_bits, icr);
+	sent = send_word(vp, low, (u32)first, icr) +
+	       send_word(vp, high, (u64)(u32)first + word_bits, icr);
 	vp->counters.c[COUNTER_KVM_SEND_IPI_TARGETS] += sent;
 	return sent;
 }
+
+static const struct hcall_row hcalls[] = {
+	{ .nr = KVM_HC_SEND_IPI, .name = "SEND_IPI", .reg = send_ipi },
+};
+
+const struct hv_feature kvm_pv_ipi_feature = {
+	.name = "kvm-pv-ipi",
+	.help = "many IPIs by one hypercall",
+	.abi = &kvm_abi,
+	.bits = { KVM_BITS(.a = KVM_FEATURE_PV_SEND_IPI) },
+	.hcalls = hcalls,
+	.hcall_count = ARRAY_SIZE(hcalls),
+};

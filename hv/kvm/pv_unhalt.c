@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * KICK_CPU and SCHED_YIELD: a VP acts on another one that does not run. Context: caller's CPU.
- */
+/* PV unhalt: KICK_CPU, one VP ends the HLT of another. Context: caller's CPU. */
 #include "hv/kvm/kvm_internal.h"
 
-/* Arguments: flags (none is defined), APIC ID. The result is 0 for an ID that nobody has, too. */
-s64 kvm_hc_kick_cpu(struct vp *vp, const u64 args[4])
+/* @flags: none is defined. The result is 0 for an ID that nobody has, too. */
+static s64 kick_cpu(struct vp *vp, u64 flags, u64 apic_id, u64 a2, u64 a3)
 {
-	struct vp *target = partition_vp_by_apic_id(vp->partition, (u32)args[1]);
+	struct vp *target = partition_vp_by_apic_id(vp->partition, (u32)apic_id);
 
 	COUNT(vp, KVM_KICK);
 	if (target != NULL && vp_unhalt(target))
@@ -15,16 +13,16 @@ s64 kvm_hc_kick_cpu(struct vp *vp, const u64 args[4])
 	return 0;
 }
 
-/*
- * Argument: APIC ID. A pinned VP cannot be given the caller's time; what can be done for it is to
- * stop work that root does on its CPU and that can wait.
- */
-s64 kvm_hc_sched_yield(struct vp *vp, const u64 args[4])
-{
-	struct vp *target = partition_vp_by_apic_id(vp->partition, (u32)args[0]);
+static const struct hcall_row hcalls[] = {
+	{ .nr = KVM_HC_KICK_CPU, .name = "KICK_CPU", .reg = kick_cpu },
+};
 
-	COUNT(vp, KVM_SCHED_YIELD);
-	if (target != NULL && target != vp)
-		park_want(target);
-	return 0;
-}
+const struct hv_feature kvm_pv_unhalt_feature = {
+	.name = "kvm-pv-unhalt",
+	.help = "a CPU wakes another one from HLT",
+	.abi = &kvm_abi,
+	.needs_hlt_exit = true,
+	.bits = { KVM_BITS(.a = KVM_FEATURE_PV_UNHALT) },
+	.hcalls = hcalls,
+	.hcall_count = ARRAY_SIZE(hcalls),
+};

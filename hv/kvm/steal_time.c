@@ -8,46 +8,59 @@
  */
 #include "hv/kvm/kvm_internal.h"
 
+struct steal_vp {
+	u64 msr;                 /* MSR_KVM_STEAL_TIME as written */
+	struct shared_area area; /* struct kvm_steal_time */
+	u64 base_ns;             /* the guest's count begins here */
+};
+
+static struct hv_vp_state state = { .size = sizeof(struct steal_vp) };
+
+static struct steal_vp *steal_of(const struct vp *vp)
+{
+	return hv_state(vp, &state);
+}
+
 #define AT(member) ((u32)offsetof(struct kvm_steal_time, member))
 
 static_assert(KVM_VCPU_PREEMPTED == PARK_PREEMPTED && KVM_VCPU_FLUSH_TLB == PARK_FLUSH_TLB,
-	      "the protocol of core/vp/park.h is KVM's");
+	      "core/vp/park.h writes the byte");
 
-void kvm_steal_update(struct vp *vp)
+static void steal_update(struct vp *vp)
 {
-	const struct kvm_vp *k = kvm_state(vp);
-	u32 version = shared_read32(&k->steal, AT(version)) | 1;
+	const struct steal_vp *k = steal_of(vp);
+	u32 version = shared_read32(&k->area, AT(version)) | 1;
 
-	if (!shared_area_is_live(&k->steal))
+	if (!shared_area_is_live(&k->area))
 		return;
-	shared_write32(&k->steal, AT(version), version);
+	shared_write32(&k->area, AT(version), version);
 	__atomic_signal_fence(__ATOMIC_RELEASE); /* x86 keeps stores in order */
-	shared_write64(&k->steal, AT(steal), steal_total_ns(vp) - k->steal_base_ns);
+	shared_write64(&k->area, AT(steal), steal_total_ns(vp) - k->base_ns);
 	__atomic_signal_fence(__ATOMIC_RELEASE);
-	shared_write32(&k->steal, AT(version), version + 1);
+	shared_write32(&k->area, AT(version), version + 1);
 }
 
-void kvm_steal_map_changed(struct partition *p)
+static void steal_map_changed(struct partition *p)
 {
 	for (u32 i = 0; i < p->vp_count; i++)
-		shared_area_recheck(p, &kvm_state(p->vp[i])->steal);
+		shared_area_recheck(p, &steal_of(p->vp[i])->area);
 }
 
 static void unregister(struct vp *vp)
 {
 	park_forget(vp);
-	shared_area_clear(vp->partition, &kvm_state(vp)->steal);
+	shared_area_clear(vp->partition, &steal_of(vp)->area);
 }
 
 static void steal_reset(struct vp *vp, bool init)
 {
 	unregister(vp);
-	kvm_state(vp)->steal_msr = 0;
+	steal_of(vp)->msr = 0;
 }
 
 static enum msr_result steal_read(struct vp *vp, u32 msr, u64 *val)
 {
-	*val = kvm_state(vp)->steal_msr;
+	*val = steal_of(vp)->msr;
 	return MSR_OK;
 }
 
@@ -58,23 +71,23 @@ static enum msr_result steal_read(struct vp *vp, u32 msr, u64 *val)
  */
 static enum msr_result steal_write(struct vp *vp, u32 msr, u64 val)
 {
-	struct kvm_vp *k = kvm_state(vp);
+	struct steal_vp *k = steal_of(vp);
 	u64 shown_ns;
 
 	unregister(vp);
-	k->steal_msr = val;
+	k->msr = val;
 	if (!(val & KVM_MSR_ENABLED))
 		return MSR_OK;
 	shown_ns = 0;
-	if (shared_area_set(vp->partition, &k->steal, val & KVM_STEAL_ADDRESS,
+	if (shared_area_set(vp->partition, &k->area, val & KVM_STEAL_ADDRESS,
 			    sizeof(struct kvm_steal_time)) == ERR_NONE)
-		shown_ns = shared_read32(&k->steal, AT(steal)) |
-			   (u64)shared_read32(&k->steal, AT(steal) + 4) << 32;
-	k->steal_base_ns = steal_total_ns(vp) - shown_ns;
-	vp->park.area = &k->steal;
+		shown_ns = shared_read32(&k->area, AT(steal)) |
+			   (u64)shared_read32(&k->area, AT(steal) + 4) << 32;
+	k->base_ns = steal_total_ns(vp) - shown_ns;
+	vp->park.area = &k->area;
 	vp->park.offset = AT(preempted);
-	shared_write8(&k->steal, AT(preempted), 0);
-	kvm_steal_update(vp);
+	shared_write8(&k->area, AT(preempted), 0);
+	steal_update(vp);
 	return MSR_OK;
 }
 
@@ -83,10 +96,15 @@ static const struct msr_row msrs[] = {
 	  .read = steal_read, .write = steal_write },
 };
 
-const struct kvm_feature kvm_steal_time_feature = {
-	.id = CPU_KVM_STEAL_TIME,
-	.bits = KVM_FEATURE_STEAL_TIME,
+const struct hv_feature kvm_steal_time_feature = {
+	.name = "kvm-steal-time",
+	.help = "time that the hypervisor took",
+	.abi = &kvm_abi,
+	.bits = { KVM_BITS(.a = KVM_FEATURE_STEAL_TIME) },
 	.msrs = msrs,
 	.msr_count = ARRAY_SIZE(msrs),
+	.vp_state = &state,
 	.vp_reset = steal_reset,
+	.map_changed = steal_map_changed,
+	.stolen = steal_update,
 };

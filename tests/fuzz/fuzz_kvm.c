@@ -16,7 +16,7 @@
 #include "core/apic/vlapic_internal.h"
 #include "core/vp/hold.h"
 #include "hv/hv.h"
-#include "hv/kvm/kvm_internal.h"
+#include "hv/kvm/kvm_abi.h"
 #include "tests/host/fakes/rig.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
@@ -318,7 +318,7 @@ static void op_hypercall(struct vp *vp)
 	args[3] = before.rsi & mask;
 	if (nr == KVM_HC_CLOCK_PAIRING)
 		f.once[PAIR] = args[0];
-	must(hv_exit_rows[0].row.fn(vp, NULL) == EXIT_NEXT);
+	must(exit_table_row(&exit_table_guest, EXIT_REASON_VMCALL)->fn(vp, NULL) == EXIT_NEXT);
 	result = is_long ? (s64)vp->regs.rax : (s32)vp->regs.rax;
 	must(is_long || vp->regs.rax <= mask);
 	must(is_user ? result == -1 : result_is_legal(result, nr, args));

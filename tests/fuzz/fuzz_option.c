@@ -4,23 +4,24 @@
 #include <string.h>
 
 #include "boot/option/option.h"
+#include "hv/feature.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len);
 
 /* Whatever was written: what was named is so, and nothing is on without what it needs. */
 static bool features_are_sound(const struct options *o)
 {
-	u64 f = o->config.cpu_features, all = BIT64(CPU_FEATURE_COUNT) - 1;
-	u64 kvm = all & ~(BIT64(CPU_KVM) | BIT64(CPU_HYPERVISOR));
-	u64 steal = BIT64(CPU_KVM_PV_TLB_FLUSH) | BIT64(CPU_KVM_PV_SCHED_YIELD);
-	u64 hlt = BIT64(CPU_KVM_PV_UNHALT) | BIT64(CPU_KVM_POLL_CONTROL);
+	u64 f = o->config.cpu_features, all = BIT64(FEATURE_COUNT) - 1;
+	u64 kvm = all & ~(BIT64(FEATURE_KVM) | BIT64(FEATURE_HYPERVISOR));
+	u64 steal = BIT64(FEATURE_KVM_PV_TLB_FLUSH) | BIT64(FEATURE_KVM_PV_SCHED_YIELD);
+	u64 hlt = BIT64(FEATURE_KVM_PV_UNHALT) | BIT64(FEATURE_KVM_POLL_CONTROL);
 	char text[64];
 
 	if ((f & ~all) || (o->cpu_on & ~f) || (o->cpu_off & f) || (o->cpu_dropped & f))
 		return false;
-	if ((f & kvm) && !(f & BIT64(CPU_KVM)))
+	if ((f & kvm) && !(f & BIT64(FEATURE_KVM)))
 		return false;
-	if ((f & steal) && !(f & BIT64(CPU_KVM_STEAL_TIME)))
+	if ((f & steal) && !(f & BIT64(FEATURE_KVM_STEAL_TIME)))
 		return false;
 	if ((f & hlt) && o->config.hlt != HLT_EXIT)
 		return false;

@@ -9,24 +9,28 @@ import re
 
 import sources
 
+# What an ABI is made of.
+HV_SEAM = ["core", "hv/feature.h", "hv/hv.h", "hv/hcall.h", "hv/hcall_mem.h"]
+
 # layer: what it may include besides its own folder, core/lib and arch/x86/defs
 EDGES = {
     "core/lib": [],
     "arch/x86/defs": [],
-    "core": [],
+    "core": ["hv/counters.def"],     # names only: an ABI owns what it counts
     # The port it implements, and what stubs and dumps hand to the machine model.
     "arch/x86": ["core/hw.h", "core/config.h", "core/diag/log.h", "core/diag/panic.h",
                  "core/vp/vp.h", "core/apic/irq_fwd.h"],
     "drivers": ["core/hw.h", "core/diag/log.h", "arch/x86"],
-    "hv/kvm": ["core", "hv/hv.h"],
-    "hv/hyperv": ["core", "hv/hv.h", "hv/nested"],
-    "hv/nested": ["core", "hv/hv.h"],
+    "hv/kvm": HV_SEAM,
+    "hv/hyperv": [*HV_SEAM, "hv/nested"],
+    "hv/nested": HV_SEAM,
     "hv": ["core", "hv/kvm", "hv/hyperv", "hv/nested"],
     "boot": ["core", "arch/x86", "drivers", "hv", "boot/load", "boot/acpi", "boot/option"],
     # Parsers of foreign bytes: pure, like core.
     "boot/load": ["core", "boot/acpi"],
     "boot/acpi": ["core"],
-    "boot/option": ["core"],
+    # cpu= and profile= are the features of the ABIs.
+    "boot/option": ["core", "hv/feature.h", "hv/hv.h", "hv/kvm/kvm.h"],
     # A guest: of the hypervisor it takes pure code (the parser of ACPI tables, text on a
     # framebuffer) and KVM's names.
     "guests/demo": ["boot/acpi/acpi.h", "boot/load/boot_info.h", "boot/load/framebuffer.h",

@@ -33,7 +33,6 @@ CHECKS = {
     "spdx": text.spdx,
     "tags": text.tags,
     "docs": docs_check,
-    "profiles-doc": text.profiles_doc,
     "troubleshooting": messages.check,
     "report-doc": text.report_doc,
     "monitor-doc": text.monitor_doc,

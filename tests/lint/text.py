@@ -53,34 +53,6 @@ def tags(files):
     return bad
 
 
-def profiles_doc(files):
-    """docs/profiles.md: every feature has its row, with the bits that QEMU has for the name, and EAX
-    of a profile is the sum of its features."""
-    rows = (sources.ROOT / "boot/option/option_cpu_rows.c").read_text()
-    names = re.findall(r'\[CPU_\w+\] = \{ "([\w-]+)"', rows)
-    doc = (sources.ROOT / "docs/profiles.md").read_text()
-    table = {m[1]: (m[2], m[3]) for m in
-             re.finditer(r"^\| `([\w-]+)` \| ([^|]*) \| (yes|no) \|",
-                         doc.partition("## Features")[2], re.M)}
-    bits, where = {}, {}
-    for line in (sources.ROOT / "tests/golden/qemu-7.2-cpu-flags.tsv").read_text().splitlines():
-        name, leaf, _, reg, bit = (line.split("\t") + [""] * 5)[:5]
-        where.setdefault(name, []).append((leaf, reg, bit))
-    bad = []
-    for name in names:
-        want = ", ".join({("40000001", "eax"): "", ("40000001", "edx"): "EDX.",
-                          ("00000001", "ecx"): "CPUID.1 ECX."}[leaf, reg] + bit
-                         for leaf, reg, bit in where.get(name, []))
-        if name not in table or want and table[name][0] != want:
-            bad.append(f"docs/profiles.md: {name} has {table.get(name)}, QEMU says {want}")
-        elif re.fullmatch(r"[\d, ]+", want) and table[name][1] == "yes":
-            bits.update((int(bit), name) for bit in want.split(", "))
-    eax = f"0x{sum(1 << bit for bit in bits):08X}"
-    if len(re.findall(rf"^\| `kvm(?:-test)?`.* \| {eax} \| 0 \|", doc, re.M)) != 2:
-        bad.append(f"docs/profiles.md: EAX of kvm and kvm-test is not {eax}")
-    return bad + [f"docs/profiles.md: {name} is no feature" for name in table if name not in names]
-
-
 def monitor_doc(files):
     """docs/monitor.md has the monitor's commands as their rows have them, and README every key."""
     source = (sources.ROOT / "core/mon/commands.c").read_text()

@@ -93,6 +93,7 @@ static void vp_init(struct fake_guest *g, u32 i)
 	vp->deadline_tsc = TIMER_NEVER;
 	vp->xcr0 = XCR0_X87;
 	g->p.vp[i] = vp;
+	hv_add_vp(vp);
 	vlapic_init(vp, g->apic_page[i]);
 	mtrr_init_from_host(&vp->mtrr, g->p.machine.phys_bits);
 	hv_vp_reset(vp, false);
@@ -117,7 +118,7 @@ void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partit
 	p->machine.phys_bits = 46;
 	p->machine.x2apic = true;
 	p->machine.cpuid_tsc_trusted = true;
-	p->config.cpu_features = BIT64(CPU_FEATURE_COUNT) - 1;
+	p->config.cpu_features = BIT64(FEATURE_COUNT) - 1;
 	fake_heap(64);
 	must(ept_init(&p->ept, true, true, false, MT_WB), "EPT");
 	must(e820_add(&p->memory, GUEST_RAM_BASE, GUEST_RAM_BYTES, E820_RAM), "memory");

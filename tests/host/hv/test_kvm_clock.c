@@ -261,7 +261,7 @@ static void test_wall_clock(void)
 
 static void kvm_off(struct partition *p)
 {
-	p->config.cpu_features &= ~BIT64(CPU_KVM);
+	p->config.cpu_features &= ~BIT64(FEATURE_KVM);
 }
 
 static void test_not_advertised_is_gp(void)

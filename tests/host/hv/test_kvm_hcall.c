@@ -29,7 +29,8 @@ static s64 call(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 
 	*r = before;
 	r->rax = nr;
-	EXPECT_EQ(EXIT_NEXT, hv_exit_rows[0].row.fn(&g.vp[0], NULL));
+	EXPECT_EQ(EXIT_NEXT,
+		  exit_table_row(&exit_table_guest, EXIT_REASON_VMCALL)->fn(&g.vp[0], NULL));
 	result = r->rax;
 	r->rax = 0;
 	EXPECT_MEMEQ(&before, r, sizeof(before));
@@ -58,7 +59,7 @@ static u64 counter(enum counter c)
 
 static void only(struct partition *p)
 {
-	p->config.cpu_features = BIT64(CPU_KVM);
+	p->config.cpu_features = BIT64(FEATURE_KVM);
 }
 
 /* PV enforcement: without the CPUID bit a call is as unknown as one that does not exist. */

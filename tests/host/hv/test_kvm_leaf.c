@@ -15,22 +15,22 @@
 
 /* hypercall 0: the feature has none */
 static const struct {
-	enum cpu_feature id;
+	enum hv_feature_id id;
 	u32 eax, edx;
 	u32 msr[4];
 	u32 hypercall;
 } rows[] = {
-	{ CPU_KVMCLOCK, 1u << 0 | 1u << 3, 0, { 0x11, 0x12, 0x4b564d00, 0x4b564d01 }, 0 },
-	{ CPU_KVMCLOCK_STABLE_BIT, 1u << 24, 0, { 0 }, 0 },
-	{ CPU_KVM_NOPIODELAY, 1u << 1, 0, { 0 }, 0 },
-	{ CPU_KVM_STEAL_TIME, 1u << 5, 0, { 0x4b564d03 }, 0 },
-	{ CPU_KVM_PV_EOI, 1u << 6, 0, { 0x4b564d04 }, 0 },
-	{ CPU_KVM_PV_UNHALT, 1u << 7, 0, { 0 }, 5 },
-	{ CPU_KVM_PV_TLB_FLUSH, 1u << 9, 0, { 0 }, 0 },
-	{ CPU_KVM_PV_IPI, 1u << 11, 0, { 0 }, 10 },
-	{ CPU_KVM_POLL_CONTROL, 1u << 12, 0, { 0x4b564d05 }, 0 },
-	{ CPU_KVM_PV_SCHED_YIELD, 1u << 13, 0, { 0 }, 11 },
-	{ CPU_KVM_HINT_DEDICATED, 0, 1u << 0, { 0 }, 0 },
+	{ FEATURE_KVMCLOCK, 1u << 0 | 1u << 3, 0, { 0x11, 0x12, 0x4b564d00, 0x4b564d01 }, 0 },
+	{ FEATURE_KVMCLOCK_STABLE_BIT, 1u << 24, 0, { 0 }, 0 },
+	{ FEATURE_KVM_NOPIODELAY, 1u << 1, 0, { 0 }, 0 },
+	{ FEATURE_KVM_STEAL_TIME, 1u << 5, 0, { 0x4b564d03 }, 0 },
+	{ FEATURE_KVM_PV_EOI, 1u << 6, 0, { 0x4b564d04 }, 0 },
+	{ FEATURE_KVM_PV_UNHALT, 1u << 7, 0, { 0 }, 5 },
+	{ FEATURE_KVM_PV_TLB_FLUSH, 1u << 9, 0, { 0 }, 0 },
+	{ FEATURE_KVM_PV_IPI, 1u << 11, 0, { 0 }, 10 },
+	{ FEATURE_KVM_POLL_CONTROL, 1u << 12, 0, { 0x4b564d05 }, 0 },
+	{ FEATURE_KVM_PV_SCHED_YIELD, 1u << 13, 0, { 0 }, 11 },
+	{ FEATURE_KVM_HINT_DEDICATED, 0, 1u << 0, { 0 }, 0 },
 };
 
 /* Of no feature: asynchronous page faults, migration control and what was never assigned. */
@@ -75,8 +75,8 @@ static bool call_is_unknown(u32 nr)
 {
 	g.vp[0].regs = (struct gpr_regs){ .rax = nr, .rcx = ~0ull };
 	g.vp[0].event.info = 0;
-	hv_exit_rows[0].row.fn(&g.vp[0], NULL);
-	if (!(o.config.cpu_features & BIT64(CPU_KVM)))
+	exit_table_row(&exit_table_guest, EXIT_REASON_VMCALL)->fn(&g.vp[0], NULL);
+	if (!(o.config.cpu_features & BIT64(FEATURE_KVM)))
 		return (g.vp[0].event.info & 0xff) == EXC_UD;
 	return (s64)g.vp[0].regs.rax == KVM_ENOSYS;
 }
@@ -127,7 +127,7 @@ static void test_each_feature_off(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		options_default(&o);
-		o.config.cpu_features = BIT64(CPU_FEATURE_COUNT) - 1;
+		o.config.cpu_features = BIT64(FEATURE_COUNT) - 1;
 		o.config.cpu_features &= ~BIT64(rows[i].id);
 		fake_guest_init(&g, 1, use_options);
 		expect_features();
@@ -138,7 +138,7 @@ static void test_each_feature_alone(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		options_default(&o);
-		o.config.cpu_features = BIT64(CPU_KVM) | BIT64(rows[i].id);
+		o.config.cpu_features = BIT64(FEATURE_KVM) | BIT64(rows[i].id);
 		fake_guest_init(&g, 1, use_options);
 		expect_features();
 	}

@@ -4,6 +4,7 @@
 #include "tests/host/harness.h"
 
 #include "boot/option/option.h"
+#include "hv/feature.h"
 
 static struct options o;
 static char msg[256];
@@ -131,7 +132,7 @@ static void test_all_types(void)
 	EXPECT_EQ(1, o.config.ignore_msrs);
 	EXPECT_EQ(0, o.config.report_ignored_msrs);
 	EXPECT_EQ(2, o.test_fault); /* the second row */
-	EXPECT_EQ(0, o.config.cpu_features & BIT64(CPU_KVM));
+	EXPECT_EQ(0, o.config.cpu_features & BIT64(FEATURE_KVM));
 	EXPECT_EQ(1, o.help);
 }
 

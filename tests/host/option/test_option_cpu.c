@@ -7,6 +7,7 @@
 
 #include "boot/option/option_internal.h"
 #include "core/surface/cpuid.h"
+#include "hv/feature.h"
 #include "tests/host/fakes/rig.h"
 
 #define FLAGS_FILE "tests/golden/qemu-7.2-cpu-flags.tsv"
@@ -21,13 +22,13 @@ static err_t parse(const char *cmdline)
 	return options_parse(&o, cmdline, msg, sizeof(msg));
 }
 
-static bool has(enum cpu_feature f)
+static bool has(enum hv_feature_id f)
 {
 	return (o.config.cpu_features & BIT64(f)) != 0;
 }
 
-/* As QEMU writes them, in the order of enum cpu_feature. */
-static const char *const names[CPU_FEATURE_COUNT] = {
+/* As QEMU writes them, in the order of enum hv_feature_id. */
+static const char *const names[FEATURE_COUNT] = {
 	"hypervisor",         "kvm",
 	"kvmclock",           "kvmclock-stable-bit",
 	"kvm-nopiodelay",     "kvm-steal-time",
@@ -37,7 +38,7 @@ static const char *const names[CPU_FEATURE_COUNT] = {
 	"kvm-hint-dedicated",
 };
 
-static const u64 all_but_hint = ((1ull << CPU_FEATURE_COUNT) - 1) & ~BIT64(CPU_KVM_HINT_DEDICATED);
+static const u64 all_but_hint = ((1ull << FEATURE_COUNT) - 1) & ~BIT64(FEATURE_KVM_HINT_DEDICATED);
 
 static void test_profiles(void)
 {
@@ -53,8 +54,9 @@ static void test_profiles(void)
 		{ "profile=kvm profile=bare", 0 },
 		{ "profile=bare profile=kvm", all_but_hint },
 		{ "profile=bare cpu=host", 0 },
-		{ "profile=bare cpu=host,+hypervisor", BIT64(CPU_HYPERVISOR) },
-		{ "cpu=host,+kvm,kvmclock=on profile=bare", BIT64(CPU_KVM) | BIT64(CPU_KVMCLOCK) },
+		{ "profile=bare cpu=host,+hypervisor", BIT64(FEATURE_HYPERVISOR) },
+		{ "cpu=host,+kvm,kvmclock=on profile=bare",
+		  BIT64(FEATURE_KVM) | BIT64(FEATURE_KVMCLOCK) },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -93,11 +95,11 @@ static void test_kvm_test_excludes_mwait(void)
 static void test_cpu_on_top_of_profile(void)
 {
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm-pv-eoi profile=kvm-test"));
-	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_EOI), o.config.cpu_features);
+	EXPECT_EQ(all_but_hint & ~BIT64(FEATURE_KVM_PV_EOI), o.config.cpu_features);
 	EXPECT_EQ(ERR_NONE, parse("profile=kvm-test cpu=host,-kvm-pv-eoi"));
-	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_EOI), o.config.cpu_features);
+	EXPECT_EQ(all_but_hint & ~BIT64(FEATURE_KVM_PV_EOI), o.config.cpu_features);
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm,-hypervisor cpu=host,-kvm-pv-ipi"));
-	EXPECT_EQ(all_but_hint & ~BIT64(CPU_KVM_PV_IPI), o.config.cpu_features);
+	EXPECT_EQ(all_but_hint & ~BIT64(FEATURE_KVM_PV_IPI), o.config.cpu_features);
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,-kvm-pv-ipi,+kvm-pv-ipi,kvm-pv-ipi=off,kvm-pv-ipi"));
 	EXPECT_EQ(all_but_hint, o.config.cpu_features);
 }
@@ -114,7 +116,7 @@ static void test_every_name_in_every_form(void)
 		{ "", "=off", false }, { "", "=0", false }, { "", "=N", false },
 	};
 
-	for (u32 f = 0; f < CPU_FEATURE_COUNT; f++) {
+	for (u32 f = 0; f < FEATURE_COUNT; f++) {
 		for (u32 i = 0; i < ARRAY_SIZE(forms); i++) {
 			char name[40], line[200];
 
@@ -126,7 +128,7 @@ static void test_every_name_in_every_form(void)
 			snprintf(line, sizeof(line), "cpu=host,%s%s,%s%s%s", forms[i].on ? "-" : "",
 				 names[f], forms[i].before, name, forms[i].after);
 			EXPECT_EQ(ERR_NONE, parse(line));
-			EXPECT_EQ(forms[i].on, has((enum cpu_feature)f));
+			EXPECT_EQ(forms[i].on, has((enum hv_feature_id)f));
 		}
 	}
 }
@@ -150,7 +152,7 @@ static void test_malformed(void)
 /* One wrong, missing or extra letter still leads to the name. */
 static void test_a_typo_is_answered_with_the_name(void)
 {
-	for (u32 f = 0; f < CPU_FEATURE_COUNT; f++) {
+	for (u32 f = 0; f < FEATURE_COUNT; f++) {
 		size_t len = strlen(names[f]);
 
 		for (size_t k = 0; k < len * 3; k++) {
@@ -171,14 +173,14 @@ static void test_a_typo_is_answered_with_the_name(void)
 /* --- dependencies --- */
 
 static const struct {
-	enum cpu_feature feature;
+	enum hv_feature_id feature;
 	const char *without, *needs;
 } needs[] = {
-	{ CPU_KVMCLOCK_STABLE_BIT, "-kvmclock", "kvmclock" },
-	{ CPU_KVM_PV_TLB_FLUSH, "-kvm-steal-time", "kvm-steal-time" },
-	{ CPU_KVM_PV_SCHED_YIELD, "kvm_steal_time=off", "kvm-steal-time" },
-	{ CPU_KVM_PV_UNHALT, " hlt=passthrough", "hlt=exit" },
-	{ CPU_KVM_POLL_CONTROL, " hlt=passthrough", "hlt=exit" },
+	{ FEATURE_KVMCLOCK_STABLE_BIT, "-kvmclock", "kvmclock" },
+	{ FEATURE_KVM_PV_TLB_FLUSH, "-kvm-steal-time", "kvm-steal-time" },
+	{ FEATURE_KVM_PV_SCHED_YIELD, "kvm_steal_time=off", "kvm-steal-time" },
+	{ FEATURE_KVM_PV_UNHALT, " hlt=passthrough", "hlt=exit" },
+	{ FEATURE_KVM_POLL_CONTROL, " hlt=passthrough", "hlt=exit" },
 };
 
 /* What the user names must be possible. */
@@ -194,7 +196,7 @@ static void test_named_features_need_theirs(void)
 		EXPECT_EQ(ERR_NODEV, parse(line));
 		EXPECT_CONTAINS(msg, want);
 	}
-	for (u32 f = CPU_KVMCLOCK; f < CPU_FEATURE_COUNT; f++) {
+	for (u32 f = FEATURE_KVMCLOCK; f < FEATURE_COUNT; f++) {
 		snprintf(line, sizeof(line), "cpu=host,kvm=off,+%s", names[f]);
 		snprintf(want, sizeof(want), "%s needs kvm", names[f]);
 		EXPECT_EQ(ERR_NODEV, parse(line));
@@ -232,9 +234,9 @@ static void test_features_of_the_profile_are_dropped(void)
 
 static void test_features_need_earlier_ones_only(void)
 {
-	for (u32 f = 0; f < CPU_FEATURE_COUNT; f++) {
-		EXPECT_EQ(0, cpu_feature_rows[f].needs >> f);
-		EXPECT_STREQ(names[f], cpu_feature_rows[f].name);
+	for (u32 f = 0; f < FEATURE_COUNT; f++) {
+		EXPECT_EQ(0, hv_feature_needs(f) >> f);
+		EXPECT_STREQ(names[f], hv_features[f]->name);
 	}
 }
 
@@ -258,10 +260,10 @@ static void test_kvm_off(void)
 	char text[256];
 
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,kvm=off"));
-	EXPECT_EQ(BIT64(CPU_HYPERVISOR), o.config.cpu_features);
+	EXPECT_EQ(BIT64(FEATURE_HYPERVISOR), o.config.cpu_features);
 	EXPECT_FALSE(options_dropped(&o, text, sizeof(text)));
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,hypervisor=off"));
-	EXPECT_EQ(all_but_hint & ~BIT64(CPU_HYPERVISOR), o.config.cpu_features);
+	EXPECT_EQ(all_but_hint & ~BIT64(FEATURE_HYPERVISOR), o.config.cpu_features);
 }
 
 /* --- names with one right value --- */
@@ -342,7 +344,7 @@ static bool next_flag(FILE *f, struct flag *flag)
 
 static bool is_own(const char *name)
 {
-	for (u32 f = 0; f < CPU_FEATURE_COUNT; f++) {
+	for (u32 f = 0; f < FEATURE_COUNT; f++) {
 		if (strcmp(name, names[f]) == 0)
 			return true;
 	}
@@ -357,6 +359,36 @@ static u32 shown(const struct fake_guest *g, const struct flag *flag)
 	return ((const u32[]){ r.a, r.b, r.c, r.d }[flag->reg] >> flag->bit) & 1;
 }
 
+/* A feature of ours has the bit that QEMU has for its name. */
+static bool has_flag(const struct flag *flag)
+{
+	for (u32 i = 0; i < FEATURE_COUNT * 2; i++) {
+		const struct hv_feature *f = hv_features[i / 2];
+		const struct hv_cpuid_bits *b = &f->bits[i % 2];
+		const u32 regs[] = { b->regs.a, b->regs.b, b->regs.c, b->regs.d };
+
+		if (strcmp(f->name, flag->name) == 0 && b->leaf != 0 &&
+		    (f->abi != NULL ? 0x40000000 : 0) + b->leaf == flag->leaf &&
+		    (regs[flag->reg] & BIT32(flag->bit)))
+			return true;
+	}
+	return false;
+}
+
+/* And no other bit. */
+static u32 bits_of_features(void)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < FEATURE_COUNT * 2; i++) {
+		const struct cpuid_regs *r = &hv_features[i / 2]->bits[i % 2].regs;
+
+		n += (u32)(__builtin_popcount(r->a) + __builtin_popcount(r->b) +
+			   __builtin_popcount(r->c) + __builtin_popcount(r->d));
+	}
+	return n;
+}
+
 /*
  * What is said of a name is true of CPUID: "always off" is 0 on a machine that has everything,
  * "the machine's own" is 1 there, "always on" too.
@@ -366,7 +398,7 @@ static void test_names_of_qemu(void)
 	static struct fake_guest g;
 	FILE *f = fopen(FLAGS_FILE, "r");
 	struct flag flag;
-	u32 count = 0;
+	u32 count = 0, own = 0;
 
 	EXPECT_NOT_NULL(f);
 	fake_guest_init(&g, 1, NULL);
@@ -382,6 +414,10 @@ static void test_names_of_qemu(void)
 		off_ok = parse(line) == ERR_NONE;
 		EXPECT_NULL(strstr(msg, "unknown"));
 		EXPECT_EQ(is_own(flag.name), on_ok && off_ok);
+		if (flag.has_bit && is_own(flag.name)) {
+			EXPECT_TRUE(has_flag(&flag));
+			own++;
+		}
 		if (!flag.has_bit || is_own(flag.name) || flag.leaf > 0x80000008 ||
 		    strcmp(flag.name, "monitor") == 0)
 			continue;
@@ -391,6 +427,7 @@ static void test_names_of_qemu(void)
 	}
 	fclose(f);
 	EXPECT_GE(count, 300);
+	EXPECT_EQ(bits_of_features(), own);
 }
 
 TEST_MAIN(TEST(test_profiles), TEST(test_profiles_to_come), TEST(test_kvm_test_excludes_mwait),

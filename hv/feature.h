@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A feature of a paravirtual ABI: everything about it in one place. What is derived from it: the
+ * word of cpu=, the profiles, the check of dependencies, the CPUID bits, the MSRs, the hypercalls,
+ * who hears of what happens to the partition, the tables of docs/profiles.md.
+ *
+ * Advertised is what is live: a feature that is off has no bit, no MSR (#GP) and no hypercall.
+ *
+ * Context: data; hooks: see each.
+ */
+#pragma once
+
+#include "core/partition.h"
+#include "core/surface/cpuid.h"
+#include "core/surface/msr.h"
+#include "core/vp/vp.h"
+
+struct hcall_row;
+struct hv_abi;
+
+/* The number of a feature is its place in hv/features.def. */
+enum hv_feature_id {
+#define X(name, feature) FEATURE_##name,
+#include "hv/features.def"
+#undef X
+	FEATURE_COUNT
+};
+static_assert(FEATURE_COUNT <= 64, "sets of them are u64");
+
+/* What a feature keeps per VP: hv_register() finds the room. */
+struct hv_vp_state {
+	u32 size;   /* bytes */
+	u32 offset; /* set by hv_register() */
+};
+
+/* Bits that say that the feature is there. */
+struct hv_cpuid_bits {
+	u32 leaf; /* relative to the ABI's block, absolute for a feature of no ABI; 0: none */
+	struct cpuid_regs regs;
+};
+
+struct hv_feature {
+	const char *name; /* QEMU's, written with '-' */
+	const char *help;
+	const struct hv_abi *abi; /* whose leaves and hypercalls; NULL: of none */
+	u64 needs;                /* earlier features. Each also needs its ABI's interface */
+	bool needs_hlt_exit;      /* the option hlt=exit */
+	bool off_by_default;      /* not in the profiles of its ABI */
+	struct hv_cpuid_bits bits[2];
+	const struct msr_row *msrs;
+	u32 msr_count;
+	const struct hcall_row *hcalls;
+	u32 hcall_count;
+	struct hv_vp_state *vp_state; /* NULL: keeps nothing */
+
+	/* Hooks of a live feature; NULL: does not care. As in struct partition_hooks. */
+	void (*vp_reset)(struct vp *vp, bool init); /* drop what @vp registered. VP's CPU */
+	void (*clock_changed)(struct partition *p); /* any CPU */
+	void (*map_changed)(struct partition *p);   /* any CPU */
+	void (*stolen)(struct vp *vp);              /* VP's CPU */
+	void (*paused)(struct vp *vp);              /* VP's CPU */
+	void (*periodic)(struct vp *vp);            /* every @period_s seconds, on one VP */
+	u32 period_s;
+};
+
+extern const struct hv_feature *const hv_features[FEATURE_COUNT];
+
+/* hv_has() - the feature is live. */
+static inline bool hv_has(const struct partition *p, enum hv_feature_id id)
+{
+	return (p->config.cpu_features & BIT64(id)) != 0;
+}
+
+/* hv_feature_needs() - what @id needs, its ABI's interface included: a set of features. */
+u64 hv_feature_needs(u32 id);
+
+/* hv_state() - what a feature keeps for @vp: zeroed when the VP is made. */
+static inline void *hv_state(const struct vp *vp, const struct hv_vp_state *state)
+{
+	return vp->abi_state + state->offset;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between hv.c and vmcall.c. */
+#pragma once
+
+#include "hv/hv.h"
+
+#define HV_ABIS_MAX 4u
+
+/* vmcall_register() - the row of the VMCALL exit: whose it is among the @n ABIs that are on. */
+void vmcall_register(const struct hv_abi *const *live, u32 n);

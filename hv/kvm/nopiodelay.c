@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Port 0x80 as a delay is never needed: nothing but the bit. Context: data only. */
+#include "hv/kvm/kvm_internal.h"
+
+const struct hv_feature kvm_nopiodelay_feature = {
+	.name = "kvm-nopiodelay",
+	.help = "port delays are not wanted",
+	.abi = &kvm_abi,
+	.bits = { KVM_BITS(.a = KVM_FEATURE_NOP_IO_DELAY) },
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* PV yield: SCHED_YIELD, a VP waits for another one that does not run. Context: caller's CPU. */
+#include "hv/kvm/kvm_internal.h"
+
+/*
+ * A pinned VP cannot be given the caller's time; what can be done for it is to stop work that root
+ * does on its CPU and that can wait.
+ */
+static s64 sched_yield(struct vp *vp, u64 apic_id, u64 a1, u64 a2, u64 a3)
+{
+	struct vp *target = partition_vp_by_apic_id(vp->partition, (u32)apic_id);
+
+	COUNT(vp, KVM_SCHED_YIELD);
+	if (target != NULL && target != vp)
+		park_want(target);
+	return 0;
+}
+
+static const struct hcall_row hcalls[] = {
+	{ .nr = KVM_HC_SCHED_YIELD, .name = "SCHED_YIELD", .reg = sched_yield },
+};
+
+/* The guest asks the target's steal time area whether it runs. */
+const struct hv_feature kvm_pv_sched_yield_feature = {
+	.name = "kvm-pv-sched-yield",
+	.help = "a CPU gives way to a waiting one",
+	.abi = &kvm_abi,
+	.needs = BIT64(FEATURE_KVM_STEAL_TIME),
+	.bits = { KVM_BITS(.a = KVM_FEATURE_PV_SCHED_YIELD) },
+	.hcalls = hcalls,
+	.hcall_count = ARRAY_SIZE(hcalls),
+};

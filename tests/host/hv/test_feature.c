@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rules of the array of features, and the tables of docs/profiles.md and docs/kvm.md, which are
+ * what the array says. A line that is missing there is printed: copy it.
+ */
+#include "tests/host/harness.h"
+
+#include <ctype.h>
+
+#include "boot/option/option_internal.h"
+#include "hv/hv.h"
+#include "tests/host/fakes/rig.h"
+
+static struct fake_guest g;
+
+static void test_names(void)
+{
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		EXPECT_NOT_NULL(f);
+		EXPECT_TRUE(f->name[0] != '\0' && f->help[0] != '\0');
+		for (const char *c = f->name; *c != '\0'; c++)
+			EXPECT_TRUE(islower((u8)*c) || isdigit((u8)*c) || *c == '-');
+		for (u32 k = 0; k < i; k++)
+			EXPECT_TRUE(strcmp(f->name, hv_features[k]->name) != 0);
+	}
+}
+
+static void test_needs(void)
+{
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		EXPECT_EQ(0, hv_feature_needs(i) >> i);
+		if (f->abi == NULL)
+			continue;
+		EXPECT_TRUE(hv_features[f->abi->whole]->abi == f->abi);
+		EXPECT_EQ(i != f->abi->whole, (hv_feature_needs(i) >> f->abi->whole) & 1);
+	}
+}
+
+static bool share(const struct cpuid_regs *a, const struct cpuid_regs *b)
+{
+	return ((a->a & b->a) | (a->b & b->b) | (a->c & b->c) | (a->d & b->d)) != 0;
+}
+
+/* A bit says one thing; what is no interface as a whole says so by a bit. */
+static void test_bits_are_of_one_feature(void)
+{
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		EXPECT_EQ(f->abi != NULL && f->abi->whole == i, f->bits[0].leaf == 0);
+		for (u32 k = 0; k < i * ARRAY_SIZE(f->bits) * ARRAY_SIZE(f->bits); k++) {
+			const struct hv_feature *other = hv_features[k / 4];
+			const struct hv_cpuid_bits *a = &f->bits[k % 2];
+			const struct hv_cpuid_bits *b = &other->bits[k / 2 % 2];
+
+			if (f->abi == other->abi && a->leaf == b->leaf && a->leaf != 0)
+				EXPECT_FALSE(share(&a->regs, &b->regs));
+		}
+	}
+}
+
+/* An MSR that no feature has is found by nobody, one that two have stops the boot. */
+static void test_msrs_are_of_one_feature(void)
+{
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		EXPECT_EQ(f->msrs != NULL, f->msr_count != 0);
+		for (u32 m = 0; m < f->msr_count; m++) {
+			const struct msr_row *row = &f->msrs[m];
+
+			EXPECT_TRUE(row->read != NULL || row->write != NULL);
+			EXPECT_TRUE(row->first <= row->last && row->name[0] != '\0');
+		}
+	}
+	fake_guest_init(&g, 1, NULL); /* all on: overlaps are refused */
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		for (u32 m = 0; m < hv_features[i]->msr_count; m++)
+			EXPECT_TRUE(msr_lookup(&g.p, hv_features[i]->msrs[m].first) ==
+				    &hv_features[i]->msrs[m]);
+	}
+}
+
+static void test_hypercalls_are_of_an_abi(void)
+{
+	fake_guest_init(&g, 1, NULL);
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		EXPECT_EQ(f->hcalls != NULL, f->hcall_count != 0);
+		for (u32 h = 0; h < f->hcall_count; h++) {
+			bool live = false;
+
+			EXPECT_TRUE(f->abi != NULL && f->abi->calls != NULL);
+			EXPECT_TRUE(hcall_find(f->abi->calls, f->hcalls[h].nr, &live) ==
+				    &f->hcalls[h]);
+			EXPECT_TRUE(live && f->hcalls[h].name[0] != '\0');
+		}
+	}
+}
+
+static void test_state_of_features_and_vps_is_apart(void)
+{
+	fake_guest_init(&g, 3, NULL);
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_vp_state *s = hv_features[i]->vp_state;
+
+		if (s == NULL)
+			continue;
+		EXPECT_NE(0, s->size);
+		for (u32 vp = 0; vp < 3; vp++) {
+			const u8 *at = hv_state(&g.vp[vp], s);
+
+			for (u32 n = 0; n < s->size; n++)
+				EXPECT_EQ(0, at[n]);
+			memset(hv_state(&g.vp[vp], s), 0xff, s->size);
+		}
+	}
+}
+
+/* Periodic work has a period; an earlier one does not wait for a later one. */
+static void test_periodic_work(void)
+{
+	u64 start_tsc;
+
+	fake_guest_init(&g, 1, NULL);
+	for (u32 i = 0; i < FEATURE_COUNT; i++)
+		EXPECT_EQ(hv_features[i]->periodic != NULL, hv_features[i]->period_s != 0);
+	EXPECT_EQ(0, g.vp[0].periodic_tsc);
+	start_tsc = fake.tsc;
+	hv_start_periodic(&g.vp[0]);
+	EXPECT_GE(g.vp[0].periodic_tsc, start_tsc + 300 * g.p.clock.tsc_hz);
+	EXPECT_EQ(0, g.vp[0].counters.c[COUNTER_CLOCK_SYNC]);
+	g.p.hooks->periodic(&g.vp[0]); /* early: nothing */
+	EXPECT_EQ(0, g.vp[0].counters.c[COUNTER_CLOCK_SYNC]);
+	fake.tsc = g.vp[0].periodic_tsc;
+	g.p.hooks->periodic(&g.vp[0]);
+	EXPECT_EQ(1, g.vp[0].counters.c[COUNTER_CLOCK_SYNC]);
+	EXPECT_GE(g.vp[0].periodic_tsc, fake.tsc + 299 * g.p.clock.tsc_hz);
+}
+
+/* --- the documentation --- */
+
+static char text[65536];
+
+static void load(const char *path)
+{
+	FILE *f = fopen(path, "r");
+
+	EXPECT_NOT_NULL(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+}
+
+static void expect_line(const char *path, const char *line)
+{
+	if (strstr(text, line) == NULL)
+		print_error("%s: no line:\n%s\n", path, line);
+	EXPECT_NOT_NULL(strstr(text, line));
+}
+
+static char line[512];
+
+static void add(const char *fmt, ...) PRINTF(1, 2);
+static void add(const char *fmt, ...)
+{
+	size_t len = strlen(line);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line + len, sizeof(line) - len, fmt, ap);
+	va_end(ap);
+}
+
+/* "A, B": the comma before what is not the first since @mark. */
+static void add_comma(size_t mark)
+{
+	if (strlen(line) > mark)
+		add(", ");
+}
+
+static void add_bits(u32 i)
+{
+	const struct hv_feature *f = hv_features[i];
+	size_t mark = strlen(line);
+
+	if (f->abi != NULL && f->abi->whole == i)
+		add("the leaves");
+	for (u32 n = 0; n < 128 * ARRAY_SIZE(f->bits); n++) {
+		const struct hv_cpuid_bits *b = &f->bits[n / 128];
+		const u32 reg[] = { b->regs.a, b->regs.b, b->regs.c, b->regs.d };
+		static const char *const names[] = { "", "EBX.", "ECX.", "EDX." };
+
+		if (b->leaf == 0 || !(reg[n / 32 % 4] & BIT32(n % 32)))
+			continue;
+		add_comma(mark);
+		if (f->abi == NULL)
+			add("CPUID.%u ", b->leaf);
+		add("%s%u", names[n / 32 % 4], n % 32);
+	}
+}
+
+static void add_surface(const struct hv_feature *f)
+{
+	size_t mark = strlen(line);
+
+	for (u32 m = 0; m < f->msr_count; m++) {
+		add_comma(mark);
+		add("0x%X", f->msrs[m].first);
+	}
+	for (u32 h = 0; h < f->hcall_count; h++) {
+		add_comma(mark);
+		add("%s (%u)", f->hcalls[h].name, f->hcalls[h].nr);
+	}
+}
+
+static void add_needs(u32 i)
+{
+	size_t mark = strlen(line);
+
+	for (u32 k = 0; k < FEATURE_COUNT; k++) {
+		if (!(hv_feature_needs(i) & BIT64(k)))
+			continue;
+		add_comma(mark);
+		add("`%s`", hv_features[k]->name);
+	}
+	if (hv_features[i]->needs_hlt_exit) {
+		add_comma(mark);
+		add("`hlt=exit`");
+	}
+}
+
+static u32 rows_between(const char *from, const char *to)
+{
+	const char *end = strstr(text, to);
+	u32 n = 0;
+
+	for (const char *s = strstr(text, from); s != NULL && s < end; s = strchr(s + 1, '\n'))
+		n += strncmp(s, "\n| `", 4) == 0;
+	return n;
+}
+
+static void test_profiles_page(void)
+{
+	static const char *const path = "docs/profiles.md";
+	u32 eax = 0;
+
+	load(path);
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		line[0] = '\0';
+		add("\n| `%s` | ", f->name);
+		add_bits(i);
+		add(" | %s |", f->off_by_default ? "no" : "yes");
+		if (f->msr_count + f->hcall_count != 0)
+			add(" ");
+		add_surface(f);
+		add(" |");
+		if (hv_feature_needs(i) != 0)
+			add(" ");
+		add_needs(i);
+		add(" |\n");
+		expect_line(path, line);
+		if (f->abi != NULL && (option_cpu_profile(PROFILE_KVM) & BIT64(i)))
+			eax |= f->bits[0].regs.a;
+	}
+	EXPECT_EQ(FEATURE_COUNT, rows_between("## Features", "## Names"));
+	line[0] = '\0';
+	add("\n| `kvm` (default) | 1 | yes | 0x%08X | 0 |", eax);
+	expect_line(path, line);
+	line[0] = '\0';
+	add("\n| `kvm-test` | 1 | yes | 0x%08X | 0 |", eax);
+	expect_line(path, line);
+}
+
+/* Every feature and hypercall of KVM's has its row. */
+static void test_kvm_page(void)
+{
+	static const char *const path = "docs/kvm.md";
+	u32 rows = 0;
+
+	load(path);
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		if (f->abi == NULL)
+			continue;
+		line[0] = '\0';
+		add("\n| `%s` |", f->name);
+		expect_line(path, line);
+		rows++;
+		for (u32 h = 0; h < f->hcall_count; h++) {
+			line[0] = '\0';
+			add("\n| %u | %s |", f->hcalls[h].nr, f->hcalls[h].name);
+			expect_line(path, line);
+		}
+	}
+	EXPECT_EQ(rows, rows_between("## Features", "## MSRs"));
+}
+
+TEST_MAIN(TEST(test_names), TEST(test_needs), TEST(test_bits_are_of_one_feature),
+	  TEST(test_msrs_are_of_one_feature), TEST(test_hypercalls_are_of_an_abi),
+	  TEST(test_state_of_features_and_vps_is_apart), TEST(test_periodic_work),
+	  TEST(test_profiles_page), TEST(test_kvm_page))
