@@ -9,7 +9,7 @@
 #undef X
 
 const struct hv_feature *const hv_features[FEATURE_COUNT] = {
-#define X(name, feature) [FEATURE_##name] = &feature,
+#define X(name, feature) [FEATURE_##name] = &(feature),
 #include "hv/features.def"
 #undef X
 };

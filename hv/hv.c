@@ -13,7 +13,7 @@
 static u8 vp_state[VP_MAX][VP_STATE_BYTES] ALIGNED(64);
 
 /* The live features that have each hook: a call visits no others. NULL-terminated. */
-#define LISTENERS FEATURE_COUNT + 1
+#define LISTENERS (FEATURE_COUNT + 1)
 static struct {
 	const struct hv_feature *vp_reset[LISTENERS], *clock_changed[LISTENERS],
 		*map_changed[LISTENERS], *stolen[LISTENERS], *paused[LISTENERS],
@@ -143,8 +143,11 @@ static err_t add_features(struct partition *p, const struct hv_abi *abi, u32 bas
 
 		if (f->abi != abi)
 			continue;
-		if (f->hcall_count != 0)
+		if (f->hcall_count != 0) {
+			if (abi == NULL)
+				return ERR_INVAL; /* a call needs somebody's calling convention */
 			TRY(hcall_add(abi->calls, f->hcalls, f->hcall_count, is_live));
+		}
 		if (is_live)
 			TRY(add_feature(p, f, base));
 	}
