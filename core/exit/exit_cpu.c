@@ -101,7 +101,7 @@ enum exit_action exit_xsetbv(struct vp *vp, const struct exit_info *x)
 {
 	u64 val = edx_eax(&vp->regs);
 
-	if (vp_cpl(vp) != 0 || (u32)vp->regs.rcx != 0 ||
+	if (vp_cpl(vp) != 0 || vp->regs.half[2] != 0 ||
 	    !xcr0_is_valid(val, vp->partition->machine.xcr0_supported))
 		return vp_fault_gp0(vp);
 

@@ -26,9 +26,9 @@ static struct msr_table *table_of(struct partition *p)
 	if (p->msr == NULL) {
 		memset(&the_msr_table, 0, sizeof(the_msr_table));
 		for (u32 i = 0; i < MSR_INDEX_SLOTS; i++) {
-			the_msr_table.slot[i].msr = MSR_NONE;
-			the_msr_table.slot[i].read = unknown_read;
-			the_msr_table.slot[i].write = unknown_write;
+			the_msr_table.msr[i] = MSR_NONE;
+			the_msr_table.read[i] = unknown_read;
+			the_msr_table.write[i] = unknown_write;
 		}
 		p->msr = &the_msr_table;
 	}
@@ -54,25 +54,23 @@ err_t msr_add_rows(struct partition *p, const struct msr_row *rows, u32 n)
 static err_t index_add(struct msr_table *t, u32 msr, u32 nr)
 {
 	const struct msr_row *row = t->row[nr];
-	u32 i = msr_hash(msr);
+	size_t i = msr_hash(msr);
 
 	if (t->used == MSR_INDEX_MAX)
 		return ERR_NOMEM;
-	while (t->slot[i].row != 0) {
-		if (t->slot[i].msr == msr) {
+	while (t->row_of[i] != 0) {
+		if (t->msr[i] == msr) {
 			log_error("MSR 0x%x is claimed by %s and by %s", msr,
-				  t->row[t->slot[i].row - 1]->name, row->name);
+				  t->row[t->row_of[i] - 1]->name, row->name);
 			return ERR_BUSY;
 		}
 		i = (i + 1) % MSR_INDEX_SLOTS;
 	}
-	t->slot[i] = (struct msr_slot){
-		.msr = msr,
-		.row = nr + 1,
-		.read = row->read != NULL ? row->read : flags_read,
-		.write = row->write != NULL ? row->write : flags_write,
-		.rsvdz = row->rsvdz,
-	};
+	t->msr[i] = msr;
+	t->row_of[i] = (u16)(nr + 1);
+	t->read[i] = row->read != NULL ? row->read : flags_read;
+	t->write[i] = row->write != NULL ? row->write : flags_write;
+	t->rsvdz[i] = row->rsvdz;
 	t->used++;
 	return ERR_NONE;
 }
@@ -97,12 +95,12 @@ err_t msr_seal(struct partition *p)
 
 const struct msr_row *msr_lookup(const struct partition *p, u32 msr)
 {
-	const struct msr_slot *s;
+	u32 row;
 
 	if (p->msr == NULL)
 		return NULL;
-	s = msr_slot_of(p->msr, msr);
-	return s->row != 0 ? p->msr->row[s->row - 1] : NULL;
+	row = p->msr->row_of[msr_slot_of(p->msr, msr)];
+	return row != 0 ? p->msr->row[row - 1] : NULL;
 }
 
 /* --- Rows without a function: the flags decide. --- */
@@ -112,7 +110,7 @@ static const struct msr_row *indexed_row(const struct vp *vp, u32 msr)
 {
 	const struct msr_table *t = vp->partition->msr;
 
-	return t->row[msr_slot_of(t, msr)->row - 1];
+	return t->row[t->row_of[msr_slot_of(t, msr)] - 1];
 }
 
 static enum msr_result flags_read(struct vp *vp, u32 msr, u64 *val)
@@ -176,16 +174,16 @@ static enum msr_result unknown_write(struct vp *vp, u32 msr, u64 val)
 /* Not through vp->partition->msr: it is &the_msr_table, and the exit path counts its loads. */
 enum msr_result msr_read(struct vp *vp, u32 msr, u64 *val)
 {
-	return msr_slot_of(&the_msr_table, msr)->read(vp, msr, val);
+	return the_msr_table.read[msr_slot_of(&the_msr_table, msr)](vp, msr, val);
 }
 
 static inline enum msr_result do_write(struct vp *vp, u32 msr, u64 val)
 {
-	const struct msr_slot *s = msr_slot_of(&the_msr_table, msr);
+	size_t s = msr_slot_of(&the_msr_table, msr);
 
-	if (unlikely((val & s->rsvdz) != 0))
+	if (unlikely((val & the_msr_table.rsvdz[s]) != 0))
 		return MSR_GP;
-	return s->write(vp, msr, val);
+	return the_msr_table.write[s](vp, msr, val);
 }
 
 enum msr_result msr_write(struct vp *vp, u32 msr, u64 val)
@@ -193,15 +191,10 @@ enum msr_result msr_write(struct vp *vp, u32 msr, u64 val)
 	return do_write(vp, msr, val);
 }
 
-/*
- * The one conversion from an MSR's answer to the dispatcher's: no instruction, so that exit_wrmsr()
- * is a jump to the row's function.
- */
+/* The one conversion from an MSR's answer to the dispatcher's. */
 static inline enum exit_action msr_action(enum msr_result r)
 {
-	static_assert((u32)MSR_OK == (u32)EXIT_NEXT, "the instruction retires");
-	static_assert((u32)MSR_GP == (u32)EXIT_MSR_FAULT, "the dispatcher queues #GP(0)");
-	return (enum exit_action)r;
+	return unlikely(r != MSR_OK) ? EXIT_MSR_FAULT : EXIT_NEXT;
 }
 
 /*
@@ -210,7 +203,7 @@ static inline enum exit_action msr_action(enum msr_result r)
  */
 enum exit_action exit_rdmsr(struct vp *vp, const struct exit_info *x)
 {
-	enum msr_result r = msr_read(vp, (u32)vp->regs.rcx, &vp->regs.rax);
+	enum msr_result r = msr_read(vp, vp->regs.half[2], &vp->regs.rax);
 
 	if (likely(r == MSR_OK))
 		split_rax(&vp->regs);
@@ -219,7 +212,7 @@ enum exit_action exit_rdmsr(struct vp *vp, const struct exit_info *x)
 
 enum exit_action exit_wrmsr(struct vp *vp, const struct exit_info *x)
 {
-	return msr_action(do_write(vp, (u32)vp->regs.rcx, edx_eax(&vp->regs)));
+	return msr_action(do_write(vp, vp->regs.half[2], edx_eax(&vp->regs)));
 }
 
 /*
@@ -259,13 +252,12 @@ void msr_bitmap_build(const struct partition *p, u8 bitmap[4096])
 
 	memset(bitmap, 0xff, 4096);
 	for (u32 i = 0; i < MSR_INDEX_SLOTS; i++) {
-		const struct msr_slot *s = &t->slot[i];
 		u32 flags;
 
-		if (s->row == 0)
+		if (t->row_of[i] == 0)
 			continue;
-		flags = t->row[s->row - 1]->flags;
-		msr_bitmap_intercept(bitmap, s->msr, !(flags & MSR_PASS_READ),
+		flags = t->row[t->row_of[i] - 1]->flags;
+		msr_bitmap_intercept(bitmap, t->msr[i], !(flags & MSR_PASS_READ),
 				     !(flags & MSR_PASS_WRITE));
 	}
 }

@@ -10,8 +10,7 @@
 struct vp;
 struct partition;
 
-/* The values are those of enum exit_action that mean the same; msr.c converts. */
-enum msr_result { MSR_OK = 1, MSR_GP = 3 };
+enum msr_result { MSR_OK, MSR_GP };
 
 /* Flags of a row. */
 #define MSR_PASS_READ  (1u << 0) /* RDMSR does not exit: the hardware register is the guest's */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Layout of the sealed MSR table: one hash slot per MSR number, with everything the exit path needs
- * in it. Every slot has functions, so that the path has no NULL checks: rows without one get those
- * that act on the row's flags, empty slots those of an unknown MSR.
+ * Layout of the sealed MSR table: a hashed index, one slot per MSR number. Every slot has
+ * functions, so that the exit path has no NULL checks: rows without one get those that act on the
+ * row's flags, empty slots those of an unknown MSR.
  */
 #pragma once
 
@@ -16,37 +16,30 @@
 /* The number in empty slots; no row may have it. */
 #define MSR_NONE 0xffffffffu
 
-struct msr_slot {
-	u32 msr;
-	u32 row; /* index + 1; 0: empty */
-	msr_read_fn read;
-	msr_write_fn write;
-	u64 rsvdz;
-};
-static_assert(sizeof(struct msr_slot) == 32, "indexed by a shift");
-
+/* The index is kept in columns: the CPU can address each of them by the slot's number. */
 struct msr_table {
-	struct msr_slot slot[MSR_INDEX_SLOTS];
+	u32 msr[MSR_INDEX_SLOTS];
+	msr_read_fn read[MSR_INDEX_SLOTS];
+	msr_write_fn write[MSR_INDEX_SLOTS];
+	u64 rsvdz[MSR_INDEX_SLOTS];
+	u16 row_of[MSR_INDEX_SLOTS]; /* index + 1; 0: the slot is empty */
 	u32 used;
 	u32 count;
 	bool sealed;
 	const struct msr_row *row[MSR_ROWS_MAX];
 };
 
-static inline u32 msr_hash(u32 msr)
+static inline size_t msr_hash(u32 msr)
 {
 	return (msr * 0x9e3779b1u) >> (32 - MSR_INDEX_SHIFT); /* Fibonacci hashing */
 }
 
 /* msr_slot_of() - the slot of @msr or an empty one. Ends: a quarter of the slots is empty. */
-static inline const struct msr_slot *msr_slot_of(const struct msr_table *t, u32 msr)
+static inline size_t msr_slot_of(const struct msr_table *t, u32 msr)
 {
-	const struct msr_slot *s = &t->slot[msr_hash(msr)];
+	size_t s = msr_hash(msr);
 
-	while (unlikely(s->msr != msr) && s->row != 0) {
-		s++;
-		if (s == &t->slot[MSR_INDEX_SLOTS])
-			s = t->slot;
-	}
+	while (unlikely(t->msr[s] != msr) && t->row_of[s] != 0)
+		s = (s + 1) % MSR_INDEX_SLOTS;
 	return s;
 }

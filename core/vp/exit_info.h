@@ -12,8 +12,8 @@ struct vp;
 
 /* What a handler wants to happen to the guest's instruction. Only exit.c acts on it. */
 enum exit_action {
-	EXIT_RESUME,       /* enter again at the same RIP: a fault is queued, or a restart */
 	EXIT_NEXT,         /* emulated: retire it (RIP, RF, blocking, TF) */
+	EXIT_RESUME,       /* enter again at the same RIP: a fault is queued, or a restart */
 	EXIT_NEXT_DECODED, /* the same, length from the decoder in vp->insn_len */
 	EXIT_MSR_FAULT,    /* RDMSR or WRMSR that did not happen: #GP(0) */
 	EXIT_ITERATION,    /* one of several of a repeated string instruction: RIP stays, RF, TF */

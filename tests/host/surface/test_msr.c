@@ -79,14 +79,12 @@ static void test_probes_are_short(void)
 
 	init();
 	for (u32 i = 0; i < MSR_INDEX_SLOTS; i++) {
-		const struct msr_slot *s = &g.p.msr->slot[i];
-
-		if (s->row != 0)
-			probes += (i - msr_hash(s->msr)) % MSR_INDEX_SLOTS + 1;
+		if (g.p.msr->row_of[i] != 0)
+			probes += (u32)(i - msr_hash(g.p.msr->msr[i])) % MSR_INDEX_SLOTS + 1;
 	}
 	EXPECT_LE(probes, g.p.msr->used * 3 / 2);
 	for (size_t i = 0; i < ARRAY_SIZE(hot); i++)
-		EXPECT_EQ(hot[i], g.p.msr->slot[msr_hash(hot[i])].msr);
+		EXPECT_EQ(hot[i], g.p.msr->msr[msr_hash(hot[i])]);
 }
 
 static void test_overlap_is_refused_by_name(void)
