@@ -15,8 +15,11 @@
 #include "core/lib/bits.h"
 #include "core/lib/types.h"
 
-/* irq_word() - the 32-bit register of bitmap @reg (APIC_IRR, APIC_ISR, APIC_TMR) with @vector. */
-static inline u32 *irq_word(u8 *page, u32 reg, u32 vector)
+/*
+ * irq_word() - the 32-bit register of bitmap @reg (APIC_IRR, APIC_ISR, APIC_TMR) with @vector. All
+ * in 64 bits: then @reg is a displacement in the instruction that uses the word, and no addition.
+ */
+static inline u32 *irq_word(u8 *page, size_t reg, size_t vector)
 {
 	return (u32 *)(void *)(page + (vector >> 5) * APIC_REG_STRIDE + reg);
 }

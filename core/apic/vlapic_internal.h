@@ -21,7 +21,7 @@ static inline void vlapic_reg_set(struct vlapic *a, u32 reg, u32 val)
 /* The 32-bit register of bitmap @reg that holds @vector. Plain access: own CPU, in root. */
 static inline u32 *vlapic_bitmap(const struct vlapic *a, size_t reg, size_t vector)
 {
-	return irq_word(a->page, (u32)reg, (u32)vector);
+	return irq_word(a->page, reg, vector);
 }
 
 /* vlapic_set_irr_slow() - disabled, an illegal vector, or the CPU delivers by itself. */
