@@ -330,7 +330,7 @@ void vlapic_init(struct vp *vp, u8 *page)
 			     (phys & APIC_VERSION_EOI_SUPPRESS)));
 	vlapic_timer_init(vp);
 	vlapic_clear(vp);
-	a->vid = false; /* vp_apic_mode_changed() says more */
+	a->vid = false; /* vlapic_mode_changed() says more */
 	a->apicv_inhibit = APICV_INHIBIT_REASON_SW_DISABLED;
 	a->tpr_shadow = vp->partition->machine.tpr_shadow;
 	vlapic_enable_changed(vp);
@@ -390,6 +390,6 @@ void vlapic_copy_physical(struct vp *vp)
 	a->svr = hw_lapic_read(APIC_SVR);
 	vlapic_reg_set(a, APIC_SVR, a->svr);
 	vlapic_enable_changed(vp);
-	vp_apic_mode_changed(vp);
+	vlapic_mode_changed(vp);
 	apic_page_remap(vp);
 }

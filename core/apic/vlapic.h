@@ -191,6 +191,10 @@ u32 vlapic_tpr_threshold(struct vp *vp);
 void vlapic_apicv_inhibit(struct vp *vp, u32 reasons);
 void vlapic_apicv_uninhibit(struct vp *vp, u32 reasons);
 
+/* vlapic_mode_changed() - VMCS controls and MSR bitmap follow the mode of the virtual APIC. Own
+ * CPU, VMCS current. */
+void vlapic_mode_changed(struct vp *vp);
+
 /* vlapic_mode.c */
 
 /* vlapic_write_base() - WRMSR IA32_APIC_BASE: legal transitions only. */

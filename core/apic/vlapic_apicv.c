@@ -110,7 +110,7 @@ static void update_reasons(struct vp *vp)
 	set_reasons(vp, reasons);
 }
 
-void vp_apic_mode_changed(struct vp *vp)
+void vlapic_mode_changed(struct vp *vp)
 {
 	const struct machine *m = &vp->partition->machine;
 	bool enabled = vlapic_is_hw_enabled(&vp->apic);

@@ -60,7 +60,7 @@ enum msr_result vlapic_write_base(struct vp *vp, u64 val)
 		vlapic_id_changed(vp); /* all other registers keep their values */
 		irq_fwd_set_x2apic(vp);
 	}
-	vp_apic_mode_changed(vp);
+	vlapic_mode_changed(vp);
 	apic_page_remap(vp);
 	return MSR_OK;
 }

@@ -78,7 +78,7 @@ static void write_svr(struct vp *vp, u32 val)
 	vlapic_reg_set(a, APIC_SVR, val);
 	vlapic_enable_changed(vp);
 	if (vp->partition->machine.virt_intr_delivery)
-		vp_apic_mode_changed(vp);
+		vlapic_mode_changed(vp);
 	if (was_enabled && !vlapic_is_sw_enabled(a)) {
 		for (u32 reg = APIC_LVT_TIMER; reg <= APIC_LVT_ERROR; reg += APIC_REG_STRIDE)
 			vlapic_reg_set(a, reg, vlapic_reg(a, reg) | APIC_LVT_MASKED);

@@ -186,9 +186,6 @@ void vp_left_hlt(struct vp *vp);
  * both (rule K2). Safe in NMI context. */
 void vp_nmi_received(struct vp *vp);
 
-/* core/apic/vlapic_apicv.c: VMCS controls and MSR bitmap follow the mode of the virtual APIC. */
-void vp_apic_mode_changed(struct vp *vp);
-
 /* vp_reset.c: architectural state after power-on or INIT (SDM "Processor State After Reset"). */
 void vp_reset(struct vp *vp, bool init);
 

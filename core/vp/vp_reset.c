@@ -106,7 +106,7 @@ void vp_reset(struct vp *vp, bool init)
 	vp->state = vp->index == 0 ? VP_RUNNING : VP_WAIT_SIPI;
 	event_reset(vp, nmi_blocked);
 	vlapic_reset(vp, init);
-	vp_apic_mode_changed(vp);
+	vlapic_mode_changed(vp);
 	hw_invvpid(vp->ctx->vpid);
 	if (init) {
 		COUNT(vp, INIT);

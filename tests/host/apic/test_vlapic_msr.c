@@ -360,7 +360,7 @@ static void test_cpu_delivers_only_for_an_enabled_apic(void)
 		EXPECT_TRUE(cpu_delivers());
 		EXPECT_EQ(0x7152, hw_vmread(VMCS_GUEST_INTERRUPT_STATUS));
 		vlapic_reset(VP, true);
-		vp_apic_mode_changed(VP);
+		vlapic_mode_changed(VP);
 		EXPECT_FALSE(cpu_delivers());
 	}
 }
