@@ -23,7 +23,7 @@ void hw_vmwrite(enum vmcs_field field, u64 val);
 /*
  * hw_vmread_hot()/hw_vmwrite_hot() - the same without the check, for the fields every exit touches
  * (reason, length, RIP, RFLAGS, interruptibility, access rights of CS and SS): boot
- * proved them accessible (vmcs_prove_hot_fields()).
+ * proved them accessible (arch/x86/vmcs.c).
  */
 u64 hw_vmread_hot(enum vmcs_field field);
 void hw_vmwrite_hot(enum vmcs_field field, u64 val);

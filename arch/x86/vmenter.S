@@ -149,7 +149,8 @@ vmenter_abort:
 	lfence
 .endm
 
-/* HOST_RIP until the first exit: from then on VMRESUME. Once per VP, so it does what any may need. */
+/* HOST_RIP until the first exit; from then on VMRESUME. Once per context, so it refills the return
+ * stack whether or not this CPU needs that. */
 	.globl	vmx_first_exit_entry
 	.type	vmx_first_exit_entry, @function
 vmx_first_exit_entry:
@@ -172,8 +173,8 @@ vmx_exit_entry_mitigated:
 	jmp	.Lexit
 
 /*
- * HOST_RIP with trace=exits: the usual path between two records. A HOST_RIP of its own, because so
- * the trace costs nothing when it is off.
+ * HOST_RIP with trace=exits: the usual path between two records. It has a HOST_RIP of its own, so
+ * that tracing costs nothing when it is off.
  */
 	.globl	vmx_exit_entry_traced
 	.type	vmx_exit_entry_traced, @function

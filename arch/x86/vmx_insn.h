@@ -41,7 +41,7 @@ fail:
 	vmx_access_failed(field, true);
 }
 
-/* Without the check, for the hot fields that vmcs_prove_hot_fields() has read and written once. */
+/* Without the check: for the fields that prove_hot_fields() of vmcs.c has accessed at boot. */
 static inline u64 vmread_unchecked(enum vmcs_field field)
 {
 	u64 val;

@@ -313,9 +313,9 @@ static bool may_leave_x2apic(const struct partition *p)
 }
 
 /*
- * A vector that is accepted but not finished would be gone, and its line's Remote IRR would stay
- * set: the APIC takes nothing more (SVR), then gives back what it has (I5). Nor may a kick be on
- * its way.
+ * The way back to xAPIC mode resets the APIC: a vector that it has accepted would be lost, and the
+ * Remote IRR of its line would stay set. So let it accept nothing more (SVR), then drain it (I5). A
+ * kick in flight would be lost, too: hold them.
  */
 void irq_fwd_set_xapic(struct vp *vp)
 {

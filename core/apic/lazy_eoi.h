@@ -4,8 +4,8 @@
  * EOI register, which would exit. KVM calls it PV EOI, the TLFS "No EOI Required".
  *
  * At an injection that nothing waits behind, bit 0 of the word is set: "armed". The guest tests and
- * clears it; when it was set, it owes no EOI. What it did is looked up before anything here uses
- * the bits in service: while armed, vlapic.highest_isr is -1 and the slow paths call
+ * clears it; when it was set, it owes no EOI. Find out what it did before anything here uses the
+ * bits in service: while armed, vlapic.highest_isr is -1 and the slow paths call
  * lazy_eoi_sync(). Never armed on level-triggered vectors, whose EOI must reach the I/O APIC, nor
  * while the CPU delivers or reads the bits in service by itself.
  *

@@ -212,7 +212,7 @@ void vlapic_post_irq(struct vp *target, u8 vector)
 	struct vlapic *a = &target->apic;
 
 	(void)__atomic_fetch_or(&a->posted[vector >> 6], BIT64(vector & 63), __ATOMIC_RELAXED);
-	/* After the bit: who sees the word marked sees the bit. */
+	/* After the bit: a CPU that sees the word's mark must see the bit, too. */
 	(void)__atomic_fetch_or(&a->posted_words, BIT32(vector >> 6), __ATOMIC_RELEASE);
 	vp_post_work(target, VP_WORK_POSTED);
 }
@@ -355,7 +355,7 @@ void vlapic_reset(struct vp *vp, bool init)
 	vp_set_work(vp, VP_WORK_EVENT);
 }
 
-/* Physical entries that are never the guest's: masked for ever. */
+/* LVT entries that the guest never gets: masked for good. */
 static void vlapic_quiet_physical(void)
 {
 	hw_lapic_write(APIC_LVT_TIMER, APIC_LVT_MASKED);

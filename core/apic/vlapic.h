@@ -26,8 +26,8 @@ struct vp;
 #define SIGNAL_NMI  BIT32(10)
 
 /*
- * What keeps the CPU from delivering the interrupts of a VP by itself, although it could; one bit
- * each. KVM's names where it has one.
+ * Why the CPU does not deliver this VP's interrupts by itself, although it could; one bit per
+ * reason. KVM's names where it has one.
  */
 #define APICV_INHIBIT_REASON_DISABLED    BIT32(0) /* apicv=, or the CPU cannot */
 #define APICV_INHIBIT_REASON_ABSENT      BIT32(1) /* IA32_APIC_BASE.EN = 0 */

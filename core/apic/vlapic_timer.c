@@ -89,7 +89,10 @@ static void set_advance(struct vp *vp, u32 ns)
 	vp->apic.advance_tsc = ns != 0 ? clock_ns_to_tsc(&vp->partition->clock, ns) : 0;
 }
 
-/* The queue fired early: wait for the guest's deadline. What is left of it is the way to here. */
+/*
+ * The queue fired early, by advance_tsc: spin until the guest's own deadline. The time that it took
+ * to get here is part of the wait.
+ */
 static NOINLINE void wait_for_deadline(struct vp *vp, u64 queued_tsc)
 {
 	const struct partition *p = vp->partition;

@@ -32,8 +32,9 @@
 	}
 
 /*
- * Every basic exit reason of the SDM. "stop" rows name exits whose control is off: one of them is a
- * hypervisor bug. What the guest is not offered gets the fault the instruction has without it.
+ * Every basic exit reason of the SDM. A "stop" row is an exit whose control is never set: taking it
+ * is a hypervisor bug. An instruction of a feature that the guest is not offered faults as on a CPU
+ * without it.
  */
 /* clang-format off */
 static const struct exit_row core_rows[EXIT_REASON_COUNT] = {

@@ -28,8 +28,8 @@ static bool poll(const struct vp *vp, u64 end_tsc)
 }
 
 /*
- * Nothing is deliverable: poll for as long as this VP's short blocks suggest, then sleep. What the
- * last block taught is learnt here and not when it ended: that would delay its event.
+ * Nothing to deliver: poll for as long as this VP's recent blocks suggest, then sleep. The poll
+ * time is adjusted here, at the next HLT, and not at the wake: there it would delay the event.
  */
 static NOINLINE void halt(struct vp *vp)
 {

@@ -72,7 +72,7 @@ static NOINLINE enum exit_action exit_exception(struct vp *vp)
 	return EXIT_RESUME;
 }
 
-/* Mostly kicks, whose length is that of an IPI between two VPs. */
+/* Usually a kick: this path is part of every IPI between two VPs. */
 enum exit_action exit_exception_nmi(struct vp *vp, const struct exit_info *unused)
 {
 	u64 info = hw_vmread_hot(VMCS_VM_EXIT_INTR_INFO);

@@ -287,7 +287,7 @@ static NOINLINE void prepare_special(struct vp *vp)
 	partition_stop(vp, "triple fault");
 }
 
-/* Everything but one interrupt of the virtual APIC for a running VP. */
+/* The long way: everything but a single interrupt for a running VP. */
 static NOINLINE void prepare_event(struct vp *vp)
 {
 	struct event_state *ev = &vp->event;
@@ -365,8 +365,8 @@ static ALWAYS_INLINE void prepare_usual(struct vp *vp, bool lazy)
 	set_windows(vp, false, false);
 }
 
-/* Of the unusual ways to deliver those that interrupt after interrupt takes. All that
- * prepare_usual() decides by itself wants a threshold of 0. */
+/* The unusual modes that are frequent all the same: virtual-interrupt delivery and lazy EOI. Every
+ * case that prepare_usual() decides by itself needs a TPR threshold of 0. */
 static NOINLINE void prepare_unusual(struct vp *vp)
 {
 	const struct vlapic *a = &vp->apic;

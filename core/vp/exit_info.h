@@ -28,7 +28,10 @@ enum exit_action {
 #define NEEDS_INTR   (1u << 3) /* VM-exit interruption information and error code */
 #define NEEDS_VECTOR (1u << 4) /* the exit can interrupt event delivery: re-inject */
 
-/* Valid is what the row (or exit_info_read()) asked for, of this exit; the rest is older. */
+/*
+ * Valid is what the row (or exit_info_read()) asked for, of this exit; the rest is older. Handlers
+ * of the most frequent exits ask for nothing and read the one field they use from the VMCS.
+ */
 struct exit_info {
 	u32 intr_info;
 	u32 intr_error;

@@ -17,7 +17,7 @@ struct halt_poll {
 	bool disallowed; /* the guest polls by itself: the value is left alone */
 	bool polled;     /* the present block began with polling */
 	u64 start_tsc;   /* of the present block, or the last while the VP runs; 0: none */
-	u64 end_tsc;     /* of the last block, for who calls halt_poll_end() */
+	u64 end_tsc;     /* of the last block; the caller of halt_poll_end() reads it */
 };
 
 /* halt_poll_begin() - a block begins. Returns the time to poll before sleep; 0: sleep at once. */

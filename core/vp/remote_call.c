@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Run a function on another CPU. The record lies in the caller's VP, so that a target that was
- * given up finds no dead stack; who exchanges the target's pointer to it for NULL owns the call.
+ * Run a function on another CPU. The record lies in the caller's struct vp, not on its stack: a
+ * target that answers after the caller gave up must not find a dead frame. Whoever exchanges the
+ * target's pointer to the record for NULL owns the call.
  */
 #include "core/vp/remote_call.h"
 

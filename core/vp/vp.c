@@ -72,8 +72,9 @@ void vp_nmi_received(struct vp *vp)
 }
 
 /*
- * Who finds the mark set sends no NMI (rule K2). Found set: one is on its way, and clears it. Work
- * that is posted meanwhile is visible after the exchange.
+ * While the mark is set no CPU sends us an NMI (rule K2). If it is set already, an NMI is in flight
+ * and its handler clears the mark: wait for that. Work that is posted while we hold the mark is
+ * visible once it is released.
  */
 void vp_hold_kicks(struct vp *vp)
 {

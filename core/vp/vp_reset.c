@@ -55,8 +55,6 @@ static const struct {
 };
 /* clang-format on */
 
-/* Registers that INIT leaves alone and power-on sets. */
-
 void vp_startup(struct vp *vp, u8 vector)
 {
 	vp->state = VP_RUNNING;

@@ -115,7 +115,7 @@ bool vp_prepare_entry(struct vp *vp)
 		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_TIMER, __ATOMIC_RELAXED);
 		timer_run(vp, hw_tsc());
 	}
-	/* Of what other CPUs may set only what was seen is cleared. */
+	/* Clear only the remote bits we have already seen. */
 	(void)__atomic_fetch_and(&vp->work, ~(VP_WORK_EVENT | (work & VP_WORK_POSTED)),
 				 __ATOMIC_ACQUIRE);
 	if (work & VP_WORK_POSTED)
