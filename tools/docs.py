@@ -8,6 +8,10 @@ A block lies between `<!-- generated: WHAT ... -->` and `<!-- end -->`:
 
     options kensho|partition|NAME...    build/host/tools/options --markdown ...
     exits handled|ud|gp|stop            build/host/tools/exits ...
+    features [ABI]                      build/host/tools/features: the features by their surface; of
+                                        one ABI, with the comments "Manual: ..." before them in
+                                        hv/ABI/*.c
+    hypercalls ABI                      the same of its hypercalls
     troubleshooting SECTION             messages with the causes and remedies beside them in the
                                         sources: tests/lint/messages.py
 """
@@ -49,6 +53,33 @@ def troubleshooting(page, section):
 
 def exits(page, kind):
     return "\n" + wrapped(run("exits", kind)) + "\n"
+
+
+def manual(abi):
+    """name -> what "Manual: ..." before a feature or a hypercall says"""
+    pattern = re.compile(r'/\*[\s*]*Manual: ((?:(?!\*/).)*)\*/\s*(?:const struct hv_feature \w+ = )?'
+                         r'\{[^"{]*\.name = "([\w-]+)"', re.S)
+    says = {m[2]: re.sub(r"\s*\n\s*\*\s*", " ", m[1]).strip()
+            for path in sorted((ROOT / "hv" / abi).glob("*.c"))
+            for m in pattern.finditer(path.read_text())}
+    return lambda name: says.get(name) or \
+        sys.exit(f"hv/{abi}: no comment `Manual: ...` before {name}")
+
+
+def features(page, abi=None):
+    if not abi:
+        return "| feature | bit | on | MSRs and hypercalls | needs |\n|---|---|---|---|---|\n" + \
+            run("features", "table")
+    says = manual(abi)
+    return "| feature | what Kensho does |\n|---|---|\n" + "".join(
+        f"| `{name}` | {says(name)} |\n" for name in run("features", "names").split())
+
+
+def hypercalls(page, abi):
+    says = manual(abi)
+    return "| number | name | what it does | result |\n|---|---|---|---|\n" + "".join(
+        f"| {nr} | {name} | {says(name)} |\n" for nr, name in
+        (line.split() for line in run("features", "hcalls").splitlines()))
 
 
 # What begins a block of its own when it comes first in a line.
@@ -106,7 +137,8 @@ def wrap(text):
     return "".join(out)
 
 
-MAKERS = {"exits": exits, "options": options, "troubleshooting": troubleshooting}
+MAKERS = {"exits": exits, "features": features, "hypercalls": hypercalls, "options": options,
+          "troubleshooting": troubleshooting}
 
 
 def pages():

@@ -224,6 +224,12 @@ static void clock_sync(struct vp *vp)
 	clock_changed(vp->partition);
 }
 
+/*
+ * Manual: per-VP clock pages and a wall clock, both pairs of MSRs. One master sample (TSC at boot,
+ * 0 ns) for all VPs: with an invariant TSC it never needs to be taken again, so pages change only
+ * at registration, when the guest writes a TSC, and after a pause. `kvmclock_periodic_sync=on`
+ * writes the same pages again every 300 s, with the first timer of VP 0 after that
+ */
 const struct hv_feature kvmclock_feature = {
 	.name = "kvmclock",
 	.help = "clock pages",

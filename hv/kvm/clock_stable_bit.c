@@ -2,6 +2,10 @@
 /* The bit that lets clock.c set TSC_STABLE in the clock pages. Context: data only. */
 #include "hv/kvm/kvm_internal.h"
 
+/*
+ * Manual: TSC_STABLE in each clock page as long as the guest has not moved the TSCs of its VPs
+ * apart
+ */
 const struct hv_feature kvmclock_stable_bit_feature = {
 	.name = "kvmclock-stable-bit",
 	.help = "the clock pages of all CPUs agree",

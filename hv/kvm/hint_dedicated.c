@@ -5,6 +5,10 @@
  */
 #include "hv/kvm/kvm_internal.h"
 
+/*
+ * Manual: nothing but the hint. It is true of this machine; Linux then uses no PV spinlocks, TLB
+ * flushes or yields
+ */
 const struct hv_feature kvm_hint_dedicated_feature = {
 	.name = "kvm-hint-dedicated",
 	.help = "a CPU never waits for another guest",

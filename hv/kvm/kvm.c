@@ -112,13 +112,19 @@ static s64 vapic_poll_irq(struct vp *vp, u64 a0, u64 a1, u64 a2, u64 a3)
 
 /* They have no feature of their own: what has the interface answers them. */
 static const struct hcall_row hcalls[] = {
+	/* Manual: nothing: the exit itself looks for what is pending | 0 */
 	{ .nr = KVM_HC_VAPIC_POLL_IRQ, .name = "VAPIC_POLL_IRQ", .reg = vapic_poll_irq },
+	/*
+	 * Manual: 64 bytes: wall time and the caller's TSC at one moment; the rest is 0 | 0;
+	 * -KVM_EOPNOTSUPP: not the wall clock; -KVM_EFAULT: not RAM
+	 */
 	{ .nr = KVM_HC_CLOCK_PAIRING,
 	  .name = "CLOCK_PAIRING",
 	  .reg_out = kvm_clock_pairing,
 	  .out_size = sizeof(struct kvm_clock_pairing) },
 };
 
+/* Manual: the leaves, and the hypercalls that have no bit */
 const struct hv_feature kvm_feature = {
 	.name = "kvm",
 	.help = "KVM's interface: CPUID leaves, MSRs and hypercalls",

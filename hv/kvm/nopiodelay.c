@@ -2,6 +2,7 @@
 /* Port 0x80 as a delay is never needed: nothing but the bit. Context: data only. */
 #include "hv/kvm/kvm_internal.h"
 
+/* Manual: nothing: port 0x80 as a delay is never needed */
 const struct hv_feature kvm_nopiodelay_feature = {
 	.name = "kvm-nopiodelay",
 	.help = "port delays are not wanted",

@@ -50,6 +50,11 @@ static const struct msr_row msrs[] = {
 	  .read = pv_eoi_read, .write = pv_eoi_write },
 };
 
+/*
+ * Manual: an edge interrupt with nothing behind it is ended by clearing a bit in memory. Not armed
+ * where the CPU reads or delivers the bits in service itself (APIC-register virtualization,
+ * virtual-interrupt delivery): there an EOI does not exit either
+ */
 const struct hv_feature kvm_pv_eoi_feature = {
 	.name = "kvm-pv-eoi",
 	.help = "end of interrupt without an exit",

@@ -17,10 +17,12 @@ static s64 sched_yield(struct vp *vp, u64 apic_id, u64 a1, u64 a2, u64 a3)
 }
 
 static const struct hcall_row hcalls[] = {
+	/* Manual: see below | 0, also for an ID that nobody has */
 	{ .nr = KVM_HC_SCHED_YIELD, .name = "SCHED_YIELD", .reg = sched_yield },
 };
 
 /* The guest asks the target's steal time area whether it runs. */
+/* Manual: SCHED_YIELD (below) */
 const struct hv_feature kvm_pv_sched_yield_feature = {
 	.name = "kvm-pv-sched-yield",
 	.help = "a CPU gives way to a waiting one",

@@ -5,6 +5,11 @@
  */
 #include "hv/kvm/kvm_internal.h"
 
+/*
+ * Manual: a VP that sleeps or is held gets no flush IPI; whoever wants its TLB flushed sets
+ * FLUSH_TLB beside PREEMPTED, and the VP flushes (INVVPID, all contexts of its VPID) before it runs
+ * again
+ */
 const struct hv_feature kvm_pv_tlb_flush_feature = {
 	.name = "kvm-pv-tlb-flush",
 	.help = "TLBs of waiting CPUs are flushed later",

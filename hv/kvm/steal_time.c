@@ -96,6 +96,10 @@ static const struct msr_row msrs[] = {
 	  .read = steal_read, .write = steal_write },
 };
 
+/*
+ * Manual: time that root took from the VP, and the byte PREEMPTED while it sleeps or is held
+ * (below)
+ */
 const struct hv_feature kvm_steal_time_feature = {
 	.name = "kvm-steal-time",
 	.help = "time that the hypervisor took",

@@ -143,167 +143,28 @@ static void test_periodic_work(void)
 	EXPECT_GE(g.vp[0].periodic_tsc, fake.tsc + 299 * g.p.clock.tsc_hz);
 }
 
-/* --- the documentation --- */
-
-static char text[65536];
-
-static void load(const char *path)
+/* The profiles' bits as the manual has them; its tables of features are made of the array. */
+static void test_profiles_page(void)
 {
-	FILE *f = fopen(path, "r");
+	static char text[65536];
+	char line[80];
+	u32 eax = 0;
+	FILE *f = fopen("docs/profiles.md", "r");
 
 	EXPECT_NOT_NULL(f);
 	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
 	fclose(f);
-}
-
-static void expect_line(const char *path, const char *line)
-{
-	if (strstr(text, line) == NULL)
-		print_error("%s: no line:\n%s\n", path, line);
-	EXPECT_NOT_NULL(strstr(text, line));
-}
-
-static char line[512];
-
-static void add(const char *fmt, ...) PRINTF(1, 2);
-static void add(const char *fmt, ...)
-{
-	size_t len = strlen(line);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(line + len, sizeof(line) - len, fmt, ap);
-	va_end(ap);
-}
-
-/* "A, B": the comma before what is not the first since @mark. */
-static void add_comma(size_t mark)
-{
-	if (strlen(line) > mark)
-		add(", ");
-}
-
-static void add_bits(u32 i)
-{
-	const struct hv_feature *f = hv_features[i];
-	size_t mark = strlen(line);
-
-	if (f->abi != NULL && f->abi->whole == i)
-		add("the leaves");
-	for (u32 n = 0; n < 128 * ARRAY_SIZE(f->bits); n++) {
-		const struct hv_cpuid_bits *b = &f->bits[n / 128];
-		const u32 reg[] = { b->regs.a, b->regs.b, b->regs.c, b->regs.d };
-		static const char *const names[] = { "", "EBX.", "ECX.", "EDX." };
-
-		if (b->leaf == 0 || !(reg[n / 32 % 4] & BIT32(n % 32)))
-			continue;
-		add_comma(mark);
-		if (f->abi == NULL)
-			add("CPUID.%u ", b->leaf);
-		add("%s%u", names[n / 32 % 4], n % 32);
-	}
-}
-
-static void add_surface(const struct hv_feature *f)
-{
-	size_t mark = strlen(line);
-
-	for (u32 m = 0; m < f->msr_count; m++) {
-		add_comma(mark);
-		add("0x%X", f->msrs[m].first);
-	}
-	for (u32 h = 0; h < f->hcall_count; h++) {
-		add_comma(mark);
-		add("%s (%u)", f->hcalls[h].name, f->hcalls[h].nr);
-	}
-}
-
-static void add_needs(u32 i)
-{
-	size_t mark = strlen(line);
-
-	for (u32 k = 0; k < FEATURE_COUNT; k++) {
-		if (!(hv_feature_needs(i) & BIT64(k)))
-			continue;
-		add_comma(mark);
-		add("`%s`", hv_features[k]->name);
-	}
-	if (hv_features[i]->needs_hlt_exit) {
-		add_comma(mark);
-		add("`hlt=exit`");
-	}
-}
-
-static u32 rows_between(const char *from, const char *to)
-{
-	const char *end = strstr(text, to);
-	u32 n = 0;
-
-	for (const char *s = strstr(text, from); s != NULL && s < end; s = strchr(s + 1, '\n'))
-		n += strncmp(s, "\n| `", 4) == 0;
-	return n;
-}
-
-static void test_profiles_page(void)
-{
-	static const char *const path = "docs/profiles.md";
-	u32 eax = 0;
-
-	load(path);
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
-		const struct hv_feature *f = hv_features[i];
-
-		line[0] = '\0';
-		add("\n| `%s` | ", f->name);
-		add_bits(i);
-		add(" | %s |", f->off_by_default ? "no" : "yes");
-		if (f->msr_count + f->hcall_count != 0)
-			add(" ");
-		add_surface(f);
-		add(" |");
-		if (hv_feature_needs(i) != 0)
-			add(" ");
-		add_needs(i);
-		add(" |\n");
-		expect_line(path, line);
-		if (f->abi != NULL && (option_cpu_profile(PROFILE_KVM) & BIT64(i)))
-			eax |= f->bits[0].regs.a;
+		if (hv_features[i]->abi != NULL && (option_cpu_profile(PROFILE_KVM) & BIT64(i)))
+			eax |= hv_features[i]->bits[0].regs.a;
 	}
-	EXPECT_EQ(FEATURE_COUNT, rows_between("## Features", "## Names"));
-	line[0] = '\0';
-	add("\n| `kvm` (default) | 1 | yes | 0x%08X | 0 |", eax);
-	expect_line(path, line);
-	line[0] = '\0';
-	add("\n| `kvm-test` | 1 | yes | 0x%08X | 0 |", eax);
-	expect_line(path, line);
-}
-
-/* Every feature and hypercall of KVM's has its row. */
-static void test_kvm_page(void)
-{
-	static const char *const path = "docs/kvm.md";
-	u32 rows = 0;
-
-	load(path);
-	for (u32 i = 0; i < FEATURE_COUNT; i++) {
-		const struct hv_feature *f = hv_features[i];
-
-		if (f->abi == NULL)
-			continue;
-		line[0] = '\0';
-		add("\n| `%s` |", f->name);
-		expect_line(path, line);
-		rows++;
-		for (u32 h = 0; h < f->hcall_count; h++) {
-			line[0] = '\0';
-			add("\n| %u | %s |", f->hcalls[h].nr, f->hcalls[h].name);
-			expect_line(path, line);
-		}
-	}
-	EXPECT_EQ(rows, rows_between("## Features", "## MSRs"));
+	snprintf(line, sizeof(line), "\n| `kvm` (default) | 1 | yes | 0x%08X | 0 |", eax);
+	EXPECT_CONTAINS(text, line);
+	snprintf(line, sizeof(line), "\n| `kvm-test` | 1 | yes | 0x%08X | 0 |", eax);
+	EXPECT_CONTAINS(text, line);
 }
 
 TEST_MAIN(TEST(test_names), TEST(test_needs), TEST(test_bits_are_of_one_feature),
 	  TEST(test_msrs_are_of_one_feature), TEST(test_hypercalls_are_of_an_abi),
 	  TEST(test_state_of_features_and_vps_is_apart), TEST(test_periodic_work),
-	  TEST(test_profiles_page), TEST(test_kvm_page))
+	  TEST(test_profiles_page))

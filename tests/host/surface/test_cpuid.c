@@ -177,7 +177,7 @@ static void test_configuration_decides(void)
 	r = ask(0x40000000, 0);
 	EXPECT_EQ(0x40000001, r.a);
 	EXPECT_MEMEQ("KVMKVMKVM\0\0\0", &r.b, 12);
-	EXPECT_EQ(0x01003aeb, ask(0x40000001, 0).a); /* QEMU: 01007afb; no async page faults yet */
+	EXPECT_NE(0, ask(0x40000001, 0).a); /* which bits: test_kvm_leaf.c */
 	EXPECT_NE(0, ask(1, 0).c & CPUID1_ECX_HYPERVISOR);
 	EXPECT_NE(0, ask(1, 0).c & CPUID1_ECX_X2APIC);
 	EXPECT_NE(0, ask(0x15, 0).a);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * For `make docs`: the features of the paravirtual interfaces, from their array.
+ *
+ *   features table     rows of the table of docs/profiles.md
+ *   features names     one name of a feature of an ABI per line
+ *   features hcalls    "number name" of each hypercall, in the order of the numbers
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "hv/hv.h"
+
+/* ", " before all but the first of a cell. */
+static const char *comma;
+
+static void begin_cell(void)
+{
+	printf(" |");
+	comma = " ";
+}
+
+#define ADD(...) (printf("%s", comma), comma = ", ", printf(__VA_ARGS__))
+
+static void put_bits(u32 i)
+{
+	static const char *const names[] = { "", "EBX.", "ECX.", "EDX." };
+	const struct hv_feature *f = hv_features[i];
+
+	if (f->abi != NULL && f->abi->whole == i)
+		ADD("the leaves");
+	for (u32 n = 0; n < 128 * ARRAY_SIZE(f->bits); n++) {
+		const struct hv_cpuid_bits *b = &f->bits[n / 128];
+		const u32 regs[] = { b->regs.a, b->regs.b, b->regs.c, b->regs.d };
+		char leaf[20] = "";
+
+		if (b->leaf == 0 || !(regs[n / 32 % 4] & BIT32(n % 32)))
+			continue;
+		if (f->abi == NULL)
+			snprintf(leaf, sizeof(leaf), "CPUID.%u ", b->leaf);
+		ADD("%s%s%u", leaf, names[n / 32 % 4], n % 32);
+	}
+}
+
+static void put_row(u32 i)
+{
+	const struct hv_feature *f = hv_features[i];
+
+	printf("| `%s`", f->name);
+	begin_cell();
+	put_bits(i);
+	begin_cell();
+	ADD("%s", f->off_by_default ? "no" : "yes");
+	begin_cell();
+	for (u32 m = 0; m < f->msr_count; m++)
+		ADD("0x%X", f->msrs[m].first);
+	for (u32 h = 0; h < f->hcall_count; h++)
+		ADD("%s (%u)", f->hcalls[h].name, f->hcalls[h].nr);
+	begin_cell();
+	for (u32 k = 0; k < FEATURE_COUNT; k++) {
+		if (hv_feature_needs(i) & BIT64(k))
+			ADD("`%s`", hv_features[k]->name);
+	}
+	if (f->needs_hlt_exit)
+		ADD("`hlt=exit`");
+	printf(" |\n");
+}
+
+static void put_hcalls(u32 nr)
+{
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		for (u32 h = 0; h < hv_features[i]->hcall_count; h++) {
+			if (hv_features[i]->hcalls[h].nr == nr)
+				printf("%u %s\n", nr, hv_features[i]->hcalls[h].name);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		if (strcmp(what, "table") == 0)
+			put_row(i);
+		if (strcmp(what, "names") == 0 && hv_features[i]->abi != NULL)
+			puts(hv_features[i]->name);
+	}
+	for (u32 nr = 0; strcmp(what, "hcalls") == 0 && nr < HCALL_EXTENDED + HCALL_EXTENDEDS; nr++)
+		put_hcalls(nr);
+	return 0;
+}
