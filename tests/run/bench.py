@@ -460,9 +460,18 @@ def write_tsv(rows, wanted):
                       f"{comparison}\t{label}\n")
 
 
+def judge(value, limit, unit):
+    """A path is never shorter than nothing: a difference below 0 has subtracted the wrong thing."""
+    if value is None:
+        return "absent"
+    if unit == "instructions" and value < 0:
+        return "WRONG"
+    return "ok" if value <= limit else "MISS"
+
+
 def report(rows, complete):
     """complete: every part ran, so a target without a value is worth a word."""
-    wanted, misses, within, absent = targets(), [], [], []
+    wanted, marked = targets(), {"ok": [], "MISS": [], "WRONG": [], "absent": []}
     write_tsv(rows, wanted)
     value = {(name, label): v for name, label, v, _ in rows}
     measured = list(dict.fromkeys(name for name, _, _, _ in rows))
@@ -471,19 +480,21 @@ def report(rows, complete):
           f"{'limit':>12}        compare")
     for name in names:
         mine = next((value[name, label] for label in JUDGED if (name, label) in value), None)
-        limit, _, comparison = wanted.get(name, (None, "", ""))
+        limit, unit, comparison = wanted.get(name, (None, "", ""))
         if mine is None and not complete:
             continue
         mark = ""
         if limit is not None:
-            mark = "absent" if mine is None else "ok" if mine <= limit else "MISS"
-            {"absent": absent, "ok": within, "MISS": misses}[mark].append(name)
+            mark = judge(mine, limit, unit)
+            marked[mark].append(name)
         cells = (mine, *(value.get((name, label)) for label in COLUMNS), limit)
         text = "".join(f"{'' if c is None else number(c):>{w}}"
                        for c, w in zip(cells, (15, 12, 12, 12, 15, 12)))
         print(f"  {name:<24}{text} {mark:<7}{comparison}".rstrip())
-    print(f"\nbench: {len(within)} within their limits, {len(misses)} missed"
+    misses, wrong, absent = marked["MISS"], marked["WRONG"], marked["absent"]
+    print(f"\nbench: {len(marked['ok'])} within their limits, {len(misses)} missed"
           f"{': ' + ', '.join(misses) if misses else ''}"
+          f"{'; measured wrongly: ' + ', '.join(wrong) if wrong else ''}"
           f"{'; not measured: ' + ', '.join(absent) if absent else ''}")
 
 
