@@ -7,6 +7,7 @@
 #include "core/mem/e820.h"
 #include "core/mem/emulated.h"
 #include "core/mem/ept.h"
+#include "core/mem/far.h"
 #include "core/mem/overlay.h"
 #include "core/surface/cpuid.h"
 #include "core/surface/msr.h"
@@ -74,6 +75,10 @@ struct partition {
 	u32 scratch_count;
 	struct emulated_range emulated[EMULATED_RANGES_MAX]; /* read-only once the EPT is built */
 	u32 emulated_count;
+	struct far_range far[FAR_RANGES_MAX]; /* read-only once the EPT is built */
+	u32 far_count;
+	u32 ram_holes; /* overlays on RAM, ranges of far memory; 0: all RAM that memory lists is
+			* plain. LOCK: ept.lock to write */
 
 	struct cpuid_table *cpuid;
 	struct msr_table *msr;

@@ -2,7 +2,7 @@
 /* The registry of hypercalls, and register calls with output. Pure. */
 #include "hv/hcall.h"
 
-#include "core/mem/gpa.h"
+#include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
 /* The place of a number; HCALL_SLOTS: it has none. */
@@ -63,5 +63,5 @@ err_t hcall_reg_out(struct vp *vp, const struct hcall_row *row, const u64 args[4
 	*result = row->reg_out(vp, args, out);
 	if (*result != 0)
 		return ERR_NONE;
-	return gpa_write(vp->partition, gpa(args[row->out_arg]), out, row->out_size);
+	return page_wait_write(vp, gpa(args[row->out_arg]), out, row->out_size);
 }

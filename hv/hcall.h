@@ -77,7 +77,8 @@ const struct hcall_row *hcall_find(const struct hcall_table *t, u64 nr, bool *li
 
 /**
  * hcall_reg_out() - a register call with output. ERR_FAULT: the output is not guest RAM, nothing is
- * written. *@result is that of the handler.
+ * written. *@result is that of the handler, which has acted: memory that is not there yet is waited
+ * for in place.
  */
 MUST_CHECK err_t hcall_reg_out(struct vp *vp, const struct hcall_row *row, const u64 args[4],
 			       s64 *result);

@@ -4,6 +4,7 @@
 
 #include "core/lib/string.h"
 #include "core/mem/gpa.h"
+#include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
 /* The control word, and the sizes that follow from it and the row. */
@@ -44,6 +45,21 @@ static bool is_placed(u64 at, u32 bytes)
 	       (IS_ALIGNED(at, 8ull) && at % HCALL_AREA_BYTES + bytes <= HCALL_AREA_BYTES);
 }
 
+/* Places that are not there yet are waited for: the TLFS has no status for them. */
+static bool is_output_area(struct vp *vp, u64 at, u32 bytes)
+{
+	struct gpa_pin pin;
+	err_t err;
+
+	do
+		err = gpa_pin(vp->partition, gpa(at), bytes, GPA_NAMED, &pin);
+	while (page_retry(vp, err));
+	if (err != ERR_NONE)
+		return false;
+	gpa_unpin(vp->partition, &pin);
+	return true;
+}
+
 static u16 read_input(struct vp *vp, struct hcall_request *rq, const struct shape *s)
 {
 	if (s->fast) {
@@ -55,10 +71,10 @@ static u16 read_input(struct vp *vp, struct hcall_request *rq, const struct shap
 	if (!is_placed(rq->in_gpa, s->in_bytes) || !is_placed(rq->out_gpa, s->out_bytes))
 		return HCALL_INVALID_ALIGNMENT;
 	/* Before anything is done: a handler whose output is lost would have acted all the same. */
-	if (s->out_bytes != 0 && !gpa_is_ram(vp->partition, gpa(rq->out_gpa), s->out_bytes))
+	if (s->out_bytes != 0 && !is_output_area(vp, rq->out_gpa, s->out_bytes))
 		return HCALL_INVALID_INPUT;
 	if (s->in_bytes != 0 &&
-	    gpa_read(vp->partition, gpa(rq->in_gpa), rq->buffer->in, s->in_bytes) != ERR_NONE)
+	    page_wait_read(vp, gpa(rq->in_gpa), rq->buffer->in, s->in_bytes) != ERR_NONE)
 		return HCALL_INVALID_INPUT;
 	return HCALL_SUCCESS;
 }
@@ -68,8 +84,7 @@ static u16 write_output(struct vp *vp, const struct hcall_request *rq, u32 at, u
 {
 	if (bytes == 0)
 		return HCALL_SUCCESS;
-	return gpa_write(vp->partition, gpa(rq->out_gpa + at), rq->buffer->out + at, bytes) ==
-			       ERR_NONE
+	return page_wait_write(vp, gpa(rq->out_gpa + at), rq->buffer->out + at, bytes) == ERR_NONE
 		       ? HCALL_SUCCESS
 		       : HCALL_INVALID_INPUT;
 }

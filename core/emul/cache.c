@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Cache of decoded instructions, one page per VP. Drivers read the same registers from the same few
- * places: a hit replaces the page walk and the decoder by comparing what they depend on. Nothing is
- * ever flushed: a line whose page tables or bytes changed does not hit. VP's CPU.
+ * places: a hit replaces the page walk and the decoder by comparing what they depend on: page
+ * tables and bytes. Lines keep pointers to guest memory, so each ends with the VP's next share of
+ * an EPT flush, before anything behind the pointers becomes something else. VP's CPU.
  */
 #include "core/emul/emul_internal.h"
 
@@ -12,9 +13,11 @@
 
 #define CACHE_LINES 16u
 
+#define NO_RIP BIT64(63) /* not canonical: an empty line never hits */
+
 struct cache_line {
 	u64 rip;
-	struct walk_path path; /* count 0: empty */
+	struct walk_path path;
 	const u8 *at;
 	u64 raw[2];
 	u64 mask[2]; /* the bytes of the instruction */
@@ -41,12 +44,22 @@ const struct insn *cache_find(const struct vp *vp)
 	if (vp->emul_cache == NULL)
 		return NULL;
 	l = line_of(vp->emul_cache, rip);
-	if (l->rip != rip || l->path.cr3 != hw_vmread(VMCS_GUEST_CR3) || !walk_path_holds(&l->path))
+	if (l->rip != rip || l->path.map != vp->flush_done ||
+	    l->path.cr3 != hw_vmread(VMCS_GUEST_CR3) || !walk_path_holds(&l->path))
 		return NULL;
 	__builtin_memcpy(raw, l->at, sizeof(raw)); /* constant size: two loads, no call */
 	if (((raw[0] ^ l->raw[0]) & l->mask[0]) | ((raw[1] ^ l->raw[1]) & l->mask[1]))
 		return NULL;
 	return &l->in;
+}
+
+static struct emul_cache *cache_make(void)
+{
+	struct emul_cache *cache = page_alloc();
+
+	for (u32 i = 0; cache != NULL && i < CACHE_LINES; i++)
+		cache->line[i].rip = NO_RIP;
+	return cache;
 }
 
 void cache_add(struct vp *vp, const struct code *code, const struct insn *in)
@@ -56,7 +69,7 @@ void cache_add(struct vp *vp, const struct code *code, const struct insn *in)
 	if (code->at == NULL || code->path.count == 0)
 		return;
 	if (vp->emul_cache == NULL)
-		vp->emul_cache = page_alloc();
+		vp->emul_cache = cache_make();
 	if (vp->emul_cache == NULL)
 		return;
 	*line_of(vp->emul_cache, rip) = (struct cache_line){

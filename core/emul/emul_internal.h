@@ -6,6 +6,7 @@
 #include "core/emul/emul.h"
 #include "core/lib/bits.h"
 #include "core/mem/gpa.h"
+#include "core/mem/walk.h"
 
 /* clang-format off */
 
@@ -87,6 +88,7 @@ static inline u64 size_extend(u64 val, u32 size)
 struct code {
 	u64 raw[2]; /* 16 bytes, of which 15 count */
 	u32 len; /* valid ones; less than 15: the next page does not translate, @fault says why */
+	bool again;   /* it ended early because memory is not there yet */
 	const u8 *at; /* 16 bytes of guest RAM behind path; NULL: not that simple */
 	struct walk_path path;
 	struct walk_fault fault;

@@ -31,6 +31,8 @@ struct exec {
 
 static enum exit_action resolve_action(enum resolve r)
 {
+	if (r == RESOLVE_AGAIN)
+		return EXIT_RETRY;
 	return r == RESOLVE_FAULT ? EXIT_RESUME : EXIT_UNHANDLED;
 }
 
@@ -379,8 +381,12 @@ static enum exit_action exec_slow(const struct exec *x)
 }
 
 /* The bytes at RIP ended too early: a page that went away since the CPU fetched it. */
-static enum exit_action fetch_failed(struct vp *vp, const struct walk_fault *f)
+static enum exit_action fetch_failed(struct vp *vp, const struct code *code)
 {
+	const struct walk_fault *f = &code->fault;
+
+	if (code->again)
+		return EXIT_RETRY;
 	if (f->page_fault)
 		return vp_fault_page(vp, f->gva, f->code);
 	COUNT(vp, DECODE_FAILED);
@@ -422,7 +428,7 @@ static NOINLINE enum exit_action exec_uncached(const struct exec *x, enum emul_m
 	fetch_code(x->vp, mode, &code);
 	err = emul_decode((const u8 *)code.raw, code.len, mode, &in);
 	if (err == ERR_RANGE)
-		return fetch_failed(x->vp, &code.fault);
+		return fetch_failed(x->vp, &code);
 	if (err != ERR_NONE) {
 		COUNT(x->vp, DECODE_FAILED);
 		return EXIT_UNHANDLED;

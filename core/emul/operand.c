@@ -12,6 +12,7 @@
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/partition.h"
+#include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
 static err_t fault_segment(struct vp *vp, u32 seg)
@@ -90,17 +91,38 @@ static bool find_other_place(enum page_kind kind, enum place *place)
 	return true;
 }
 
-static bool find_place(const struct partition *p, u64 page, gpa_t at, u32 len, enum place *place)
+/* RAM is only looked at: what the instruction does to the other operand comes first. */
+static enum resolve find_place(const struct partition *p, u64 page, gpa_t at, u32 len,
+			       enum place *place)
 {
+	struct gpa_pin pin;
 	u64 end;
 
-	if ((at.v & PAGE_MASK) == (page & PAGE_MASK))
+	if ((at.v & PAGE_MASK) == (page & PAGE_MASK)) {
 		*place = PLACE_EMULATED;
-	else if (gpa_is_ram(p, at, len))
+		return RESOLVE_OK;
+	}
+	switch (gpa_pin(p, at, len, GPA_NAMED, &pin)) {
+	case ERR_NONE:
+		gpa_unpin(p, &pin);
 		*place = PLACE_RAM;
-	else
-		return find_other_place(page_kind_at(p, at.v, &end), place);
-	return true;
+		return RESOLVE_OK;
+	case ERR_AGAIN:
+		return RESOLVE_AGAIN;
+	default: /* not RAM */
+		return find_other_place(page_kind_at(p, at.v, &end), place) ? RESOLVE_OK
+									    : RESOLVE_FOREIGN;
+	}
+}
+
+static enum resolve walk_failed(struct vp *vp, err_t err, const struct walk_fault *f)
+{
+	if (err == ERR_AGAIN)
+		return RESOLVE_AGAIN;
+	if (!f->page_fault)
+		return RESOLVE_FOREIGN;
+	(void)vp_fault_page(vp, f->gva, f->code);
+	return RESOLVE_FAULT;
 }
 
 enum resolve operand_resolve(struct vp *vp, u64 page, u64 linear, u32 size, bool write,
@@ -112,15 +134,14 @@ enum resolve operand_resolve(struct vp *vp, u64 page, u64 linear, u32 size, bool
 
 	*op = (struct operand){ .len = { first, size - first } };
 	for (u32 i = 0; i < 2 && op->len[i] != 0; i++) {
-		if (walk_gva(vp, linear + (i == 0 ? 0 : first), access, &op->gpa[i], &f) !=
-		    ERR_NONE) {
-			if (!f.page_fault)
-				return RESOLVE_FOREIGN;
-			(void)vp_fault_page(vp, f.gva, f.code);
-			return RESOLVE_FAULT;
-		}
-		if (!find_place(vp->partition, page, op->gpa[i], op->len[i], &op->place[i]))
-			return RESOLVE_FOREIGN;
+		err_t err = walk_gva(vp, linear + (i == 0 ? 0 : first), access, &op->gpa[i], &f);
+		enum resolve res;
+
+		if (err != ERR_NONE)
+			return walk_failed(vp, err, &f);
+		res = find_place(vp->partition, page, op->gpa[i], op->len[i], &op->place[i]);
+		if (res != RESOLVE_OK)
+			return res;
 	}
 	return RESOLVE_OK;
 }
@@ -144,8 +165,8 @@ void operand_load_wide(struct vp *vp, const struct emul_mem *mem, const struct o
 				part = emulated_at(vp->partition, op->gpa[i].v, 1)
 					       ->read(vp, op->gpa[i].v + at, n);
 			else if (op->place[i] == PLACE_RAM)
-				/* Fails only if the map changed since: all-ones. */
-				(void)!gpa_read(vp->partition, gpa(op->gpa[i].v + at), &part, n);
+				/* It may be on its way again. Not RAM any more: all-ones. */
+				(void)!page_wait_read(vp, gpa(op->gpa[i].v + at), &part, n);
 			for (u32 b = 0; b < n; b++)
 				buf[b] = (u8)(part >> 8 * b);
 		}
@@ -168,7 +189,7 @@ void operand_store_wide(struct vp *vp, const struct emul_mem *mem, const struct 
 				emulated_at(vp->partition, op->gpa[i].v, 1)
 					->write(vp, op->gpa[i].v + at, n, part);
 			else if (op->place[i] == PLACE_RAM)
-				(void)!gpa_write(vp->partition, gpa(op->gpa[i].v + at), &part, n);
+				(void)!page_wait_write(vp, gpa(op->gpa[i].v + at), &part, n);
 		}
 	}
 }

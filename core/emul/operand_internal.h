@@ -21,6 +21,7 @@ struct operand {
 enum resolve {
 	RESOLVE_OK,
 	RESOLVE_FAULT,   /* a fault is queued */
+	RESOLVE_AGAIN,   /* not there yet: EXIT_RETRY */
 	RESOLVE_FOREIGN, /* some of it lies in a device or in a scratch page (rule M1) */
 };
 

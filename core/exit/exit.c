@@ -12,6 +12,7 @@
 #include "core/surface/cpuid.h"
 #include "core/surface/msr.h"
 #include "core/task/task.h"
+#include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
 #define STOP(text)                                  \
@@ -271,12 +272,29 @@ enum exit_action exit_dispatch(struct vp *vp)
 	return vp->dispatch[reason](vp, &vp->exit);
 }
 
+void exit_restart(void)
+{
+	u64 pending;
+
+	if (hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID)
+		return;
+	hw_vmwrite(VMCS_GUEST_RFLAGS, hw_vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
+	pending = hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS);
+	if ((pending & PENDING_DBG_BS) &&
+	    !(hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) & GUEST_INTR_BLOCKED_BY_MOV_SS))
+		hw_vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending & ~PENDING_DBG_BS);
+}
+
 static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 {
 	switch (action) {
 	case EXIT_RESUME:
 	case EXIT_NEXT:
 	case EXIT_NEXT_DECODED: /* not here */
+		break;
+	case EXIT_RETRY:
+		vp_wait_page(vp);
+		exit_restart();
 		break;
 	case EXIT_ITERATION:
 		end_iteration();

@@ -39,6 +39,16 @@ enum exit_action exit_dispatch(struct vp *vp);
  */
 void exit_complete(struct vp *vp, enum exit_action action);
 
+/**
+ * exit_restart() - the instruction at RIP starts again; nothing to do when the exit interrupted the
+ * delivery of an event. RF keeps a breakpoint on it from hitting twice: the CPU saves it set after
+ * a fault-like exit when no event was on its way (SDM "Saving RIP, RSP, RFLAGS, and SSP").
+ *
+ * HW-ERRATUM: Bochs 2.7 saves RF clear, and with TF a single step as pending that has not happened.
+ * Only what MOV SS holds back can be pending here.
+ */
+void exit_restart(void);
+
 /* Handlers by family. Contract of all: see exit_fn; they touch vp, x and the hw port only. */
 /* exit_cpu.c */
 enum exit_action exit_hlt(struct vp *vp, const struct exit_info *x);

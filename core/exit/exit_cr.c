@@ -14,15 +14,14 @@
 #include "core/vp/guest_cr.h"
 #include "core/vp/vp.h"
 
-/* PAE paging keeps its four PDPTEs in registers; SDM "PDPTE Registers". False: #GP. */
-static bool load_pdptes(struct vp *vp)
+/* PAE paging keeps its four PDPTEs in registers; SDM "PDPTE Registers". ERR_AGAIN, else #GP. */
+static err_t load_pdptes(struct vp *vp)
 {
 	u64 pdpte[4];
 
-	if (guest_read_pdptes(vp, hw_vmread(VMCS_GUEST_CR3), pdpte) != ERR_NONE)
-		return false;
+	TRY(guest_read_pdptes(vp, hw_vmread(VMCS_GUEST_CR3), pdpte));
 	guest_set_pdptes(pdpte);
-	return true;
+	return ERR_NONE;
 }
 
 static void set_long_mode(bool on)
@@ -76,8 +75,12 @@ static enum exit_action cr0_write(struct vp *vp, u64 val)
 		return vp_fault_gp0(vp);
 	if ((old & ~val & CR0_PG) && !paging_off())
 		return vp_fault_gp0(vp);
-	if (loads_pdptes(old, val) && !load_pdptes(vp))
-		return vp_fault_gp0(vp);
+	if (loads_pdptes(old, val)) { /* not in long mode: nothing has changed yet */
+		err_t err = load_pdptes(vp);
+
+		if (err != ERR_NONE)
+			return err == ERR_AGAIN ? EXIT_RETRY : vp_fault_gp0(vp);
+	}
 
 	hw_vmwrite(VMCS_CR0_READ_SHADOW, (val & GUEST_CR0_VISIBLE) | CR0_ET);
 	hw_vmwrite(VMCS_GUEST_CR0, (val & GUEST_CR0_VISIBLE & ~GUEST_CR0_OWNED) | CR0_NE | CR0_ET);

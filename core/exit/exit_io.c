@@ -9,9 +9,10 @@
 #include "core/emul/emul.h"
 #include "core/exit/exit.h"
 #include "core/hw.h"
-#include "core/mem/gpa.h"
+#include "core/mem/walk.h"
 #include "core/partition.h"
 #include "core/surface/pio.h"
+#include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
 #define GPR_CX 1u
@@ -50,10 +51,12 @@ static void reg_add(struct vp *vp, u32 gpr, u64 mask, u64 delta)
 
 /* Page tables that lie in no memory read all-ones: every reserved bit is set. */
 static enum exit_action memory_fault(struct vp *vp, const struct io_access *io, u32 access,
-				     const struct walk_fault *f)
+				     err_t err, const struct walk_fault *f)
 {
 	u32 code = PFEC_P | PFEC_RSVD;
 
+	if (err == ERR_AGAIN)
+		return EXIT_RETRY;
 	if (f->page_fault)
 		return vp_fault_page(vp, f->gva, f->code);
 	if (io->in)
@@ -70,18 +73,24 @@ static enum exit_action string_iteration(struct vp *vp, const struct io_access *
 	u32 access = cpl_access(vp);
 	struct walk_fault f = { .page_fault = false };
 	u32 val = 0;
+	err_t err;
 
 	if (!io->in) {
-		if (gva_read(vp, s->linear, access, &val, io->size_bytes, &f) != ERR_NONE)
-			return memory_fault(vp, io, access, &f);
+		err = gva_read(vp, s->linear, access, &val, io->size_bytes, &f);
+		if (err != ERR_NONE)
+			return memory_fault(vp, io, access, err, &f);
 		pio_access(vp, io->port, io->size_bytes, true, &val);
 		return EXIT_NEXT;
 	}
-	if (gva_check(vp, s->linear, access | WALK_WRITE, io->size_bytes, &f) != ERR_NONE)
-		return memory_fault(vp, io, access, &f);
+	err = gva_check(vp, s->linear, access | WALK_WRITE, io->size_bytes, &f);
+	if (err != ERR_NONE)
+		return memory_fault(vp, io, access, err, &f);
 	pio_access(vp, io->port, io->size_bytes, false, &val);
-	if (gva_write(vp, s->linear, access, &val, io->size_bytes, &f) != ERR_NONE)
-		return memory_fault(vp, io, access, &f);
+	do
+		err = gva_write(vp, s->linear, access, &val, io->size_bytes, &f);
+	while (page_retry(vp, err)); /* the port has been read: no second time */
+	if (err != ERR_NONE)
+		return memory_fault(vp, io, access, err, &f);
 	return EXIT_NEXT;
 }
 

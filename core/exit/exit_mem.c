@@ -51,25 +51,11 @@ static void restore_nmi_blocking(u64 qual)
 		   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) | GUEST_INTR_BLOCKED_BY_NMI);
 }
 
-/*
- * The instruction at RIP starts again. RF keeps a breakpoint on it from hitting twice: the CPU
- * saves it set when no event was on its way (SDM "Saving RIP, RSP, RFLAGS, and SSP").
- *
- * HW-ERRATUM: Bochs 2.7 saves RF clear, and with TF a single step as pending that has not happened.
- * Only what MOV SS holds back can be pending here.
- */
 static enum exit_action restart(u64 qual)
 {
-	u64 pending;
-
 	restore_nmi_blocking(qual);
-	if ((qual & EPT_QUAL_ASYNC) || (hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
-		return EXIT_RESUME;
-	hw_vmwrite(VMCS_GUEST_RFLAGS, hw_vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
-	pending = hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS);
-	if ((pending & PENDING_DBG_BS) &&
-	    !(hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) & GUEST_INTR_BLOCKED_BY_MOV_SS))
-		hw_vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending & ~PENDING_DBG_BS);
+	if (!(qual & EPT_QUAL_ASYNC))
+		exit_restart();
 	return EXIT_RESUME;
 }
 
@@ -126,6 +112,8 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 		COUNT(vp, APIC_WINDOW);
 	if (is_instruction_access(x->qual)) {
 		action = emul_execute(vp, x->gpa, &ones_mem);
+		if (action == EXIT_RETRY)
+			return action;
 		if (action != EXIT_UNHANDLED) {
 			TRACE(vp, REGION_WRITE, true, x->gpa, 0);
 			if (in_region)
@@ -184,6 +172,7 @@ static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
  * can be executed. */
 static const exit_fn violation[PAGE_KINDS] = {
 	[PAGE_RAM] = unexpected,           [PAGE_FIRMWARE] = unexpected,
+	[PAGE_FAR] = unexpected, /* its owner will never bring it */
 	[PAGE_ROM] = unexpected,           [PAGE_DEVICE] = unexpected,
 	[PAGE_REGION] = ones_violation,    [PAGE_WINDOW] = ones_violation,
 	[PAGE_EMULATED] = emulated_access, [PAGE_SCRATCH] = unexpected,
@@ -201,6 +190,10 @@ enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 	TRACE(vp, EPT_VIOLATION, 0, x->gpa, x->qual);
 	if (err == ERR_NONE || (err == ERR_BUSY && is_mapped_meanwhile(p, x)))
 		return restart(x->qual);
+	if (err == ERR_AGAIN) {
+		restore_nmi_blocking(x->qual);
+		return EXIT_RETRY;
+	}
 	if (err == ERR_NOMEM)
 		return stop_with_report(vp, x, "no memory for EPT tables");
 	kind = page_kind_at(p, x->gpa, &end);

@@ -11,6 +11,7 @@ typedef enum err {
 	ERR_NODEV, /* hardware or required capability is absent */
 	ERR_FAULT, /* address not mapped or access not allowed */
 	ERR_BUSY,  /* in use or in transition; may be retried */
+	ERR_AGAIN, /* not now: the page is on its way, and nothing has happened; try again later */
 	ERR_RANGE, /* index or value outside the supported range */
 	ERR_NOENT, /* nothing found under that name or number */
 } err_t;
@@ -38,6 +39,8 @@ static inline const char *err_name(err_t err)
 		return "fault";
 	case ERR_BUSY:
 		return "busy";
+	case ERR_AGAIN:
+		return "not now";
 	case ERR_RANGE:
 		return "out of range";
 	case ERR_NOENT:

@@ -28,7 +28,7 @@ struct e820_entry {
 
 struct e820_map {
 	u32 count;
-	struct e820_entry e[E820_MAX];
+	struct e820_entry e[E820_MAX + 1]; /* the last one is never used: it covers nothing */
 };
 
 /* e820_add() - append; zero length is dropped, a wrap past 2^64 is cut. ERR_NOMEM when full. */

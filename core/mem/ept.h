@@ -53,7 +53,8 @@ struct ept_leaf ept_walk(const struct ept *e, gpa_t gpa);
 MUST_CHECK err_t ept_build_partition(struct partition *p);
 
 /* ept_map_lazy() - map the GiB around @gpa that nobody touched yet, or a page that was dropped from
- * it. ERR_RANGE: beyond the machine's addresses; ERR_BUSY: it is mapped already, or emulated. */
+ * it; of far memory the page at @gpa. ERR_RANGE: beyond the machine's addresses; ERR_BUSY: it is
+ * mapped already, or emulated; ERR_AGAIN, ERR_FAULT: what the owner of far memory says. */
 MUST_CHECK err_t ept_map_lazy(struct partition *p, gpa_t gpa);
 
 /* ept_map_scratch() - rule M1: private, writable memory of 0xFF in place of one page; nothing when

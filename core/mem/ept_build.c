@@ -98,7 +98,7 @@ static err_t map_range(const struct mapper *m, u64 at, u64 end)
 		const struct page_class *c = &page_class[page_ground_at(m->p, at, &next)];
 
 		next = umin64(next, end);
-		if (c->backing == BACKING_SAME)
+		if (c->backing == BACKING_SAME || (m->retype && c->backing == BACKING_LATE))
 			TRY(map_identity(m, at, next, c->perms));
 		else if (!m->retype && c->backing == BACKING_ONES)
 			TRY(map_ones(m->p, at, next));
@@ -175,23 +175,58 @@ err_t ept_build_partition(struct partition *p)
 	return ERR_NONE;
 }
 
+/* LOCK: ept.lock */
+static err_t map_gib(const struct mapper *m, u64 at)
+{
+	u64 gib = ALIGN_DOWN(at, PAGE_SIZE_1G);
+
+	m->p->ept.top = umax64(m->p->ept.top, gib + PAGE_SIZE_1G);
+	return map_range(m, gib, gib + PAGE_SIZE_1G);
+}
+
+/* Pinned for as long as it is mapped. */
+static err_t map_far(struct partition *p, u64 page)
+{
+	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
+	const struct far_range *far = far_at(p, page);
+	err_t err = ERR_NONE;
+
+	TRY(far->pin(p, page));
+	spin_lock(&p->ept.lock);
+	if (!ept_is_built(&p->ept, gpa(page)))
+		err = map_gib(&m, page);
+	if (err == ERR_NONE && ept_walk(&p->ept, gpa(page)).size != 0)
+		err = ERR_BUSY;
+	if (err == ERR_NONE)
+		err = map_identity(&m, page, page + PAGE_SIZE, page_class[PAGE_FAR].perms);
+	spin_unlock(&p->ept.lock);
+	if (err != ERR_NONE)
+		far->unpin(p, page);
+	else if (p->hooks != NULL)
+		p->hooks->map_changed(p); /* a shared area may have waited for it */
+	return err;
+}
+
 err_t ept_map_lazy(struct partition *p, gpa_t at)
 {
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
+	const struct page_class *c;
 	err_t err = ERR_BUSY;
 	u64 end;
 
 	if (at.v >= page_address_limit(p))
 		return ERR_RANGE;
-	if (page_class[page_ground_at(p, ALIGN_DOWN(at.v, PAGE_SIZE), &end)].perms == 0)
+	c = &page_class[page_ground_at(p, ALIGN_DOWN(at.v, PAGE_SIZE), &end)];
+	if (c->perms == 0)
 		return ERR_BUSY;
+	if (c->backing == BACKING_LATE)
+		return map_far(p, ALIGN_DOWN(at.v, PAGE_SIZE));
 	spin_lock(&p->ept.lock);
 	if (ept_walk(&p->ept, at).size == 0) {
-		u64 size = ept_is_built(&p->ept, at) ? PAGE_SIZE : PAGE_SIZE_1G;
-		u64 base = ALIGN_DOWN(at.v, size);
+		u64 page = ALIGN_DOWN(at.v, PAGE_SIZE);
 
-		p->ept.top = umax64(p->ept.top, base + size);
-		err = map_range(&m, base, base + size);
+		err = ept_is_built(&p->ept, at) ? map_range(&m, page, page + PAGE_SIZE)
+						: map_gib(&m, page);
 	}
 	spin_unlock(&p->ept.lock);
 	return err; /* not-present entries are never cached: no INVEPT */
@@ -200,15 +235,21 @@ err_t ept_map_lazy(struct partition *p, gpa_t at)
 err_t ept_drop_page(struct partition *p, gpa_t at)
 {
 	gpa_t page = gpa(ALIGN_DOWN(at.v, PAGE_SIZE));
+	const struct far_range *far = NULL;
 	err_t err = ERR_NONE;
 	struct ept_leaf leaf;
 
 	spin_lock(&p->ept.lock);
 	leaf = ept_walk(&p->ept, page);
-	if (leaf.size != 0 && leaf.hpa.v == page.v)
+	if (leaf.size != 0 && leaf.hpa.v == page.v) {
 		err = ept_unmap(&p->ept, page, PAGE_SIZE);
+		if (err == ERR_NONE)
+			far = far_at(p, page.v);
+	}
 	spin_unlock(&p->ept.lock);
 	ept_flush(p);
+	if (far != NULL) /* not before every CPU has forgotten it */
+		far->unpin(p, page.v);
 	return err;
 }
 
@@ -261,12 +302,9 @@ err_t ept_retype(struct partition *p, const struct mtrr_state *mtrr)
 err_t ept_place(struct partition *p, gpa_t page, hpa_t own, u64 perms)
 {
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
-	u64 gib = ALIGN_DOWN(page.v, PAGE_SIZE_1G);
 
-	if (!ept_is_built(&p->ept, page)) {
-		p->ept.top = umax64(p->ept.top, gib + PAGE_SIZE_1G);
-		TRY(map_range(&m, gib, gib + PAGE_SIZE_1G));
-	}
+	if (!ept_is_built(&p->ept, page))
+		TRY(map_gib(&m, page.v));
 	return map_own(p, page, own, perms);
 }
 

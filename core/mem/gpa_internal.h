@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The fast check behind gpa_is_ram(), inline for the page walk. core/mem only. */
+/* The usual case of gpa_pin(), inline for the page walk. core/mem only. */
 #pragma once
 
 #include "core/hw.h"
 #include "core/mem/e820.h"
 #include "core/partition.h"
-
-/* Index of the map entry that answered last. A hint: stale, it only costs a search. Any CPU. */
-extern u32 gpa_last_hit;
 
 /* e820_covers() - [@base, @base + @len) lies in @e. Wraps are misses. */
 static inline bool e820_covers(const struct e820_entry *e, u64 base, u64 len)
@@ -17,18 +14,25 @@ static inline bool e820_covers(const struct e820_entry *e, u64 base, u64 len)
 	return off < e->len && len <= e->len - off;
 }
 
-/* gpa_search() - the entry of the guest's map that covers the whole range, NULL: none. */
-const struct e820_entry *gpa_search(const struct partition *p, u64 base, u64 len);
+/* pin_ram_search() - pin_ram() when the hint does not help. */
+void *pin_ram_search(const struct partition *p, u64 base, u64 len);
 
-/* gpa_ram_ptr() - mapping of guest RAM, NULL when not all of the range is RAM. */
-static inline void *gpa_ram_ptr(const struct partition *p, u64 base, u64 len)
+/*
+ * The entry of the guest's memory map that answered last, in bytes from the first. Stale, it only
+ * costs a search. It is how RAM stops being plain, too: while p->ram_holes is not 0 nobody sets it,
+ * and gpa_forget_hint() makes it an entry that covers nothing. That saves a test at every level of
+ * every page walk. Any CPU.
+ */
+extern u32 gpa_ram_hint;
+
+/* pin_ram() - plain RAM of the guest, where GPA = HPA and no pin has to be given back. NULL: it is
+ * not, or not all of it: ask gpa_pin(). */
+static inline void *pin_ram(const struct partition *p, u64 base, u64 len)
 {
-	const struct e820_entry *e = &p->memory.e[READ_ONCE(gpa_last_hit) % E820_MAX];
+	const struct e820_entry *e =
+		(const void *)((const u8 *)p->memory.e + READ_ONCE(gpa_ram_hint));
 
-	if (unlikely(!e820_covers(e, base, len) || e->type != E820_RAM)) {
-		e = gpa_search(p, base, len);
-		if (e == NULL || e->type != E820_RAM)
-			return NULL;
-	}
+	if (unlikely(!e820_covers(e, base, len) || e->type != E820_RAM))
+		return pin_ram_search(p, base, len);
 	return hw_phys_to_virt(hpa(base)); /* GPA = HPA */
 }

@@ -7,6 +7,7 @@
 #include "core/diag/panic.h"
 #include "core/lib/bits.h"
 #include "core/mem/ept.h"
+#include "core/mem/gpa.h"
 #include "core/partition.h"
 
 const struct overlay *overlay_next(const struct partition *p, u64 at)
@@ -59,9 +60,18 @@ static err_t check(const struct partition *p, const struct overlay *o, u64 gpa)
 		return ERR_RANGE;
 	if (page_class[ground].backing == BACKING_ONES && o->kind != PAGE_APIC)
 		return ERR_BUSY;
+	if (page_class[ground].backing == BACKING_LATE)
+		return ERR_BUSY; /* EPT's mapping keeps the page: it must not get lost */
 	if (other != NULL && (other->page.v != o->page.v || other->perms != o->perms))
 		return ERR_BUSY;
 	return ERR_NONE;
+}
+
+static u32 is_on_ram(const struct partition *p, u64 place)
+{
+	u64 end;
+
+	return place != 0 && page_ground_at(p, place & PAGE_MASK, &end) == PAGE_RAM;
 }
 
 /* LOCK: ept.lock. The new place first: when it fails nothing has happened. */
@@ -76,6 +86,8 @@ static err_t move(struct partition *p, struct overlay *o, u64 place)
 		return ERR_NOMEM;
 	if (place != 0 && p->ept.root != NULL)
 		TRY(ept_place(p, gpa(place & PAGE_MASK), o->page, o->perms));
+	WRITE_ONCE(p->ram_holes, p->ram_holes + is_on_ram(p, place) - is_on_ram(p, old));
+	gpa_forget_hint(p);
 	WRITE_ONCE(o->place, place);
 	WRITE_ONCE(*slot, place != 0 ? o : NULL);
 	if (old != 0 && p->ept.root != NULL && other_at(p, o, old) == NULL)
@@ -91,6 +103,7 @@ static void changed(struct partition *p)
 	if (p->hooks != NULL)
 		p->hooks->map_changed(p);
 	ept_flush(p);
+	gpa_forget_hint(p);
 }
 
 err_t overlay_map(struct partition *p, struct overlay *o, u64 gpa)

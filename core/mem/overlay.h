@@ -45,8 +45,8 @@ static inline u64 overlay_gpa(const struct overlay *o)
  *
  * A refusal changes nothing. ERR_INVAL: @gpa is no page, @o has none or too many permissions;
  * ERR_RANGE: beyond the machine; ERR_BUSY: another page's overlay is there, or (but for an APIC
- * page, which is where its base register says) the hypervisor's region or the APIC window;
- * ERR_NOMEM: OVERLAYS_MAX, or no EPT tables.
+ * page, which is where its base register says) the hypervisor's region or the APIC window, or it is
+ * far memory; ERR_NOMEM: OVERLAYS_MAX, or no EPT tables.
  */
 MUST_CHECK err_t overlay_map(struct partition *p, struct overlay *o, u64 gpa);
 

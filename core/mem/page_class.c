@@ -5,6 +5,7 @@
 #include "arch/x86/defs/paging.h"
 #include "core/lib/bits.h"
 #include "core/mem/ept.h"
+#include "core/mem/far.h"
 #include "core/mem/overlay.h"
 #include "core/partition.h"
 
@@ -15,6 +16,7 @@
 const struct page_class page_class[PAGE_KINDS] = {
 	[PAGE_RAM]      = { "RAM",              EPT_RWX, BACKING_SAME, ACCESS_REGISTER },
 	[PAGE_FIRMWARE] = { "firmware memory",  EPT_RWX, BACKING_SAME, ACCESS_CPU },
+	[PAGE_FAR]      = { "far memory",       EPT_RWX, BACKING_LATE, ACCESS_REGISTER },
 	[PAGE_ROM]      = { "ROM",              EPT_RWX, BACKING_SAME, ACCESS_NEVER },
 	[PAGE_DEVICE]   = { "device memory",    EPT_RW,  BACKING_SAME, ACCESS_NEVER }, /* rule M1b */
 	[PAGE_REGION]   = { "the hypervisor",   EPT_R,   BACKING_ONES, ACCESS_ONES },
@@ -99,6 +101,10 @@ static enum page_kind ground_at(const struct partition *p, struct search *s)
 	for (u32 i = 0; i < p->emulated_count; i++) {
 		if (holds(s, p->emulated[i].base, p->emulated[i].end))
 			return PAGE_EMULATED;
+	}
+	for (u32 i = 0; i < p->far_count; i++) {
+		if (holds(s, p->far[i].base, p->far[i].end))
+			return PAGE_FAR;
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(fixed); i++) {
 		if (holds(s, fixed[i].base, fixed[i].end))

@@ -12,6 +12,7 @@ struct partition;
 enum page_kind {
 	PAGE_RAM,      /* the guest's own */
 	PAGE_FIRMWARE, /* RAM in use by firmware: ACPI, EFI runtime services, EBDA, BIOS */
+	PAGE_FAR,      /* RAM that comes when it is asked for: core/mem/far.h */
 	PAGE_ROM,      /* flash, and memory that firmware reserves: known to be no registers */
 	PAGE_DEVICE,   /* registers, or nothing: only the machine knows */
 	PAGE_REGION,   /* the hypervisor's (rule M1) */
@@ -29,6 +30,7 @@ enum page_kind {
 enum page_backing {
 	BACKING_NONE,
 	BACKING_SAME, /* HPA = GPA */
+	BACKING_LATE, /* the same, page by page, when the owner has brought it */
 	BACKING_ONES, /* partition.ones_page */
 	BACKING_OWN,  /* a page of the hypervisor's heap */
 };

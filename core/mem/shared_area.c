@@ -13,22 +13,27 @@
  * LOCK: ept.lock. RAM that the guest sees at its own address: under an overlay it would not see
  * what we write, and in the hypervisor region it must not make us write.
  */
-static bool is_good(const struct partition *p, const struct shared_area *a)
+static void *find(const struct partition *p, const struct shared_area *a)
 {
 	struct ept_leaf leaf;
+	struct gpa_pin pin;
 
-	if (a->len == 0 || !IS_ALIGNED(a->gpa, 4u) || a->gpa % PAGE_BYTES + a->len > PAGE_BYTES ||
-	    !gpa_is_ram(p, gpa(a->gpa), a->len))
-		return false;
+	if (a->len == 0 || !IS_ALIGNED(a->gpa, 4u) || a->gpa % PAGE_BYTES + a->len > PAGE_BYTES)
+		return NULL;
 	leaf = ept_walk(&p->ept, gpa(a->gpa));
-	return leaf.size != 0 && leaf.hpa.v == a->gpa && (leaf.perms & EPT_R) != 0 &&
-	       (leaf.perms & EPT_W) != 0;
+	if (leaf.size == 0 || leaf.hpa.v != a->gpa || (leaf.perms & EPT_R) == 0 ||
+	    (leaf.perms & EPT_W) == 0 ||
+	    gpa_pin(p, gpa(a->gpa), a->len, GPA_NAMED, &pin) != ERR_NONE)
+		return NULL;
+	/* What EPT maps stays until the map changes, and then this is checked again. */
+	gpa_unpin(p, &pin);
+	return pin.mem;
 }
 
 void shared_area_check(struct partition *p, struct shared_area *a)
 {
 	spin_lock(&p->ept.lock);
-	WRITE_ONCE(a->mem, is_good(p, a) ? hw_phys_to_virt(hpa(a->gpa)) : NULL);
+	WRITE_ONCE(a->mem, find(p, a));
 	spin_unlock(&p->ept.lock);
 }
 

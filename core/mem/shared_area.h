@@ -24,7 +24,8 @@ struct shared_area {
 /**
  * shared_area_set() - register [@gpa, @gpa + @len), in place of what @a was before. ERR_FAULT: it
  * is not aligned to 4 bytes, crosses a page or is not RAM that the guest sees as such: device
- * memory, the hypervisor region, a page under an overlay; it may still become live later.
+ * memory, the hypervisor region, a page under an overlay, far memory that the guest has not touched
+ * yet; it may still become live later.
  * LOCK: takes ept.lock.
  */
 MUST_CHECK err_t shared_area_set(struct partition *p, struct shared_area *a, u64 gpa, u32 len);

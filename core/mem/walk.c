@@ -10,7 +10,7 @@
  * SPEC-GAP: protection keys are not checked: PKRU is guest state that root mode does not read.
  * The CPU checks them on every access but the same other operands.
  */
-#include "core/mem/gpa.h"
+#include "core/mem/walk.h"
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/paging.h"
@@ -18,6 +18,7 @@
 #include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
+#include "core/mem/gpa.h"
 #include "core/mem/gpa_internal.h"
 #include "core/mem/page_class.h"
 #include "core/vp/vp.h"
@@ -49,8 +50,11 @@ static err_t fault_page(const struct walk *w, u32 code)
 	return ERR_FAULT;
 }
 
-static err_t fault_outside(const struct walk *w)
+/* Entries that cannot be read: @err is why. */
+static err_t fault_outside(const struct walk *w, err_t err)
 {
+	if (err == ERR_AGAIN)
+		return err;
 	*w->fault = (struct walk_fault){ .page_fault = false, .gva = w->gva };
 	return ERR_FAULT;
 }
@@ -86,20 +90,20 @@ static err_t walk_leaf(const struct walk *w, u64 page, u32 shift, gpa_t *out)
 	return ERR_NONE;
 }
 
-static inline bool read_entry64(struct walk *w, u64 pa, u64 *entry)
+static inline err_t read_entry64(struct walk *w, u64 pa, u64 *entry)
 {
-	const u64 *slot = gpa_ram_ptr(w->p, pa, sizeof(*slot));
+	const u64 *slot = pin_ram(w->p, pa, sizeof(*slot));
 
 	if (unlikely(slot == NULL)) {
 		w->path = NULL;
-		return gpa_read_any(w->p, gpa(pa), entry, sizeof(*entry)) == ERR_NONE;
+		return gpa_read_any(w->p, gpa(pa), entry, sizeof(*entry));
 	}
 	*entry = READ_ONCE(*slot);
 	if (w->path != NULL) {
 		w->path->slot[w->path->count] = slot;
 		w->path->entry[w->path->count++] = *entry;
 	}
-	return true;
+	return ERR_NONE;
 }
 
 /* 8-byte entries: 4- and 5-level paging, and the two lower levels of PAE. */
@@ -107,12 +111,14 @@ static err_t walk_tables(struct walk *w, u64 table, u32 level, gpa_t *out)
 {
 	u32 shift = PAGE_SHIFT + PT_INDEX_BITS * (level - 1);
 	u64 entry;
+	err_t err;
 
 	for (;;) {
 		u64 pa = table + ((w->gva >> shift) & (PT_ENTRIES - 1)) * sizeof(entry);
 
-		if (unlikely(!read_entry64(w, pa, &entry)))
-			return fault_outside(w);
+		err = read_entry64(w, pa, &entry);
+		if (unlikely(err != ERR_NONE))
+			return fault_outside(w, err);
 		if (unlikely(!(entry & PTE_P)))
 			return fault_page(w, 0);
 		if (unlikely(entry & w->rsvd))
@@ -145,9 +151,11 @@ static err_t walk_pae(struct walk *w, gpa_t *out)
 	return walk_tables(w, entry & PTE_ADDR, 2, out);
 }
 
-static bool read_entry32(const struct partition *p, u64 pa, u32 *entry)
+static err_t read_entry32(const struct walk *w, u64 pa, u32 *entry)
 {
-	return gpa_read_any(p, gpa(pa), entry, sizeof(*entry)) == ERR_NONE;
+	err_t err = gpa_read_any(w->p, gpa(pa), entry, sizeof(*entry));
+
+	return err != ERR_NONE ? fault_outside(w, err) : ERR_NONE;
 }
 
 /* SDM "32-Bit Paging", with PSE-36. */
@@ -156,8 +164,7 @@ static err_t walk_32(struct walk *w, u64 cr3, gpa_t *out)
 	u64 pa = (cr3 & PDE32_ADDR) + (w->gva >> 22) * sizeof(u32);
 	u32 entry;
 
-	if (!read_entry32(w->p, pa, &entry))
-		return fault_outside(w);
+	TRY(read_entry32(w, pa, &entry));
 	if (!(entry & PTE_P))
 		return fault_page(w, 0);
 	w->rights &= entry;
@@ -170,8 +177,7 @@ static err_t walk_32(struct walk *w, u64 cr3, gpa_t *out)
 	}
 
 	pa = (entry & PDE32_ADDR) + (w->gva >> PAGE_SHIFT & 0x3ff) * sizeof(u32);
-	if (!read_entry32(w->p, pa, &entry))
-		return fault_outside(w);
+	TRY(read_entry32(w, pa, &entry));
 	if (!(entry & PTE_P))
 		return fault_page(w, 0);
 	w->rights &= entry;
@@ -212,6 +218,8 @@ err_t walk_gva(struct vp *vp, u64 gva, u32 access, gpa_t *out, struct walk_fault
 	return walk(&w, out);
 }
 
+static const u64 no_entry;
+
 err_t walk_gva_path(struct vp *vp, u64 gva, u32 access, gpa_t *out, struct walk_fault *fault,
 		    struct walk_path *path)
 {
@@ -225,9 +233,14 @@ err_t walk_gva_path(struct vp *vp, u64 gva, u32 access, gpa_t *out, struct walk_
 	err_t err;
 
 	path->count = 0;
+	path->map = vp->flush_done;
 	err = walk(&w, out);
 	if (w.path == NULL)
 		path->count = 0; /* some of it was not recorded */
+	for (u32 i = path->count; i < WALK_PATH_SLOTS; i++) {
+		path->slot[i] = &no_entry;
+		path->entry[i] = path->count == 0; /* nothing recorded: differs for ever */
+	}
 	return err;
 }
 
@@ -269,7 +282,11 @@ err_t gva_read(struct vp *vp, u64 gva, u32 access, void *buf, u32 len, struct wa
 
 	TRY(translate_pieces(vp, gva, access, len, &pc, fault));
 	for (u32 i = 0; i < 2 && pc.len[i] != 0; to += pc.len[i++]) {
-		if (gpa_read_any(vp->partition, pc.gpa[i], to, pc.len[i]) == ERR_NONE)
+		err_t err = gpa_read_any(vp->partition, pc.gpa[i], to, pc.len[i]);
+
+		if (err == ERR_AGAIN)
+			return err;
+		if (err == ERR_NONE)
 			continue;
 		foreign_piece(vp, pc.gpa[i], false);
 		(void)memset(to, 0xff, pc.len[i]);
@@ -277,23 +294,55 @@ err_t gva_read(struct vp *vp, u64 gva, u32 access, void *buf, u32 len, struct wa
 	return ERR_NONE;
 }
 
+static void unpin_pieces(struct vp *vp, const struct gpa_pin pin[2])
+{
+	for (u32 i = 0; i < 2; i++) {
+		if (pin[i].mem != NULL)
+			gpa_unpin(vp->partition, &pin[i]);
+	}
+}
+
+/* Both pages before the first byte: a store that stops half-way cannot be tried again. A piece that
+ * is no memory has no pin. ERR_AGAIN, or success. */
+static err_t pin_pieces(struct vp *vp, const struct pieces *pc, enum gpa_use use,
+			struct gpa_pin pin[2])
+{
+	pin[0] = pin[1] = (struct gpa_pin){ 0 };
+	for (u32 i = 0; i < 2 && pc->len[i] != 0; i++) {
+		if (gpa_pin(vp->partition, pc->gpa[i], pc->len[i], use, &pin[i]) == ERR_AGAIN) {
+			unpin_pieces(vp, pin);
+			return ERR_AGAIN;
+		}
+	}
+	return ERR_NONE;
+}
+
 err_t gva_write(struct vp *vp, u64 gva, u32 access, const void *buf, u32 len,
 		struct walk_fault *fault)
 {
-	struct pieces pc;
+	struct gpa_pin pin[2];
 	const u8 *from = buf;
+	struct pieces pc;
 
 	TRY(translate_pieces(vp, gva, access | WALK_WRITE, len, &pc, fault));
+	TRY(pin_pieces(vp, &pc, GPA_WRITE, pin));
 	for (u32 i = 0; i < 2 && pc.len[i] != 0; from += pc.len[i++]) {
-		if (gpa_write_any(vp->partition, pc.gpa[i], from, pc.len[i]) != ERR_NONE)
+		if (pin[i].mem != NULL)
+			(void)memcpy(pin[i].mem, from, pc.len[i]);
+		else
 			foreign_piece(vp, pc.gpa[i], true);
 	}
+	unpin_pieces(vp, pin);
 	return ERR_NONE;
 }
 
 err_t gva_check(struct vp *vp, u64 gva, u32 access, u32 len, struct walk_fault *fault)
 {
+	struct gpa_pin pin[2];
 	struct pieces pc;
 
-	return translate_pieces(vp, gva, access, len, &pc, fault);
+	TRY(translate_pieces(vp, gva, access, len, &pc, fault));
+	TRY(pin_pieces(vp, &pc, (access & WALK_WRITE) ? GPA_WRITE : GPA_READ, pin));
+	unpin_pieces(vp, pin);
+	return ERR_NONE;
 }

@@ -4,6 +4,9 @@
  *
  * Spec: SDM Vol. 3A, "Error Code"; SDM Vol. 3A, "Determination of Access Rights" (implicit
  * supervisor-mode accesses).
+ *
+ * Memory that is not there yet is waited for in place: behind the commit point there is no old task
+ * to start again from.
  */
 #include "core/task/task_internal.h"
 
@@ -16,6 +19,8 @@
 #include "core/hw.h"
 #include "core/lib/bytes.h"
 #include "core/mem/gpa.h"
+#include "core/mem/walk.h"
+#include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
 err_t task_fault(const struct task_switching *t, u8 vector, u32 code)
@@ -40,9 +45,13 @@ static err_t page_fault(const struct task_switching *t, u32 access, const struct
 err_t task_check(const struct task_switching *t, u32 linear, u32 access, u32 len)
 {
 	struct walk_fault f;
+	err_t err;
 
 	access |= WALK_IMPLICIT_SUPERVISOR;
-	if (gva_check(t->vp, linear, access, len, &f) != ERR_NONE)
+	do
+		err = gva_check(t->vp, linear, access, len, &f);
+	while (page_retry(t->vp, err));
+	if (err != ERR_NONE)
 		return page_fault(t, access, &f);
 	return ERR_NONE;
 }
@@ -50,8 +59,12 @@ err_t task_check(const struct task_switching *t, u32 linear, u32 access, u32 len
 err_t task_read(const struct task_switching *t, u32 linear, void *buf, u32 len)
 {
 	struct walk_fault f;
+	err_t err;
 
-	if (gva_read(t->vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f) != ERR_NONE)
+	do
+		err = gva_read(t->vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f);
+	while (page_retry(t->vp, err));
+	if (err != ERR_NONE)
 		return page_fault(t, WALK_READ, &f);
 	return ERR_NONE;
 }
@@ -59,8 +72,12 @@ err_t task_read(const struct task_switching *t, u32 linear, void *buf, u32 len)
 err_t task_write(const struct task_switching *t, u32 linear, const void *buf, u32 len)
 {
 	struct walk_fault f;
+	err_t err;
 
-	if (gva_write(t->vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f) != ERR_NONE)
+	do
+		err = gva_write(t->vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f);
+	while (page_retry(t->vp, err));
+	if (err != ERR_NONE)
 		return page_fault(t, WALK_WRITE, &f);
 	return ERR_NONE;
 }
@@ -70,14 +87,19 @@ err_t task_set_type(const struct task_switching *t, u32 linear, u64 desc, u32 ty
 	u32 access = WALK_WRITE | WALK_IMPLICIT_SUPERVISOR;
 	u8 old = (u8)(desc >> 8 * DESC_TYPE_BYTE);
 	struct walk_fault f;
+	err_t err;
 	gpa_t at;
 
-	if (walk_gva(t->vp, (u32)(linear + DESC_TYPE_BYTE), access, &at, &f) != ERR_NONE)
+	do
+		err = walk_gva(t->vp, (u32)(linear + DESC_TYPE_BYTE), access, &at, &f);
+	while (page_retry(t->vp, err));
+	if (err != ERR_NONE)
 		return page_fault(t, access, &f);
+	do
+		err = gpa_swap8(t->vp->partition, at, old, (u8)((old & 0xf0u) | type));
+	while (page_retry(t->vp, err));
 	/* ERR_FAULT: not memory, where the CPU's write is dropped, too. */
-	return gpa_swap8(t->vp->partition, at, old, (u8)((old & 0xf0u) | type)) == ERR_BUSY
-		       ? ERR_BUSY
-		       : ERR_NONE;
+	return err == ERR_BUSY ? ERR_BUSY : ERR_NONE;
 }
 
 err_t task_push(const struct task_switching *t, u32 val)
@@ -89,13 +111,17 @@ err_t task_push(const struct task_switching *t, u32 val)
 	u64 mask = (hw_vmread(VMCS_GUEST_SS_AR) & AR_DB) ? 0xffffffff : 0xffff;
 	u64 sp = (esp - len) & mask, linear;
 	struct walk_fault f;
+	err_t err;
 
 	if (emul_linear(vp, SEG_SS, sp, len, true, &linear) != ERR_NONE) {
 		if ((vp->event.info & INTR_INFO_VECTOR) == EXC_SS) /* else it became #DF */
 			vp->event.error |= t->ext;
 		return ERR_FAULT;
 	}
-	if (gva_write(vp, linear, access, &val, len, &f) != ERR_NONE)
+	do
+		err = gva_write(vp, linear, access, &val, len, &f);
+	while (page_retry(vp, err));
+	if (err != ERR_NONE)
 		return page_fault(t, access, &f);
 	hw_vmwrite(VMCS_GUEST_RSP, (esp & ~mask) | sp);
 	return ERR_NONE;

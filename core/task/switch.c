@@ -22,9 +22,10 @@
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/bytes.h"
-#include "core/mem/gpa.h"
+#include "core/mem/walk.h"
 #include "core/task/task.h"
 #include "core/vp/guest_cr.h"
+#include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
 static u64 event_type(const struct task_switching *t)
@@ -110,6 +111,7 @@ static err_t check_pages(const struct task_switching *t)
  */
 static err_t check_cr3(struct task_switching *t)
 {
+	err_t err;
 	u32 cr3;
 
 	if (t->layout->width != 4 || !(hw_vmread(VMCS_GUEST_CR0) & CR0_PG))
@@ -117,9 +119,12 @@ static err_t check_cr3(struct task_switching *t)
 	TRY(task_read(t, (u32)desc_base(t->desc) + TSS32_CR3, &cr3, sizeof(cr3)));
 	t->loads_cr3 = cr3 != hw_vmread(VMCS_GUEST_CR3);
 	t->loads_pdptes = t->loads_cr3 && (hw_vmread(VMCS_GUEST_CR4) & CR4_PAE);
-	if (t->loads_pdptes && guest_read_pdptes(t->vp, cr3, t->pdpte) != ERR_NONE)
-		return task_fault(t, EXC_GP, 0);
-	return ERR_NONE;
+	if (!t->loads_pdptes)
+		return ERR_NONE;
+	do
+		err = guest_read_pdptes(t->vp, cr3, t->pdpte);
+	while (page_retry(t->vp, err));
+	return err != ERR_NONE ? task_fault(t, EXC_GP, 0) : ERR_NONE;
 }
 
 /* Step 10. ERR_BUSY: another CPU took the task meanwhile, so everything starts anew. */

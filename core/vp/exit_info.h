@@ -16,6 +16,7 @@ enum exit_action {
 	EXIT_RESUME,       /* enter again at the same RIP: a fault is queued, or a restart */
 	EXIT_NEXT_DECODED, /* the same, length from the decoder in vp->insn_len */
 	EXIT_MSR_FAULT,    /* RDMSR or WRMSR that did not happen: #GP(0) */
+	EXIT_RETRY,        /* guest memory is not there yet, nothing changed: wait, enter again */
 	EXIT_ITERATION,    /* one of several of a repeated string instruction: RIP stays, RF, TF */
 	EXIT_STOP,         /* stop the partition with a report */
 	EXIT_UNHANDLED,    /* not done, nothing changed: who asked decides. Never the last word */

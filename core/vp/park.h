@@ -24,6 +24,7 @@ struct vp;
 #define STEAL_CAUSES(X)                                                 \
 	X(PAUSE, "pause", "the VP was held: a pause, the monitor")      \
 	X(CALL, "call", "a function ran here for another CPU")          \
+	X(PAGE, "page", "guest memory was not there yet")               \
 	X(FLUSH, "flush", "INVEPT for another CPU's change of the EPT") \
 	X(DUMP, "dump", "dumps on request, for the log")
 

@@ -9,10 +9,11 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/log.h"
 #include "core/hw.h"
-#include "core/mem/gpa.h"
+#include "core/mem/walk.h"
 #include "core/partition.h"
 #include "core/vp/ctx.h"
 #include "core/vp/exception.h"
+#include "core/vp/page_wait.h"
 #include "core/vp/step_insn.h"
 #include "core/vp/vp.h"
 
@@ -28,20 +29,30 @@ static enum cs_bits code_size(const struct vp *vp)
 	return (hw_vmread(VMCS_GUEST_CS_AR) & AR_DB) ? CS_32 : CS_16;
 }
 
+static err_t read_waiting(struct vp *vp, u64 at, u32 access, void *buf, u32 len)
+{
+	struct walk_fault fault;
+	err_t err;
+
+	do
+		err = gva_read(vp, at, access, buf, len, &fault);
+	while (page_retry(vp, err));
+	return err;
+}
+
 /* What can be read of the next instruction: all of it, or what lies on its first page. */
 static struct step_insn next_insn(struct vp *vp)
 {
 	enum cs_bits cs = code_size(vp);
 	u64 at = hw_vmread(VMCS_GUEST_RIP);
 	u32 access = WALK_FETCH | (vp_cpl(vp) == 3 ? WALK_USER : 0), n = INSN_BYTES;
-	struct walk_fault fault;
 	u8 code[INSN_BYTES];
 
 	if (cs != CS_64)
 		at = (u32)(at + hw_vmread(VMCS_GUEST_CS_BASE));
-	if (gva_read(vp, at, access, code, n, &fault) != ERR_NONE) {
+	if (read_waiting(vp, at, access, code, n) != ERR_NONE) {
 		n = umin32(n, (u32)(PAGE_SIZE - (at & (PAGE_SIZE - 1))));
-		if (gva_read(vp, at, access, code, n, &fault) != ERR_NONE)
+		if (read_waiting(vp, at, access, code, n) != ERR_NONE)
 			n = 0; /* it faults before it does anything */
 	}
 	return step_insn_decode(code, n, cs);
@@ -167,6 +178,7 @@ static void take_tf_from_stack(struct vp *vp)
 	u64 at = hw_vmread(VMCS_GUEST_RSP);
 	u32 access = vp_cpl(vp) == 3 ? WALK_USER : 0;
 	struct walk_fault fault;
+	err_t err;
 	u8 byte;
 
 	if (!vp_is_long64(vp)) {
@@ -174,10 +186,13 @@ static void take_tf_from_stack(struct vp *vp)
 		at = (u32)(at + hw_vmread(VMCS_GUEST_SS_BASE));
 	}
 	at++; /* bits 15:8 */
-	if (gva_read(vp, at, access, &byte, 1, &fault) != ERR_NONE)
+	if (read_waiting(vp, at, access, &byte, 1) != ERR_NONE)
 		return;
 	byte &= (u8) ~(RFLAGS_TF >> 8);
-	if (gva_write(vp, at, access, &byte, 1, &fault) != ERR_NONE)
+	do
+		err = gva_write(vp, at, access, &byte, 1, &fault);
+	while (page_retry(vp, err));
+	if (err != ERR_NONE)
 		log_guest("vp%u: the flags that a stepped PUSHF has pushed keep TF", vp->index);
 }
 

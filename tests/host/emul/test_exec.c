@@ -11,6 +11,9 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "core/emul/emul_internal.h"
+#include "core/mem/overlay.h"
+#include "core/mem/page_alloc.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/fakes/paged.h"
 
 #define PAGE_GPA 0xfee00000ull
@@ -660,6 +663,36 @@ static void test_exec_cache_sees_changes(void)
 	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
 }
 
+/* Its pointers end with the VP's share of a flush: what is there now is an overlay. */
+static void test_exec_cache_ends_with_the_map(void)
+{
+	struct overlay o = { .perms = EPT_RWX, .kind = PAGE_OVERLAY };
+	u8 *over;
+
+	setup();
+	over = page_alloc();
+	o.page = hw_virt_to_phys(over);
+	memset(page, 0xc3, sizeof(page));
+	paged_vp.regs.rbx = PAGE_GVA + 0x40;
+	CODE(0x8b, 0x03); /* mov eax, [rbx] */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(0xc3c3c3c3, paged_vp.regs.rax);
+
+	memcpy(over + 0x100, (const u8[]){ 0x89, 0x03 }, 2); /* mov [rbx], eax */
+	EXPECT_EQ(ERR_NONE, overlay_map(&the_partition, &o, PAGED_CODE_GPA));
+	paged_vp.flush_done++;
+	paged_vp.regs.rax = 0x12345678;
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(0x78, page[0x40]);
+
+	/* Gone again, and nothing of the overlay stays in the cache. */
+	overlay_unmap(&the_partition, &o);
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(0x12345678, paged_vp.regs.rax);
+	EXPECT_EQ(0x78, page[0x40]);
+}
+
 static void test_exec_16_and_32_bit(void)
 {
 	paged_reset(EMUL_32);
@@ -714,10 +747,77 @@ static void test_linear_checks_segments(void)
 	EXPECT_EQ(EXC_SS, paged_exception());
 }
 
+static void expect_retries(u64 at)
+{
+	struct gpr_regs before = paged_vp.regs;
+	u32 reads = page_reads, writes = page_writes;
+
+	for (u32 i = 0; i < 2; i++) {
+		EXPECT_EQ(EXIT_RETRY, emulate(at));
+		EXPECT_MEMEQ(&before, &paged_vp.regs, sizeof(before));
+		EXPECT_EQ(reads, page_reads);
+		EXPECT_EQ(writes, page_writes);
+		EXPECT_EQ(-1, paged_exception());
+	}
+}
+
+/* The page that RIP is in, and the next one when the instruction reaches into it. */
+static void test_exec_waits_for_code(void)
+{
+	setup();
+	memset(page, 0xc3, sizeof(page));
+	paged_vp.regs.rbx = PAGE_GVA + 0x40;
+	CODE(0x8b, 0x03); /* mov eax, [rbx] */
+	fake_far_add(&the_partition, PAGED_CODE_GPA, PAGED_CODE_GPA + PAGE_SIZE);
+	expect_retries(PAGE_GPA + 0x40);
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(0xc3c3c3c3, paged_vp.regs.rax);
+	fake_far_again(); /* not from the cache */
+	expect_retries(PAGE_GPA + 0x40);
+
+	setup();
+	paged_vp.regs.rbx = PAGE_GVA + 0x40;
+	paged_map(PAGED_CODE_GPA + PAGE_SIZE, PAGED_CODE_GPA + PAGE_SIZE, RW);
+	paged_code(PAGE_SIZE - 1, (const u8[]){ 0x8b, 0x03 }, 2);
+	fake_far_add(&the_partition, PAGED_CODE_GPA + PAGE_SIZE, PAGED_CODE_GPA + 2 * PAGE_SIZE);
+	expect_retries(PAGE_GPA + 0x40);
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+
+	paged_code(PAGE_SIZE - 2, (const u8[]){ 0x8b, 0x03 }, 2); /* ends with its page */
+	fake_far_again();
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(0, fake_far.pinned);
+}
+
+/* The other operand of MOVS: its page, or a paging structure on the way to it. */
+static void test_exec_waits_for_operands(void)
+{
+	u64 far[2];
+
+	for (u32 i = 0; i < ARRAY_SIZE(far); i++) {
+		setup();
+		page[0] = 0x5a;
+		far[0] = NEXT_GPA;
+		far[1] = ALIGN_DOWN((u64)((u8 *)paged_entry(NEXT_GVA, 1) - paged_ram), PAGE_SIZE);
+		fake_far_add(&the_partition, far[i], far[i] + PAGE_SIZE);
+		paged_vp.regs.rsi = PAGE_GVA;
+		paged_vp.regs.rdi = NEXT_GVA;
+		CODE(0xa4); /* movsb */
+		expect_retries(PAGE_GPA);
+		EXPECT_EQ(0, paged_ram[NEXT_GPA]);
+		EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA));
+		EXPECT_EQ(0x5a, paged_ram[NEXT_GPA]);
+		EXPECT_EQ(1, page_reads);
+		EXPECT_EQ(0, fake_far.pinned);
+	}
+}
+
 TEST_MAIN(TEST(test_exec_agrees_with_the_cpu), TEST(test_exec_straddles_pages),
 	  TEST(test_exec_bit_offset_selects_the_operand),
 	  TEST(test_exec_strings_agree_with_the_cpu), TEST(test_exec_vectors_agree_with_the_cpu),
 	  TEST(test_exec_vectors_must_be_on), TEST(test_exec_push_and_pop),
 	  TEST(test_exec_second_operand_faults), TEST(test_exec_reports_what_it_cannot_do),
 	  TEST(test_exec_fetch_faults), TEST(test_exec_cache_sees_changes),
-	  TEST(test_exec_16_and_32_bit), TEST(test_linear_checks_segments))
+	  TEST(test_exec_cache_ends_with_the_map), TEST(test_exec_16_and_32_bit),
+	  TEST(test_linear_checks_segments), TEST(test_exec_waits_for_code),
+	  TEST(test_exec_waits_for_operands))

@@ -394,6 +394,47 @@ static void test_module_rows_replace_defaults_only(void)
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(exit_table_add(&exit_table_guest, &cpuid_row)));
 }
 
+static void retry(u64 vectoring)
+{
+	init();
+	at.p.clock.tsc_hz = 2400000000;
+	fake.tsc_step = 1000;
+	vp->deadline_tsc = TIMER_NEVER;
+	fake.vmcs[VMCS_IDT_VECTORING_INFO] = vectoring;
+	fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS] = PENDING_DBG_BS;
+	exit_complete(vp, EXIT_RETRY);
+	EXPECT_EQ(0x1000, fake.vmcs[VMCS_GUEST_RIP]);
+	EXPECT_EQ(1, vp->counters.c[COUNTER_PAGE_WAIT]);
+}
+
+/* The instruction is not retired, and a breakpoint on it does not hit again. */
+static void test_retry_waits_and_enters_again(void)
+{
+	retry(0);
+	EXPECT_TRUE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS]);
+	EXPECT_GE(vp->park.stolen_tsc[STEAL_PAGE], 2400000000 / 20000);
+	EXPECT_LE(vp->park.stolen_tsc[STEAL_PAGE], 2400000000 / 20000 + 10000);
+	retry(INTR_INFO_VALID | EXC_PF); /* an event was on its way: it is no instruction's */
+	EXPECT_FALSE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+}
+
+static void test_retry_ends_with_work(void)
+{
+	init();
+	at.p.clock.tsc_hz = 2400000000;
+	fake.tsc_step = 1000;
+	vp->deadline_tsc = TIMER_NEVER;
+	vp->work = VP_WORK_POSTED;
+	exit_complete(vp, EXIT_RETRY);
+	EXPECT_LE(vp->park.stolen_tsc[STEAL_PAGE], 5000);
+	EXPECT_EQ(VP_WORK_POSTED, vp->work);
+	vp->work = 0;
+	vp->deadline_tsc = fake.tsc + 10000;
+	exit_complete(vp, EXIT_RETRY);
+	EXPECT_LE(vp->park.stolen_tsc[STEAL_PAGE], 25000);
+}
+
 TEST_MAIN(TEST(test_every_basic_reason_has_a_row), TEST(test_hole_and_stop_rows_stop_the_guest),
 	  TEST(test_hidden_instructions_fault), TEST(test_retire_moves_rip_by_the_length),
 	  TEST(test_retire_ends_shadow_and_rf),
@@ -409,4 +450,5 @@ TEST_MAIN(TEST(test_every_basic_reason_has_a_row), TEST(test_hole_and_stop_rows_
 	  TEST(test_nmi_is_a_kick_or_the_guests_or_both), TEST(test_entry_failure_names_the_check),
 	  TEST(test_windows_and_timer_resume), TEST(test_interrupt_window_injects),
 	  TEST(test_physical_init_is_a_virtual_one), TEST(test_lost_guests_stop),
-	  TEST(test_module_rows_replace_defaults_only))
+	  TEST(test_module_rows_replace_defaults_only), TEST(test_retry_waits_and_enters_again),
+	  TEST(test_retry_ends_with_work))

@@ -9,6 +9,7 @@
 #include "arch/x86/defs/vector.h"
 #include "core/exit/exit.h"
 #include "core/vp/guest_cr.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/fakes/rig.h"
 
 static struct fake_guest g;
@@ -110,6 +111,28 @@ static void test_paging_on_by_mode(void)
 	fake.vmcs[VMCS_GUEST_CR4] = CR4_PAE;
 	fake.vmcs[VMCS_GUEST_TR_AR] = AR_P | AR_TYPE_TSS16_BUSY;
 	expect_gp(write_cr0(CR0_PE | CR0_PG | CR0_CD));
+}
+
+static void test_pdptes_that_are_not_there_yet(void)
+{
+	u64 base, pdpte[4] = { 0x3001, 0, 0x5019, 0 };
+
+	init();
+	base = g.p.memory.e[0].base;
+	fake_ram(ram, base, sizeof(ram));
+	fake_far_add(&g.p, base + 0x1000, base + 0x2000);
+	fake.vmcs[VMCS_GUEST_CR4] = CR4_PAE;
+	fake.vmcs[VMCS_GUEST_CR3] = base + 0x1020;
+	memcpy(ram + 0x1020, pdpte, sizeof(pdpte));
+	for (u32 i = 0; i < 2; i++) {
+		u64 cr0 = fake.vmcs[VMCS_GUEST_CR0], shadow = fake.vmcs[VMCS_CR0_READ_SHADOW];
+
+		EXPECT_EQ(EXIT_RETRY, write_cr0(CR0_PE | CR0_PG | CR0_CD));
+		EXPECT_EQ(cr0, fake.vmcs[VMCS_GUEST_CR0]);
+		EXPECT_EQ(shadow, fake.vmcs[VMCS_CR0_READ_SHADOW]);
+	}
+	EXPECT_EQ(EXIT_NEXT, write_cr0(CR0_PE | CR0_PG | CR0_CD));
+	EXPECT_EQ(0x3001, fake.vmcs[VMCS_GUEST_PDPTE0]);
 }
 
 static void test_pae_paging_loads_checked_pdptes(void)
@@ -260,7 +283,8 @@ static void test_allowed_cr4_follows_cpuid(void)
 
 TEST_MAIN(TEST(test_owned_bits_are_shown_but_not_loaded), TEST(test_illegal_cr0_combinations_fault),
 	  TEST(test_operand_has_32_bits_outside_64_bit_mode), TEST(test_paging_on_by_mode),
-	  TEST(test_pae_paging_loads_checked_pdptes), TEST(test_cache_bits_load_pdptes_again),
-	  TEST(test_paging_off_rules), TEST(test_any_exiting_cr4_write_is_illegal),
-	  TEST(test_clts_and_lmsw), TEST(test_cr8_is_the_task_priority),
-	  TEST(test_debug_registers_pass), TEST(test_allowed_cr4_follows_cpuid))
+	  TEST(test_pdptes_that_are_not_there_yet), TEST(test_pae_paging_loads_checked_pdptes),
+	  TEST(test_cache_bits_load_pdptes_again), TEST(test_paging_off_rules),
+	  TEST(test_any_exiting_cr4_write_is_illegal), TEST(test_clts_and_lmsw),
+	  TEST(test_cr8_is_the_task_priority), TEST(test_debug_registers_pass),
+	  TEST(test_allowed_cr4_follows_cpuid))

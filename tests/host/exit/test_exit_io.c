@@ -8,6 +8,7 @@
 #include "arch/x86/defs/vector.h"
 #include "core/exit/exit.h"
 #include "core/surface/pio.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/fakes/paged.h"
 
 #define PORT 0x600u
@@ -221,8 +222,36 @@ static void test_string_io_through_tables_in_a_device(void)
 	EXPECT_EQ(0x81, sequence);
 }
 
+/* The port is not touched before the memory is there; then it is touched once. */
+static void test_string_io_waits_for_its_memory(void)
+{
+	for (u32 in = 0; in < 2; in++) {
+		u64 flags = IO_QUAL_STRING | (in ? IO_QUAL_IN : 0);
+
+		setup();
+		fake_far_add(&the_partition, GPA, GPA + PAGE_SIZE);
+		fake.vmcs[VMCS_VMX_INSTRUCTION_INFO] =
+			FIELD_PREP(INSTR_INFO_ADDRESS_SIZE, 2) | FIELD_PREP(INSTR_INFO_SEGMENT, 3);
+		paged_vp.regs.rdi = paged_vp.regs.rsi = GVA + 0x10;
+		for (u32 i = 0; i < 2; i++) {
+			EXPECT_EQ(EXIT_RETRY, io(1, flags));
+			EXPECT_EQ(0x81, sequence);
+			EXPECT_EQ(0, sent_bytes);
+			EXPECT_EQ(GVA + 0x10, paged_vp.regs.rdi);
+			EXPECT_EQ(GVA + 0x10, paged_vp.regs.rsi);
+		}
+		EXPECT_EQ(EXIT_NEXT, io(1, flags));
+		EXPECT_EQ(in ? 0x82 : 0x81, sequence);
+		EXPECT_EQ(in ? 0 : 1, sent_bytes);
+		EXPECT_EQ(in ? 0x81 : 0, paged_ram[GPA + 0x10]);
+		EXPECT_EQ(-1, paged_exception());
+		EXPECT_EQ(0, fake_far.pinned);
+	}
+}
+
 TEST_MAIN(TEST(test_in_merges_as_the_register_rules_say), TEST(test_out_sends_its_size_only),
 	  TEST(test_string_io_moves_every_byte), TEST(test_string_io_faults_before_the_port),
 	  TEST(test_string_io_with_count_zero_does_nothing),
 	  TEST(test_string_io_16_bit_registers_wrap), TEST(test_string_io_outside_ram_goes_on),
-	  TEST(test_string_io_through_tables_in_a_device))
+	  TEST(test_string_io_through_tables_in_a_device),
+	  TEST(test_string_io_waits_for_its_memory))

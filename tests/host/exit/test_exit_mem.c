@@ -7,6 +7,8 @@
 #include "arch/x86/defs/vector.h"
 #include "core/exit/exit.h"
 #include "core/mem/ept.h"
+#include "core/mem/shared_area.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/fakes/paged.h"
 
 #define REGION_BASE 0x40000000ull
@@ -240,6 +242,52 @@ static void test_everything_else_stops_with_a_report(void)
 	EXPECT_CONTAINS(fake.console, "0x1234000");
 }
 
+static void far_setup(void)
+{
+	setup();
+	fake_far_add(p, 0x80000, 0x82000);
+	EXPECT_EQ(ERR_NONE, ept_unmap(&p->ept, gpa(0x80000), 0x2000)); /* EPT was built without */
+}
+
+static void test_far_page_is_mapped_when_it_comes(void)
+{
+	struct shared_area area = { 0 };
+
+	far_setup();
+	EXPECT_EQ(ERR_FAULT, shared_area_set(p, &area, 0x81040, 64)); /* nobody asked for it yet */
+	for (u32 i = 0; i < 2; i++) {
+		fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = 0;
+		EXPECT_EQ(EXIT_RETRY, violation(0x81234, WRITE | EPT_QUAL_NMI_UNBLOCKING));
+		EXPECT_EQ(GUEST_INTR_BLOCKED_BY_NMI, fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY]);
+		EXPECT_EQ(0, ept_walk(&p->ept, gpa(0x81000)).size);
+	}
+	EXPECT_EQ(EXIT_RESUME, violation(0x81234, WRITE));
+	EXPECT_EQ(0x81000, ept_walk(&p->ept, gpa(0x81000)).hpa.v);
+	EXPECT_EQ(EPT_RWX, ept_walk(&p->ept, gpa(0x81000)).perms);
+	EXPECT_EQ(0, ept_walk(&p->ept, gpa(0x80000)).size);
+	EXPECT_EQ(1, fake_far.pinned); /* as long as EPT maps it */
+	shared_area_recheck(p, &area);
+	EXPECT_TRUE(shared_area_is_live(&area));
+	EXPECT_EQ(1, fake_far.pinned);
+	EXPECT_EQ(ERR_BUSY, ept_map_lazy(p, gpa(0x81234))); /* another CPU was first */
+	EXPECT_EQ(1, fake_far.pinned);
+	EXPECT_EQ(ERR_NONE, ept_drop_page(p, gpa(0x81234)));
+	EXPECT_EQ(0, fake_far.pinned);
+	shared_area_recheck(p, &area);
+	EXPECT_FALSE(shared_area_is_live(&area));
+	EXPECT_EQ(EXIT_RESUME, violation(0x81234, EPT_QUAL_FETCH));
+	EXPECT_EQ(1, fake_far.pinned);
+}
+
+static void test_far_page_that_never_comes_stops(void)
+{
+	far_setup();
+	fake_far.never = true;
+	EXPECT_EQ(EXIT_STOP, violation(0x81234, WRITE));
+	EXPECT_CONTAINS(fake.console, "unexpected EPT violation");
+	EXPECT_EQ(0, fake_far.pinned);
+}
+
 TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_rmw),
 	  TEST(test_region_undecodable_write_gets_scratch),
 	  TEST(test_region_writes_of_the_cpu_itself_get_scratch),
@@ -248,4 +296,5 @@ TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_
 	  TEST(test_fetches_are_undefined_opcodes), TEST(test_apic_window_drops_writes),
 	  TEST(test_64_bit_bars_appear_on_first_use),
 	  TEST(test_beyond_the_machine_is_a_reserved_bit),
-	  TEST(test_everything_else_stops_with_a_report))
+	  TEST(test_everything_else_stops_with_a_report),
+	  TEST(test_far_page_is_mapped_when_it_comes), TEST(test_far_page_that_never_comes_stops))

@@ -7,6 +7,7 @@
 #include "tests/host/harness.h"
 
 #include "hv/hcall_mem.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/fakes/rig.h"
 
 static struct fake_guest g;
@@ -419,7 +420,30 @@ static void test_register_calls(void)
 	EXPECT_EQ(ERR_FAULT, hcall_reg_out(&g.vp[0], &reg_rows[1], args, &result));
 }
 
+/* In or out, the page is not there yet: the call is not refused, and runs once. */
+static void test_areas_that_are_not_there_yet(void)
+{
+	static const u64 far[] = { IN, OUT };
+
+	for (u32 i = 0; i < ARRAY_SIZE(far); i++) {
+		init();
+		fake.tsc_step = GUEST_TSC_HZ / 10000;
+		fake_far_add(&g.p, far[i], far[i] + 0x1000);
+		ram(IN)[0] = 40;
+		ram(IN)[1] = 2;
+		EXPECT_EQ(HCALL_SUCCESS, call_at(ADD, IN, OUT));
+		EXPECT_EQ(42, *ram(OUT));
+		EXPECT_EQ(1, runs);
+		EXPECT_EQ(2, g.vp[0].counters.c[COUNTER_PAGE_WAIT]);
+		EXPECT_EQ(0, fake_far.pinned);
+		fake_far.never = true;
+		EXPECT_EQ(HCALL_INVALID_INPUT, call_at(ADD, IN, OUT));
+		EXPECT_EQ(1, runs);
+	}
+}
+
 TEST_MAIN(TEST(test_simple), TEST(test_areas_may_overlap), TEST(test_unknown_and_denied),
 	  TEST(test_malformed), TEST(test_places), TEST(test_rep), TEST(test_continuation),
 	  TEST(test_rep_error), TEST(test_variable_header), TEST(test_fast),
-	  TEST(test_rows_must_be_sound), TEST(test_register_calls))
+	  TEST(test_rows_must_be_sound), TEST(test_register_calls),
+	  TEST(test_areas_that_are_not_there_yet))

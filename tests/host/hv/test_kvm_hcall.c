@@ -9,6 +9,7 @@
 #include "core/vp/park.h"
 #include "hv/hv.h"
 #include "hv/kvm/kvm_abi.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/fakes/rig.h"
 
 static struct fake_guest g; /* VP i has APIC ID 2 * i */
@@ -238,8 +239,28 @@ static void test_poll_control(void)
 	EXPECT_FALSE(g.vp[0].halt_poll.disallowed);
 }
 
+/* The guest's instruction is not retired before the answer is in its memory. */
+static void test_clock_pairing_waits_for_its_page(void)
+{
+	struct kvm_clock_pairing pair;
+
+	start(1);
+	fake_far_add(&g.p, GUEST_RAM_BASE + 0x2000, GUEST_RAM_BASE + 0x3000);
+	fake.tsc = g.p.clock.boot_tsc + 5 * GUEST_TSC_HZ;
+	fake.tsc_step = GUEST_TSC_HZ / 10000;
+	EXPECT_EQ(0, call(CLOCK_PAIRING, GUEST_RAM_BASE + 0x1ff0, 0, 0, 0));
+	EXPECT_EQ(2, counter(COUNTER_PAGE_WAIT));
+	EXPECT_GE(g.vp[0].park.stolen_tsc[STEAL_PAGE], 1);
+	EXPECT_EQ(0, fake_far.pinned);
+	memcpy(&pair, g.ram + 0x1ff0, sizeof(pair));
+	EXPECT_EQ(1700000005, pair.sec);
+	fake_far.never = true;
+	EXPECT_EQ(-14, call(CLOCK_PAIRING, GUEST_RAM_BASE + 0x1ff0, 0, 0, 0));
+}
+
 TEST_MAIN(TEST(test_not_offered_is_enosys), TEST(test_kick_of_running_vp_is_sticky),
 	  TEST(test_kick_of_halted_vp_wakes_it), TEST(test_kick_of_nobody),
 	  TEST(test_unhalt_ends_hlt), TEST(test_send_ipi_reaches_the_bitmap),
 	  TEST(test_send_ipi_second_word), TEST(test_send_ipi_modes), TEST(test_clock_pairing),
-	  TEST(test_yield_ends_work_that_can_wait), TEST(test_poll_control))
+	  TEST(test_yield_ends_work_that_can_wait), TEST(test_poll_control),
+	  TEST(test_clock_pairing_waits_for_its_page))

@@ -2,7 +2,12 @@
 /* Guest-physical access: only guest RAM, all or nothing, whatever the address and length. */
 #include "tests/host/harness.h"
 
+#include "arch/x86/defs/ept.h"
 #include "core/mem/gpa.h"
+#include "core/mem/overlay.h"
+#include "core/mem/page_alloc.h"
+#include "core/mem/page_class.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/fakes/paged.h"
 
 #define REGION_BASE 0xe0000u
@@ -60,15 +65,37 @@ static u64 random_address(void)
 	}
 }
 
-static void test_gpa_is_ram_agrees_with_the_map(void)
+/* Memory that a guest may register. */
+static bool is_ram(u64 at, u64 len)
+{
+	struct gpa_pin pin;
+
+	if (gpa_pin(&the_partition, gpa(at), len, GPA_NAMED, &pin) != ERR_NONE)
+		return false;
+	gpa_unpin(&the_partition, &pin);
+	return true;
+}
+
+static err_t write_as_cpu(u64 at, const void *buf, u64 len)
+{
+	struct gpa_pin pin;
+	err_t err = gpa_pin(&the_partition, gpa(at), len, GPA_WRITE, &pin);
+
+	if (err != ERR_NONE)
+		return err;
+	memcpy(pin.mem, buf, len);
+	gpa_unpin(&the_partition, &pin);
+	return ERR_NONE;
+}
+
+static void test_pins_agree_with_the_map(void)
 {
 	setup();
 	for (u32 i = 0; i < 100000; i++) {
 		u64 base = random_address();
 		u64 len = (test_rng() & 1) ? test_rng() % 64 + 1 : test_rng();
 
-		EXPECT_EQ(model_is_type(base, len, E820_RAM),
-			  gpa_is_ram(&the_partition, gpa(base), len));
+		EXPECT_EQ(model_is_type(base, len, E820_RAM), is_ram(base, len));
 	}
 }
 
@@ -137,6 +164,46 @@ static void test_gpa_swap8_changes_what_is_still_there(void)
 	EXPECT_EQ(ERR_FAULT, gpa_swap8(&the_partition, gpa(0xfee00000), 0xff, 0));
 }
 
+/* What the CPU would see is the overlay; what the guest names us must be RAM that it sees. */
+static void test_overlays_hide_what_lies_beneath(void)
+{
+	static u8 beneath[4096];
+	u8 buf[16], *page;
+	struct overlay o = { .perms = EPT_R, .kind = PAGE_OVERLAY };
+	const u8 *ram;
+	u64 out[2];
+
+	setup();
+	page = page_alloc();
+	memset(page, 0x5a, 4096);
+	memcpy(beneath, paged_ram + 0x3000, sizeof(beneath));
+	o.page = hw_virt_to_phys(page);
+	EXPECT_EQ(ERR_NONE, overlay_map(&the_partition, &o, 0x3000));
+	EXPECT_EQ(ERR_NONE, gpa_read_any(&the_partition, gpa(0x3ff0), buf, 16));
+	EXPECT_MEMEQ(page, buf, 16);
+	EXPECT_EQ(ERR_NONE, gpa_fetch16(&the_partition, gpa(0x3008), out, &ram));
+	EXPECT_NULL(ram);
+	EXPECT_MEMEQ(page, out, 16);
+	EXPECT_EQ(ERR_FAULT, write_as_cpu(0x3000, buf, 16));
+	EXPECT_EQ(ERR_FAULT, gpa_read(&the_partition, gpa(0x3000), buf, 16));
+	EXPECT_EQ(ERR_FAULT, gpa_read(&the_partition, gpa(0x2ff8), buf, 16)); /* half of it */
+	EXPECT_EQ(ERR_FAULT, gpa_read(&the_partition, gpa(0x3ff8), buf, 16));
+	EXPECT_FALSE(is_ram(0x1000, 0x8000));
+	EXPECT_TRUE(is_ram(0x1000, 0x2000));
+
+	overlay_unmap(&the_partition, &o);
+	o.perms = EPT_R | EPT_W;
+	EXPECT_EQ(ERR_NONE, overlay_map(&the_partition, &o, 0x3000));
+	EXPECT_EQ(ERR_NONE, gpa_read(&the_partition, gpa(0x2000), buf, 16)); /* leaves no hint */
+	EXPECT_EQ(ERR_NONE, write_as_cpu(0x3010, "0123456789abcdef", 16));
+	EXPECT_MEMEQ("0123456789abcdef", page + 0x10, 16);
+	EXPECT_MEMEQ(beneath, paged_ram + 0x3000, sizeof(beneath));
+	overlay_unmap(&the_partition, &o);
+	EXPECT_EQ(ERR_NONE, gpa_read(&the_partition, gpa(0x3ff8), buf, 16));
+	EXPECT_MEMEQ(paged_ram + 0x3ff8, buf, 16);
+	EXPECT_EQ(0, the_partition.ram_holes);
+}
+
 /* The guest's kernel runs EFI runtime services: what they access is decoded like its own code. */
 static void test_gpa_read_any_sees_efi_runtime_services(void)
 {
@@ -152,8 +219,104 @@ static void test_gpa_read_any_sees_efi_runtime_services(void)
 	EXPECT_EQ(ERR_FAULT, gpa_read_any(&the_partition, gpa(0xc0010), buf, 16));
 }
 
-TEST_MAIN(TEST(test_gpa_is_ram_agrees_with_the_map),
-	  TEST(test_gpa_read_and_write_are_all_or_nothing),
+/* "Not now" leaves everything as it is; whoever asks often enough gets the page, and gives it back.
+ */
+static void test_far_memory_comes_when_asked_for(void)
+{
+	static u8 before[16] = { [0 ... 15] = 0x77 };
+	struct gpa_pin pin;
+	const u8 *ram;
+	u64 out[2];
+	u8 buf[16];
+
+	setup();
+	fake_far_add(&the_partition, 0x4000, 0x6000);
+	EXPECT_TRUE(page_is(&the_partition, 0x4000, PAGE_FAR));
+	EXPECT_TRUE(page_is(&the_partition, 0x3fff, PAGE_RAM));
+	EXPECT_TRUE(page_is(&the_partition, 0x6000, PAGE_RAM));
+	memcpy(buf, before, sizeof(buf));
+	for (u32 i = 0; i < 2; i++) {
+		EXPECT_EQ(ERR_AGAIN, gpa_read(&the_partition, gpa(0x5010), buf, 16));
+		EXPECT_EQ(0x5000, fake_far.page);
+		EXPECT_MEMEQ(before, buf, 16);
+	}
+	EXPECT_EQ(ERR_NONE, gpa_read(&the_partition, gpa(0x5010), buf, 16));
+	EXPECT_MEMEQ(paged_ram + 0x5010, buf, 16);
+	EXPECT_EQ(3, fake_far.asked);
+	EXPECT_EQ(0, fake_far.pinned);
+
+	fake_far_again();
+	memcpy(buf, paged_ram + 0x4000, sizeof(buf));
+	for (u32 i = 0; i < 2; i++) {
+		EXPECT_EQ(ERR_AGAIN, gpa_write(&the_partition, gpa(0x4000), before, 16));
+		EXPECT_MEMEQ(buf, paged_ram + 0x4000, 16);
+	}
+	EXPECT_EQ(ERR_NONE, gpa_write(&the_partition, gpa(0x4000), before, 16));
+	EXPECT_MEMEQ(before, paged_ram + 0x4000, 16);
+
+	fake_far_again();
+	EXPECT_EQ(ERR_AGAIN, gpa_fetch16(&the_partition, gpa(0x4100), out, &ram));
+	EXPECT_EQ(ERR_AGAIN, gpa_swap8(&the_partition, gpa(0x4100), paged_ram[0x4100], 1));
+	EXPECT_EQ(ERR_NONE, gpa_fetch16(&the_partition, gpa(0x4100), out, &ram));
+	EXPECT_NULL(ram); /* nothing of it may be cached */
+	EXPECT_MEMEQ(paged_ram + 0x4100, out, 16);
+	EXPECT_EQ(ERR_NONE, gpa_swap8(&the_partition, gpa(0x4100), paged_ram[0x4100], 1));
+	EXPECT_EQ(0, fake_far.pinned);
+
+	EXPECT_EQ(ERR_NONE, gpa_pin(&the_partition, gpa(0x4123), 8, GPA_NAMED, &pin));
+	EXPECT_TRUE(pin.mem == paged_ram + 0x4123);
+	EXPECT_EQ(1, fake_far.pinned);
+	gpa_unpin(&the_partition, &pin);
+	EXPECT_EQ(0, fake_far.pinned);
+}
+
+static void test_far_memory_across_pages(void)
+{
+	static const u64 places[] = { 0x3ff8, 0x4ff8, 0x5ff8 };
+	u8 buf[16], out[16];
+
+	for (u32 i = 0; i < ARRAY_SIZE(places); i++) {
+		u8 *at = paged_ram + places[i];
+		u8 before[16];
+
+		setup();
+		fake_far_add(&the_partition, 0x4000, 0x6000);
+		memcpy(before, at, sizeof(before));
+		memset(buf, 0x11 * (int)(i + 1), sizeof(buf));
+		for (u32 k = 0; k < 2; k++) {
+			EXPECT_EQ(ERR_AGAIN, gpa_write(&the_partition, gpa(places[i]), buf, 16));
+			EXPECT_MEMEQ(before, at, 16);
+			EXPECT_EQ(0, fake_far.pinned);
+		}
+		EXPECT_EQ(ERR_NONE, gpa_write(&the_partition, gpa(places[i]), buf, 16));
+		EXPECT_MEMEQ(buf, at, 16);
+		EXPECT_EQ(ERR_NONE, gpa_read(&the_partition, gpa(places[i]), out, 16));
+		EXPECT_MEMEQ(buf, out, 16);
+		EXPECT_EQ(0, fake_far.pinned);
+	}
+}
+
+static void test_far_memory_that_never_comes(void)
+{
+	u32 asked;
+	u8 buf[16];
+
+	setup();
+	fake_far_add(&the_partition, 0x4000, 0x6000);
+	fake_far.never = true;
+	EXPECT_EQ(ERR_FAULT, gpa_write(&the_partition, gpa(0x3ff8), buf, 16));
+	EXPECT_EQ(ERR_FAULT, gpa_write(&the_partition, gpa(0x5ff8), buf, 16));
+	EXPECT_EQ(ERR_FAULT, gpa_read(&the_partition, gpa(0x4000), buf, 16));
+	EXPECT_EQ(ERR_FAULT, write_as_cpu(0x4000, buf, 16));
+	asked = fake_far.asked;
+	EXPECT_EQ(ERR_NONE, gpa_read(&the_partition, gpa(0x3ff0), buf, 16));
+	EXPECT_EQ(ERR_NONE, gpa_read(&the_partition, gpa(0x6000), buf, 16));
+	EXPECT_EQ(asked, fake_far.asked);
+}
+
+TEST_MAIN(TEST(test_pins_agree_with_the_map), TEST(test_gpa_read_and_write_are_all_or_nothing),
 	  TEST(test_gpa_read_any_sees_what_the_cpu_sees),
 	  TEST(test_gpa_read_any_sees_efi_runtime_services),
-	  TEST(test_gpa_swap8_changes_what_is_still_there))
+	  TEST(test_gpa_swap8_changes_what_is_still_there),
+	  TEST(test_overlays_hide_what_lies_beneath), TEST(test_far_memory_comes_when_asked_for),
+	  TEST(test_far_memory_across_pages), TEST(test_far_memory_that_never_comes))

@@ -8,6 +8,7 @@
 #include "core/mem/overlay.h"
 #include "core/mem/page_alloc.h"
 #include "core/mem/shared_area.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/mem/ept_machine.h"
 
 #define AT 0x300000ull
@@ -238,7 +239,17 @@ static void test_moves_give_everything_back(void)
 	EXPECT_NULL(ept_audit(p).wrong);
 }
 
+/* EPT's mapping keeps a page of far memory; an overlay would lose it. */
+static void test_never_on_far_memory(void)
+{
+	setup();
+	fake_far_add(p, AT, AT + 2 * PAGE_SIZE);
+	expect_refused(ERR_BUSY, &o, AT + PAGE_SIZE);
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, AT + 2 * PAGE_SIZE));
+}
+
 TEST_MAIN(TEST(test_map_move_unmap), TEST(test_permissions), TEST(test_refusals_change_nothing),
 	  TEST(test_the_apic_page_may_be_anywhere), TEST(test_one_page_may_be_mapped_by_many),
 	  TEST(test_reset_takes_what_is_the_owner_s), TEST(test_memory_beneath_keeps_its_contents),
-	  TEST(test_no_memory_is_a_refusal), TEST(test_moves_give_everything_back))
+	  TEST(test_no_memory_is_a_refusal), TEST(test_moves_give_everything_back),
+	  TEST(test_never_on_far_memory))

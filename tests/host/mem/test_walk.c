@@ -7,7 +7,8 @@
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/paging.h"
-#include "core/mem/gpa.h"
+#include "core/mem/walk.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/fakes/paged.h"
 
 #define GVA 0x7f1234567000ull
@@ -295,8 +296,66 @@ static void test_walk_path_notices_every_change(void)
 	EXPECT_FALSE(walk_path_holds(&path)); /* nothing to compare: never cached */
 }
 
+/* A paging structure that is not there yet: no fault, no path, the same answer when it is. */
+static void test_walk_waits_for_its_tables(void)
+{
+	for (u32 level = 1; level <= 4; level++) {
+		struct walk_path path;
+		u64 table;
+
+		paged_reset(EMUL_64);
+		paged_map(GVA, PA, RWU);
+		table = ALIGN_DOWN((u64)((u8 *)paged_entry(GVA, level) - paged_ram), PAGE_SIZE);
+		fake_far_add(&the_partition, table, table + PAGE_SIZE);
+		result = gpa(0);
+		for (u32 i = 0; i < 2; i++) {
+			EXPECT_EQ(ERR_AGAIN,
+				  walk_gva_path(&paged_vp, GVA, 0, &result, &fault, &path));
+			EXPECT_EQ(0, result.v);
+			EXPECT_FALSE(walk_path_holds(&path));
+		}
+		EXPECT_EQ(ERR_NONE, walk_gva_path(&paged_vp, GVA, 0, &result, &fault, &path));
+		EXPECT_EQ(PA, result.v);
+		EXPECT_EQ(3, fake_far.asked);
+		EXPECT_EQ(0, fake_far.pinned);
+		EXPECT_FALSE(walk_path_holds(&path)); /* its page may go */
+		fake_far.never = true;
+		EXPECT_EQ(ERR_FAULT, walk_gva(&paged_vp, GVA, 0, &result, &fault));
+		EXPECT_FALSE(fault.page_fault);
+	}
+}
+
+static void test_gva_write_is_all_or_nothing(void)
+{
+	u8 buf[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 }, back[16];
+
+	for (u32 far = 0; far < 2; far++) {
+		u64 base = far == 0 ? PA : PA + 0x5000;
+
+		paged_reset(EMUL_64);
+		paged_map(GVA, PA, RWU);
+		paged_map(GVA + PAGE_SIZE, PA + 0x5000, RWU);
+		fake_far_add(&the_partition, base, base + PAGE_SIZE);
+		EXPECT_EQ(ERR_AGAIN,
+			  gva_check(&paged_vp, GVA + PAGE_SIZE - 8, WALK_WRITE, 16, &fault));
+		EXPECT_EQ(ERR_AGAIN, gva_write(&paged_vp, GVA + PAGE_SIZE - 8, 0, buf, 16, &fault));
+		EXPECT_EQ(0, paged_ram[PA + PAGE_SIZE - 8] | paged_ram[PA + 0x5000]);
+		EXPECT_EQ(0, fake_far.pinned);
+		EXPECT_EQ(ERR_NONE, gva_write(&paged_vp, GVA + PAGE_SIZE - 8, 0, buf, 16, &fault));
+		EXPECT_MEMEQ(buf, paged_ram + PA + PAGE_SIZE - 8, 8);
+		EXPECT_MEMEQ(buf + 8, paged_ram + PA + 0x5000, 8);
+		fake_far_again();
+		EXPECT_EQ(ERR_AGAIN, gva_read(&paged_vp, GVA + PAGE_SIZE - 8, 0, back, 16, &fault));
+		EXPECT_EQ(ERR_AGAIN, gva_read(&paged_vp, GVA + PAGE_SIZE - 8, 0, back, 16, &fault));
+		EXPECT_EQ(ERR_NONE, gva_read(&paged_vp, GVA + PAGE_SIZE - 8, 0, back, 16, &fault));
+		EXPECT_MEMEQ(buf, back, 16);
+		EXPECT_EQ(0, fake_far.pinned);
+	}
+}
+
 TEST_MAIN(TEST(test_walk_rights_by_the_rules), TEST(test_walk_not_present_at_any_level),
 	  TEST(test_walk_reserved_bits), TEST(test_walk_large_pages), TEST(test_walk_32_bit_paging),
 	  TEST(test_walk_pae), TEST(test_walk_without_paging_and_5_level),
 	  TEST(test_walk_tables_outside_ram), TEST(test_gva_accesses_cross_pages),
-	  TEST(test_walk_path_notices_every_change))
+	  TEST(test_walk_path_notices_every_change), TEST(test_walk_waits_for_its_tables),
+	  TEST(test_gva_write_is_all_or_nothing))

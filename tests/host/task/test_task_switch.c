@@ -14,6 +14,7 @@
 #include "core/exit/entry_check.h"
 #include "core/exit/exit.h"
 #include "core/task/task.h"
+#include "tests/host/fakes/far.h"
 #include "tests/host/fakes/paged.h"
 
 #define GDT         0x10000u
@@ -824,6 +825,27 @@ static void test_random_tasks_leave_a_state_the_cpu_accepts(void)
 	EXPECT_GE(clean, 500);
 }
 
+/* Behind the commit point nothing can start again: the switch waits wherever memory is missing. */
+static void test_tasks_wait_for_their_memory(void)
+{
+	static const u64 pages[] = { OLD_TSS, NEW_TSS, GDT, STACK - 4 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++) {
+		u64 page = ALIGN_DOWN(pages[i], PAGE_SIZE);
+
+		setup();
+		fake_far_add(&the_partition, page, page + PAGE_SIZE);
+		switch_task(&by_gp);
+		EXPECT_EQ(-1, paged_exception());
+		EXPECT_EQ(NEW_EIP, fake.vmcs[VMCS_GUEST_RIP]);
+		EXPECT_EQ(OLD_EIP, get_u32(tss(OLD_TSS) + TSS32_EIP));
+		EXPECT_EQ(0x4444, get_u32(paged_ram + STACK - 4));
+		EXPECT_EQ(DESC_TYPE_TSS_BUSY, type_of(S_NEW));
+		EXPECT_EQ(2, vp->counters.c[COUNTER_PAGE_WAIT]);
+		EXPECT_EQ(0, fake_far.pinned);
+	}
+}
+
 TEST_MAIN(TEST(test_busy_nt_link_and_ts), TEST(test_registers_travel_between_the_tss_and_the_cpu),
 	  TEST(test_16_bit_tss), TEST(test_new_tss_is_checked_first),
 	  TEST(test_faults_merge_with_the_event), TEST(test_nmi_is_taken_at_the_commit_point),
@@ -833,4 +855,5 @@ TEST_MAIN(TEST(test_busy_nt_link_and_ts), TEST(test_registers_travel_between_the
 	  TEST(test_t_flag_traps_with_bt), TEST(test_pae_pdptes_follow_cr3),
 	  TEST(test_page_faults_come_before_any_change),
 	  TEST(test_tables_are_accessed_as_supervisor), TEST(test_ia32e_mode_has_no_task_switch),
-	  TEST(test_random_tasks_leave_a_state_the_cpu_accepts))
+	  TEST(test_random_tasks_leave_a_state_the_cpu_accepts),
+	  TEST(test_tasks_wait_for_their_memory))

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest-linear addresses: translation as the CPU does it, and memory operands of instructions that
+ * the hypervisor executes. VP's CPU, with its VMCS current.
+ *
+ * All of them may answer ERR_AGAIN: a page on the way, a paging structure or the operand's own, is
+ * not there yet (core/mem/far.h). Nothing has happened then; core/vp/page_wait.h says what to do.
+ */
+#pragma once
+
+#include "core/lib/compiler.h"
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+struct vp;
+
+#define WALK_READ                0u
+#define WALK_WRITE               (1u << 0)
+#define WALK_FETCH               (1u << 1)
+#define WALK_USER                (1u << 2) /* access at CPL 3 (or implicit user) */
+#define WALK_IMPLICIT_SUPERVISOR (1u << 3) /* descriptor tables, TSS: SMAP's AC does not apply */
+
+struct walk_fault {
+	bool page_fault; /* true: #PF with @code at @gva. false: the tables lie outside guest RAM */
+	u32 code;
+	u64 gva;
+};
+
+/**
+ * walk_gva() - translate one guest-linear address as the CPU would for @access: paging modes off,
+ * 32-bit, PAE, 4- and 5-level; R/W, U/S, NX, SMEP, SMAP, PKU, reserved bits. Accessed and dirty
+ * bits are not set (SPEC-GAP note in walk.c says why it is harmless). Returns ERR_FAULT with @fault
+ * filled; *gpa only on success.
+ */
+MUST_CHECK err_t walk_gva(struct vp *vp, u64 gva, u32 access, gpa_t *gpa, struct walk_fault *fault);
+
+#define WALK_PATH_SLOTS 5u
+
+/*
+ * The paging-structure entries that a translation came from. As long as CR3, CR4.LA57 and they are
+ * what they were, walking again gives the same page: a cache of a walk that no guest ever flushes.
+ *
+ * The slots are pointers to plain guest RAM, good while the guest-physical map is the one that the
+ * walk saw. Hazard: after the VP's share of a flush (ept_flush()) a slot may be memory that is
+ * something else by now. So a path carries the VP's flush_done of its walk, and is compared first.
+ */
+struct walk_path {
+	u64 cr3;
+	u32 map;                          /* vp->flush_done */
+	u32 count;                        /* 0: nothing recorded */
+	const u64 *slot[WALK_PATH_SLOTS]; /* unused: a word that never changes */
+	u64 entry[WALK_PATH_SLOTS];
+};
+
+/* walk_gva_path() - walk_gva() that records its path; only 4- and 5-level walks through RAM have
+ * one. */
+MUST_CHECK err_t walk_gva_path(struct vp *vp, u64 gva, u32 access, gpa_t *gpa,
+			       struct walk_fault *fault, struct walk_path *path);
+
+/* walk_path_holds() - the entries are unchanged; false when nothing is recorded. The caller has
+ * compared @cr3 and @map. All slots, used or not: a loop would cost more, on the way of every
+ * emulated access. */
+static inline bool walk_path_holds(const struct walk_path *path)
+{
+#define SLOT_DIFFERS(i) (READ_ONCE(*path->slot[i]) ^ path->entry[i])
+	return (SLOT_DIFFERS(0) | SLOT_DIFFERS(1) | SLOT_DIFFERS(2) | SLOT_DIFFERS(3) |
+		SLOT_DIFFERS(4)) == 0;
+#undef SLOT_DIFFERS
+}
+
+/*
+ * gva_read()/gva_write() - the memory operand of an emulated instruction: at most PAGE_SIZE bytes,
+ * across pages; first failing page reported, nothing written before both pages translate. Only RAM
+ * and firmware memory are really accessed: the hypervisor region (rule M1), the I8 window and
+ * device memory read all-ones and swallow writes; counted, or reported.
+ */
+MUST_CHECK err_t gva_read(struct vp *vp, u64 gva, u32 access, void *buf, u32 len,
+			  struct walk_fault *fault);
+MUST_CHECK err_t gva_write(struct vp *vp, u64 gva, u32 access, const void *buf, u32 len,
+			   struct walk_fault *fault);
+
+/* gva_check() - would gva_read() (or gva_write(), with WALK_WRITE) succeed now? A page that comes
+ * and goes may be gone again when the access follows: it can still answer ERR_AGAIN. */
+MUST_CHECK err_t gva_check(struct vp *vp, u64 gva, u32 access, u32 len, struct walk_fault *fault);
