@@ -329,7 +329,8 @@ $(HOST_BINS) $(HOST_TOOL_BINS): $(B)/host/libpure.a
 $(B)/host/test_decode_zydis: EXTRA_LIBS = $(shell echo '#include <Zydis/Zydis.h>' | \
 	$(HOSTCC) -E - >/dev/null 2>&1 && echo -lZydis -lZycore)
 
-$(B)/host/test_disk_stub: EXTRA_LIBS = $(shell echo '#include <unicorn/unicorn.h>' | \
+$(B)/host/test_disk_int15 $(B)/host/test_disk_boot: \
+	EXTRA_LIBS = $(shell echo '#include <unicorn/unicorn.h>' | \
 	$(HOSTCC) -E - >/dev/null 2>&1 && echo -lunicorn)
 
 # --- fuzzers: the same pure files under clang's libFuzzer -----------------------------------------
