@@ -14,10 +14,10 @@ import socket
 import sys
 import time
 
+import bench_machine
 import results
 
 sys.path.insert(0, str(results.ROOT / "tools"))
-import bench  # noqa: E402
 import emu  # noqa: E402
 import mkiso  # noqa: E402
 import screen_text  # noqa: E402
@@ -67,9 +67,11 @@ def move(variable):
 
 
 def main():
-    elf = bench.changed("high-screen", "boot/screen.c", re.escape(CHECK), CHECK + move("b"))
-    demo = bench.changed("high-demo", "guests/demo/screen.c", r"^\t\t" + re.escape(OPEN_DEMO),
-                         "{" + move("fb") + OPEN_DEMO + "}").parent / "demo.elf"
+    elf = bench_machine.changed("high-screen", "boot/screen.c", re.escape(CHECK),
+                                CHECK + move("b"))
+    demo = bench_machine.changed("high-demo", "guests/demo/screen.c",
+                                 r"^\t\t" + re.escape(OPEN_DEMO),
+                                 "{" + move("fb") + OPEN_DEMO + "}").parent / "demo.elf"
     for number, (hv, words, want_back, want) in enumerate(RUNS):
         directory = pathlib.Path(os.environ["RUN_DIR"]) / str(number)
         directory.mkdir(parents=True, exist_ok=True)
