@@ -145,9 +145,9 @@ SCREEN_TABLES, SCREEN_LEAD = 5, 4       # tables printed; lines before the first
 def screen():
     """The debugger stops where a line reaches the framebuffer's text."""
     print("  bench   lines on a framebuffer", flush=True)
-    elf = bench_machine.changed("screen-tables", "boot/early.c",
-                                r"^\t\toptions_print\(print_line\);$",
-                                "\t\toptions_print(print_line);\n" * SCREEN_TABLES)
+    call = "\t\toptions_print(b->options.help, print_line);"
+    elf = bench_machine.changed("screen-tables", "boot/early.c", f"^{re.escape(call)}$",
+                                f"{call}\n" * SCREEN_TABLES)
     names = subprocess.run(["nm", str(elf)], check=True, text=True, stdout=subprocess.PIPE).stdout
     at = re.search(r"^(\w+) . fb_text_write\b", names, re.M)[1]
     boot = mkiso.Boot(hv="console=screen help", elf=elf, gfxpayload="1024x768x32")
