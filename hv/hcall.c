@@ -2,6 +2,8 @@
 /* The registry of hypercalls, and register calls with output. Pure. */
 #include "hv/hcall.h"
 
+#include "core/mem/gpa.h"
+#include "core/partition.h"
 #include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
@@ -59,9 +61,13 @@ const struct hcall_row *hcall_find(const struct hcall_table *t, u64 nr, bool *li
 err_t hcall_reg_out(struct vp *vp, const struct hcall_row *row, const u64 args[4], s64 *result)
 {
 	u8 out[HCALL_REG_OUT_MAX] ALIGNED(8) = { 0 };
+	err_t err;
 
 	*result = row->reg_out(vp, args, out);
 	if (*result != 0)
 		return ERR_NONE;
-	return page_wait_write(vp, gpa(args[row->out_arg]), out, row->out_size);
+	do
+		err = gpa_write(vp->partition, gpa(args[row->out_arg]), out, row->out_size);
+	while (page_retry(vp, err));
+	return err;
 }

@@ -55,8 +55,14 @@ struct vlapic {
 	s32 highest_irr; /* -1: none */
 	union {
 		struct {
-			bool isr_many; /* more than one ISR bit may be set: search for the next */
-			bool irr_many;
+			union {
+				struct {
+					bool isr_many; /* more than one ISR bit may be set:
+							* search for the next */
+					bool irr_many;
+				};
+				u16 many; /* either */
+			};
 			bool vid;        /* virtual-interrupt delivery is in use */
 			bool tpr_shadow; /* a TPR shadow is: entries need a threshold */
 			bool lazy_eoi;   /* core/apic/lazy_eoi.h */

@@ -107,7 +107,7 @@ static inline struct vp *plain_target(const struct vp *vp, u64 plain)
 	u32 id = (u32)FIELD_GET(APIC_ICR_DEST_X2APIC, plain);
 	struct vp *target;
 
-	if ((u32)plain != 0 || id >= APIC_IDS_DIRECT || !vlapic_is_x2apic(&vp->apic))
+	if ((u32)plain != 0 || id >= APIC_IDS_DIRECT)
 		return NULL;
 	target = vp->partition->vp_of_apic_id[id];
 	return target != NULL && vlapic_is_hw_enabled(&target->apic) ? target : NULL;
@@ -117,7 +117,7 @@ static inline struct vp *plain_target(const struct vp *vp, u64 plain)
 #define ICR_PLAIN (~(APIC_ICR_VECTOR | APIC_ICR_ASSERT | (u64)APIC_ICR_LEVEL))
 #define ICR_SELF  FIELD_PREP(APIC_ICR_SHORTHAND, APIC_SHORTHAND_SELF)
 
-static inline void dispatch_icr(struct vp *vp, u64 icr)
+static inline void dispatch_icr(struct vp *vp, u64 icr, bool x2apic)
 {
 	u64 plain = icr & ICR_PLAIN;
 	struct vp *target;
@@ -126,8 +126,8 @@ static inline void dispatch_icr(struct vp *vp, u64 icr)
 		return send_icr(vp, (u32)icr, (u32)(icr >> 32));
 	if (plain == vp->apic.self_icr || (u32)plain == ICR_SELF)
 		return vlapic_set_irr_inline(vp, (u8)icr, false);
-	target = plain_target(vp, plain);
-	if (likely(target != NULL))
+	target = x2apic ? plain_target(vp, plain) : NULL;
+	if (target != NULL)
 		return vlapic_post_irq(target, (u8)icr);
 	send_icr(vp, (u32)icr, (u32)(icr >> 32));
 }
@@ -172,11 +172,12 @@ void vlapic_write_icr(struct vp *vp, u64 icr)
 	icr &= ~(u64)APIC_ICR_PENDING;
 	if (vlapic_is_x2apic(a)) {
 		store_icr(a, icr, APIC_ICR + 4);
+		dispatch_icr(vp, icr, true);
 	} else {
 		icr &= APIC_ICR_DEST_XAPIC | GENMASK64(31, 0);
 		store_icr(a, icr, APIC_ICR2);
+		dispatch_icr(vp, icr, false);
 	}
-	dispatch_icr(vp, icr);
 }
 
 enum msr_result vlapic_x2apic_icr_write(struct vp *vp, u32 msr, u64 val)
@@ -185,6 +186,6 @@ enum msr_result vlapic_x2apic_icr_write(struct vp *vp, u32 msr, u64 val)
 		return MSR_GP;
 	val &= ~(u64)APIC_ICR_PENDING;
 	store_icr(&vp->apic, val, APIC_ICR + 4);
-	dispatch_icr(vp, val);
+	dispatch_icr(vp, val, true);
 	return MSR_OK;
 }

@@ -313,10 +313,6 @@ static NOINLINE void prepare_event(struct vp *vp)
 		set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
 		return;
 	}
-	if (vp->state == VP_WAIT_SIPI) { /* only INIT and SIPI matter: vp_run.c */
-		enter_sleep(vp, rflags);
-		return;
-	}
 	if (vp->state == VP_HALTED) {
 		if (vp->event.if_aside)
 			rflags &= ~RFLAGS_IF;
@@ -326,6 +322,9 @@ static NOINLINE void prepare_event(struct vp *vp)
 		}
 		vp_restore_if(vp);
 		wake(vp);
+	} else if (vp->state == VP_WAIT_SIPI) { /* only INIT and SIPI matter: vp_run.c */
+		enter_sleep(vp, rflags);
+		return;
 	}
 	deliver_events(vp, rflags, blocking);
 }
@@ -366,14 +365,15 @@ static ALWAYS_INLINE void prepare_usual(struct vp *vp, bool lazy)
 }
 
 /* The unusual modes that are frequent all the same: virtual-interrupt delivery and lazy EOI. Every
- * case that prepare_usual() decides by itself needs a TPR threshold of 0. */
+ * case that prepare_usual() decides by itself needs a TPR threshold of 0; the mask makes that one
+ * test of memory. */
 static NOINLINE void prepare_unusual(struct vp *vp)
 {
 	const struct vlapic *a = &vp->apic;
 
 	if (a->vid)
 		return set_windows(vp, false, false); /* the CPU evaluates RVI itself */
-	if (a->isr_many || a->irr_many || vp->ctx->word[CTX_TPR_THRESHOLD] != 0)
+	if (a->many != 0 || (vp->ctx->word[CTX_TPR_THRESHOLD] & TPR_THRESHOLD_CLASS) != 0)
 		return prepare_event(vp);
 	lazy_eoi_sync(vp);
 	prepare_usual(vp, true);

@@ -66,6 +66,8 @@ static inline enum vmcs_class vmcs_field_class(u32 encoding)
 #define PIN_PREEMPTION_TIMER            BIT32(6)
 #define PIN_POSTED_INTERRUPTS           BIT32(7)
 
+#define TPR_THRESHOLD_CLASS GENMASK32(3, 0) /* SDM "TPR Threshold" */
+
 /* Primary processor-based VM-execution controls */
 #define PROC_INTERRUPT_WINDOW_EXITING   BIT32(2)
 #define PROC_USE_TSC_OFFSETTING         BIT32(3)
