@@ -219,7 +219,11 @@ void vlapic_post_irq(struct vp *target, u8 vector)
 
 void vlapic_post_nmi(struct vp *target)
 {
-	(void)__atomic_fetch_or(&target->apic.signals, SIGNAL_NMI, __ATOMIC_RELAXED);
+	u32 *signals = &target->apic.signals;
+
+	/* The target may take the first meanwhile: then this is one that came alone. */
+	if (__atomic_fetch_or(signals, SIGNAL_NMI, __ATOMIC_RELAXED) & SIGNAL_NMI)
+		(void)__atomic_fetch_or(signals, SIGNAL_NMI2, __ATOMIC_RELAXED);
 	vp_post_work(target, VP_WORK_SIGNAL);
 }
 

@@ -24,6 +24,7 @@ struct vp;
 #define SIGNAL_SIPI BIT32(8) /* bits 7:0 are its vector */
 #define SIGNAL_INIT BIT32(9) /* comes before the others */
 #define SIGNAL_NMI  BIT32(10)
+#define SIGNAL_NMI2 BIT32(11) /* a second one before the first was seen */
 
 /*
  * Why the CPU does not deliver this VP's interrupts by itself, although it could; one bit per

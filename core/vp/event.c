@@ -45,7 +45,7 @@ static bool merge_with_queued(struct vp *vp, u8 vector)
 	if (!is_exception(ev->info)) {
 		/* An NMI is not lost; an acknowledged interrupt is, as on hardware. */
 		if (FIELD_GET(INTR_INFO_TYPE, ev->info) == INTR_TYPE_NMI)
-			ev->nmi_pending = true;
+			ev->nmis_pending++; /* was in service: then at most one waits */
 		return true;
 	}
 	switch (exception_merge(first, vector)) {
@@ -81,9 +81,35 @@ void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code)
 	queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, vector, has_code && !real_mode), code);
 }
 
+/*
+ * What blocks interrupts and NMIs.
+ * HW-ERRATUM: Bochs 2.7 keeps virtual NMIs blocked through VM entries that say they are not, until
+ * the guest's next IRET, and reports it at each exit. After an INIT in an NMI handler none comes.
+ */
+static u64 read_blocking(const struct vp *vp)
+{
+	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	return unlikely(vp->event.nmi_unblocked) ? blocking & ~(u64)GUEST_INTR_BLOCKED_BY_NMI
+						 : blocking;
+}
+
+static bool is_nmi(u64 info)
+{
+	return (info & INTR_INFO_VALID) && FIELD_GET(INTR_INFO_TYPE, info) == INTR_TYPE_NMI;
+}
+
+/* Its handler runs, or it is on its way: queued again, or committed for the next entry. */
+static bool is_nmi_in_service(const struct vp *vp)
+{
+	return (read_blocking(vp) & GUEST_INTR_BLOCKED_BY_NMI) || is_nmi(vp->event.info) ||
+	       is_nmi(hw_vmread(VMCS_VM_ENTRY_INTR_INFO));
+}
+
 void event_nmi(struct vp *vp)
 {
-	vp->event.nmi_pending = true;
+	if (vp->event.nmis_pending < (is_nmi_in_service(vp) ? 1 : 2))
+		vp->event.nmis_pending++;
 	vp_set_work(vp, VP_WORK_EVENT);
 }
 
@@ -213,7 +239,7 @@ static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
 {
 	if (READ_ONCE(vp->unhalted) != 0)
 		return true;
-	if (vp->event.nmi_pending && !(blocking & GUEST_INTR_BLOCKED_BY_NMI))
+	if (vp->event.nmis_pending && !(blocking & GUEST_INTR_BLOCKED_BY_NMI))
 		return true;
 	if ((rflags & RFLAGS_IF) && (irq_fwd_extint_pending(vp) || vlapic_pending_vector(vp) >= 0))
 		return true;
@@ -225,8 +251,8 @@ static void deliver_events(struct vp *vp, u64 rflags, u64 blocking)
 {
 	struct event_state *ev = &vp->event;
 
-	if (ev->nmi_pending && !(blocking & (INTERRUPT_SHADOW | GUEST_INTR_BLOCKED_BY_NMI))) {
-		ev->nmi_pending = false;
+	if (ev->nmis_pending && !(blocking & (INTERRUPT_SHADOW | GUEST_INTR_BLOCKED_BY_NMI))) {
+		ev->nmis_pending--;
 		if (unlikely(ev->nmi_unblocked)) { /* rule K2b: inject, ask for no window */
 			ev->nmi_unblocked = false;
 			hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
@@ -242,20 +268,7 @@ static void deliver_events(struct vp *vp, u64 rflags, u64 blocking)
 			inject(intr_info(INTR_TYPE_EXTERNAL, (u8)vector, false));
 		}
 	}
-	set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
-}
-
-/*
- * What blocks interrupts and NMIs.
- * HW-ERRATUM: Bochs 2.7 keeps virtual NMIs blocked through VM entries that say they are not, until
- * the guest's next IRET, and reports it at each exit. After an INIT in an NMI handler none comes.
- */
-static u64 read_blocking(const struct vp *vp)
-{
-	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY);
-
-	return unlikely(vp->event.nmi_unblocked) ? blocking & ~(u64)GUEST_INTR_BLOCKED_BY_NMI
-						 : blocking;
+	set_windows(vp, interrupt_waits(vp), ev->nmis_pending);
 }
 
 /*
@@ -303,14 +316,14 @@ static NOINLINE void prepare_event(struct vp *vp)
 	/* Rule K1: an entry that was abandoned in its window has its injection committed already.
 	 */
 	if (hw_vmread(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID) {
-		set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+		set_windows(vp, interrupt_waits(vp), ev->nmis_pending);
 		return;
 	}
 	if (ev->info & INTR_INFO_VALID) {
 		if (vp->state == VP_HALTED)
 			wake(vp);
 		inject_queued(ev);
-		set_windows(vp, interrupt_waits(vp), ev->nmi_pending);
+		set_windows(vp, interrupt_waits(vp), ev->nmis_pending);
 		return;
 	}
 	if (vp->state == VP_HALTED) {

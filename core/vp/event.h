@@ -37,9 +37,9 @@ struct event_state {
 				};
 				u16 special; /* either of the two */
 			};
-			bool nmi_pending; /* one virtual NMI waits */
-			bool if_aside;    /* rule K3: IF in the VMCS is ours, the guest's is 0 */
-			bool extint;      /* the FIFO of acknowledged ExtINT vectors is not empty */
+			u8 nmis_pending; /* virtual NMIs that wait */
+			bool if_aside;   /* rule K3: IF in the VMCS is ours, the guest's is 0 */
+			bool extint;     /* the FIFO of acknowledged ExtINT vectors is not empty */
 		};
 		u64 rare; /* any of the above */
 	};
@@ -56,7 +56,10 @@ struct event_state {
  */
 void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code);
 
-/* event_nmi() - make a virtual NMI pending. VP's own CPU. */
+/*
+ * event_nmi() - a virtual NMI arrived. A CPU has one NMI in service and latches one more, so two
+ * that arrive before the first is taken are two; further ones are lost. VP's own CPU.
+ */
 void event_nmi(struct vp *vp);
 
 /* event_vectoring() - after an exit that interrupted event delivery: queue it again. */

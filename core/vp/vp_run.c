@@ -47,6 +47,8 @@ static void take_signals(struct vp *vp)
 	}
 	if (signals & SIGNAL_NMI)
 		event_nmi(vp);
+	if (signals & SIGNAL_NMI2)
+		event_nmi(vp);
 }
 
 #define VP_WORK_RARE (VP_WORK_LINES | VP_WORK_PERIODIC | VP_WORK_CALL | VP_WORK_HOLD)

@@ -47,8 +47,61 @@ static void init_in_nmi(void)
 	}
 }
 
+/* A CPU takes one NMI and latches the next: of two, sent at once, none is lost. */
+static void nmi_pairs(void)
+{
+	if (!smp_begin())
+		return;
+	trap_handle(EXC_NMI, nmi_trap);
+	for (u32 interrupts = 0; interrupts < 2; interrupts++) {
+		EXPECT_TRUE(smp_call_beats(1, smp_spin, interrupts));
+		for (u32 i = 0; i < 50; i++) {
+			u32 before = nmis;
+
+			apic_icr(smp_ids[1], NMI);
+			apic_icr(smp_ids[1], NMI);
+			EXPECT_TRUE(WAIT_FOR(nmis == before + 2, 20000));
+		}
+		smp_quit = true;
+		EXPECT_TRUE(smp_wait(1));
+		smp_quit = false;
+	}
+}
+
+static void sti_hlt(u64 unused)
+{
+	while (!smp_quit) {
+		smp_beat[1]++;
+		asm volatile("cli; sti; nop; hlt" ::: "memory");
+	}
+}
+
+/*
+ * NMIs at every point of a loop that is often in the shadow of STI, where a CPU may open the window
+ * for NMIs or not, and asleep else.
+ * Spec: SDM Vol. 3C "Other Causes of VM Exits" (NMI window).
+ */
+static void nmi_flood_in_sti_shadow(void)
+{
+	if (!smp_begin())
+		return;
+	trap_handle(EXC_NMI, nmi_trap);
+	EXPECT_TRUE(smp_call_beats(1, sti_hlt, 0));
+	for (u32 i = 0; i < 300; i++) {
+		EXPECT_TRUE(nmi_arrives(1));
+		for (u32 k = 0; k < i % 32; k++)
+			cpu_relax();
+	}
+	smp_quit = true;
+	EXPECT_TRUE(nmi_arrives(1));
+	EXPECT_TRUE(smp_wait(1));
+}
+
 static const struct test t_smp_nmi_tests[] = {
 	{ .name = "smp_init_in_nmi", .run = init_in_nmi, .flags = T_KENSHO },
 	{ .name = "smp_x2_init_in_nmi", .run = init_in_nmi, .flags = T_KENSHO | T_X2APIC },
+	{ .name = "smp_nmi_pairs", .run = nmi_pairs, .flags = T_KENSHO },
+	{ .name = "smp_x2_nmi_pairs", .run = nmi_pairs, .flags = T_KENSHO | T_X2APIC },
+	{ .name = "smp_nmi_flood_in_sti_shadow", .run = nmi_flood_in_sti_shadow },
 };
 TEST_GROUP(t_smp_nmi);

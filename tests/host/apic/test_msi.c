@@ -216,9 +216,9 @@ static void test_nmi_message_is_the_guest_s(void)
 		apic_bus_run(2);
 		vp->kicked = kick;
 		for (u32 i = 0; i < apic_bus_nmis[2] + kick; i++) {
-			EXPECT_FALSE(vp->event.nmi_pending);
+			EXPECT_FALSE(vp->event.nmis_pending);
 			vp_nmi_received(vp);
-			EXPECT_EQ(i == kick, vp->event.nmi_pending);
+			EXPECT_EQ(i == kick, vp->event.nmis_pending);
 			EXPECT_EQ(0, vp->kicked);
 		}
 		EXPECT_EQ(0, receivers(0x51));

@@ -182,7 +182,7 @@ static void test_nmi_init_and_sipi(void)
 	EXPECT_TRUE(at.vp[1].work & VP_WORK_SIGNAL);
 	EXPECT_EQ(SIGNAL_NMI, vlapic_take_signals(&at.vp[1]));
 	vlapic_write_icr(VP, 0ull << 56 | APIC_MODE_NMI << 8); /* to itself */
-	EXPECT_TRUE(VP->event.nmi_pending);
+	EXPECT_TRUE(VP->event.nmis_pending);
 
 	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_INIT << 8 | APIC_ICR_ASSERT | APIC_ICR_LEVEL);
 	EXPECT_TRUE(at.vp[2].work & VP_WORK_SIGNAL);
@@ -228,7 +228,7 @@ static void test_invalid_combinations_send_nothing(void)
 	for (u32 i = 0; i < VPS; i++) {
 		EXPECT_EQ(0, at.vp[i].work & ~(u32)VP_WORK_EVENT);
 		EXPECT_FALSE(has_vector(&at.vp[i]));
-		EXPECT_FALSE(at.vp[i].event.nmi_pending);
+		EXPECT_FALSE(at.vp[i].event.nmis_pending);
 	}
 }
 

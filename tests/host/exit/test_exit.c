@@ -307,13 +307,13 @@ static void nmi_exit(u32 kicked, u32 port61)
 static void test_nmi_is_a_kick_or_the_guests_or_both(void)
 {
 	nmi_exit(1, 0);
-	EXPECT_FALSE(vp->event.nmi_pending);
+	EXPECT_FALSE(vp->event.nmis_pending);
 	nmi_exit(0, 0);
-	EXPECT_TRUE(vp->event.nmi_pending);
+	EXPECT_TRUE(vp->event.nmis_pending);
 	nmi_exit(1, 0x80);
-	EXPECT_TRUE(vp->event.nmi_pending);
+	EXPECT_TRUE(vp->event.nmis_pending);
 	nmi_exit(1, 0x40);
-	EXPECT_TRUE(vp->event.nmi_pending);
+	EXPECT_TRUE(vp->event.nmis_pending);
 }
 
 static void test_entry_failure_names_the_check(void)

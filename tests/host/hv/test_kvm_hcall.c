@@ -163,7 +163,7 @@ static void test_send_ipi_modes(void)
 	EXPECT_EQ(1, call(SEND_IPI, BIT64(2), 0, 0, MODE_NMI));
 	EXPECT_EQ(SIGNAL_NMI, g.vp[1].apic.signals);
 	EXPECT_EQ(1, call(SEND_IPI, 1, 0, 0, MODE_NMI));
-	EXPECT_TRUE(g.vp[0].event.nmi_pending);
+	EXPECT_TRUE(g.vp[0].event.nmis_pending);
 	EXPECT_EQ(-22, call(SEND_IPI, 1, 0, 0, 0x41 | BIT32(11)));
 	EXPECT_EQ(-22, call(SEND_IPI, 1, 0, 0, 0x41 | BIT32(18)));
 	EXPECT_EQ(-22, call(SEND_IPI, 1, 0, 0, 0x41 | BIT32(19)));

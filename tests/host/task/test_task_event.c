@@ -85,12 +85,12 @@ static void test_nmi_is_taken_at_the_commit_point(void)
 	*slot(S_NEW) = 0;
 	switch_task(&by_nmi);
 	EXPECT_EQ(EXC_GP, paged_exception());
-	EXPECT_TRUE(vp->event.nmi_pending);
+	EXPECT_TRUE(vp->event.nmis_pending);
 	setup();
 	put_u16(tss(NEW_TSS) + TSS32_ES + 4, S_DATA);
 	switch_task(&by_nmi);
 	EXPECT_EQ(EXC_TS, paged_exception());
-	EXPECT_FALSE(vp->event.nmi_pending);
+	EXPECT_FALSE(vp->event.nmis_pending);
 	EXPECT_TRUE(fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] & GUEST_INTR_BLOCKED_BY_NMI);
 	setup();
 	switch_task(&by_nmi);

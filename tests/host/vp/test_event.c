@@ -86,7 +86,7 @@ static void test_fault_during_nmi_delivery_keeps_the_nmi(void)
 	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY]); /* K2b */
 	event_exception(vp, EXC_GP, true, 0);
 	EXPECT_EQ(EXC_GP, vp->event.info & 0xff);
-	EXPECT_TRUE(vp->event.nmi_pending);
+	EXPECT_TRUE(vp->event.nmis_pending);
 }
 
 static void test_reinjection_repeats_what_was_interrupted(void)

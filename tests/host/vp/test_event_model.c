@@ -25,7 +25,7 @@ static struct vp *vp;
 static struct model {
 	u32 error; /* of the event in delivery */
 	u32 len;   /* and its instruction length */
-	bool nmi;  /* one is pending */
+	u32 nmis;  /* pending */
 	bool irq[IRQS];
 	u32 nmis_wanted, nmis_seen, irqs_wanted, irqs_seen, irqs_lost;
 } m;
@@ -133,15 +133,25 @@ static u32 together(u32 first, u32 second)
 
 /* --- the model's steps --- */
 
+/* One may be in service and one latched: @service, its handler runs or its delivery has begun. */
+static void nmi_arrives(bool service)
+{
+	u32 limit = service || (blocking() & GUEST_INTR_BLOCKED_BY_NMI) ? 1 : 2;
+
+	if (m.nmis < limit) {
+		m.nmis++;
+		m.nmis_wanted++;
+	}
+	event_nmi(vp);
+}
+
 static void something_arrives(void)
 {
 	u32 i = (u32)(test_rng() % IRQS);
 
 	switch (test_rng() % 8) {
 	case 0:
-		m.nmis_wanted += !m.nmi;
-		m.nmi = true;
-		event_nmi(vp);
+		nmi_arrives(false);
 		break;
 	case 1:
 		m.irqs_wanted += !m.irq[i];
@@ -206,7 +216,7 @@ static void taken(u32 info)
 {
 	fake.vmcs[VMCS_VM_ENTRY_INTR_INFO] = 0;
 	if (type_of(info) == INTR_TYPE_NMI)
-		m.nmi = false;
+		m.nmis--;
 	for (u32 i = 0; i < IRQS; i++) {
 		if (type_of(info) == INTR_TYPE_EXTERNAL && (info & 0xff) == IRQ(i))
 			m.irq[i] = false;
@@ -225,13 +235,11 @@ static u32 enter(void)
 /* Windows are open exactly while something waits that this entry does not carry. */
 static void expect_windows(u32 info)
 {
-	bool irq = false, nmi = m.nmi && type_of(info) != INTR_TYPE_NMI;
+	bool irq = false, nmi = m.nmis > (info != 0 && type_of(info) == INTR_TYPE_NMI);
 
 	for (u32 i = 0; i < IRQS; i++)
 		irq |= m.irq[i] && (type_of(info) != INTR_TYPE_EXTERNAL || info == 0 ||
 				    (info & 0xff) != IRQ(i));
-	if (info == 0)
-		nmi = m.nmi;
 	EXPECT_EQ(nmi, (vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING) != 0);
 	if (type_of(info) != INTR_TYPE_EXTERNAL || info == 0) /* nothing is in service */
 		EXPECT_EQ(irq, (vp->ctx->word[CTX_PROC] & PROC_INTERRUPT_WINDOW_EXITING) != 0);
@@ -257,25 +265,20 @@ static bool deliver_with_exits(u32 info)
 			want = together(info, fault);
 			event_exception(vp, (u8)fault, has_code(fault), 0x28);
 			m.error = (want & 0xff) == EXC_DF ? 0 : 0x28;
-			if (type_of(info) == INTR_TYPE_NMI) { /* kept, or merged */
-				m.nmis_wanted -= m.nmi;
-				m.nmi = true;
-			}
+			m.nmis += type_of(info) == INTR_TYPE_NMI; /* it waits again */
 			m.irqs_lost += type_of(info) == INTR_TYPE_EXTERNAL;
 			if (type_of(info) == INTR_TYPE_EXTERNAL)
 				vlapic_write(vp, APIC_EOI, 0);
 		}
 		if (test_rng() % 2) { /* it waits its turn */
-			m.nmis_wanted += !m.nmi;
-			m.nmi = true;
-			event_nmi(vp);
+			nmi_arrives(type_of(want) == INTR_TYPE_NMI);
 		}
 		if (want == 0) {
 			EXPECT_TRUE(vp->event.triple_fault);
 			return false;
 		}
 		EXPECT_EQ(want, enter());
-		EXPECT_EQ(m.nmi, (vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING) != 0);
+		EXPECT_EQ(m.nmis != 0, (vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING) != 0);
 		if (want & INTR_INFO_ERROR_CODE_VALID)
 			EXPECT_EQ(m.error, fake.vmcs[VMCS_VM_ENTRY_EXCEPTION_ERROR_CODE]);
 		if (type_of(want) >= INTR_TYPE_SOFT_INT)

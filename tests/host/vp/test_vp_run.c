@@ -158,7 +158,7 @@ static void test_signals_act_in_their_order(void)
 	vlapic_post_init(ap);
 	(void)vp_prepare_entry(ap);
 	EXPECT_EQ(VP_WAIT_SIPI, ap->state);
-	EXPECT_FALSE(ap->event.nmi_pending);
+	EXPECT_FALSE(ap->event.nmis_pending);
 	vlapic_post_init(ap);
 	vlapic_post_sipi(ap, 0x34);
 	vlapic_post_sipi(ap, 0x56);
@@ -168,6 +168,26 @@ static void test_signals_act_in_their_order(void)
 	EXPECT_EQ(0x3400, fake.vmcs[VMCS_GUEST_CS_SELECTOR]);
 	EXPECT_EQ(1, ap->counters.c[COUNTER_SIPI]);
 	EXPECT_EQ(INTR_INFO_VALID | 2u << 8 | 2, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO]);
+}
+
+/* One in service and one latched: of three that come before the VP looks, two are taken. */
+static void test_two_nmis_from_others_are_two(void)
+{
+	init();
+	for (u32 sent = 1; sent <= 3; sent++) {
+		fake.vmcs[VMCS_VM_ENTRY_INTR_INFO] = 0;
+		fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = 0;
+		vp->event.nmis_pending = 0;
+		for (u32 i = 0; i < sent; i++)
+			vlapic_post_nmi(vp);
+		(void)vp_prepare_entry(vp);
+		EXPECT_EQ(INTR_INFO_VALID | 2u << 8 | 2, fake.vmcs[VMCS_VM_ENTRY_INTR_INFO]);
+		EXPECT_EQ(sent > 1, vp->event.nmis_pending);
+		vlapic_post_nmi(vp); /* committed for the entry: it is in service */
+		vlapic_post_nmi(vp);
+		(void)vp_prepare_entry(vp);
+		EXPECT_EQ(1, vp->event.nmis_pending);
+	}
 }
 
 /*
@@ -225,5 +245,6 @@ TEST_MAIN(TEST(test_near_deadline_is_programmed_exactly_at_every_entry),
 	  TEST(test_prepare_entry_keeps_launch_and_clears_the_rest),
 	  TEST(test_prepare_entry_delivers_what_a_timer_raised),
 	  TEST(test_a_vector_posted_meanwhile_is_not_lost), TEST(test_work_for_another_vp_kicks_it),
-	  TEST(test_signals_act_in_their_order), TEST(test_physical_init_forgets_an_old_sipi),
-	  TEST(test_register_numbers), TEST(test_failed_entry_names_the_error))
+	  TEST(test_signals_act_in_their_order), TEST(test_two_nmis_from_others_are_two),
+	  TEST(test_physical_init_forgets_an_old_sipi), TEST(test_register_numbers),
+	  TEST(test_failed_entry_names_the_error))
