@@ -308,6 +308,13 @@ err_t ept_place(struct partition *p, gpa_t page, hpa_t own, u64 perms)
 	return map_own(p, page, own, perms);
 }
 
+static bool has_overlay(const struct partition *p, u64 base, u64 size)
+{
+	const struct overlay *o = overlay_next(p, base);
+
+	return o != NULL && overlay_gpa(o) - base < size;
+}
+
 /* Tables that only the page needed become large pages again: a guest that moves its APIC for ever
  * must not use up the heap. */
 void ept_restore(struct partition *p, gpa_t page)
@@ -318,11 +325,15 @@ void ept_restore(struct partition *p, gpa_t page)
 
 	m.retype = true;
 	for (u32 i = 0; err == ERR_NONE && i < ARRAY_SIZE(sizes); i++) {
-		u64 base = ALIGN_DOWN(page.v, sizes[i]), end;
+		u64 base = ALIGN_DOWN(page.v, sizes[i]), size = sizes[i], end;
 		const struct page_class *c = &page_class[page_ground_at(p, base, &end)];
+		u8 type;
 
-		if (c->backing == BACKING_SAME && end - base >= sizes[i])
-			err = map_identity(&m, base, base + sizes[i], c->perms);
+		if (has_overlay(p, base, size))
+			break;
+		if (c->backing == BACKING_SAME && end - base >= size &&
+		    chunk_size(&m, base, base + size, c->perms, &type) == size)
+			err = ept_map(&p->ept, gpa(base), hpa(base), size, c->perms, type);
 	}
 	ASSERT(err == ERR_NONE); /* its tables exist */
 }
