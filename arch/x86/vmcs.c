@@ -31,9 +31,7 @@ static const struct {
 };
 /* clang-format on */
 
-extern const u8 vmx_first_exit_entry[]; /* vmenter.S */
-
-/* HOST_RIP after the first exit; the same on every VP. */
+/* HOST_RIP after the first exit; the same on every VP. vmenter.S has the one until then. */
 static u64 exit_entry;
 
 /* The exit path accesses these without a check (hw_vmread_hot()): a failure here panics with a
@@ -77,7 +75,6 @@ void vmcs_create(struct vp *vp, void *page, const struct vmx_caps *caps, u64 hos
 	vmwrite(VMCS_HOST_EFER, rdmsr(MSR_IA32_EFER));
 	vmwrite(VMCS_HOST_PAT, rdmsr(MSR_IA32_PAT));
 	vmwrite(VMCS_HOST_RSP, (u64)(&vp->regs + 1));
-	vmwrite(VMCS_HOST_RIP, (u64)vmx_first_exit_entry);
 	exit_entry = host_rip;
 	vp->host_stack_top = percpu_main_stack_top(pc);
 }

@@ -103,6 +103,8 @@ vmenter_resume:
 	vmresume
 	jmp	.Lfailed
 .Llaunch:
+	cmpl	$VP_WORK_LAUNCH, VP_WORK(%rbx)	/* stays set until the first exit: nothing else */
+	jne	.Lwork
 	mov	%rbx, %rsp
 	LOAD_GUEST_REGS
 	MITIGATION_SITE vmenter_verw_launch
@@ -129,10 +131,9 @@ vmenter_abort:
 	call	vp_prepare_entry	/* al = 1: the entry must be a VMLAUNCH */
 	test	%al, %al
 	jz	vmenter_window_start
-	/*
-	 * VP_WORK_LAUNCH stays set until the first exit, so the work check of the window cannot be
-	 * used. An NMI from here on restarts at vmenter_abort as well.
-	 */
+	mov	$VMCS_HOST_RIP, %eax
+	mov	$vmx_first_exit_entry, %rcx
+	vmwrite	%rcx, %rax
 	jmp	.Llaunch
 
 /*
@@ -149,7 +150,7 @@ vmenter_abort:
 	lfence
 .endm
 
-/* HOST_RIP until the first exit; from then on VMRESUME. Once per context, so it refills the return
+/* HOST_RIP of every VMLAUNCH; its first exit changes to VMRESUME. Seldom, so it refills the return
  * stack whether or not this CPU needs that. */
 	.globl	vmx_first_exit_entry
 	.type	vmx_first_exit_entry, @function

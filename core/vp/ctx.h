@@ -69,8 +69,8 @@ void ctx_set_exits(struct vp *vp, const struct exit_table *table);
  */
 void ctx_switch(struct vp *vp, struct vcpu_ctx *to);
 
-/* ctx_release() - VMCLEAR of a context that is not current: its VMCS is plain memory then, and must
- * be filled anew before it runs again. */
+/* ctx_release() - VMCLEAR of a context that is not current: its VMCS is plain memory then. The next
+ * entry with it is a VMLAUNCH. */
 void ctx_release(struct vp *vp, struct vcpu_ctx *ctx);
 
 /*

@@ -10,7 +10,7 @@ import sources
 
 ELF = sources.ROOT / "build/kensho.elf"
 PT_LOAD, PF_X, PF_W = 1, 1, 2
-LOAD_MAX = 512 << 10
+LOAD_MAX = 400 << 10
 # What the compiler calls by itself.
 COMPILER = re.compile(r"mem(cpy|move|set|cmp)|__stack_chk_(fail|guard)|__x86_\w+|"
                       r"_GLOBAL_OFFSET_TABLE_")
@@ -70,6 +70,29 @@ def pure(_files):
     return sorted({f"{where}: needs {name}, which is neither pure nor in core/hw.h"
                    for where, name in symbols(objects, "--undefined-only")
                    if name not in known and not COMPILER.fullmatch(name)})
+
+
+def window(_files):
+    """Rule K1: between the check of vp->work and each VM entry of vmenter.S nothing but loads."""
+    obj = sources.ROOT / "build/kernel/arch/x86/vmenter.S.o"
+    if not obj.exists():
+        return [f"{obj.relative_to(sources.ROOT)} was not built"]
+    code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", obj], text=True, check=True,
+                          stdout=subprocess.PIPE).stdout
+    body = code[code.index("<vmenter_window_start>:"):]
+    insns = re.findall(r"^\s+[0-9a-f]+:\s+(\w+)\s*(.*)", body, re.M)
+    work = int(re.search(r"define VP_WORK (\d+)", sources.text("build/asm_offsets.h"))[1])
+    out, entries = [], 0
+    for i, (name, _) in enumerate(insns):
+        if name not in ("vmresume", "vmlaunch"):
+            continue
+        entries += 1
+        before = i - 1
+        while before >= 0 and insns[before][0] in ("mov", "pop", "nop", "nopl", "jne"):
+            before -= 1
+        if before < 0 or insns[before][0] != "cmpl" or f"{work:#x}(%rbx)" not in insns[before][1]:
+            out.append(f"arch/x86/vmenter.S: {name} does not follow a check of vp->work")
+    return out if entries == 2 else out + [f"arch/x86/vmenter.S: {entries} VM entries, not 2"]
 
 
 def port_size(_files):

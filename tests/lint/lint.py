@@ -40,6 +40,7 @@ CHECKS = {
     "size": size.check,
     "wx": binary.wx,
     "pure": binary.pure,
+    "window": binary.window,
     "port-size": binary.port_size,
     "dead": binary.dead,
     "format": tools.clang_format,

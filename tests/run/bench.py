@@ -109,6 +109,7 @@ def smp():
             change[vps] = {name: value for name, _, value, _ in rows}["ept_change"]
         out += [row for row in rows if row[0] == "send_ipi_4"]
         out += stop_all(label, hv)
+        out.append(("apic_move", label, change[1], "instructions"))
         out.append(("shootdown_7", label, change[8] - change[1], "instructions"))
         out.append(("shootdown_per_vp", label, round((change[8] - change[1]) / 7, 1),
                     "instructions"))

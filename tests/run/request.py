@@ -175,7 +175,7 @@ def check_decoded(directory, log):
 DEAF_CPUS = 4
 # what: row, the guest's command line, Kensho's options, CPUs, dialogue
 DIALOGUES = {
-    "busy": ("trace-request", "test=timer,smp_run", "log=com2 trace=exits", 2, busy_dialogue),
+    "busy": ("trace-request", "test=timer,smp_timers,smp_ring", "log=com2 trace=exits", 2, busy_dialogue),
     "hold": ("hold-request", "test=loop_for_ever", "log=com2", 2, hold_dialogue),
     "step": ("step-request", "test=loop_for_ever", "log=com2", 2, step_dialogue),
     "deaf": ("deaf-request", "test=deaf_for_ever", "log=com2", DEAF_CPUS, deaf_dialogue),
