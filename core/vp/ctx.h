@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Contexts: what belongs to one VMCS. A VP runs in one context at a time, vp->ctx, and can own
- * several: one for the guest, and one for a guest of the guest, which has controls, bitmaps and
- * exit rows of its own.
+ * A context is what belongs to one VMCS. A VP runs in one at a time, vp->ctx, but can own several:
+ * one for the guest and one for the guest's own guest, with separate controls, bitmaps and exit
+ * rows.
  *
- * Control words are kept as last written, because a VMREAD costs more than a load, and much more
- * under another hypervisor.
+ * Control words are cached as last written: a VMREAD costs more than a load, and far more when
+ * nested.
  *
- * Context: VP's CPU, which no other CPU shares a context with.
+ * Context: VP's CPU; no other CPU touches its contexts.
  */
 #pragma once
 
@@ -29,8 +29,8 @@ enum ctx_word {
 };
 
 struct vcpu_ctx {
-	u32 word[CTX_WORDS]; /* as the VMCS has them: ctx_set() */
-	u32 windows_keep;    /* primary controls that no window changes: ctx_init_windows() */
+	u32 word[CTX_WORDS]; /* what the VMCS holds; ctx_set() */
+	u32 windows_keep;    /* primary controls that windows never change */
 	u32 window_open;     /* those that an open interrupt window sets */
 	u16 vpid;
 	bool launched; /* VMRESUME enters; else VMLAUNCH */
@@ -39,7 +39,7 @@ struct vcpu_ctx {
 	u8 *io_bitmap;  /* 8 KiB: A, then B */
 	u8 *msr_bitmap; /* 4 KiB, this context's own */
 	const struct exit_table *exits;
-	struct event_queued queued; /* while another context is current; else in vp->event */
+	struct event_queued queued; /* saved here while not current; else in vp->event */
 };
 
 /* Control words for the start of a context; arch/x86/vmx_ctls.c computes them. */
@@ -47,23 +47,23 @@ struct vp_ctls {
 	u32 pin, proc, proc2, exit, entry;
 };
 
-/* ctx_init() - @vp has its guest's context, which is current, with @exits as its rows. */
+/* ctx_init() - give @vp its guest's context, now current, with @exits as its rows. */
 void ctx_init(struct vp *vp, u16 vpid, const struct exit_table *exits);
 
-/* ctx_init_windows() - an open interrupt window sets @with, too. */
+/* ctx_init_windows() - controls that an open interrupt window sets besides its own: @with. */
 void ctx_init_windows(struct vcpu_ctx *ctx, u32 with);
 
-/* ctx_fill() - control fields of the current context, from its members and @ctls; the next entry
- * launches it. vp_reset() fills the guest area. */
+/* ctx_fill() - write the control fields of the current context from its members and @ctls; the next
+ * entry is a VMLAUNCH. vp_reset() fills the guest area. */
 void ctx_fill(struct vp *vp, const struct vp_ctls *ctls);
 
-/* ctx_set_exits() - the rows that answer exits of the current context from now on. */
+/* ctx_set_exits() - exits of the current context go to @table from now on. */
 void ctx_set_exits(struct vp *vp, const struct exit_table *table);
 
 /**
  * ctx_switch() - make @to the context that @vp runs next. Its VMCS must have been cleared once and
- * filled; it stays active on this CPU, as does the one that is left. What was on its way into the
- * guest stays with the context it was meant for. The windows are looked at again before the entry.
+ * filled; both VMCSs stay active on this CPU. A queued event stays with the context it was meant
+ * for. The next entry evaluates the windows anew.
  *
  * Spec: SDM Vol. 3C "Software Use of Virtual-Machine Control Structures".
  */
@@ -74,23 +74,23 @@ void ctx_switch(struct vp *vp, struct vcpu_ctx *to);
 void ctx_release(struct vp *vp, struct vcpu_ctx *ctx);
 
 /*
- * ctx_set_long_mode() - the VM-entry control "IA-32e mode guest" of the current context. No word of
- * ours: the guest enters and leaves long mode without an exit, and the CPU stores EFER.LMA in the
- * control itself at each exit (SDM Vol. 3C "Saving Control Registers, Debug Registers, and MSRs").
+ * ctx_set_long_mode() - the VM-entry control "IA-32e mode guest" of the current context. Never
+ * cache it: the guest can change mode without an exit, and the CPU then rewrites the control from
+ * EFER.LMA at the next exit (SDM Vol. 3C "Saving Control Registers, Debug Registers, and MSRs").
  */
 void ctx_set_long_mode(bool on);
 
-/* ctx_set_slow() - the VMWRITE of ctx_set(). */
+/* ctx_set_slow() - ctx_set() without the comparison. */
 void ctx_set_slow(struct vcpu_ctx *ctx, enum ctx_word word, u32 val);
 
-/* ctx_set() - @word of @ctx, which is current, becomes @val; no VMWRITE when it is already. */
+/* ctx_set() - set @word of @ctx, which must be current; skips a VMWRITE that changes nothing. */
 static inline void ctx_set(struct vcpu_ctx *ctx, enum ctx_word word, u32 val)
 {
 	if (ctx->word[word] != val)
 		ctx_set_slow(ctx, word, val);
 }
 
-/* ctx_set_bits() - the same for some bits of it. */
+/* ctx_set_bits() - set or clear only @bits of it. */
 static inline void ctx_set_bits(struct vcpu_ctx *ctx, enum ctx_word word, u32 bits, bool on)
 {
 	ctx_set(ctx, word, on ? ctx->word[word] | bits : ctx->word[word] & ~bits);

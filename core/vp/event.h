@@ -11,10 +11,13 @@
 
 struct vp;
 
-/* Interruptibility bits that last for one instruction. */
+/* Blocking that lasts for one instruction. */
 #define INTERRUPT_SHADOW ((u64)(GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_MOV_SS))
 
-/* An event that has begun: an exception, or what an exit interrupted. It belongs to one context. */
+/*
+ * An event in flight: an exception, or one whose delivery an exit interrupted. It belongs to one
+ * context.
+ */
 struct event_queued {
 	u32 info;  /* VM-entry interruption information to inject next, valid bit 31; 0 = none */
 	u32 error; /* its error code */
@@ -32,7 +35,7 @@ struct event_state {
 		struct {
 			union {
 				struct {
-					bool triple_fault; /* what the merge rules ended in */
+					bool triple_fault; /* the merge rules made one */
 					bool stepping;     /* one instruction: core/vp/step.h */
 				};
 				u16 special; /* either of the two */
@@ -41,9 +44,9 @@ struct event_state {
 			bool if_aside;   /* rule K3: IF in the VMCS is ours, the guest's is 0 */
 			bool extint;     /* the FIFO of acknowledged ExtINT vectors is not empty */
 		};
-		u64 rare; /* any of the above */
+		u64 rare; /* any of the above: prepare_event() decides */
 	};
-	bool nmi_unblocked; /* INIT ended the blocking of NMIs, and none was injected since */
+	bool nmi_unblocked; /* INIT unblocked NMIs; none injected since (rule K2b) */
 };
 
 /**
@@ -62,19 +65,19 @@ void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code);
  */
 void event_nmi(struct vp *vp);
 
-/* event_vectoring() - after an exit that interrupted event delivery: queue it again. */
+/* event_vectoring() - queue the event whose delivery this exit interrupted, if there was one. */
 void event_vectoring(struct vp *vp);
 
 /**
- * event_prepare_entry() - choose what the next VM entry injects and open windows for the rest.
- * Exit handlers that just raised something may call it, too: that saves the usual interrupt a
- * second round through vp_prepare_entry(). Order: queued exception or re-injection, NMI, ExtINT
- * FIFO, virtual APIC. Sets HLT activity state or wakes from it (rule K3).
+ * event_prepare_entry() - choose what the next VM entry injects and open windows for the rest. An
+ * exit handler that has just raised something may call it, too, which saves another round through
+ * vp_prepare_entry(). Order: queued exception or re-injection, NMI, ExtINT FIFO, virtual APIC. Sets
+ * HLT activity state or wakes from it (rule K3).
  */
 void event_prepare_entry(struct vp *vp);
 
 /*
- * event_reset() - INIT or power-on: nothing is pending, nothing blocks NMIs. @nmi_blocked: they
- * were until now.
+ * event_reset() - INIT or power-on: drop all that is pending and unblock NMIs. @nmi_blocked: they
+ * were blocked until now.
  */
 void event_reset(struct vp *vp, bool nmi_blocked);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a handler of a VM exit is told and what it answers, and the tables that lead to it. The
- * dispatcher itself is core/exit/exit.h.
+ * The interface of exit handlers: what they are told, what they answer, and the tables that list
+ * them. The dispatcher is in core/exit/exit.h.
  */
 #pragma once
 
@@ -15,14 +15,14 @@ enum exit_action {
 	EXIT_NEXT,         /* emulated: retire it (RIP, RF, blocking, TF) */
 	EXIT_RESUME,       /* enter again at the same RIP: a fault is queued, or a restart */
 	EXIT_NEXT_DECODED, /* the same, length from the decoder in vp->insn_len */
-	EXIT_MSR_FAULT,    /* RDMSR or WRMSR that did not happen: #GP(0) */
+	EXIT_MSR_FAULT,    /* RDMSR or WRMSR refused: #GP(0) */
 	EXIT_RETRY,        /* guest memory is not there yet, nothing changed: wait, enter again */
-	EXIT_ITERATION,    /* one of several of a repeated string instruction: RIP stays, RF, TF */
+	EXIT_ITERATION,    /* of a REP instruction, not the last: RIP stays, RF is set, TF traps */
 	EXIT_STOP,         /* stop the partition with a report */
-	EXIT_UNHANDLED,    /* not done, nothing changed: who asked decides. Never the last word */
+	EXIT_UNHANDLED,    /* declined, nothing changed; the caller decides, never the dispatcher */
 };
 
-/* Fields that the dispatcher snapshots for a row. */
+/* Fields that the dispatcher reads before it calls a row's handler. */
 #define NEEDS_QUAL   (1u << 0) /* exit qualification */
 #define NEEDS_GPA    (1u << 1) /* guest-physical address */
 #define NEEDS_GLA    (1u << 2) /* guest-linear address */
@@ -30,8 +30,9 @@ enum exit_action {
 #define NEEDS_VECTOR (1u << 4) /* the exit can interrupt event delivery: re-inject */
 
 /*
- * Valid is what the row (or exit_info_read()) asked for, of this exit; the rest is older. Handlers
- * of the most frequent exits ask for nothing and read the one field they use from the VMCS.
+ * Only what the row (or exit_info_read()) asked for is valid; other members are stale, from an
+ * earlier exit. Handlers of the hottest exits ask for nothing and read their one field from the
+ * VMCS.
  */
 struct exit_info {
 	u32 intr_info;
@@ -53,18 +54,18 @@ struct exit_row {
 	const char *name;
 };
 
-/* A module's row: replaces the core row of that reason, which must be a default #UD/stop row. */
+/* A module's row replaces the core row of its reason, which must not be a handled one. */
 struct exit_module_row {
 	u32 reason;
 	struct exit_row row;
 };
 
 /*
- * One row per basic exit reason. Every context has such a table (core/vp/ctx.h): what a guest of
- * ours does and what a guest of that guest does are answered by different rows.
+ * One row per basic exit reason. Each context has a table (core/vp/ctx.h): exits of our guest and
+ * of its own guest need different answers.
  */
 struct exit_table {
 	struct exit_row row[EXIT_REASON_COUNT]; /* numbers the SDM skips stay holes: fn is NULL */
-	/* What the dispatcher calls: the handler, or a step before it that reads what it needs. */
+	/* What the dispatcher calls: the handler, or a stub that reads what the row needs first. */
 	exit_fn entry[EXIT_REASON_COUNT];
 };

@@ -59,7 +59,7 @@ static bool has_feature(const struct vp *vp, u32 leaf, u32 reg, u32 mask)
 
 u64 guest_cr4_allowed(const struct vp *vp)
 {
-	/* PCE exists without a PMU: RDPMC exits anyway. */
+	/* Harmless without a PMU: RDPMC exits anyway. */
 	u64 allowed = CR4_PCE;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cr4_features); i++) {

@@ -11,7 +11,7 @@ struct vp;
 /* CR0 bits the hypervisor owns: caching (rule M2) and NE, which VMX keeps 1. */
 #define GUEST_CR0_OWNED (CR0_CD | CR0_NW | CR0_NE)
 
-/* CR0 bits that exist. Writes of the others are ignored (low half). */
+/* CR0 bits that exist. Writes to other bits of the low half are ignored. */
 #define GUEST_CR0_VISIBLE                                                                          \
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
 	 CR0_PG)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Halt polling: how long a VP that executed HLT looks for an event in root before it sleeps. Each
- * VP learns its own time from the length of its blocks. Options and rules are those of KVM's module
+ * Halt polling: how long a VP that executed HLT polls for an event in root before it sleeps. Each
+ * VP adapts its own time to the length of its recent blocks, by the rules of KVM's module
  * parameters of the same names.
  *
  * Context: pure; VP's own CPU.
@@ -14,18 +14,18 @@ struct config;
 
 struct halt_poll {
 	u32 value_ns;    /* what the next HLT polls at most */
-	bool disallowed; /* the guest polls by itself: the value is left alone */
-	bool polled;     /* the present block began with polling */
-	u64 start_tsc;   /* of the present block, or the last while the VP runs; 0: none */
+	bool disallowed; /* the guest polls by itself: do not */
+	bool polled;     /* this block began with polling */
+	u64 start_tsc;   /* of this block, or of the last while the VP runs; 0: none */
 	u64 end_tsc;     /* of the last block; the caller of halt_poll_end() reads it */
 };
 
-/* halt_poll_begin() - a block begins. Returns the time to poll before sleep; 0: sleep at once. */
+/* halt_poll_begin() - a block begins. Returns how long to poll in ns; 0: sleep at once. */
 u32 halt_poll_begin(struct halt_poll *h, const struct config *c);
 
 /**
- * halt_poll_end() - the block is over: learn from it.
+ * halt_poll_end() - the block is over: adapt the poll time to it.
  * @block_ns: from HLT to the wake, the poll included.
- * @is_event: an event of the guest ended it, not a reset.
+ * @is_event: a guest event ended it, not a reset.
  */
 void halt_poll_end(struct halt_poll *h, const struct config *c, u64 block_ns, bool is_event);

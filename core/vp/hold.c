@@ -26,7 +26,7 @@ void partition_pause(struct partition *p, u64 ticks)
 		vp_hold(p->vp[i], HOLD_PAUSE);
 }
 
-/* Nobody ends a pause: each VP lets go of itself. */
+/* Each VP ends its own pause, when the time is up. */
 static bool is_held(struct vp *vp)
 {
 	u32 owners = LOAD_ACQUIRE(vp->hold.owners);
@@ -44,7 +44,10 @@ void hold_started(struct vp *vp)
 		vp_set_work(vp, VP_WORK_HOLD);
 }
 
-/* What other CPUs wait for, and what is due here: a held VP 0 still answers the monitor. */
+/*
+ * Other CPUs may be waiting for us, and timers still run: without them a held VP 0 could not answer
+ * the monitor.
+ */
 static void serve_once(struct vp *vp)
 {
 	remote_call_wait(vp);
@@ -56,7 +59,7 @@ void hold_serve(struct vp *vp)
 {
 	u64 begin_tsc = steal_begin();
 
-	if (vp->state == VP_WAIT_SIPI) { /* it has not run yet: no pause is about it */
+	if (vp->state == VP_WAIT_SIPI) { /* not started: a pause does not concern it */
 		vp_release(vp, HOLD_PAUSE);
 		return;
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Holds: a VP stays in root before its next entry until nobody holds it any more. Several owners
- * can hold the same VP, each with a bit of its own, so that one's release does not let go of
- * another's VP. A held VP serves calls and EPT flushes of other CPUs and runs its timers (the
- * monitor's are among VP 0's); INIT, SIPI, NMIs and interrupts wait. Time held is stolen time.
+ * A held VP stays in root before its next entry until no owner holds it. Each owner has a bit, so
+ * that one owner's release does not undo another's hold. A held VP still serves remote calls and
+ * EPT flushes and runs its timers (VP 0's include the monitor's); INIT, SIPI, NMIs and interrupts
+ * wait. Time held is stolen time.
  */
 #pragma once
 
@@ -19,22 +19,25 @@ enum hold_owner {
 
 struct hold {
 	u32 owners;   /* remote; enum hold_owner */
-	bool stopped; /* remote reads: it is held, and in root */
+	bool stopped; /* remote reads: held, and in root by now */
 };
 
-/* vp_hold() - @vp stays in root before its next entry. Returns at once; one that waits for a SIPI
- * stops when it gets it. Any VP's CPU, also @vp's own. Twice by the same owner: as once. */
+/*
+ * vp_hold() - hold @vp before its next entry. Returns at once, before it has stopped; a VP that
+ * waits for a SIPI stops when that arrives. Any VP's CPU, also @vp's own. Holds of one owner do not
+ * nest.
+ */
 void vp_hold(struct vp *vp, enum hold_owner owner);
 void vp_release(struct vp *vp, enum hold_owner owner);
 
 /**
- * partition_pause() - hold all VPs that take part until @ticks TSC ticks from now. Returns at once.
- * Afterwards each VP's modules hear of it, as after every hold. Any VP's CPU.
+ * partition_pause() - hold all started VPs for @ticks TSC ticks from now. Returns at once. Modules
+ * are told when it ends, as for every hold. Any VP's CPU.
  */
 void partition_pause(struct partition *p, u64 ticks);
 
-/* hold_started() - a SIPI has just started @vp: it may be held from its first instruction on. */
+/* hold_started() - a SIPI has just started @vp: obey a hold before its first instruction. */
 void hold_started(struct vp *vp);
 
-/* hold_serve() - VP_WORK_HOLD: stay while anybody holds @vp. */
+/* hold_serve() - VP_WORK_HOLD: stay in root while anybody holds @vp. */
 void hold_serve(struct vp *vp);

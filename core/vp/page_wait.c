@@ -9,7 +9,7 @@
 #include "core/vp/remote_call.h"
 #include "core/vp/vp.h"
 
-#define WAITS_PER_SECOND 20000u /* 50 us: an exit and an entry are little beside it */
+#define WAITS_PER_SECOND 20000u /* 50 us: long beside an exit and an entry */
 
 void vp_wait_page(struct vp *vp)
 {
@@ -19,7 +19,7 @@ void vp_wait_page(struct vp *vp)
 	COUNT(vp, PAGE_WAIT);
 	vp_park(vp);
 	do
-		remote_call_wait(vp); /* who brings the page may be waiting for us */
+		remote_call_wait(vp); /* the CPU that fetches the page may wait for us */
 	while ((READ_ONCE(vp->work) & ~(u32)VP_WORK_LAUNCH) == 0 &&
 	       hw_tsc() < umin64(end_tsc, vp->deadline_tsc));
 	if (vp->state == VP_RUNNING)

@@ -2,11 +2,11 @@
 /*
  * What to do about ERR_AGAIN: guest memory that is not there yet (core/mem/far.h).
  *
- * A handler that has changed nothing returns EXIT_RETRY: the VP waits a moment in root, enters
- * again with its instruction not retired, and exits again. Between two tries interrupts, INIT and
- * every other work are served, so a page that never comes costs the guest one instruction, not a
- * VP. A handler that has begun (a port was read, a task was left) cannot do that: it calls
- * vp_wait_page() itself until the access succeeds.
+ * A handler that has changed nothing yet returns EXIT_RETRY: the VP waits a moment in root, enters
+ * at the same instruction and exits again. Interrupts, INIT and all other work are served between
+ * two tries, so a page that never arrives blocks one instruction, not the VP. A handler that is
+ * past the point of no return (it has read a port, or left a task) cannot start over: it calls
+ * vp_wait_page() until the access succeeds.
  */
 #pragma once
 
@@ -15,12 +15,16 @@
 
 struct vp;
 
-/* vp_wait_page() - stay in root for a moment, at most until work or a timer is due: parked, counted
- * and stolen time. An event that the exit interrupted is queued again already. VP's own CPU, no
- * locks, no pins. */
+/*
+ * vp_wait_page() - stay in root, parked, for a moment, at most until work or a timer is due. This
+ * is stolen time. An event that the exit interrupted must be queued again already. VP's own CPU;
+ * hold no locks and no pins: the CPU that fetches the page may need them.
+ */
 void vp_wait_page(struct vp *vp);
 
-/* page_retry() - do err = access; while (page_retry(vp, err)); for handlers that have begun. */
+/*
+ * page_retry() - for handlers that cannot start over: do err = access; while (page_retry(vp, err));
+ */
 static inline bool page_retry(struct vp *vp, err_t err)
 {
 	if (likely(err != ERR_AGAIN))
@@ -29,7 +33,7 @@ static inline bool page_retry(struct vp *vp, err_t err)
 	return true;
 }
 
-/* page_wait_read(), page_wait_write() - gpa_read() and gpa_write() that wait in place: ERR_FAULT is
- * all that is left to go wrong. */
+/* page_wait_read(), page_wait_write() - gpa_read() and gpa_write() that wait in place: never
+ * ERR_AGAIN. */
 MUST_CHECK err_t page_wait_read(struct vp *vp, gpa_t at, void *buf, u64 len);
 MUST_CHECK err_t page_wait_write(struct vp *vp, gpa_t at, const void *buf, u64 len);

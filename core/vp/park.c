@@ -26,7 +26,7 @@ void vp_resume(struct vp *vp)
 	if (likely(!k->parked))
 		return;
 	k->parked = false;
-	/* An exchange: a plain store would lose a flush that is asked for at this moment. */
+	/* An exchange: a plain store would lose a flush that is requested at this very moment. */
 	byte = shared_xchg8(k->area, k->offset, 0);
 	if ((byte & PARK_FLUSH_TLB) == 0 && shared_area_is_live(k->area))
 		return;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Parked VPs: a VP that sleeps, or that root keeps for long, says so to the guest in a byte of a
- * shared area, and whoever resumes it looks at what other VPs asked for meanwhile (rule K4). In
- * that byte PARK_PREEMPTED is ours, PARK_FLUSH_TLB is set by other VPs, atomically, only while
- * PARK_PREEMPTED is.
+ * Parking: a VP that sleeps, or that root keeps for long, tells the guest so in a byte of a shared
+ * area, and serves on resume what other VPs asked for meanwhile (rule K4). We set PARK_PREEMPTED;
+ * other VPs set PARK_FLUSH_TLB, atomically, and only while PARK_PREEMPTED is set.
  *
- * Time that root takes from a running VP for purposes of its own is stolen time: counted by cause.
+ * Stolen time is what root takes from a running VP for its own purposes, counted by cause.
  *
  * Context: the VP's own CPU, root.
  */
@@ -36,37 +35,37 @@ enum steal_cause {
 };
 
 struct park {
-	const struct shared_area *area; /* NULL: the guest does not watch this VP */
+	const struct shared_area *area; /* NULL: the guest has not set one up */
 	u32 offset;                     /* of the byte */
 	bool parked;
-	bool can_wait; /* remote reads: work that can wait is being done */
-	bool wanted;   /* remote: stop it */
+	bool can_wait; /* remote reads: doing work that can wait */
+	bool wanted;   /* remote: stop that work */
 	u64 stolen_tsc[STEAL_CAUSE_COUNT];
 };
 
-/* vp_park() - @vp does not run guest code until vp_resume(). No event may be half delivered. */
+/* vp_park() - @vp will not run guest code until vp_resume(). No event may be half delivered. */
 void vp_park(struct vp *vp);
 
-/* vp_resume() - the one way back: parked or not, whatever ended it. */
+/* vp_resume() - the only way back, whatever ended the park. Does nothing if not parked. */
 void vp_resume(struct vp *vp);
 
-/* park_forget() - the guest does not watch @vp any more. */
+/* park_forget() - the guest has taken the shared area away. */
 void park_forget(struct vp *vp);
 
-/* steal_begin()/steal_end() - around work that the guest did not ask for. A VP that does not want
- * to run loses nothing. */
+/* steal_begin()/steal_end() - around work that the guest did not ask for. Nothing is stolen from a
+ * VP that would not run anyway. */
 u64 steal_begin(void);
 void steal_end(struct vp *vp, enum steal_cause cause, u64 begin_tsc);
 
 /*
- * Work in root that can wait: between park_begin_work() and park_end_work() the VP looks at
- * park_is_wanted() now and then, and stops when another VP wants this one to run.
+ * Work in root that can wait: between park_begin_work() and park_end_work() poll park_is_wanted(),
+ * and stop when another VP wants this one to run.
  */
 u64 park_begin_work(struct vp *vp);
 void park_end_work(struct vp *vp, enum steal_cause cause, u64 begin_tsc);
 bool park_is_wanted(const struct vp *vp);
 
-/* park_want() - any CPU. */
+/* park_want() - ask @vp to stop such work and run. Any CPU. */
 void park_want(struct vp *vp);
 
 /* steal_total_ns() - since power-on, all causes. */

@@ -42,7 +42,7 @@ static bool offer(struct vp *self, struct vp *vp, u64 end_tsc)
 	while (!__atomic_compare_exchange_n(&vp->remote.incoming, &none, &self->remote, false,
 					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
 		if (hw_tsc() > end_tsc)
-			return false; /* busy with somebody else's */
+			return false; /* busy with another caller's */
 		none = NULL;
 		remote_call_wait(self);
 	}
@@ -50,7 +50,7 @@ static bool offer(struct vp *self, struct vp *vp, u64 end_tsc)
 	return true;
 }
 
-/* False: nobody has begun it, and now nobody will. */
+/* False: withdrawn in time, @fn will not run. True: it has begun. */
 static bool withdraw(struct vp *self, struct vp *vp)
 {
 	struct remote_call *mine = &self->remote;

@@ -19,7 +19,7 @@
 
 #define INSN_BYTES 15u
 
-/* An instruction that faults must not run on in its handler. #MC is the machine's. */
+/* Or a faulting instruction would run on into its handler. #MC belongs to the machine. */
 #define STEP_VECTORS (~(u32)(BIT64(EXC_NMI) | BIT64(EXC_MC)))
 
 static enum cs_bits code_size(const struct vp *vp)
@@ -40,7 +40,7 @@ static err_t read_waiting(struct vp *vp, u64 at, u32 access, void *buf, u32 len)
 	return err;
 }
 
-/* What can be read of the next instruction: all of it, or what lies on its first page. */
+/* Decode what can be read of the next instruction: all of it, or the part on its first page. */
 static struct step_insn next_insn(struct vp *vp)
 {
 	enum cs_bits cs = code_size(vp);
@@ -53,12 +53,12 @@ static struct step_insn next_insn(struct vp *vp)
 	if (read_waiting(vp, at, access, code, n) != ERR_NONE) {
 		n = umin32(n, (u32)(PAGE_SIZE - (at & (PAGE_SIZE - 1))));
 		if (read_waiting(vp, at, access, code, n) != ERR_NONE)
-			n = 0; /* it faults before it does anything */
+			n = 0; /* its fetch faults: nothing to decode */
 	}
 	return step_insn_decode(code, n, cs);
 }
 
-/* Where an instruction leads that does not keep TF. False: it is none of those. */
+/* SYSCALL and its kin, for which TF will not do: where they lead. False: another instruction. */
 static bool find_target(const struct vp *vp, const struct step_insn *in, u64 *target)
 {
 	switch (in->kind) {
@@ -85,7 +85,7 @@ static void set_tf(bool on)
 	hw_vmwrite(VMCS_GUEST_RFLAGS, rflags | (on ? RFLAGS_TF : 0));
 }
 
-/* DEBUGCTL.BTF would keep the trap back until the next branch. */
+/* With DEBUGCTL.BTF the trap would wait for the next branch. */
 static void arm_trap(struct step *s)
 {
 	u64 debugctl = hw_vmread(VMCS_GUEST_DEBUGCTL);
@@ -109,7 +109,7 @@ static bool event_waits(const struct vp *vp)
 	return ((vp->event.info | (u32)hw_vmread(VMCS_VM_ENTRY_INTR_INFO)) & INTR_INFO_VALID) != 0;
 }
 
-/* INT n of virtual-8086 mode is redirected or refused by rules of its own: the trap does it. */
+/* Not in virtual-8086 mode: there INT n may be redirected or fault. Let the CPU do it, with TF. */
 static bool is_injected(const struct step_insn *in, u64 rflags)
 {
 	u32 vector = in->event & INTR_INFO_VECTOR;
@@ -119,7 +119,7 @@ static bool is_injected(const struct step_insn *in, u64 rflags)
 	return in->kind == INSN_INT && !(rflags & RFLAGS_VM) && (!is_into || (rflags & RFLAGS_OF));
 }
 
-/* How, and everything that it needs. Behind a delivery only an NMI window stops the VP. */
+/* Choose how to step, and set it up. After a delivery only an NMI window can stop the VP. */
 static err_t arm(struct vp *vp, struct step *s, bool nmi_window)
 {
 	u64 rflags = hw_vmread(VMCS_GUEST_RFLAGS), target;
@@ -161,8 +161,8 @@ err_t step_begin(struct vp *vp, step_fn done)
 		return ERR_NODEV;
 	*s = (struct step){ .done = done, .from = hw_vmread(VMCS_GUEST_RIP) };
 	TRY(arm(vp, s, !(blocking & GUEST_INTR_BLOCKED_BY_NMI)));
-	/* No interrupt comes during a step, so that nothing is lost with the shadow. TF beside one
-	 * would fail the entry checks. */
+	/* TF together with STI or MOV SS blocking would fail the entry checks. Clearing the shadow
+	 * is harmless: interrupts wait during a step. */
 	hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPT_SHADOW);
 	if (s->how != STEP_EVENT)
 		exc_want(vp, EXC_OWNER_STEP, STEP_VECTORS);
@@ -196,7 +196,7 @@ static void take_tf_from_stack(struct vp *vp)
 		log_guest("vp%u: the flags that a stepped PUSHF has pushed keep TF", vp->index);
 }
 
-/* Everything as the guest left it but what the instruction itself did. */
+/* Restore the guest's state, but keep what the instruction itself changed. */
 static void disarm(struct vp *vp, bool executed)
 {
 	struct step *s = &vp->step;
@@ -231,12 +231,12 @@ bool step_exception(struct vp *vp, struct exit_info *x)
 	u64 ours = s->how == STEP_TRAP ? DEBUG_QUAL_BS : BIT64(0);
 
 	if ((x->intr_info & INTR_INFO_VECTOR) != EXC_DB || !(x->qual & ours))
-		return false; /* the guest's: step_raised() follows */
+		return false; /* the guest's own #DB: step_raised() follows */
 	disarm(vp, true);
 	end(vp, STEP_DONE);
 	if (s->how == STEP_BREAKPOINT)
 		return true;
-	/* Breakpoints of the guest that the instruction hit, and a step of its own, are its #DB. */
+	/* The guest gets its own part of this #DB: breakpoints it has hit, and its own TF. */
 	if (!s->tf)
 		x->qual &= ~DEBUG_QUAL_BS;
 	return !(x->qual & (DEBUG_QUAL_BS | DEBUG_QUAL_B0_B3));
@@ -267,7 +267,7 @@ void step_forget(struct vp *vp)
 
 	if (!s->active)
 		return;
-	s->how = STEP_EVENT; /* registers are new: nothing is put back */
+	s->how = STEP_EVENT; /* the registers are fresh: restore nothing */
 	disarm(vp, false);
 	end(vp, STEP_RESET);
 }

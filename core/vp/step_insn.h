@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the next instruction does to RFLAGS.TF, as far as single-stepping must know. Pure. */
+/* Decoder for single-stepping: what the next instruction does to RFLAGS.TF. Pure. */
 #pragma once
 
 #include "core/lib/types.h"
@@ -25,5 +25,7 @@ struct step_insn {
 	u32 opsize; /* bytes: 2, 4 or 8 */
 };
 
-/* step_insn_decode() - of the @n bytes at @code, at most 15. What is cut off is plain. */
+/*
+ * step_insn_decode() - the @n bytes at @code, at most 15. A truncated instruction decodes as plain.
+ */
 struct step_insn step_insn_decode(const u8 *code, u32 n, enum cs_bits cs);

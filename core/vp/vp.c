@@ -103,7 +103,7 @@ void vp_left_hlt(struct vp *vp)
 	if (likely(vp->state == VP_RUNNING))
 		return;
 	vp_restore_if(vp);
-	vp_set_work(vp, VP_WORK_EVENT); /* sleep on, or wake */
+	vp_set_work(vp, VP_WORK_EVENT); /* decides anew: sleep on, or wake */
 }
 
 enum exit_action vp_fault(struct vp *vp, u8 vector)

@@ -55,10 +55,10 @@ enum vp_work {
 	VP_WORK_LINES = 1u << 9,    /* software lines: irq_fwd.posted_level (remote), or the 8259 */
 };
 
-/* Running is not 0: the exit path compares with an immediate. */
+/* VP_RUNNING is not 0: the exit path compares with an immediate. */
 enum vp_run_state { VP_HALTED, VP_RUNNING, VP_WAIT_SIPI, VP_SHUTDOWN };
 
-/* vp_state_name() - for people. */
+/* vp_state_name() - for reports. */
 const char *vp_state_name(enum vp_run_state state);
 
 struct vp {
@@ -71,8 +71,8 @@ struct vp {
 	u64 deadline_tsc; /* head of the deadline queue, ~0 when empty; timer.c */
 	u64 rearm_tsc;    /* the preemption timer must be programmed again at this TSC; 0: now */
 	struct partition *partition;
-	struct vcpu_ctx *ctx;    /* the current one: core/vp/ctx.h */
-	const exit_fn *dispatch; /* of its exit table, which the exit path wants at once */
+	struct vcpu_ctx *ctx;    /* current context: core/vp/ctx.h */
+	const exit_fn *dispatch; /* its exit table's handlers: saves the exit path a load */
 	void *host_stack_top;
 
 	struct exit_info exit; /* what the row of the current exit needs */
@@ -85,11 +85,11 @@ struct vp {
 	struct vlapic apic;
 	struct irq_fwd fwd;
 	struct timer_queue timers;
-	u64 periodic_tsc; /* the modules' periodic work: with the first timer after this; 0: never
-			   */
+	u64 periodic_tsc; /* the modules' periodic work is due with the first timer after this;
+			   * 0: never */
 	struct mtrr_state mtrr;
 
-	/* Guest CPU state that neither the VMCS nor the hardware keeps for us. */
+	/* Guest state that neither the VMCS nor the hardware holds. */
 	u64 xcr0;
 	u64 tsc_offset; /* 0 until the guest writes TSC or TSC_ADJUST */
 	u64 tsc_adjust;
@@ -104,9 +104,9 @@ struct vp {
 	u32 exc_want[EXC_OWNER_COUNT]; /* core/vp/exception.h */
 	struct halt_poll halt_poll;
 
-	struct vcpu_ctx guest_ctx; /* the guest's own: every VP has this one */
+	struct vcpu_ctx guest_ctx; /* the guest's context: every VP has one */
 
-	u8 *abi_state; /* what the paravirtual ABIs keep; hv/feature.h */
+	u8 *abi_state; /* state of the paravirtual ABIs; hv/feature.h */
 	struct vp_counters counters;
 	struct trace_ring trace;
 	struct remote_call remote;
@@ -136,31 +136,32 @@ static inline void set_edx_eax(struct gpr_regs *r, u64 val)
 	r->rdx = val >> 32;
 }
 
-/* vp_post_work() - ask @vp for work before its next entry. Any CPU; kicks when it is remote. */
+/* vp_post_work() - make @vp do @work before its next entry. Any CPU; kicks a remote VP. */
 void vp_post_work(struct vp *vp, u32 work);
 
 /**
- * vp_hold_kicks()/vp_release_kicks() - no kick reaches or leaves for this CPU between them, so none
- * is lost while it cannot take NMIs. Short; before its next entry the VP looks for work anyway.
+ * vp_hold_kicks()/vp_release_kicks() - no kick is in flight to this CPU between them, so none is
+ * lost while it cannot take NMIs. Keep it short. The VP looks for work before its next entry
+ * anyway.
  */
 void vp_hold_kicks(struct vp *vp);
 void vp_release_kicks(struct vp *vp);
 
-/* vp_set_work() - the same, for the VP of the calling CPU: no kick. */
+/* vp_set_work() - vp_post_work() for the calling CPU's own VP: no kick. */
 static inline void vp_set_work(struct vp *vp, u32 work)
 {
 	(void)__atomic_fetch_or(&vp->work, work, __ATOMIC_RELAXED);
 }
 
 /**
- * vp_unhalt() - end the HLT of @vp, or its next one if it runs, though no event is pending and with
- * IF = 0, too. Any CPU. True: it was halted.
+ * vp_unhalt() - end the HLT of @vp, or its next one if it runs, even with no event pending and
+ * IF = 0. Any CPU. True: it was halted.
  */
 bool vp_unhalt(struct vp *vp);
 
 /*
- * Faults for the guest. They queue the exception and return EXIT_RESUME, so that a handler can
- * write: return vp_fault_gp0(vp);
+ * Faults for the guest. They queue the exception and return EXIT_RESUME, so a handler can write:
+ * return vp_fault_gp0(vp);
  */
 enum exit_action vp_fault(struct vp *vp, u8 vector);                /* no error code: #UD, #DB... */
 enum exit_action vp_fault_code(struct vp *vp, u8 vector, u32 code); /* with error code */
@@ -179,7 +180,7 @@ u64 vp_guest_tsc(const struct vp *vp);
 /* vp_restore_if() - put the guest's own IF back in the VMCS (rule K3). */
 void vp_restore_if(struct vp *vp);
 
-/* vp_left_hlt() - first thing in a handler of an exit that can come out of activity state HLT. */
+/* vp_left_hlt() - call first in the handler of any exit that can end activity state HLT. */
 void vp_left_hlt(struct vp *vp);
 
 /* vp_nmi_received() - an NMI reached this CPU, in the guest or in root: a kick, the guest's, or
@@ -198,9 +199,9 @@ void vp_startup(struct vp *vp, u8 vector);
 void vp_program_timer(struct vp *vp, u64 now_tsc);
 
 /*
- * vp_arm_timer() - before every entry: the preemption timer must fire at vp->deadline_tsc or
- * before. What was programmed last runs anew from each entry, so it stays good until vp->rearm_tsc;
- * for deadlines far away that saves the programming (vp_program_timer() says how far).
+ * vp_arm_timer() - before every entry: make the preemption timer fire at vp->deadline_tsc at the
+ * latest. The programmed count restarts at each entry, so one VMWRITE is good until vp->rearm_tsc:
+ * for a distant deadline most entries need none (vp_program_timer()).
  */
 static inline void vp_arm_timer(struct vp *vp)
 {
@@ -211,9 +212,9 @@ static inline void vp_arm_timer(struct vp *vp)
 }
 
 /**
- * vp_prepare_entry() - do pending work until none is left. Called by vmenter.S when it found
- * @vp->work non-zero in the restartable window.
- * Returns true when the entry must be a VMLAUNCH.
+ * vp_prepare_entry() - do pending work until none is left. vmenter.S calls it when it finds
+ * @vp->work non-zero in the restartable window (rule K1). Returns true when the entry must be a
+ * VMLAUNCH.
  */
 bool vp_prepare_entry(struct vp *vp);
 

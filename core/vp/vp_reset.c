@@ -15,7 +15,7 @@
 #define AR_CODE16 0x9bu /* present, code, readable, accessed */
 #define AR_DATA16 0x93u
 #define AR_LDT    0x82u
-#define AR_TSS    0x8bu /* busy: VM entry wants it */
+#define AR_TSS    0x8bu /* busy: VM entry requires it */
 
 /* clang-format off */
 static const struct {

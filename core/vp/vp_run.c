@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The run loop's C half: pending work before an entry, the timer. vmenter.S and exit.c are the
- * others. */
+/* The run loop's part before an entry: pending work and the timer. vmenter.S and exit.c are the
+ * rest. */
 #include "core/vp/vp.h"
 
 #include "core/apic/irq_msg.h"
@@ -10,9 +10,8 @@
 #include "core/vp/hold.h"
 
 /*
- * Above this span a deadline is far: the timer gets half of what is left, so that it need not be
- * programmed at every entry. The price is one early exit per halving, each at least this span
- * apart.
+ * A deadline beyond this span is far: program half of the remaining time, good for every entry in
+ * the first half. The price is one early exit per halving, each at least this span apart.
  */
 #define FAR_TSC (1ull << 24)
 
@@ -20,8 +19,7 @@ void vp_program_timer(struct vp *vp, u64 now_tsc)
 {
 	u64 left;
 
-	if (vp->deadline_tsc <=
-	    now_tsc) { /* due: work instead of an exit before the first instruction */
+	if (vp->deadline_tsc <= now_tsc) { /* due: no exit needed */
 		vp_set_work(vp, VP_WORK_TIMER);
 		return;
 	}
@@ -34,7 +32,7 @@ void vp_program_timer(struct vp *vp, u64 now_tsc)
 	}
 }
 
-/* INIT, SIPI and NMI. A VP that does not wait for a SIPI ignores it. */
+/* INIT, SIPI and NMI. A SIPI is ignored unless the VP waits for one. */
 static void take_signals(struct vp *vp)
 {
 	u32 signals = vlapic_take_signals(vp);
@@ -62,7 +60,7 @@ static NOINLINE void rare_work(struct vp *vp, u32 work)
 		steal_end(vp, STEAL_CALL, begin_tsc);
 	}
 	if (work & VP_WORK_PERIODIC)
-		vp->partition->hooks->periodic(vp); /* who asked for it has it */
+		vp->partition->hooks->periodic(vp); /* set by vp_set_work(): the hook exists */
 	if (work & VP_WORK_HOLD)
 		hold_serve(vp);
 	if (work & VP_WORK_LINES)
@@ -95,7 +93,7 @@ static NOINLINE bool do_all_work(struct vp *vp)
 			timer_run(vp, hw_tsc());
 		if (work & VP_WORK_RARE)
 			rare_work(vp, work);
-		/* What the above raised is delivered at once. */
+		/* Deliver at once what the above raised. */
 		work |= __atomic_fetch_and(&vp->work, ~(u32)VP_WORK_EVENT, __ATOMIC_ACQUIRE) &
 			VP_WORK_EVENT;
 		if (work & (VP_WORK_EVENT | VP_WORK_SIGNAL | VP_WORK_POSTED))
@@ -124,7 +122,7 @@ bool vp_prepare_entry(struct vp *vp)
 		vlapic_fold_posted(vp);
 	event_prepare_entry(vp);
 	vp_arm_timer(vp);
-	return false; /* more work meanwhile: the window of vmenter.S comes back */
+	return false; /* if work was posted meanwhile, vmenter.S calls again */
 }
 
 void vp_entry_failed(struct vp *vp)
