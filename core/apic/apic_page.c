@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The APIC page: an overlay of each VP whose APIC is in xAPIC mode, at its base. VP's CPU. */
+/* The APIC page: an overlay at the base of each APIC in xAPIC mode. VP's CPU. */
 #include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/msr.h"
@@ -21,8 +21,8 @@ err_t apic_page_init(struct partition *p)
 	return ERR_NONE;
 }
 
-/* Refused, the APIC has no page, like an APIC behind other registers: the guest reaches it again by
- * moving it, or by x2APIC mode. */
+/* If the overlay is refused the APIC has no page, as if other registers hid it. The guest can
+ * still move it elsewhere or use x2APIC mode. */
 static void place(struct partition *p, struct overlay *o, u64 at)
 {
 	err_t err = overlay_map(p, o, at);
@@ -41,7 +41,7 @@ void apic_page_remap(struct vp *vp)
 	struct partition *p = vp->partition;
 	struct overlay *o = &vp->apic.overlay;
 
-	/* A CPU that was given up while it came: its index is another's now. */
+	/* A CPU that came up after it was given up: its index belongs to another VP now. */
 	if (partition_vp(p, vp->index) != vp)
 		return;
 	if (!vlapic_is_hw_enabled(&vp->apic) || vlapic_is_x2apic(&vp->apic)) {

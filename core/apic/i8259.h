@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine's two 8259s, as far as the hypervisor talks to them itself. They are the guest's:
- * what is changed here must be put back. Pure; any CPU. Spec: Intel 8259A data sheet.
+ * The machine's two 8259s, as far as the hypervisor talks to them itself. They belong to the guest:
+ * put back whatever is changed here. Pure; any CPU. Spec: Intel 8259A data sheet.
  */
 #pragma once
 
@@ -24,12 +24,12 @@ static inline u16 i8259_mask(u32 chip)
 }
 
 /*
- * i8259_in_service() - inputs that were acknowledged and not ended. Not while the chip is being
- * initialised: it would take the question for an ICW. @keep_isr: reads of the command port show
- * the in-service bits afterwards, because the guest wants that; else the requests, as after
- * initialisation.
+ * i8259_in_service() - inputs acknowledged but not ended. Not during the chip's initialisation: it
+ * would take our OCW3 for an ICW. @keep_isr: leave the command port reading the in-service bits, as
+ * the guest has selected; else the requests, as after initialisation.
  */
 u8 i8259_in_service(u32 chip, bool keep_isr);
 
-/* i8259_end() - specific EOI of @input; of the second chip at the first one's cascade, too. */
+/* i8259_end() - specific EOI of @input; on the second chip, also of the first chip's cascade
+ * input. */
 void i8259_end(u32 chip, u32 input);

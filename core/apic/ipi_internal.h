@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Destinations of messages on the APIC bus: of IPIs (vlapic_icr.c) and of interrupt lines
- * (irq_msg.c). Of other VPs' register pages ID, LDR, DFR and TPR are read, whose races are those of
- * the real bus. core/apic only.
+ * (irq_msg.c). Reads ID, LDR, DFR and TPR of other VPs without a lock: the races are those of the
+ * real bus. core/apic only.
  *
  * Spec: SDM Vol. 3A, "Determining IPI Destination".
  */
@@ -10,7 +10,7 @@
 
 #include "core/apic/vlapic_internal.h"
 
-/* A message on the bus, seen by every APIC. */
+/* A message on the APIC bus. */
 struct ipi {
 	u32 dest; /* 32 bits from x2APIC, 8 from xAPIC and lines */
 	bool logical;
@@ -42,5 +42,5 @@ static inline bool ipi_matches(const struct vp *target, const struct ipi *m)
 	return target->apic_id == m->dest;
 }
 
-/* ipi_pick_lowest() - the one that takes a lowest-priority message; NULL: nobody. irq_msg.c */
+/* ipi_pick_lowest() - the VP that takes a lowest-priority message; NULL: none. irq_msg.c */
 struct vp *ipi_pick_lowest(struct partition *p, const struct ipi *m, const struct vp *except);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The three steps of a vector through the bitmaps of a local APIC page: requested (IRR, TMR),
- * accepted (IRR to ISR), ended (ISR). Fast and slow paths share them; who keeps caches of the
- * highest bits (struct vlapic) updates those beside each step.
+ * accepted (IRR to ISR), ended (ISR). Fast and slow paths share them. A caller that caches the
+ * highest bits (struct vlapic) must update its caches at each step.
  *
  * Plain accesses: VP's own CPU, in root.
  *
@@ -16,8 +16,8 @@
 #include "core/lib/types.h"
 
 /*
- * irq_word() - the 32-bit register of bitmap @reg (APIC_IRR, APIC_ISR, APIC_TMR) with @vector. All
- * in 64 bits: then @reg is a displacement in the instruction that uses the word, and no addition.
+ * irq_word() - the 32-bit register of bitmap @reg (APIC_IRR, APIC_ISR, APIC_TMR) with @vector.
+ * 64-bit arithmetic lets the compiler fold @reg into the addressing mode.
  */
 static inline u32 *irq_word(u8 *page, size_t reg, size_t vector)
 {

@@ -2,8 +2,9 @@
 /*
  * Forwarding of physical interrupts: rules I1-I7 of docs/design.md.
  *
- * The physical ISR holds exactly the held vectors: an edge vector is finished before anything else
- * is accepted. So "highest in the physical ISR" is "highest held", without reading the hardware.
+ * The physical ISR holds exactly the held vectors, as an edge vector is finished before anything
+ * else is accepted. So the highest held vector is the highest in the physical ISR: no need to read
+ * it.
  *
  * Context: VP's own CPU, VMX root, interrupts disabled.
  */
@@ -16,7 +17,7 @@
 #include "core/hw.h"
 #include "core/partition.h"
 
-/* Of a physical LVT entry that is written back. */
+/* Keep these out of a physical LVT entry that is written back. */
 #define LVT_READ_ONLY (APIC_LVT_PENDING | APIC_LVT_REMOTE_IRR)
 
 NOINLINE void irq_fwd_extint_put(struct vp *vp, u8 vector)
@@ -35,7 +36,7 @@ NOINLINE void irq_fwd_extint_put(struct vp *vp, u8 vector)
 }
 
 /*
- * The bit stays until the vector comes as edge: an exit for nothing is harmless, a VMWRITE per
+ * Leave the bit set until the vector arrives as edge: a useless exit is harmless, a VMWRITE per
  * interrupt is not.
  */
 void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector)
@@ -73,8 +74,8 @@ static NOINLINE void irq_fwd_hold(struct vp *vp, u8 vector)
 	f->eoi_count++;
 	COUNT(vp, IRQ_LEVEL);
 	/*
-	 * A disabled virtual APIC drops it. Still held: finishing it now would only make the line
-	 * send it again, for ever. The drain that comes with enabling finishes it.
+	 * A disabled virtual APIC drops it. Hold it all the same: an EOI now would make the
+	 * asserted line send it again, for ever. The drain at the APIC's enabling finishes it.
 	 */
 	vlapic_set_irr(vp, vector, true);
 }
@@ -83,10 +84,10 @@ static NOINLINE void irq_fwd_accept_draining(struct vp *vp, u8 vector, bool leve
 {
 	hw_lapic_eoi();
 	COUNT(vp, IRQ_DRAINED);
-	vlapic_set_irr(vp, vector, level); /* dropped unless the guest only disables by SVR */
+	vlapic_set_irr(vp, vector, level); /* dropped, unless the guest disables by SVR only */
 }
 
-/* All but a plain edge. */
+/* Anything but a plain edge. */
 static NOINLINE void irq_fwd_accept_rare(struct vp *vp, u8 vector, bool in_service, bool level)
 {
 	if (!in_service || irq_fwd_is_held(&vp->fwd, vector))
@@ -103,7 +104,7 @@ bool irq_fwd_take(struct vp *vp, u32 vector)
 	u64 state = hw_lapic_isr_tmr(word);
 	u32 isr = (u32)state, tmr = (u32)(state >> 32);
 
-	/* A held vector is level: its TMR bit is set. */
+	/* Held vectors need no test: they are level, so their TMR bit is set. */
 	if (unlikely((isr & ~tmr & bit) == 0) || unlikely(vp->fwd.draining)) {
 		irq_fwd_accept_rare(vp, (u8)vector, (isr & bit) != 0, (tmr & bit) != 0);
 		return false;
@@ -127,7 +128,7 @@ static s32 highest_held(const struct irq_fwd *f)
 	return -1;
 }
 
-/* Several vectors are held, or this one is that of a software line, too. */
+/* Several vectors are held, or a software line uses this one, too. */
 static NOINLINE void irq_fwd_eoi_many(struct vp *vp, u8 vector)
 {
 	struct irq_fwd *f = &vp->fwd;
@@ -138,7 +139,7 @@ static NOINLINE void irq_fwd_eoi_many(struct vp *vp, u8 vector)
 		return;
 	f->done[vector >> 5] |= BIT32(vector & 31);
 
-	/* The physical EOI retires the highest: only when that one is done. */
+	/* The physical EOI always retires the highest held vector: wait until that one is done. */
 	while ((top = highest_held(f)) >= 0) {
 		u32 bit = BIT32(top & 31);
 
@@ -155,7 +156,7 @@ NOINLINE void irq_fwd_eoi(struct vp *vp, u8 vector)
 {
 	struct irq_fwd *f = &vp->fwd;
 
-	/* The only one: it is the highest in the physical ISR. */
+	/* The only held vector, hence the highest in the physical ISR. */
 	if (likely(irq_fwd_is_held(f, vector)) && likely(f->eoi_count == 1)) {
 		f->held[vector >> 5] = 0;
 		f->eoi_count = 0;
@@ -180,10 +181,11 @@ void irq_fwd_drain(struct vp *vp)
 	u32 svr = hw_lapic_read(APIC_SVR);
 
 	f->draining = true;
-	/* Nobody will send the directed EOIs: with suppression on, Remote IRRs would stay set. */
+	/* With EOI suppression no EOI would reach the I/O APIC, and nobody sends the directed
+	 * ones: the lines' Remote IRR would stay set. */
 	if ((svr & APIC_SVR_EOI_SUPPRESS) != 0)
 		hw_lapic_write(APIC_SVR, svr & ~APIC_SVR_EOI_SUPPRESS);
-	/* By the hardware's ISR: at our own start firmware may have left bits there. */
+	/* Ask the hardware, not held[]: firmware may have left ISR bits. */
 	for (u32 n = 0; n < VECTOR_COUNT && phys_bitmap_any(APIC_ISR); n++)
 		hw_lapic_eoi();
 	for (u32 i = 0; i < ARRAY_SIZE(f->held); i++)
@@ -192,7 +194,7 @@ void irq_fwd_drain(struct vp *vp)
 		COUNT(vp, IRQ_HELD_DRAINED);
 
 	if (phys_bitmap_any(APIC_IRR)) {
-		/* An 8259 must not be acknowledged just because the window is open. */
+		/* Mask LINT0, or the window would acknowledge an 8259 interrupt as well. */
 		hw_lapic_write(APIC_LVT_LINT0, lint0 | APIC_LVT_MASKED);
 		for (u32 n = 0; n < VECTOR_COUNT && phys_bitmap_any(APIC_IRR); n++)
 			hw_irq_window();
@@ -216,11 +218,11 @@ bool irq_fwd_extint_pending(const struct vp *vp)
 }
 
 /*
- * A vector that was acknowledged under the firmware's 8259 set-up (IRQ 0 = 8 = #DF) and waited
- * while the guest initialised the 8259 anew, or masked the line, would not exist on the bare
- * machine: there it would not have been acknowledged with IF = 0. The 8259 knows: a new
- * initialisation clears its in-service bits. A line that is masked now is ended for the guest,
- * which never hears of it.
+ * We acknowledge the 8259 even while the guest has IF = 0; bare metal does not. A vector
+ * acknowledged under the firmware's set-up (IRQ 0 = vector 8 = #DF) may still wait after the guest
+ * has initialised the 8259 anew or masked the line: delivering it would be fatal. Ask the 8259:
+ * initialisation clears its in-service bits. An input that is masked by now gets its EOI from us,
+ * since the guest will never see the interrupt.
  */
 static bool extint_is_stale(u8 vector)
 {
@@ -259,7 +261,7 @@ s32 irq_fwd_extint_take(struct vp *vp)
 
 /* --- Rule I7 --- */
 
-/* The software half of the 8259s may have waited for this. */
+/* Software 8259 lines may have waited for LINT0 to open. */
 static void lint0_changed(struct vp *vp)
 {
 	if (vp->partition->lines != NULL)
@@ -274,7 +276,7 @@ void irq_fwd_mirror(struct vp *vp, u32 reg)
 	switch (reg) {
 	case APIC_LDR:
 	case APIC_DFR:
-		/* Derived from the ID, or absent: WRMSR would fault. */
+		/* LDR is read-only and DFR absent in x2APIC mode: WRMSR would #GP. */
 		if (vp->fwd.phys_x2apic)
 			return;
 		break;
@@ -289,7 +291,7 @@ void irq_fwd_mirror(struct vp *vp, u32 reg)
 	case APIC_LVT_LINT0:
 	case APIC_LVT_LINT1:
 		break;
-	default: /* register numbers, not an enum: all others stay ours */
+	default: /* not mirrored: ours */
 		return;
 	}
 	hw_lapic_write(reg, val);
@@ -302,7 +304,7 @@ void irq_fwd_set_x2apic(struct vp *vp)
 	vp->fwd.phys_x2apic = hw_lapic_set_x2apic(true);
 }
 
-/* Bochs can never enable an APIC again; kicks of a CPU in xAPIC mode name 8 bits. */
+/* Bochs cannot re-enable an APIC; kicks in xAPIC mode reach only 8-bit IDs. */
 static bool may_leave_x2apic(const struct partition *p)
 {
 	for (u32 i = 0; i < p->vp_count; i++) {
@@ -313,9 +315,9 @@ static bool may_leave_x2apic(const struct partition *p)
 }
 
 /*
- * The way back to xAPIC mode resets the APIC: a vector that it has accepted would be lost, and the
- * Remote IRR of its line would stay set. So let it accept nothing more (SVR), then drain it (I5). A
- * kick in flight would be lost, too: hold them.
+ * Leaving x2APIC mode resets the APIC: accepted vectors would be lost and their lines' Remote IRR
+ * stay set. So disable it by SVR, to accept nothing more, then drain (I5). Kicks in flight would be
+ * lost, too: hold them.
  */
 void irq_fwd_set_xapic(struct vp *vp)
 {
@@ -330,7 +332,7 @@ void irq_fwd_set_xapic(struct vp *vp)
 
 void irq_fwd_mirror_all(struct vp *vp)
 {
-	/* SVR first: a disabled APIC keeps its entries masked. */
+	/* SVR first: software-disabled, the APIC forces LVT entries to masked. */
 	static const u32 regs[] = { APIC_SVR,         APIC_LDR,       APIC_DFR,      APIC_LVT_CMCI,
 				    APIC_LVT_THERMAL, APIC_LVT_LINT0, APIC_LVT_LINT1 };
 
@@ -339,7 +341,7 @@ void irq_fwd_mirror_all(struct vp *vp)
 		hw_lapic_write(APIC_SVR, APIC_SVR_RESET | APIC_SVR_ENABLE);
 		hw_lapic_write(APIC_LVT_LINT0, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_EXTINT));
 		hw_lapic_write(APIC_LVT_LINT1, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_NMI));
-		/* Or a lowest-priority message might choose this CPU, and be dropped. */
+		/* No logical ID: a lowest-priority message might pick us and be dropped. */
 		if (!vp->fwd.phys_x2apic)
 			hw_lapic_write(APIC_LDR, 0);
 		lint0_changed(vp);

@@ -16,20 +16,20 @@ struct vp;
 struct irq_fwd {
 	u32 held[8];            /* level vectors kept in the physical ISR */
 	u32 done[8];            /* held vectors whose virtual EOI has happened */
-	u32 eoi_count;          /* bits set in held and line_level: EOIs that are not only ours */
-	u32 line_level[8];      /* level vectors from lines that exist in software: irq_msg.c */
+	u32 eoi_count;          /* bits set in held and line_level */
+	u32 line_level[8];      /* level vectors from software lines: irq_msg.c */
 	u32 line_count;         /* bits set in it */
-	u64 posted_level[4];    /* remote: those that wait for VP_WORK_LINES */
+	u64 posted_level[4];    /* remote: posted, for VP_WORK_LINES */
 	u64 eoi_exit[4];        /* EOI-exit bitmap in the VMCS (virtual-interrupt delivery) */
-	bool draining;          /* rule I5: what arrives is finished at once */
+	bool draining;          /* rule I5: finish arrivals at once */
 	bool phys_x2apic;       /* mode of the physical LAPIC */
 	u8 extint[EXTINT_FIFO]; /* vectors acknowledged from the 8259, in order */
 	u32 extint_head, extint_tail;
 };
 
 /*
- * irq_fwd_take() - irq_fwd_accept() for the exit handler. True: the vector is in the virtual IRR
- * and the caller delivers it at once. False: done, work posted if there is any.
+ * irq_fwd_take() - irq_fwd_accept() for the exit handler. True: the vector is in the virtual IRR,
+ * deliver it at once. False: done; any work is posted.
  */
 bool irq_fwd_take(struct vp *vp, u32 vector);
 
@@ -39,10 +39,10 @@ void irq_fwd_accept(struct vp *vp, u8 vector);
 /* irq_fwd_eoi() - the guest's EOI of @vector reached the virtual APIC (I3). */
 void irq_fwd_eoi(struct vp *vp, u8 vector);
 
-/* irq_fwd_set_eoi_exit() - @vector enters the virtual IRR: its EOI must exit while it is held. */
+/* irq_fwd_set_eoi_exit() - @vector enters the virtual IRR: make its EOI exit while it is held. */
 void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector);
 
-/* irq_fwd_set_eoi_exits() - the same for all vectors: virtual-interrupt delivery begins. */
+/* irq_fwd_set_eoi_exits() - the same for all vectors, when virtual-interrupt delivery begins. */
 void irq_fwd_set_eoi_exits(struct vp *vp);
 
 /* irq_fwd_drain() - EOI all held vectors; accept and discard what the physical IRR holds (I5). */
@@ -51,27 +51,28 @@ void irq_fwd_drain(struct vp *vp);
 /* irq_fwd_reset() - drain, and forget the ExtINT FIFO: INIT and our own start. */
 void irq_fwd_reset(struct vp *vp);
 
-/* irq_fwd_extint_put() - a vector that was acknowledged: direct injection, gated by IF and shadow
- * only. */
+/* irq_fwd_extint_put() - queue an acknowledged vector for direct injection: only IF and the
+ * interrupt shadow delay it. */
 void irq_fwd_extint_put(struct vp *vp, u8 vector);
 
 /* irq_fwd_extint_pending()/irq_fwd_extint_take() - the FIFO; -1 when empty. */
 bool irq_fwd_extint_pending(const struct vp *vp);
 s32 irq_fwd_extint_take(struct vp *vp);
 
-/* irq_fwd_mirror() - copy a register the physical LAPIC mirrors after a guest write (I7). */
+/* irq_fwd_mirror() - after a guest write: copy @reg to the physical LAPIC if it is mirrored
+ * (I7). */
 void irq_fwd_mirror(struct vp *vp, u32 reg);
 
-/* irq_fwd_mirror_all() - all of them; a globally disabled APIC becomes virtual wire. */
+/* irq_fwd_mirror_all() - all mirrored registers; a globally disabled APIC becomes virtual wire. */
 void irq_fwd_mirror_all(struct vp *vp);
 
 /* irq_fwd_set_x2apic() - the physical LAPIC follows the guest's into x2APIC mode. */
 void irq_fwd_set_x2apic(struct vp *vp);
 
 /**
- * irq_fwd_set_xapic() - and back, where that can be done: device interrupts with xAPIC logical
- * destinations would find nobody. The guest's APIC was disabled and is enabled now; everything is
- * reset then, irq_fwd_mirror_all() follows.
+ * irq_fwd_set_xapic() - back to xAPIC mode, where the machine can: otherwise device interrupts with
+ * xAPIC logical destinations would reach nobody. Call it when the guest has disabled and enabled
+ * its APIC: this resets the physical one, and irq_fwd_mirror_all() must follow.
  */
 void irq_fwd_set_xapic(struct vp *vp);
 
@@ -80,7 +81,7 @@ static inline bool irq_fwd_is_held(const struct irq_fwd *f, u8 vector)
 	return (f->held[vector >> 5] & (1u << (vector & 31))) != 0;
 }
 
-/* irq_fwd_wants_eoi() - somebody outside the virtual APIC waits for the EOI of @vector. */
+/* irq_fwd_wants_eoi() - a line, real or software, waits for the EOI of @vector. */
 static inline bool irq_fwd_wants_eoi(const struct irq_fwd *f, u8 vector)
 {
 	return ((f->held[vector >> 5] | f->line_level[vector >> 5]) & (1u << (vector & 31))) != 0;

@@ -3,8 +3,8 @@
  * Messages of the virtual I/O APIC to the virtual local APICs.
  *
  * A level message leaves a mark (vp->fwd.line_level) beside the IRR bit: the EOI of a marked vector
- * is broadcast to the virtual I/O APIC, whatever the TMR bit says by then. A vector can be marked
- * and held at once, when the machine's line of that pin is asserted, too: one EOI ends both.
+ * goes to the virtual I/O APIC, whatever its TMR bit says by then. A vector can be both marked and
+ * held, when the machine's line of that pin is asserted, too: one EOI ends both.
  *
  * Context: a VP's CPU, VMX root. Other VPs are reached by posting only.
  */
@@ -20,7 +20,7 @@ static bool is_candidate(const struct vp *target, const struct ipi *m, const str
 	return target != except && ipi_matches(target, m) && vlapic_is_sw_enabled(&target->apic);
 }
 
-/* vector_hashing=on: the vector chooses among the matching ones, in VP order. */
+/* vector_hashing=on: the vector picks among the matching VPs, in VP order. */
 static struct vp *pick_by_vector(struct partition *p, const struct ipi *m, const struct vp *except)
 {
 	u32 count = 0, nr;
@@ -36,7 +36,7 @@ static struct vp *pick_by_vector(struct partition *p, const struct ipi *m, const
 	return NULL; /* the last candidate was disabled between the passes */
 }
 
-/* Lowest priority: the least busy of the matching ones; the first among equals. */
+/* Lowest priority: the least busy of the matching VPs; the first among equals. */
 static struct vp *pick_lowest(struct partition *p, const struct ipi *m, const struct vp *except)
 {
 	struct vp *best = NULL;
@@ -80,7 +80,7 @@ static bool is_requested(const struct vlapic *a, u8 vector)
 	return (*vlapic_bitmap(a, APIC_IRR, vector) & BIT32(vector & 31)) != 0;
 }
 
-/* Marked first: with virtual-interrupt delivery the EOI-exit bitmap follows the mark. */
+/* Mark it first: with virtual-interrupt delivery the EOI-exit bitmap depends on the mark. */
 static void accept_level(struct vp *vp, u8 vector)
 {
 	bool was_marked = is_marked(&vp->fwd, vector);
@@ -169,8 +169,8 @@ void irq_msg_eoi(struct vp *vp, u8 vector)
 {
 	if (!is_marked(&vp->fwd, vector))
 		return;
-	/* Also when another pin requested it again: this EOI frees all pins of the vector, and one
-	 * that is still asserted marks it anew. */
+	/* Clear it even if another pin has requested the vector again: the EOI frees all pins of
+	 * the vector, and one that is still asserted sends, and marks, again. */
 	set_mark(&vp->fwd, vector, false);
 	if (!(vp->apic.svr & APIC_SVR_EOI_SUPPRESS))
 		vp->partition->lines->eoi(vp, vector);

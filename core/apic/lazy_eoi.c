@@ -18,7 +18,8 @@ err_t lazy_eoi_enable(struct vp *vp, u64 gpa)
 	TRY(shared_area_set(vp->partition, &word, gpa, WORD_BYTES));
 	lazy_eoi_disable(vp);
 	TRY(shared_area_set(vp->partition, &vp->apic.lazy_word, gpa, WORD_BYTES));
-	/* Else the CPU would answer reads of the bits in service without asking. */
+	/* With register virtualization the guest reads the ISR without an exit, and would see it
+	 * stale. */
 	vp->apic.lazy_eoi = !vp->partition->machine.apic_register_virt;
 	return ERR_NONE;
 }

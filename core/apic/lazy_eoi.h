@@ -3,11 +3,11 @@
  * Lazy EOI: the guest ends an interrupt by clearing a bit of a shared word instead of writing the
  * EOI register, which would exit. KVM calls it PV EOI, the TLFS "No EOI Required".
  *
- * At an injection that nothing waits behind, bit 0 of the word is set: "armed". The guest tests and
- * clears it; when it was set, it owes no EOI. Find out what it did before anything here uses the
- * bits in service: while armed, vlapic.highest_isr is -1 and the slow paths call
- * lazy_eoi_sync(). Never armed on level-triggered vectors, whose EOI must reach the I/O APIC, nor
- * while the CPU delivers or reads the bits in service by itself.
+ * When we inject and nothing else waits, bit 0 of the word is set: "armed". The guest tests and
+ * clears it; if it was set, no EOI is owed. So while armed, our ISR may be stale: call
+ * lazy_eoi_sync() before using it. highest_isr = -1 sends the slow paths there. Never armed for a
+ * level-triggered vector, whose EOI must reach the I/O APIC, nor while the CPU itself delivers
+ * interrupts or reads the ISR.
  *
  * Context: VP's own CPU, root.
  */
@@ -22,12 +22,12 @@
 #define LAZY_EOI_BIT 1u
 
 /**
- * lazy_eoi_enable() - the word is at @gpa, 4 bytes aligned. ERR_FAULT: not the guest's RAM; nothing
- * changes then. Replaces what was enabled before.
+ * lazy_eoi_enable() - use the 4-byte aligned word at @gpa instead of any other. ERR_FAULT: not the
+ * guest's RAM; nothing changes then.
  */
 MUST_CHECK err_t lazy_eoi_enable(struct vp *vp, u64 gpa);
 
-/* lazy_eoi_disable() - what is armed is looked up first. */
+/* lazy_eoi_disable() - syncs first. */
 void lazy_eoi_disable(struct vp *vp);
 
 /**
@@ -39,7 +39,7 @@ static inline void lazy_eoi_arm(struct vp *vp, u32 vector)
 	struct vlapic *a = &vp->apic;
 	u8 *word = READ_ONCE(a->lazy_word.mem);
 
-	/* Every level-triggered vector that is not ended yet counts there. */
+	/* Non-zero while any level-triggered vector has not ended. */
 	if (vp->fwd.eoi_count != 0 || word == NULL)
 		return;
 	WRITE_ONCE(*word, LAZY_EOI_BIT);
@@ -48,13 +48,14 @@ static inline void lazy_eoi_arm(struct vp *vp, u32 vector)
 	a->highest_isr = -1;
 }
 
-/* lazy_eoi_not_done() - the guest has not ended it, or other vectors are in service, too. */
+/* lazy_eoi_not_done() - slow half of lazy_eoi_sync(): the guest still owes the EOI, or other
+ * vectors are in service. */
 void lazy_eoi_not_done(struct vp *vp);
 
 /**
- * lazy_eoi_sync() - learn whether the guest ended the armed interrupt; nothing is armed then. The
- * caller looks for what may be delivered now. The EOI is that of vlapic_eoi() for an edge-triggered
- * vector behind which nothing waited.
+ * lazy_eoi_sync() - find out whether the guest ended the armed interrupt, and disarm. The caller
+ * then looks for what may be delivered now. Does what vlapic_eoi() does for an edge-triggered
+ * vector that nothing waits behind.
  */
 static inline void lazy_eoi_sync(struct vp *vp)
 {
@@ -70,8 +71,8 @@ static inline void lazy_eoi_sync(struct vp *vp)
 	COUNT(vp, LAZY_EOI);
 }
 
-/* lazy_eoi_forget() - the bits in service were all cleared: so is the word. */
+/* lazy_eoi_forget() - the ISR was cleared: clear the word, too. */
 void lazy_eoi_forget(struct vp *vp);
 
-/* lazy_eoi_map_changed() - check the address of @vp again. Any CPU. */
+/* lazy_eoi_map_changed() - the memory map changed: check the word's address again. Any CPU. */
 void lazy_eoi_map_changed(struct vp *vp);

@@ -3,7 +3,7 @@
  * Virtual local APIC: xAPIC and x2APIC register semantics over one 4-KiB register page that doubles
  * as the virtual-APIC page of the hardware (SDM "Advanced Programmable Interrupt Controller").
  *
- * Own CPU only, except vlapic_post_irq(), which any CPU may call.
+ * Own CPU only, except vlapic_post_*(), which any CPU may call.
  */
 #pragma once
 
@@ -20,9 +20,9 @@ struct vp;
 /* Frequency of the APIC timer before the divider when the machine's crystal is not trusted. */
 #define VLAPIC_TIMER_HZ 1000000000ull
 
-/* vlapic.signals: what arrives beside vectors, in one word, so that its order is kept. */
+/* vlapic.signals: events other than vectors, in one word to keep their order. */
 #define SIGNAL_SIPI BIT32(8) /* bits 7:0 are its vector */
-#define SIGNAL_INIT BIT32(9) /* comes before the others */
+#define SIGNAL_INIT BIT32(9) /* acts before the others */
 #define SIGNAL_NMI  BIT32(10)
 #define SIGNAL_NMI2 BIT32(11) /* a second one before the first was seen */
 
@@ -48,9 +48,9 @@ struct vlapic {
 	u32 apicv_inhibit; /* APICV_INHIBIT_REASON_*; none: vid is true */
 
 	/*
-	 * Caches that keep the hot path short; the page is the truth. With virtual-interrupt
-	 * delivery the CPU changes the page by itself: both highest_* stay -1 and min_vector 256,
-	 * so that the slow paths decide.
+	 * Caches for the hot path; the page is the truth. With virtual-interrupt delivery the CPU
+	 * changes the page behind our back: then both highest_* stay -1 and min_vector 256, which
+	 * sends every function to its slow path.
 	 */
 	s32 highest_isr; /* -1: none */
 	s32 highest_irr; /* -1: none */
@@ -70,13 +70,13 @@ struct vlapic {
 		};
 		u64 unusual; /* any of the above: event.c takes the long way */
 	};
-	bool lazy_armed; /* then highest_isr is -1 and lazy_vector what it would be */
+	bool lazy_armed; /* highest_isr is -1 then, in place of lazy_vector */
 	u32 lazy_vector;
 	struct shared_area lazy_word;
 	u32 min_vector; /* below: vlapic_set_irr_slow() */
 	u64 self_icr;   /* ICR value of a plain fixed interrupt to this APIC, vector 0 */
 
-	/* Copies of registers that a virtualized write has replaced before we hear of it. */
+	/* Copies: a virtualized write replaces the page's value before we see it. */
 	u32 svr;
 	u32 lvt_timer;
 	u32 timer_shift; /* divider of the running count */
@@ -84,7 +84,7 @@ struct vlapic {
 	struct timer timer;
 	u64 timer_hz;     /* APIC timer frequency before the divider */
 	u64 tsc_deadline; /* guest TSC, 0 = disarmed */
-	u64 advance_tsc;  /* the queue's deadline is earlier by this: lapic_timer_advance_ns= */
+	u64 advance_tsc;  /* fire earlier by this: lapic_timer_advance_ns= */
 	u32 advance_ns;
 	u64 period_start_tsc;   /* physical TSC at the last reload, for TMCCT */
 	u64 period_tsc;         /* length of one count-down in TSC ticks, 0 = stopped */
@@ -107,7 +107,7 @@ static inline bool vlapic_is_hw_enabled(const struct vlapic *a)
 	return (a->base_msr & APIC_BASE_EN) != 0;
 }
 
-/* vlapic_accepts_fixed() - not disabled, neither by IA32_APIC_BASE nor by SVR. Any CPU. */
+/* vlapic_accepts_fixed() - enabled in IA32_APIC_BASE and SVR. Any CPU. */
 static inline bool vlapic_accepts_fixed(const struct vlapic *a)
 {
 	return (READ_ONCE(a->base_msr) & APIC_BASE_EN) != 0 &&
@@ -118,8 +118,9 @@ static inline bool vlapic_accepts_fixed(const struct vlapic *a)
 void vlapic_init(struct vp *vp, u8 *page);
 
 /**
- * vlapic_reset() - power-on or INIT. INIT drains (rule I5) and mirrors. Power-on is the virtual
- * state only: vlapic_copy_physical() follows and must still find the firmware's physical one.
+ * vlapic_reset() - power-on or INIT. INIT drains (rule I5) and mirrors. Power-on touches the
+ * virtual state only: vlapic_copy_physical() must still find the physical state as firmware left
+ * it.
  */
 void vlapic_reset(struct vp *vp, bool init);
 
@@ -172,18 +173,18 @@ u32 vlapic_take_signals(struct vp *vp);
  * vlapic_pending_vector() - highest vector that the processor priority lets through now, -1: none.
  * Does not look at RFLAGS.IF.
  *
- * While vlapic.vid is set the CPU delivers it by itself as soon as the guest can take it (RVI is
- * kept by vlapic_set_irr()): then this only answers "must it wake from HLT"; injecting it and
- * calling vlapic_accept() stays correct, opening an interrupt window for it is wasted.
+ * While vlapic.vid is set the CPU delivers it by itself (vlapic_set_irr() keeps RVI): then this
+ * only tells whether to wake from HLT. Injecting it and calling vlapic_accept() would be correct,
+ * too; an interrupt window would be wasted.
  */
 s32 vlapic_pending_vector(struct vp *vp);
 
-/* vlapic_accept() - the CPU takes @vector: IRR -> ISR. Called when the injection is committed. */
+/* vlapic_accept() - the guest takes @vector: IRR -> ISR. Call when the injection is committed. */
 void vlapic_accept(struct vp *vp, u8 vector);
 
 /**
- * vlapic_eoi() - the one EOI function: clears the highest ISR bit; a held physical level vector is
- * finished through irq_fwd_eoi() (rule I3).
+ * vlapic_eoi() - the one EOI function: clears the highest ISR bit and finishes a held physical
+ * level vector (rule I3).
  */
 void vlapic_eoi(struct vp *vp);
 
@@ -191,9 +192,9 @@ void vlapic_eoi(struct vp *vp);
 u32 vlapic_tpr_threshold(struct vp *vp);
 
 /**
- * vlapic_apicv_inhibit()/vlapic_apicv_uninhibit() - a reason for delivering this VP's interrupts in
- * software comes or goes; any number of times. What is in service and pending stays so. A change
- * posts VP_WORK_EVENT. Own CPU, VMCS current.
+ * vlapic_apicv_inhibit()/vlapic_apicv_uninhibit() - add or drop a reason to deliver this VP's
+ * interrupts in software; idempotent. Keeps ISR and IRR. A change posts VP_WORK_EVENT. Own CPU,
+ * VMCS current.
  */
 void vlapic_apicv_inhibit(struct vp *vp, u32 reasons);
 void vlapic_apicv_uninhibit(struct vp *vp, u32 reasons);
@@ -207,12 +208,12 @@ void vlapic_mode_changed(struct vp *vp);
 /* vlapic_write_base() - WRMSR IA32_APIC_BASE: legal transitions only. */
 enum msr_result vlapic_write_base(struct vp *vp, u64 val);
 
-/* apic_page_init() - the page that all APIC pages of @p map to. Before apic_page_remap().
- * ERR_NOMEM. */
+/* apic_page_init() - allocate the page that all APIC pages of @p map to. Before
+ * apic_page_remap(). ERR_NOMEM. */
 MUST_CHECK err_t apic_page_init(struct partition *p);
 
-/* apic_page_remap() - the APIC page follows base, enable and mode: mapped in xAPIC mode, where an
- * overlay may be. Ends with ept_flush(). VP's CPU. */
+/* apic_page_remap() - make the APIC page follow base, enable and mode: mapped in xAPIC mode
+ * only, and only where an overlay may be. Ends with ept_flush(). VP's CPU. */
 void apic_page_remap(struct vp *vp);
 
 /* vlapic_timer.c */
@@ -224,6 +225,6 @@ u32 vlapic_timer_current(struct vp *vp); /* TMCCT */
 void vlapic_timer_write_initial(struct vp *vp, u32 count);
 void vlapic_timer_lvt_changed(struct vp *vp, u32 old_lvt);
 void vlapic_timer_divider_changed(struct vp *vp);
-/* vlapic_timer_write_deadline() - also again with the same value when the TSC offset changed. */
+/* vlapic_timer_write_deadline() - call again with the same value when the TSC offset changes. */
 void vlapic_timer_write_deadline(struct vp *vp, u64 guest_tsc);
 u64 vlapic_timer_read_deadline(struct vp *vp);
