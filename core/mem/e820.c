@@ -18,7 +18,8 @@ static u64 cut_wrap(u64 base, u64 len)
 	return len > ~0ull - base ? ~0ull - base : len;
 }
 
-/* Where maps contradict each other, what must not be touched wins; then the larger number. */
+/* If entries contradict each other the type that must not be touched wins, then the larger
+ * number. */
 static u64 type_rank(u32 type)
 {
 	u64 rank;
@@ -58,7 +59,7 @@ static void entry_remove(struct e820_map *m, u32 at)
 	memmove(&m->e[at], &m->e[at + 1], (m->count - at) * sizeof(m->e[0]));
 }
 
-/* Insert at the place its base asks for. The caller knows that there is a slot. */
+/* Insert in order of base. The caller has checked for a free slot. */
 static void entry_insert(struct e820_map *m, struct e820_entry e)
 {
 	u32 at = m->count;
@@ -156,7 +157,7 @@ err_t e820_normalise(struct e820_map *m)
 			continue;
 		}
 		TRY(resolve_pair(m, i));
-		/* What was cut may now start before its neighbour on the left ends. */
+		/* A cut entry may now overlap its left neighbour. */
 		if (i > 0)
 			i--;
 	}
@@ -234,7 +235,7 @@ err_t e820_busy_add(struct e820_busy *b, u64 base, u64 len)
 	return ERR_NONE;
 }
 
-/* Index of a busy range that [base, base + len) touches; ERR_NOENT: it is clear. */
+/* Index of a busy range that overlaps [base, base + len); ERR_NOENT: none does. */
 static err_t busy_find(const struct e820_busy *b, u64 base, u64 len, u32 *at)
 {
 	for (u32 i = 0; b != NULL && i < b->count; i++) {

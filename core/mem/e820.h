@@ -14,8 +14,9 @@ enum e820_type {
 	E820_NVS = 4,
 	E820_UNUSABLE = 5,
 	E820_PMEM = 7,
-	/* Kensho's own: what an EFI map tells apart. Guests see reserved: e820_public(). */
-	E820_EFI_RUNTIME = 0x80000005u, /* RAM with code and data of the firmware that runs on */
+	/* Kensho's own, to keep distinctions of an EFI map. Guests see "reserved":
+	 * e820_public(). */
+	E820_EFI_RUNTIME = 0x80000005u, /* RAM that runtime services use */
 	E820_EFI_MMIO = 0x8000000bu,
 	E820_SOFT_RESERVED = 0xefffffffu, /* Linux' number: RAM for a driver that asks for it */
 };
@@ -28,23 +29,24 @@ struct e820_entry {
 
 struct e820_map {
 	u32 count;
-	struct e820_entry e[E820_MAX + 1]; /* the last one is never used: it covers nothing */
+	struct e820_entry e[E820_MAX + 1]; /* the last one stays empty: it covers nothing */
 };
 
 /* e820_add() - append; zero length is dropped, a wrap past 2^64 is cut. ERR_NOMEM when full. */
 MUST_CHECK err_t e820_add(struct e820_map *m, u64 base, u64 len, u32 type);
 
-/* e820_foreign_type() - a type number from outside: 0 and Kensho's own mean reserved. */
+/* e820_foreign_type() - sanitise a type number from outside: 0 and Kensho's own become reserved. */
 u32 e820_foreign_type(u32 type);
 
-/* e820_public() - @m as a guest may see it, without Kensho's own types; joined. */
+/* e820_public() - @m as a guest may see it: Kensho's own types become reserved, neighbours are
+ * joined. */
 void e820_public(const struct e820_map *m, struct e820_map *out);
 
 /**
- * e820_is_memory() - entry @e of @m is RAM of whatever use, not device registers.
+ * e820_is_memory() - entry @e of @m is RAM, whatever its use, and not device registers.
  *
- * A PC's firmware calls both "reserved". What begins above the end of RAM (below 4 GiB: of the RAM
- * there) is registers or their windows.
+ * PC firmware calls both "reserved". An entry above the end of RAM (below 4 GiB: of the RAM there)
+ * is taken for registers.
  */
 bool e820_is_memory(const struct e820_map *m, const struct e820_entry *e);
 
@@ -67,7 +69,7 @@ struct e820_busy {
 
 MUST_CHECK err_t e820_busy_add(struct e820_busy *b, u64 base, u64 len);
 
-/* struct e820_fit - a place that is searched: @len bytes, aligned, inside [@lo, @hi). */
+/* struct e820_fit - what to search for: @len bytes, aligned, inside [@lo, @hi). */
 struct e820_fit {
 	u64 lo, hi, len, align;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Emulated ranges: guest-physical pages that no EPT maps, because a model answers every access to
- * them. A device registers its range; EPT, violations and the emulator ask here. Pure.
+ * Emulated ranges: guest-physical pages that EPT never maps, because a device model answers every
+ * access. The device registers its range here; EPT, violations and the emulator look it up. Pure.
  */
 #pragma once
 
@@ -13,8 +13,8 @@ struct vp;
 
 #define EMULATED_RANGES_MAX 4u
 
-/* How an emulated place behaves. @size: 1, 2, 4 or 8; an access never leaves the page. VP's CPU;
- * other VPs call it at the same time. */
+/* A device model. @size: 1, 2, 4 or 8; an access never crosses a page. Called on the VP's CPU,
+ * for several VPs at a time. */
 struct emul_mem {
 	u64 (*read)(struct vp *vp, u64 gpa, u32 size);
 	void (*write)(struct vp *vp, u64 gpa, u32 size, u64 val);

@@ -43,9 +43,9 @@ static u64 *table_alloc(struct ept *e)
 }
 
 /*
- * Another CPU may walk through a table that it cached the way to, until it executes INVEPT: SDM
- * "Caching Translation Information". Until then the page keeps its entries and is nothing else; the
- * first entry links the list, which is not present as long as pages are aligned.
+ * Until it executes INVEPT another CPU may still walk this table through its paging-structure
+ * caches (SDM "Caching Translation Information"). So the page keeps its entries and is not reused
+ * before that. Only entry 0 is replaced, by the list link: an aligned address, hence not present.
  */
 static void table_free(struct ept *e, u64 entry, u32 level)
 {
@@ -93,7 +93,7 @@ err_t ept_init(struct ept *e, bool has_1g, bool has_2m, bool has_ad, u32 mem_typ
 	return ERR_NONE;
 }
 
-/* Make *@slot, an entry of @level, point to a table that maps what it maps now. */
+/* Split *@slot, an entry of @level: it then points to a table that maps the same. */
 static err_t slot_to_table(struct ept *e, u64 *slot, u32 level)
 {
 	u64 old = *slot;
@@ -116,7 +116,7 @@ static err_t slot_to_table(struct ept *e, u64 *slot, u32 level)
 	return ERR_NONE;
 }
 
-/* Write the entry of @gpa at @level; 0 unmaps. Tables that it replaces are freed. */
+/* Write the entry of @gpa at @level; 0 unmaps. Frees the tables it replaces. */
 static err_t slot_set(struct ept *e, u64 gpa, u32 level, u64 entry)
 {
 	u64 *table = e->root;
@@ -138,7 +138,7 @@ static err_t slot_set(struct ept *e, u64 gpa, u32 level, u64 entry)
 	return ERR_NONE;
 }
 
-/* The largest page that [gpa, gpa+len) -> hpa can begin with. */
+/* Level of the largest page that can start the mapping [gpa, gpa+len) -> hpa. */
 static u32 largest_level(const struct ept *e, u64 gpa, u64 hpa, u64 len)
 {
 	if (e->has_1g && IS_ALIGNED(gpa | hpa, PAGE_SIZE_1G) && len >= PAGE_SIZE_1G)

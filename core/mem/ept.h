@@ -16,7 +16,7 @@ struct ept {
 	u64 eptp;  /* value for the VMCS */
 	bool has_1g, has_2m, has_ad;
 	u32 pages;  /* table pages in use */
-	u64 *freed; /* unlinked tables that CPUs may still have cached the way to */
+	u64 *freed; /* unlinked tables that CPUs may still walk from their caches */
 	u64 top;    /* nothing is mapped from here on */
 	struct spinlock
 		lock; /* LOCK: table changes after the first entry; taken by this module's users */
@@ -46,49 +46,51 @@ struct ept_leaf ept_walk(const struct ept *e, gpa_t gpa);
  * ept_build_partition() - the whole map of design.md section 1 from p->memory and VP 0's MTRRs, in
  * tables that ept_init() made, with the overlays noted. Allocates ones_page when it is not set.
  *
- * Mapped at once: everything below 4 GiB and below the end of RAM. What lies above, out
- * to min(MAXPHYADDR, 48) bits, appears 1 GiB at a time on its first access: ept_map_lazy().
- * ERR_INVAL: the hypervisor region is not reserved in p->memory. ERR_NOMEM.
+ * Maps everything below 4 GiB and below the end of RAM. The rest, up to min(MAXPHYADDR, 48) bits,
+ * is mapped by ept_map_lazy(), 1 GiB at a time, on the first access. ERR_INVAL: the hypervisor
+ * region is not reserved in p->memory. ERR_NOMEM.
  */
 MUST_CHECK err_t ept_build_partition(struct partition *p);
 
-/* ept_map_lazy() - map the GiB around @gpa that nobody touched yet, or a page that was dropped from
- * it; of far memory the page at @gpa. ERR_RANGE: beyond the machine's addresses; ERR_BUSY: it is
- * mapped already, or emulated; ERR_AGAIN, ERR_FAULT: what the owner of far memory says. */
+/*
+ * ept_map_lazy() - on the first access: map the GiB around @gpa, or only its page if that was
+ * dropped from a mapped GiB, or is far memory. ERR_RANGE: beyond the machine's addresses; ERR_BUSY:
+ * mapped already, or emulated; ERR_AGAIN, ERR_FAULT: from the owner of far memory.
+ */
 MUST_CHECK err_t ept_map_lazy(struct partition *p, gpa_t gpa);
 
-/* ept_map_scratch() - rule M1: private, writable memory of 0xFF in place of one page; nothing when
- * it has some. */
+/* ept_map_scratch() - rule M1: replace one page by private, writable memory of 0xFF. Does
+ * nothing if that has happened. */
 MUST_CHECK err_t ept_map_scratch(struct partition *p, gpa_t gpa);
 
 /* ept_drop_page() - unmap the identity-mapped page around @gpa on every CPU; the next access faults
  * and ept_map_lazy() maps it again. Other pages stay. The caller holds no lock. ERR_NOMEM. */
 MUST_CHECK err_t ept_drop_page(struct partition *p, gpa_t gpa);
 
-/* ept_is_built() - the GiB around @gpa has tables: what is not mapped in it is a hole. */
+/* ept_is_built() - the GiB around @gpa has tables: a page not mapped in it is a hole. */
 bool ept_is_built(const struct ept *e, gpa_t gpa);
 
-/* ept_place() - for core/mem/overlay.c: @own in place of @page. ERR_NOMEM: the guest sees what it
- * saw. The caller calls ept_flush(). LOCK: ept.lock. */
+/* ept_place() - for core/mem/overlay.c: map @own in place of @page. ERR_NOMEM: nothing has
+ * changed. The caller must ept_flush(). LOCK: ept.lock. */
 MUST_CHECK err_t ept_place(struct partition *p, gpa_t page, hpa_t own, u64 perms);
 
-/* ept_restore() - what belongs at @page, where an ept_place() was, comes back. As above. */
+/* ept_restore() - undo ept_place() at @page. The caller must ept_flush(). */
 void ept_restore(struct partition *p, gpa_t page);
 
-/* ept_retype() - recompute memory types from @m over the existing map (rule M2). Pages that are not
- * identity-mapped keep what they have. The caller calls ept_flush() when it holds no lock. */
+/* ept_retype() - recompute the memory types of all identity-mapped pages from @m (rule M2). The
+ * caller must ept_flush() once it holds no lock. */
 MUST_CHECK err_t ept_retype(struct partition *p, const struct mtrr_state *m);
 
 /**
- * ept_flush() - every CPU forgets what it cached of the EPT; returns when all have. Tables that
- * were unlinked before are the heap's again then. The caller holds no lock. CPUs in the guest are
- * kicked; the wait does this CPU's own share of others' flushes.
+ * ept_flush() - INVEPT on every CPU; returns when all have done it. Tables unlinked before are then
+ * freed. Hold no lock: this kicks CPUs out of the guest and waits for all, and one that spins on
+ * the lock would never answer. While waiting it serves the flushes of others.
  */
 void ept_flush(struct partition *p);
 
 /*
- * ept_take_freed() - the tables that are unlinked so far; after an INVEPT on every CPU they go back
- * to the heap by ept_release_freed(). For ept_flush().
+ * ept_take_freed() - detach the list of tables unlinked so far; only after an INVEPT on every CPU
+ * may ept_release_freed() give them back to the heap. For ept_flush().
  */
 u64 *ept_take_freed(struct ept *e);
 void ept_release_freed(u64 *list);

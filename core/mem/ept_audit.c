@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rules that an EPT entry obeys. Pure.
+ * The rules that every EPT entry must obey. Pure.
  *
  * Spec: SDM Vol. 3C, "EPT Misconfigurations"; design.md rules M1, M1b, M2, I8.
  */
@@ -77,7 +77,7 @@ static bool is_scratch(const struct partition *p, u64 page)
 	return page == p->scratch_page.v && page != 0;
 }
 
-/* A page that is not the machine's own at its address. */
+/* The rules for a page that is not identity-mapped. */
 static const char *overlay_rule(const struct partition *p, u64 at, u64 size, u64 entry)
 {
 	u64 page = entry & EPT_ADDR, perms = entry & EPT_RWX;

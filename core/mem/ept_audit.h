@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Audit of the EPT: every entry of every table against what design.md says of the guest's memory,
- * from the memory map and the MTRRs and not from the code that built the tables. ept_audit=on has
- * it after each change, the key e on COM2 once; KVM had mmu_audit.
+ * Audit of the EPT: checks every entry against the rules of design.md, computed from the memory map
+ * and the MTRRs, independently of the code that built the tables. ept_audit=on runs it after each
+ * change, the key e on COM2 once; KVM had mmu_audit.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct partition;
 struct ept_audit {
 	u64 leaves[3]; /* 4 KiB, 2 MiB, 1 GiB */
 	u32 tables;
-	const char *wrong; /* the first rule that is broken; NULL: none */
+	const char *wrong; /* the first broken rule; NULL: none */
 	u64 gpa;           /* where */
 	u64 entry;
 };

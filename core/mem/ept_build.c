@@ -108,15 +108,15 @@ static err_t map_range(const struct mapper *m, u64 at, u64 end)
 	return ERR_NONE;
 }
 
-/* Special memory (persistent, a firmware's own types) waits for its first access, too. */
+/* Other memory (persistent, firmware's own types) is mapped on its first access. */
 static bool is_used_from_the_start(u32 type)
 {
 	return type == E820_RAM || type == E820_ACPI || type == E820_NVS ||
 	       type == E820_EFI_RUNTIME;
 }
 
-/* What is mapped from the start, whole GiBs. Firmware lists registers at any height, some below 1
- * TiB on every AMD machine: with the first access, or their tables would take the heap. */
+/* Where the map of the start ends, in whole GiBs. Firmware lists registers anywhere, on every
+ * AMD machine some just below 1 TiB: mapping up to those would use up the heap on tables. */
 static u64 eager_limit(const struct partition *p)
 {
 	u64 top = GIB(4);
@@ -141,7 +141,7 @@ static err_t alloc_filled(hpa_t *out, int fill)
 	return ERR_NONE;
 }
 
-/* Invariant 7: nothing that the guest may use overlaps us. */
+/* Invariant 7: no memory that the guest may use overlaps us. */
 static bool region_is_reserved(const struct partition *p)
 {
 	u64 base = p->region_base.v;
@@ -184,7 +184,7 @@ static err_t map_gib(const struct mapper *m, u64 at)
 	return map_range(m, gib, gib + PAGE_SIZE_1G);
 }
 
-/* Pinned for as long as it is mapped. */
+/* The page stays pinned while it is mapped. */
 static err_t map_far(struct partition *p, u64 page)
 {
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
@@ -248,7 +248,7 @@ err_t ept_drop_page(struct partition *p, gpa_t at)
 	}
 	spin_unlock(&p->ept.lock);
 	ept_flush(p);
-	if (far != NULL) /* not before every CPU has forgotten it */
+	if (far != NULL) /* only after the flush: CPUs may have it cached */
 		far->unpin(p, page.v);
 	return err;
 }
@@ -274,8 +274,8 @@ err_t ept_map_scratch(struct partition *p, gpa_t at)
 
 	spin_lock(&p->ept.lock);
 	if ((ept_walk(&p->ept, page).perms & EPT_W) != 0) {
-		/* Another VP was first, and may have stored already. No flush: the violation has
-		 * dropped what this CPU had cached of the page. */
+		/* Another VP was first and may have stored to its page already: keep it. No
+		 * flush: an EPT violation invalidates this CPU's cached mappings of the page. */
 		spin_unlock(&p->ept.lock);
 		return ERR_NONE;
 	}
@@ -298,7 +298,7 @@ err_t ept_retype(struct partition *p, const struct mtrr_state *mtrr)
 	return err;
 }
 
-/* In a GiB that nobody touched yet the page has neighbours: mapped now, they can merge later. */
+/* Map the rest of an untouched GiB first: then ept_restore() can merge its tables again. */
 err_t ept_place(struct partition *p, gpa_t page, hpa_t own, u64 perms)
 {
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };

@@ -18,7 +18,7 @@ void ept_flush_local(struct vp *vp)
 	STORE_RELEASE(vp->flush_done, wanted);
 }
 
-/* Before its first entry a VP has nothing cached, and its CPU does not look for work yet. */
+/* Skip a VP that has never entered: it has nothing cached, and its CPU would not answer. */
 static bool is_behind(const struct vp *vp, u32 wanted)
 {
 	return LOAD_ACQUIRE(vp->entered) && (s32)(wanted - LOAD_ACQUIRE(vp->flush_done)) > 0;
@@ -39,7 +39,8 @@ void ept_flush(struct partition *p)
 	}
 	for (u32 i = 0; i < p->vp_count; i++) {
 		while (p->vp[i] != self && is_behind(p->vp[i], wanted)) {
-			/* The other one may be waiting for us in the same place. */
+			/* That CPU may be waiting for us in this same loop: serve it, or both
+			 * hang. */
 			if (self && (READ_ONCE(self->work) & VP_WORK_FLUSH))
 				ept_flush_local(self);
 			__builtin_ia32_pause();

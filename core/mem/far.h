@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Far memory: RAM of the guest whose pages are brought when somebody asks for them. The owner of
- * the range answers "here it is", "not now", "never"; EPT maps a page with the guest's first access
- * to it, handlers get at it through gpa_pin(). Pages come to their own address (GPA = HPA).
+ * Far memory: guest RAM whose pages are fetched on demand. Asked for a page, the owner of the range
+ * answers "here", "not now" or "never". EPT maps a page on the guest's first access, handlers use
+ * gpa_pin(). A page appears at its own address (GPA = HPA).
  *
- * Kensho has no owner of far memory yet: it is the class that tests the answer ERR_AGAIN.
+ * Nothing in Kensho owns far memory yet: the class exists to test ERR_AGAIN.
  */
 #pragma once
 
@@ -16,9 +16,8 @@ struct partition;
 #define FAR_RANGES_MAX 2u
 
 /*
- * @pin: the page at @page is there and stays until @unpin. ERR_AGAIN: not now, but it is on its
- * way; ERR_FAULT: never. Any CPU, several at a time; may be called under ept.lock and must not
- * wait.
+ * @pin: make the page present until @unpin. ERR_AGAIN: not yet, but it is on its way; ERR_FAULT:
+ * never. Called on any CPU, by several at a time, and under ept.lock: must not wait.
  */
 struct far_range {
 	u64 base, end; /* whole pages */

@@ -43,7 +43,7 @@ void *pin_ram_search(const struct partition *p, u64 base, u64 len)
 	return NULL;
 }
 
-/* The page of the overlay, not what lies beneath: what the guest would see. */
+/* What the guest sees: the overlay's page, not the memory beneath. */
 static err_t pin_overlay(const struct partition *p, u64 at, enum gpa_use use, struct gpa_pin *pin)
 {
 	const struct overlay *o = overlay_next(p, at);
@@ -66,7 +66,7 @@ static err_t pin_far(const struct partition *p, u64 at, struct gpa_pin *pin)
 	return ERR_NONE;
 }
 
-/* Firmware memory is mapped behind hw_phys_to_virt(); ROM drops writes by itself. */
+/* hw_phys_to_virt() covers firmware memory; ROM ignores writes by itself. */
 static err_t pin_by_class(const struct partition *p, u64 at, u64 len, enum gpa_use use,
 			  struct gpa_pin *pin)
 {
@@ -96,7 +96,7 @@ void gpa_unpin(const struct partition *p, const struct gpa_pin *pin)
 		pin->far->unpin(p, ALIGN_DOWN(pin->gpa, PAGE_SIZE));
 }
 
-/* A range in one piece, or in two pages that are of different classes or come one by one. */
+/* A range as one piece, or as two when its pages differ in class or must be pinned one by one. */
 struct span {
 	struct gpa_pin pin[2];
 	u64 len[2];

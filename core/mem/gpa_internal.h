@@ -9,7 +9,7 @@
 /* e820_covers() - [@base, @base + @len) lies in @e. Wraps are misses. */
 static inline bool e820_covers(const struct e820_entry *e, u64 base, u64 len)
 {
-	u64 off = base - e->base; /* huge when base is below */
+	u64 off = base - e->base; /* wraps to huge when base is below */
 
 	return off < e->len && len <= e->len - off;
 }
@@ -18,15 +18,15 @@ static inline bool e820_covers(const struct e820_entry *e, u64 base, u64 len)
 void *pin_ram_search(const struct partition *p, u64 base, u64 len);
 
 /*
- * The entry of the guest's memory map that answered last, in bytes from the first. Stale, it only
- * costs a search. It is how RAM stops being plain, too: while p->ram_holes is not 0 nobody sets it,
- * and gpa_forget_hint() makes it an entry that covers nothing. That saves a test at every level of
- * every page walk. Any CPU.
+ * Byte offset of the memory-map entry that answered last. A stale hint only costs a search. It also
+ * switches the fast path off: while p->ram_holes is not 0 nobody sets it, and gpa_forget_hint()
+ * points it at an entry that covers nothing, which saves every level of every page walk a test. Any
+ * CPU.
  */
 extern u32 gpa_ram_hint;
 
-/* pin_ram() - plain RAM of the guest, where GPA = HPA and no pin has to be given back. NULL: it is
- * not, or not all of it: ask gpa_pin(). */
+/* pin_ram() - plain guest RAM, where GPA = HPA and nothing needs unpinning. NULL: not all of it
+ * is: use gpa_pin(). */
 static inline void *pin_ram(const struct partition *p, u64 base, u64 len)
 {
 	const struct e820_entry *e =

@@ -21,7 +21,7 @@
 #define FIXED_TOP   MIB(1)
 #define NO_BOUNDARY (~0ull)
 
-/* What the types in EPT were computed from. LOCK: partition lock, after the first VM entry. */
+/* What EPT's types were computed from. LOCK: partition lock, after the first VM entry. */
 static struct mtrr_state applied;
 
 /* clang-format off */
@@ -54,8 +54,8 @@ static u64 host_msr(u32 msr)
 
 /*
  * The guest's physical addresses may be narrower than the machine's (CPUID 0x80000008 and the EPT
- * end at 48 bits). The registers must fit what the guest is told, or it gets #GP for writing back
- * what it has read. A range above what it can reach is off; cut, its base would lie somewhere else.
+ * end at 48 bits). Cut the registers to what the guest is told, or it gets #GP for writing back
+ * what it has read. Disable a range out of its reach: cut, its base would name another address.
  */
 static void variable_fit(struct mtrr_state *m, u32 i)
 {
@@ -123,8 +123,8 @@ static u8 combine(u8 a, u8 b)
  * Type of @pa by the variable ranges; *next: first address where a range begins or ends.
  *
  * SPEC-GAP: a mask with holes maps a discontinuous range, which "Intel does not encourage";
- * firmware makes such masks by leaving out the high address bits. Only the first block counts here,
- * which is what that firmware means and what KVM does.
+ * firmware makes such masks by leaving out the high address bits. Count only the first block: that
+ * is what such firmware means, and what KVM does.
  */
 static u8 variable_type(const struct mtrr_state *m, u64 pa, u64 *next)
 {
@@ -199,7 +199,8 @@ static bool states_equal(const struct mtrr_state *a, const struct mtrr_state *b)
 	       memcmp(a->mask, b->mask, sizeof(a->mask)) == 0;
 }
 
-/* Rule M2: every AP start rewrites all registers with what they hold; only a difference costs. */
+/* Rule M2: every AP start rewrites all registers with the same values; only a difference may
+ * cost. */
 static void apply(struct vp *vp)
 {
 	struct partition *p = vp->partition;
@@ -216,7 +217,7 @@ static void apply(struct vp *vp)
 		applied = vp->mtrr;
 	}
 	spin_unlock(&p->lock);
-	if (differs) /* waits for CPUs that may wait for the lock */
+	if (differs) /* after the unlock: it waits for CPUs that may spin on it */
 		ept_flush(p);
 }
 

@@ -20,13 +20,12 @@ struct mtrr_state {
 };
 
 /*
- * mtrr_init_from_host() - start as a copy of the machine's registers, read by the hw port, as far
- * as
- * @phys_bits, the guest's physical-address width, reach.
+ * mtrr_init_from_host() - start as a copy of the machine's registers, cut to @phys_bits, the
+ * guest's physical-address width.
  */
 void mtrr_init_from_host(struct mtrr_state *m, u32 phys_bits);
 
-/* mtrr_applied() - the registers that the EPT's types follow: the last that a VP enabled. */
+/* mtrr_applied() - the registers that EPT's types follow: those that a VP enabled last. */
 const struct mtrr_state *mtrr_applied(void);
 
 /**

@@ -27,7 +27,7 @@ const struct overlay *overlay_next(const struct partition *p, u64 at)
 	return best;
 }
 
-/* Another one at @place than @o; NULL: none. */
+/* An overlay other than @o at @place; NULL: none. */
 static const struct overlay *other_at(const struct partition *p, const struct overlay *o, u64 place)
 {
 	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
@@ -61,7 +61,7 @@ static err_t check(const struct partition *p, const struct overlay *o, u64 gpa)
 	if (page_class[ground].backing == BACKING_ONES && o->kind != PAGE_APIC)
 		return ERR_BUSY;
 	if (page_class[ground].backing == BACKING_LATE)
-		return ERR_BUSY; /* EPT's mapping keeps the page: it must not get lost */
+		return ERR_BUSY; /* the page is pinned by its EPT mapping: do not lose that */
 	if (other != NULL && (other->page.v != o->page.v || other->perms != o->perms))
 		return ERR_BUSY;
 	return ERR_NONE;
@@ -74,7 +74,7 @@ static u32 is_on_ram(const struct partition *p, u64 place)
 	return place != 0 && page_ground_at(p, place & PAGE_MASK, &end) == PAGE_RAM;
 }
 
-/* LOCK: ept.lock. The new place first: when it fails nothing has happened. */
+/* LOCK: ept.lock. Map the new place first: if that fails nothing has changed. */
 static err_t move(struct partition *p, struct overlay *o, u64 place)
 {
 	struct overlay **slot = find_slot(p, o);
@@ -95,7 +95,7 @@ static err_t move(struct partition *p, struct overlay *o, u64 place)
 	return ERR_NONE;
 }
 
-/* Who still sees the old map meanwhile sees the old page: the flush comes last. */
+/* Flush last: until then a CPU may still see the old page. */
 static void changed(struct partition *p)
 {
 	if (p->ept.root == NULL)

@@ -74,7 +74,7 @@ void *page_alloc_n(u32 n, u32 align_pages)
 	left = (u64)(heap.end - heap.next);
 	if (skip <= left && n * PAGE_SIZE <= left - skip) {
 		page = heap.next + skip;
-		/* What alignment skips stays usable as single pages. */
+		/* Keep the pages that alignment skips, as single pages. */
 		for (u8 *hole = heap.next; hole != page; hole += PAGE_SIZE)
 			list_push(hole);
 		heap.next = page + n * PAGE_SIZE;

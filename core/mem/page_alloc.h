@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pages of the hypervisor region. Boot takes them and never gives back, except EPT tables. */
+/* Pages of the hypervisor region. Nearly all are allocated at boot for good; only EPT tables
+ * come back. */
 #pragma once
 
 #include "core/lib/types.h"

@@ -29,7 +29,7 @@ const struct page_class page_class[PAGE_KINDS] = {
 };
 /* clang-format on */
 
-/* Places that are what they are, whatever the memory map says. */
+/* Fixed by the architecture, whatever the memory map says. */
 static const struct fixed {
 	u64 base, end;
 	enum page_kind kind;
@@ -73,7 +73,7 @@ static const struct e820_entry *find_entry(const struct partition *p, struct sea
 static enum page_kind listed_kind(const struct partition *p, const struct e820_entry *e, bool low)
 {
 	if (e == NULL)
-		return low ? PAGE_ROM : PAGE_DEVICE; /* a BIOS may keep code there in no map */
+		return low ? PAGE_ROM : PAGE_DEVICE; /* BIOS code there may be in no map */
 	if (e->type == E820_RAM)
 		return PAGE_RAM;
 	if (e->type == E820_ACPI || e->type == E820_NVS || e->type == E820_EFI_RUNTIME)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page classes: the one answer to "what is at this guest-physical address, and for whom". The EPT
- * is built from it, violations, the page walk and the emulator decide by it. Pure.
+ * Page classes: the one answer to "what is at this guest-physical address, and who may use it". The
+ * EPT, violations, the page walk and the emulator all go by it. Pure.
  */
 #pragma once
 
@@ -12,9 +12,9 @@ struct partition;
 enum page_kind {
 	PAGE_RAM,      /* the guest's own */
 	PAGE_FIRMWARE, /* RAM in use by firmware: ACPI, EFI runtime services, EBDA, BIOS */
-	PAGE_FAR,      /* RAM that comes when it is asked for: core/mem/far.h */
-	PAGE_ROM,      /* flash, and memory that firmware reserves: known to be no registers */
-	PAGE_DEVICE,   /* registers, or nothing: only the machine knows */
+	PAGE_FAR,      /* RAM fetched on demand: core/mem/far.h */
+	PAGE_ROM,      /* flash, and memory that firmware reserves: certainly no registers */
+	PAGE_DEVICE,   /* registers, or nothing: we cannot tell */
 	PAGE_REGION,   /* the hypervisor's (rule M1) */
 	PAGE_WINDOW,   /* local APICs and MSIs (rule I8) */
 	PAGE_EMULATED, /* core/mem/emulated.h */
@@ -30,22 +30,22 @@ enum page_kind {
 enum page_backing {
 	BACKING_NONE,
 	BACKING_SAME, /* HPA = GPA */
-	BACKING_LATE, /* the same, page by page, when the owner has brought it */
+	BACKING_LATE, /* the same, page by page, once the owner has fetched it */
 	BACKING_ONES, /* partition.ones_page */
 	BACKING_OWN,  /* a page of the hypervisor's heap */
 };
 
-/* What the hypervisor may do there on behalf of the guest. */
+/* How the hypervisor may access it on behalf of the guest. */
 enum page_access {
 	ACCESS_NEVER,
 	ACCESS_ONES,     /* read all-ones */
 	ACCESS_CPU,      /* in place of the CPU: operands, fetches, page tables */
-	ACCESS_REGISTER, /* also what the guest registers: clock pages, hypercall buffers */
+	ACCESS_REGISTER, /* also for what the guest registers: clock pages, hypercall buffers */
 };
 
 struct page_class {
 	const char *name;
-	u64 perms; /* EPT_*; of an overlay the most it may have */
+	u64 perms; /* EPT_*; for an overlay, the most it may have */
 	enum page_backing backing;
 	enum page_access access;
 };
@@ -57,15 +57,14 @@ extern const struct page_class page_class[PAGE_KINDS];
 u64 page_address_limit(const struct partition *p);
 
 /**
- * page_kind_at() - what the guest has at @at now. *@end: everything from @at up to there is the
- * same, bytes of one page that belong to different entries of the memory map told apart. Any CPU;
- * a change of the map at the same time is seen or not.
+ * page_kind_at() - the class of @at now. *@end: where it ends, to the byte: memory-map entries may
+ * meet inside a page. Any CPU; may miss a concurrent change of the map.
  */
 enum page_kind page_kind_at(const struct partition *p, u64 at, u64 *end);
 
-/* page_ground_at() - the same without overlays and scratch pages, for whole pages: the one that the
- * first entry of the memory map in it makes it. @at, *@end: page aligned. */
+/* page_ground_at() - the same without overlays and scratch pages, for whole pages: the first
+ * memory-map entry in a page decides. @at, *@end: page aligned. */
 enum page_kind page_ground_at(const struct partition *p, u64 at, u64 *end);
 
-/* page_is() - page_kind_at() for callers that want no extent. */
+/* page_is() - page_kind_at() without the extent. */
 bool page_is(const struct partition *p, u64 at, enum page_kind kind);

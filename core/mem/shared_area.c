@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which registered addresses may be written. Any CPU. */
+/* Decides which registered addresses may be written. Any CPU. */
 #include "core/mem/shared_area.h"
 
 #include "core/diag/panic.h"
@@ -10,8 +10,8 @@
 #define PAGE_BYTES 4096u
 
 /*
- * LOCK: ept.lock. RAM that the guest sees at its own address: under an overlay it would not see
- * what we write, and in the hypervisor region it must not make us write.
+ * LOCK: ept.lock. Only RAM that the guest sees at its own address will do: under an overlay it
+ * would not see our writes, and it must never make us write to the hypervisor region.
  */
 static void *find(const struct partition *p, const struct shared_area *a)
 {
@@ -25,7 +25,7 @@ static void *find(const struct partition *p, const struct shared_area *a)
 	    (leaf.perms & EPT_W) == 0 ||
 	    gpa_pin(p, gpa(a->gpa), a->len, GPA_NAMED, &pin) != ERR_NONE)
 		return NULL;
-	/* What EPT maps stays until the map changes, and then this is checked again. */
+	/* No pin needed: a mapped page stays until the map changes, and then we check again. */
 	gpa_unpin(p, &pin);
 	return pin.mem;
 }

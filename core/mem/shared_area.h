@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Shared areas: guest RAM that the guest registered for the hypervisor to write, such as a clock
- * page. The one place that decides whether such an address is good: when it is registered and again
- * after every change of the map. An area whose address is bad stays registered and is not live:
- * accesses to it do nothing.
+ * Shared areas: guest RAM registered for the hypervisor to write, such as a clock page. The one
+ * place that validates such an address, at registration and after every change of the map. With a
+ * bad address the area stays registered but is not live: accesses do nothing.
  *
  * Context: any CPU, no lock of the partition's EPT held. Accesses: see each function.
  */
@@ -22,16 +21,15 @@ struct shared_area {
 };
 
 /**
- * shared_area_set() - register [@gpa, @gpa + @len), in place of what @a was before. ERR_FAULT: it
- * is not aligned to 4 bytes, crosses a page or is not RAM that the guest sees as such: device
- * memory, the hypervisor region, a page under an overlay, far memory that the guest has not touched
- * yet; it may still become live later.
+ * shared_area_set() - register [@gpa, @gpa + @len) as @a, replacing what it was. ERR_FAULT: not
+ * aligned to 4 bytes, across pages, or not RAM as the guest sees it: device memory, the hypervisor
+ * region, a page under an overlay, far memory not touched yet. It may still become live later.
  * LOCK: takes ept.lock.
  */
 MUST_CHECK err_t shared_area_set(struct partition *p, struct shared_area *a, u64 gpa, u32 len);
 
-/* shared_area_clear() - nobody begins to write it any more, whatever happens to the map: the caller
- * orders those who do. LOCK: takes ept.lock. */
+/* shared_area_clear() - unregister: no new write begins. Writes in progress are for the caller
+ * to wait for. LOCK: takes ept.lock. */
 void shared_area_clear(struct partition *p, struct shared_area *a);
 
 /* shared_area_recheck() - the map has changed. LOCK: takes ept.lock. */

@@ -4,9 +4,9 @@
  *
  * Spec: SDM Vol. 3A, "Paging".
  *
- * SPEC-GAP: accessed and dirty flags are not set. The CPU has set them for the access that exited;
- * what remains are the other operands of string and stack instructions on emulated pages and owned
- * ports, which no guest aims at memory it pages out.
+ * SPEC-GAP: accessed and dirty flags are not set. The CPU has set them for the access that exited.
+ * Only the second operand of string and stack instructions on emulated pages and owned ports is
+ * missed, and no guest pages that out.
  * SPEC-GAP: protection keys are not checked: PKRU is guest state that root mode does not read.
  * The CPU checks them on every access but the same other operands.
  */
@@ -50,7 +50,7 @@ static err_t fault_page(const struct walk *w, u32 code)
 	return ERR_FAULT;
 }
 
-/* Entries that cannot be read: @err is why. */
+/* A paging-structure entry cannot be read: @err says why. */
 static err_t fault_outside(const struct walk *w, err_t err)
 {
 	if (err == ERR_AGAIN)
@@ -236,10 +236,10 @@ err_t walk_gva_path(struct vp *vp, u64 gva, u32 access, gpa_t *out, struct walk_
 	path->map = vp->flush_done;
 	err = walk(&w, out);
 	if (w.path == NULL)
-		path->count = 0; /* some of it was not recorded */
+		path->count = 0; /* the path is incomplete */
 	for (u32 i = path->count; i < WALK_PATH_SLOTS; i++) {
 		path->slot[i] = &no_entry;
-		path->entry[i] = path->count == 0; /* nothing recorded: differs for ever */
+		path->entry[i] = path->count == 0; /* nothing recorded: never matches */
 	}
 	return err;
 }
@@ -261,7 +261,7 @@ static err_t translate_pieces(struct vp *vp, u64 gva, u32 access, u32 len, struc
 	return len == first ? ERR_NONE : walk_gva(vp, gva + first, access, &out->gpa[1], fault);
 }
 
-/* Not memory: nobody reads or writes it, and the guest goes on. */
+/* Not memory: drop the access, only count or report it. */
 static void foreign_piece(struct vp *vp, gpa_t at, bool write)
 {
 	u64 end;
@@ -302,8 +302,8 @@ static void unpin_pieces(struct vp *vp, const struct gpa_pin pin[2])
 	}
 }
 
-/* Both pages before the first byte: a store that stops half-way cannot be tried again. A piece that
- * is no memory has no pin. ERR_AGAIN, or success. */
+/* Pin both pages before the first byte is stored: a store that stops half-way cannot be
+ * repeated. A piece that is not memory gets no pin. ERR_AGAIN, or success. */
 static err_t pin_pieces(struct vp *vp, const struct pieces *pc, enum gpa_use use,
 			struct gpa_pin pin[2])
 {

@@ -3,8 +3,8 @@
  * Guest-linear addresses: translation as the CPU does it, and memory operands of instructions that
  * the hypervisor executes. VP's CPU, with its VMCS current.
  *
- * All of them may answer ERR_AGAIN: a page on the way, a paging structure or the operand's own, is
- * not there yet (core/mem/far.h). Nothing has happened then; core/vp/page_wait.h says what to do.
+ * All may return ERR_AGAIN: a paging structure or the operand is in a page that is not there yet
+ * (core/mem/far.h). Nothing has happened then; see core/vp/page_wait.h.
  */
 #pragma once
 
@@ -28,27 +28,27 @@ struct walk_fault {
 
 /**
  * walk_gva() - translate one guest-linear address as the CPU would for @access: paging modes off,
- * 32-bit, PAE, 4- and 5-level; R/W, U/S, NX, SMEP, SMAP, PKU, reserved bits. Accessed and dirty
- * bits are not set (SPEC-GAP note in walk.c says why it is harmless). Returns ERR_FAULT with @fault
- * filled; *gpa only on success.
+ * 32-bit, PAE, 4- and 5-level; R/W, U/S, NX, SMEP, SMAP, reserved bits. Does not check protection
+ * keys nor set accessed and dirty bits (the SPEC-GAP notes in walk.c say why that is harmless).
+ * Returns ERR_FAULT with @fault filled; *gpa only on success.
  */
 MUST_CHECK err_t walk_gva(struct vp *vp, u64 gva, u32 access, gpa_t *gpa, struct walk_fault *fault);
 
 #define WALK_PATH_SLOTS 5u
 
 /*
- * The paging-structure entries that a translation came from. As long as CR3, CR4.LA57 and they are
- * what they were, walking again gives the same page: a cache of a walk that no guest ever flushes.
+ * The paging-structure entries that a translation used. While they, CR3 and CR4.LA57 are unchanged,
+ * another walk gives the same page: a cache of walks that needs no flush by the guest.
  *
  * The slots are pointers to plain guest RAM, good while the guest-physical map is the one that the
- * walk saw. Hazard: after the VP's share of a flush (ept_flush()) a slot may be memory that is
- * something else by now. So a path carries the VP's flush_done of its walk, and is compared first.
+ * walk saw. Hazard: after an ept_flush() a slot may point to memory in other use. So a path records
+ * the VP's flush_done, which must be compared before any slot is read.
  */
 struct walk_path {
 	u64 cr3;
 	u32 map;                          /* vp->flush_done */
 	u32 count;                        /* 0: nothing recorded */
-	const u64 *slot[WALK_PATH_SLOTS]; /* unused: a word that never changes */
+	const u64 *slot[WALK_PATH_SLOTS]; /* unused: points to a constant */
 	u64 entry[WALK_PATH_SLOTS];
 };
 
@@ -57,9 +57,11 @@ struct walk_path {
 MUST_CHECK err_t walk_gva_path(struct vp *vp, u64 gva, u32 access, gpa_t *gpa,
 			       struct walk_fault *fault, struct walk_path *path);
 
-/* walk_path_holds() - the entries are unchanged; false when nothing is recorded. The caller has
- * compared @cr3 and @map. All slots, used or not: a loop would cost more, on the way of every
- * emulated access. */
+/*
+ * walk_path_holds() - the entries are unchanged; false if none is recorded. The caller must have
+ * compared @cr3 and @map. Reads all slots, used or not: a loop would cost every emulated access
+ * more.
+ */
 static inline bool walk_path_holds(const struct walk_path *path)
 {
 #define SLOT_DIFFERS(i) (READ_ONCE(*path->slot[i]) ^ path->entry[i])
@@ -79,6 +81,6 @@ MUST_CHECK err_t gva_read(struct vp *vp, u64 gva, u32 access, void *buf, u32 len
 MUST_CHECK err_t gva_write(struct vp *vp, u64 gva, u32 access, const void *buf, u32 len,
 			   struct walk_fault *fault);
 
-/* gva_check() - would gva_read() (or gva_write(), with WALK_WRITE) succeed now? A page that comes
- * and goes may be gone again when the access follows: it can still answer ERR_AGAIN. */
+/* gva_check() - would gva_read() (or gva_write(), with WALK_WRITE) succeed now? The access
+ * itself may still return ERR_AGAIN: far memory can go again. */
 MUST_CHECK err_t gva_check(struct vp *vp, u64 gva, u32 access, u32 len, struct walk_fault *fault);
