@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest-state checks of VM entry, repeated in software to name the one that failed. A table of
- * predicates in the SDM's order; the model-specific reserved bits are left to the CPU. Pure.
+ * The guest-state checks of VM entry, repeated in software to name the one that failed: predicates
+ * in the SDM's order. Model-specific reserved bits are not checked. Pure.
  *
  * Spec: SDM Vol. 3C "Checking and Loading Guest State".
  */
@@ -112,7 +112,7 @@ static bool cs_type_is_code(void)
 	u32 ar = (u32)rd(VMCS_GUEST_CS_AR);
 	u32 type = ar & AR_TYPE;
 
-	/* 3: unrestricted guests may have a data segment in CS, in real and protected mode. */
+	/* 3: an unrestricted guest may have a data segment in CS. */
 	return is_v86() || type == 9 || type == 11 || type == 13 || type == 15 || type == 3;
 }
 

@@ -155,7 +155,7 @@ const struct exit_row *exit_table_row(const struct exit_table *t, u32 reason)
 	return reason < EXIT_REASON_COUNT && t->row[reason].fn ? &t->row[reason] : NULL;
 }
 
-/* TF becomes a pending #DB. */
+/* With TF set, a completed instruction leaves a #DB pending. */
 static void trap_step(u64 rflags)
 {
 	if ((rflags & RFLAGS_TF) && !(hw_vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
@@ -182,8 +182,8 @@ static NOINLINE void retire_unusual(struct vp *vp, u64 rip, u64 len)
 }
 
 /*
- * The one place that ends an instruction; then the timer is armed. Inline: it is most of what a
- * CPUID or RDMSR exit costs.
+ * The one place that retires an instruction; it arms the timer, too. Inline: this is most of the
+ * cost of a CPUID or RDMSR exit.
  */
 static ALWAYS_INLINE void exit_retire(struct vp *vp, bool decoded)
 {
@@ -199,8 +199,8 @@ static ALWAYS_INLINE void exit_retire(struct vp *vp, bool decoded)
 }
 
 /*
- * Between two iterations events are taken as between two instructions, with RF set in what they
- * save: SDM Vol. 3B "Instruction-Breakpoint Exception Condition".
+ * Events are taken between two iterations, too, with RF set in the saved flags: SDM Vol. 3B
+ * "Instruction-Breakpoint Exception Condition".
  */
 static NOINLINE void end_iteration(void)
 {
@@ -213,7 +213,7 @@ static NOINLINE void end_iteration(void)
 	trap_step(rflags);
 }
 
-/* An exit reason without a row: a hypervisor bug, or a CPU that does what the SDM does not say. */
+/* An exit reason without a row: a hypervisor bug, or a CPU that departs from the SDM. */
 static enum exit_action exit_hole(struct vp *vp, const struct exit_info *x)
 {
 	u32 reason = (u32)hw_vmread(VMCS_EXIT_REASON);
@@ -251,7 +251,7 @@ static enum exit_action dispatch_with_info(struct vp *vp, const struct exit_info
 	return row->fn(vp, exit_info_read(vp, row->needs));
 }
 
-/* Flags above the basic reason: only entry failures have one (bit 31) with the controls we set. */
+/* A flag above the basic reason. With the controls we set only entry failures have one (bit 31). */
 static NOINLINE enum exit_action dispatch_flagged(struct vp *vp)
 {
 	u64 reason = hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC;
@@ -311,7 +311,7 @@ static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 	}
 }
 
-/* Everything but EXIT_RESUME and EXIT_NEXT. Of these, emulated accesses of registers matter. */
+/* Everything but EXIT_RESUME and EXIT_NEXT. Only emulated register accesses are frequent. */
 static NOINLINE void complete_rare(struct vp *vp, enum exit_action action)
 {
 	if (likely(action == EXIT_NEXT_DECODED))

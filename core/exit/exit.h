@@ -17,35 +17,35 @@ extern struct exit_table exit_table_guest;
 void exit_table_init(struct exit_table *t);
 void exit_table_add(struct exit_table *t, const struct exit_module_row *row);
 
-/* exit_table_set() - any row of @t, in place of what was there. */
+/* exit_table_set() - replace any row of @t. */
 void exit_table_set(struct exit_table *t, u32 reason, const struct exit_row *row);
 
 /* exit_table_row() - NULL where there is none. */
 const struct exit_row *exit_table_row(const struct exit_table *t, u32 reason);
 
-/* exit_info_read() - the same snapshot for a row that asks for nothing, to keep its usual case
- * short, and then needs it after all. */
+/* exit_info_read() - read the fields late: for a handler whose row asks for none, to keep its
+ * usual case short. */
 const struct exit_info *exit_info_read(struct vp *vp, u32 needs);
 
 /**
- * exit_dispatch() - run the row of the exit that just happened. Called by vmenter.S, first.
+ * exit_dispatch() - run the row of the exit that just happened. vmenter.S calls it first.
  * Context: VP's CPU, after the exit, before any other VMCS write.
  */
 enum exit_action exit_dispatch(struct vp *vp);
 
 /**
- * exit_complete() - act on what the handler wants and arm the timer. Called by vmenter.S, second.
- * Two calls instead of one: neither needs a stack frame, and vmenter.S keeps vp in a register.
+ * exit_complete() - act on the handler's answer and arm the timer. vmenter.S calls it second. Two
+ * calls because then neither needs a stack frame: vmenter.S keeps vp in a register.
  */
 void exit_complete(struct vp *vp, enum exit_action action);
 
 /**
- * exit_restart() - the instruction at RIP starts again; nothing to do when the exit interrupted the
- * delivery of an event. RF keeps a breakpoint on it from hitting twice: the CPU saves it set after
- * a fault-like exit when no event was on its way (SDM "Saving RIP, RSP, RFLAGS, and SSP").
+ * exit_restart() - prepare to restart the instruction at RIP; nothing to do if the exit interrupted
+ * event delivery. RF must be set, or a breakpoint on it would hit twice: the CPU saves it set after
+ * a fault-like exit outside event delivery (SDM "Saving RIP, RSP, RFLAGS, and SSP").
  *
- * HW-ERRATUM: Bochs 2.7 saves RF clear, and with TF a single step as pending that has not happened.
- * Only what MOV SS holds back can be pending here.
+ * HW-ERRATUM: Bochs 2.7 saves RF clear and, with TF, a pending single step that has not happened.
+ * Here only debug exceptions held back by MOV SS can be pending.
  */
 void exit_restart(void);
 

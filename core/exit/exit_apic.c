@@ -18,8 +18,8 @@
 #define REG_BYTES 4u /* of each 16-byte slot */
 
 /*
- * The architecture defines aligned 32-bit accesses only. Reads of parts return those parts, as CPUs
- * do; bytes 4-15 of a slot read 0. Other writes are dropped.
+ * Only aligned 32-bit accesses are architectural. Smaller reads return their part of the register,
+ * as on CPUs; bytes 4-15 of a slot read 0. Other writes are dropped.
  */
 static u64 apic_page_read(struct vp *vp, u64 gpa, u32 size)
 {
@@ -64,18 +64,18 @@ enum exit_action exit_apic_access(struct vp *vp, const struct exit_info *x)
 	case APIC_ACCESS_LINEAR_WRITE:
 		return apic_page_access(vp, access.offset);
 	case APIC_ACCESS_LINEAR_FETCH:
-		/* Rule M1 for code in registers: there is none. */
+		/* Rule M1: registers are not code. */
 		COUNT(vp, APIC_WINDOW);
 		return vp_fault(vp, EXC_UD);
 	case APIC_ACCESS_LINEAR_MONITOR:
-		return EXIT_NEXT; /* MONITOR of a register: nothing ever writes it */
+		return EXIT_NEXT; /* MONITOR on a register: it would never trigger */
 	case APIC_ACCESS_LINEAR_EVENT:
 	case APIC_ACCESS_PHYSICAL_EVENT:
 	case APIC_ACCESS_PHYSICAL_MONITOR_PT:
 	case APIC_ACCESS_PHYSICAL_INSTRUCTION:
 		break;
 	}
-	/* Stack, descriptor or page table in the APIC page: the bare machine crashes on it, too. */
+	/* A stack, descriptor or page table in the APIC page crashes the bare machine, too. */
 	log_guest("vp%u: page table or event delivery on the APIC page (qualification 0x%llx)",
 		  vp->index, x->qual);
 	return EXIT_STOP;
@@ -94,7 +94,7 @@ enum exit_action exit_apic_write(struct vp *vp, const struct exit_info *x)
 	return EXIT_RESUME;
 }
 
-/* Trap-like: the guest's TPR went down; event_prepare_entry() looks again. */
+/* Trap-like: the guest lowered its TPR; event_prepare_entry() decides what that unblocks. */
 enum exit_action exit_tpr_threshold(struct vp *vp, const struct exit_info *x)
 {
 	vp_set_work(vp, VP_WORK_EVENT);

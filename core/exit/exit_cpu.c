@@ -10,8 +10,8 @@
 #include "core/vp/vp.h"
 
 /*
- * Look for work in root, physical interrupts let in (rule I4), until @end_tsc. True: there is some.
- * Kicks need no care: their senders set the work first.
+ * Poll for work in root until @end_tsc, with physical interrupts enabled (rule I4). True: there is
+ * some. A kick needs no handling: its sender has set the work before.
  */
 static bool poll(const struct vp *vp, u64 end_tsc)
 {
@@ -43,7 +43,8 @@ static NOINLINE void halt(struct vp *vp)
 	poll_ns = halt_poll_begin(h, c);
 	h->start_tsc = hw_tsc();
 	vp->state = VP_HALTED;
-	/* vp_unhalt() sets the flag, then looks at the state: one of the two sees the other. */
+	/* Pairs with vp_unhalt(), which sets the flag, then reads the state: one of us sees the
+	 * other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* vp_prepare_entry() does the work that ended a poll, then decides between wake and sleep.
 	 */
@@ -53,7 +54,8 @@ static NOINLINE void halt(struct vp *vp)
 		event_prepare_entry(vp);
 }
 
-/* HLT: the VP sleeps unless something is deliverable; event_prepare_entry() decides (rule K3). */
+/* event_prepare_entry() decides whether the VP sleeps: not if something is deliverable (rule
+ * K3). */
 enum exit_action exit_hlt(struct vp *vp, const struct exit_info *x)
 {
 	if (unlikely(hw_vmread_hot(VMCS_GUEST_RFLAGS) & RFLAGS_TF)) {
@@ -112,8 +114,8 @@ enum exit_action exit_xsetbv(struct vp *vp, const struct exit_info *x)
 }
 
 /*
- * INVD would throw away dirty lines of the hypervisor and of devices' memory: written back instead,
- * which the SDM allows a cache to have done at any time.
+ * INVD would discard dirty lines of the hypervisor, too. Write back instead: a cache may do that at
+ * any time, so the guest cannot tell.
  */
 enum exit_action exit_invd(struct vp *vp, const struct exit_info *x)
 {

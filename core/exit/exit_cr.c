@@ -56,7 +56,7 @@ static bool paging_off(void)
 	return true;
 }
 
-/* The write changes one of the bits that load the PDPTEs, and PAE paging is in use after it. */
+/* The write turns PAE paging on, or changes a bit that reloads the PDPTEs while it is on. */
 static bool loads_pdptes(u64 old, u64 val)
 {
 	return (val & CR0_PG) && ((old ^ val) & (CR0_PG | CR0_CD | CR0_NW)) &&
@@ -87,8 +87,8 @@ static enum exit_action cr0_write(struct vp *vp, u64 val)
 	if (((val ^ old) & CR0_PG) || (val & CR0_CD & ~old))
 		hw_invvpid(vp->ctx->vpid);
 	/*
-	 * Rule M2: the caches stay on whatever CD says, so what CD promises (memory holds the data
-	 * after WBINVD) is kept by the caches' coherence. New MTRRs take effect when CD is cleared.
+	 * Rule M2: the caches stay on whatever CD says. What the guest relies on, that memory is up
+	 * to date after WBINVD, holds by cache coherence. New MTRRs take effect when CD is cleared.
 	 */
 	if (old & ~val & CR0_CD)
 		mtrr_cache_enabled(vp);

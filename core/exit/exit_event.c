@@ -14,9 +14,9 @@
 #include "core/vp/vp.h"
 
 /*
- * #DB is intercepted so that its delivery cannot loop for ever (rule M3). The exit saves what DR6
- * would get in the qualification and leaves DR6, DR7.GD and DEBUGCTL to us: SDM "Exit Qualification
- * for Debug Exceptions", "Debug Status Register (DR6)".
+ * We intercept #DB, or its delivery could loop for ever (rule M3). Such an exit does not update
+ * DR6, DR7.GD or DEBUGCTL, so do it here; the qualification holds the bits for DR6: SDM "Exit
+ * Qualification for Debug Exceptions", "Debug Status Register (DR6)".
  */
 static void debug_exception_state(u64 qual)
 {
@@ -29,13 +29,13 @@ static void debug_exception_state(u64 qual)
 	hw_vmwrite(VMCS_GUEST_DR7, hw_vmread(VMCS_GUEST_DR7) & ~DR7_GD);
 	hw_vmwrite(VMCS_GUEST_DEBUGCTL,
 		   hw_vmread(VMCS_GUEST_DEBUGCTL) & ~(u64)(DEBUGCTL_LBR | DEBUGCTL_BTF));
-	/* Delivery ends the shadow; left in place with TF set it would fail the entry checks. */
+	/* Delivery ends the interrupt shadow. Together with TF it would fail the entry checks. */
 	hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 		   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
 			   ~(u64)(GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_MOV_SS));
 }
 
-/* Give an intercepted exception to the guest as if it had not been. */
+/* Give an exception to the guest as if we had not intercepted it. */
 static void reflect(struct vp *vp, const struct exit_info *x)
 {
 	u64 type = FIELD_GET(INTR_INFO_TYPE, x->intr_info);
@@ -47,7 +47,7 @@ static void reflect(struct vp *vp, const struct exit_info *x)
 		hw_write_cr2(x->qual);
 	event_exception(vp, vector, (x->intr_info & INTR_INFO_ERROR_CODE_VALID) != 0,
 			x->intr_error);
-	/* INT1, INT3 and INTO, unless the merge made something else of it. */
+	/* INT1, INT3 or INTO, unless the merge rules turned it into something else. */
 	if (type != INTR_TYPE_HARD_EXCEPTION && (vp->event.info & INTR_INFO_VECTOR) == vector) {
 		vp->event.info =
 			(vp->event.info & ~INTR_INFO_TYPE) | (u32)FIELD_PREP(INTR_INFO_TYPE, type);
@@ -66,7 +66,7 @@ static NOINLINE enum exit_action exit_exception(struct vp *vp)
 		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) | GUEST_INTR_BLOCKED_BY_NMI);
 	if (!(exc_bitmap(vp) & BIT32(vector)))
-		return EXIT_STOP; /* nobody wanted it: a hypervisor bug */
+		return EXIT_STOP; /* not in the bitmap: a hypervisor bug */
 	if (!exc_offer(vp, &vp->exit))
 		reflect(vp, x);
 	return EXIT_RESUME;
@@ -112,7 +112,7 @@ enum exit_action exit_nmi_window(struct vp *vp, const struct exit_info *x)
 enum exit_action exit_preemption_timer(struct vp *vp, const struct exit_info *x)
 {
 	vp_left_hlt(vp);
-	timer_run(vp, hw_tsc()); /* nothing is due when a far deadline was armed by halves */
+	timer_run(vp, hw_tsc()); /* may find nothing due: a far deadline is armed by halves */
 	if (vp->work & VP_WORK_EVENT) {
 		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_EVENT, __ATOMIC_RELAXED);
 		event_prepare_entry(vp);
@@ -135,15 +135,16 @@ enum exit_action exit_triple_fault(struct vp *vp, const struct exit_info *x)
 	partition_stop(vp, "triple fault");
 }
 
-/* Rule M3: the guest stayed without an interrupt window for too long; let others work, go on. */
+/* Rule M3: the guest had no interrupt window for too long. The exit itself breaks the loop; go
+ * on. */
 enum exit_action exit_notify(struct vp *vp, const struct exit_info *x)
 {
 	return x->qual & NOTIFY_QUAL_CONTEXT_INVALID ? EXIT_STOP : EXIT_RESUME;
 }
 
 /*
- * The entry checks of the CPU failed, though nothing a guest does may lead there: name the check by
- * repeating them (entry_check.c).
+ * The CPU's entry checks failed, which no guest should be able to cause: repeat them to name the
+ * one that failed (entry_check.c).
  */
 enum exit_action exit_entry_failure(struct vp *vp, const struct exit_info *x)
 {

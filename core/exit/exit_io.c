@@ -25,7 +25,7 @@ static u64 bytes_mask(u32 size)
 	return ~0ull >> (64 - 8 * size);
 }
 
-/* String I/O: what one iteration works on. */
+/* String I/O: operands of one iteration. */
 struct string_io {
 	u32 seg;
 	u32 gpr; /* SI or DI */
@@ -49,7 +49,7 @@ static void reg_add(struct vp *vp, u32 gpr, u64 mask, u64 delta)
 	gpr_write(vp, gpr, val);
 }
 
-/* Page tables that lie in no memory read all-ones: every reserved bit is set. */
+/* Page tables outside memory read all-ones: that is a reserved-bit fault. */
 static enum exit_action memory_fault(struct vp *vp, const struct io_access *io, u32 access,
 				     err_t err, const struct walk_fault *f)
 {
@@ -66,7 +66,7 @@ static enum exit_action memory_fault(struct vp *vp, const struct io_access *io, 
 	return vp_fault_page(vp, f->gva, code);
 }
 
-/* The memory side is checked before a port is touched: reads of ports have side effects. */
+/* Check the memory operand before touching the port: reading a port has side effects. */
 static enum exit_action string_iteration(struct vp *vp, const struct io_access *io,
 					 const struct string_io *s)
 {
@@ -88,13 +88,13 @@ static enum exit_action string_iteration(struct vp *vp, const struct io_access *
 	pio_access(vp, io->port, io->size_bytes, false, &val);
 	do
 		err = gva_write(vp, s->linear, access, &val, io->size_bytes, &f);
-	while (page_retry(vp, err)); /* the port has been read: no second time */
+	while (page_retry(vp, err)); /* never read the port twice */
 	if (err != ERR_NONE)
 		return memory_fault(vp, io, access, err, &f);
 	return EXIT_NEXT;
 }
 
-/* One iteration per exit: RIP stays until the count is used up. */
+/* One iteration per exit: RIP stays until the count is 0. */
 static enum exit_action exit_io_string(struct vp *vp, const struct io_access *io)
 {
 	/* vmx_caps.c requires it of the CPU. */

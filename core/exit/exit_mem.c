@@ -29,7 +29,7 @@ static void ones_write(struct vp *vp, u64 gpa, u32 size, u64 val)
 
 static const struct emul_mem ones_mem = { .read = ones_read, .write = ones_write };
 
-/* Beneath a scratch page, too. */
+/* Also true of a scratch page that replaces a page of the region. */
 static bool is_in_region(const struct partition *p, u64 gpa)
 {
 	u64 end;
@@ -38,8 +38,8 @@ static bool is_in_region(const struct partition *p, u64 gpa)
 }
 
 /*
- * The exit interrupted IRET after it had unblocked NMIs: block them again, the IRET restarts.
- * SDM "Information About NMI Unblocking Due to IRET".
+ * The exit interrupted an IRET that had already unblocked NMIs. It restarts: block them again. SDM
+ * "Information About NMI Unblocking Due to IRET".
  */
 static void restore_nmi_blocking(u64 qual)
 {
@@ -70,10 +70,7 @@ static enum exit_action stop_with_report(struct vp *vp, const struct exit_info *
 	return EXIT_STOP;
 }
 
-/*
- * Rules M1, M1b: what the CPU would fetch from an address that nothing answers is FF FF, which is
- * undefined.
- */
+/* Rules M1, M1b: an address that nothing answers reads FF FF, an undefined opcode. */
 static enum exit_action fetch_violation(struct vp *vp, const struct exit_info *x)
 {
 	TRACE(vp, FETCH, is_in_region(vp->partition, x->gpa), x->gpa, 0);
@@ -88,7 +85,7 @@ static enum exit_action fetch_violation(struct vp *vp, const struct exit_info *x
 	return vp_fault(vp, EXC_UD);
 }
 
-/* Not: what no instruction at RIP explains, event delivery, or the CPU's own page walk. */
+/* False for event delivery and the CPU's own page walk: no instruction at RIP to emulate. */
 static bool is_instruction_access(u64 qual)
 {
 	return (qual & EPT_QUAL_GLA_VALID) && (qual & EPT_QUAL_GLA_IS_TRANSLATION) &&
@@ -100,7 +97,8 @@ static enum exit_action unexpected(struct vp *vp, const struct exit_info *x)
 	return stop_with_report(vp, x, "unexpected EPT violation");
 }
 
-/* Rules M1, I8: reads see all-ones through EPT; a write is dropped or gets memory of its own. */
+/* Rules M1, I8: reads see all-ones through EPT; a write is dropped, or gets private memory to go
+ * to. */
 static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 {
 	bool in_region = is_in_region(vp->partition, x->gpa);
@@ -143,7 +141,7 @@ static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x
 	return vp_fault(vp, EXC_UD);
 }
 
-/* Another CPU's handler was faster: the access works now. */
+/* Another CPU has mapped it meanwhile: just retry the access. */
 static bool is_mapped_meanwhile(struct partition *p, const struct exit_info *x)
 {
 	u64 wanted = x->qual & (EPT_QUAL_READ | EPT_QUAL_WRITE | EPT_QUAL_FETCH);
@@ -152,7 +150,8 @@ static bool is_mapped_meanwhile(struct partition *p, const struct exit_info *x)
 	       (wanted & ~ept_walk(&p->ept, gpa(x->gpa)).perms) == 0;
 }
 
-/* Above the machine's physical addresses: the guest's own page tables have reserved bits set. */
+/* Above the machine's physical addresses: to the guest a page-table entry with reserved bits
+ * set. */
 static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
 {
 	u32 code = PFEC_P | PFEC_RSVD;
@@ -168,8 +167,7 @@ static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
 	return vp_fault_page(vp, x->gla, code);
 }
 
-/* The last column of the rows of page_class[]. Fetches are not among them: no class that violates
- * can be executed. */
+/* A column of page_class[], kept here. Not for fetches: no class that can violate is executable. */
 static const exit_fn violation[PAGE_KINDS] = {
 	[PAGE_RAM] = unexpected,           [PAGE_FIRMWARE] = unexpected,
 	[PAGE_FAR] = unexpected, /* its owner will never bring it */
