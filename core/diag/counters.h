@@ -24,11 +24,10 @@ struct vp_counters {
 /* COUNT() - one more of @name on @vp. Own CPU only: not atomic. */
 #define COUNT(vp, name) ((vp)->counters.c[COUNTER_##name]++)
 
-/* counters_dump() - every non-zero counter of every VP, one "counter vpN NAME VALUE" line each, and
- * what is not a count as "gauge vpN NAME VALUE". */
+/* counters_dump() - every non-zero counter of every VP, one "counter vpN NAME VALUE" line each,
+ * and other values as "gauge vpN NAME VALUE". */
 void counters_dump(const struct partition *p, const char *why);
 
-/* counters_dump_vp() - those of one VP, each line through @line: log_info, or log_panic in a panic.
- */
+/* counters_dump_vp() - one VP, printed by @line: log_info, or log_panic in a panic. */
 typedef void (*counters_line_fn)(const char *fmt, ...) PRINTF(1, 2);
 void counters_dump_vp(const struct vp *vp, counters_line_fn line);

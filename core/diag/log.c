@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages: every one goes to the ring; the console port decides where else. Pure.
+ * Messages: all go to the ring; the console port decides where else. Pure.
  * Context: any CPU. LOCK: log_lock orders messages; panic paths take no lock.
  */
 #include "core/diag/log.h"
@@ -93,7 +93,7 @@ static void emit(const char *prefix, const char *fmt, va_list ap, bool panicking
 	}
 	n += fmt_vprint(line + n, LINE_MAX - 1 - n, fmt, ap);
 	if (n > LINE_MAX - 2)
-		n = LINE_MAX - 2; /* cut, not lost */
+		n = LINE_MAX - 2; /* truncate */
 	line[n++] = '\n';
 	if (panicking || consoles_taken)
 		end_hold(true);
@@ -102,7 +102,8 @@ static void emit(const char *prefix, const char *fmt, va_list ap, bool panicking
 		hw_console_write(line, n, panicking || consoles_taken);
 }
 
-/* Once the consoles are taken all other CPUs have stopped, one of them perhaps with the lock. */
+/* Once the consoles are taken all other CPUs have stopped, and one may have held the lock: skip
+ * it. */
 static void emit_locked(const char *prefix, const char *fmt, va_list ap)
 {
 	bool alone = consoles_taken;
@@ -167,7 +168,7 @@ static bool guest_may_log(u64 now_tsc)
 {
 	u64 hz = the_partition.clock.tsc_hz;
 
-	/* Before the clock is known nothing bounds a second: one window for all of it. */
+	/* Until the clock is known all is one window. */
 	if (hz != 0 && now_tsc - guest_rate.window_tsc >= hz) {
 		if (guest_rate.dropped != 0)
 			emit_dropped("%u messages dropped", guest_rate.dropped);

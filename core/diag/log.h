@@ -22,14 +22,13 @@ void log_guest(const char *fmt, ...) PRINTF(1, 2);
 /* log_panic() - unlocked, to every console. Panic path only. */
 void log_panic(const char *fmt, ...) PRINTF(1, 2);
 
-/* log_take_consoles() - the guest is gone for good and all other CPUs have stopped: messages go to
- * every console again, and need no lock. */
+/* log_take_consoles() - the guest has ended and all other CPUs have stopped: messages go to
+ * every console again, without the lock, which a stopped CPU may hold. */
 void log_take_consoles(void);
 
 /**
- * log_hold() - @on: lines wait in the ring, because somebody else writes on the log console. Off:
- * the console gets what has waited; what the ring has lost meanwhile is counted. A panic does not
- * wait.
+ * log_hold() - @on: keep lines in the ring while somebody else writes on the log console. Off:
+ * print what has waited, and count what the ring lost meanwhile. A panic does not wait.
  */
 void log_hold(bool on);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The end of a hypervisor bug: one report on every console, then on_panic=. What and where come
- * first: a screen shows 25 lines. Pure; no locks: whoever held them may be the one who panics. A
- * panic within a panic says one line; one on another CPU says nothing.
+ * first: a screen shows 25 lines. Pure; takes no locks: the CPU that panics may hold them. A panic
+ * within a panic prints one line; one on another CPU prints nothing.
  */
 #include "core/diag/panic.h"
 #include "arch/x86/defs/vmcs.h"
@@ -46,7 +46,7 @@ static void report(const char *fmt, va_list ap)
 {
 	const struct vp *vp = hw_cpu_vp();
 
-	log_panic("%s", ""); /* another CPU may have been stopped within a line */
+	log_panic("%s", ""); /* another CPU may have been stopped mid-line */
 	log_panic("---- hypervisor panic: Kensho %s ----", version);
 	log_vpanic(fmt, ap);
 	if (vp != NULL)
@@ -91,14 +91,14 @@ void panic_end(void)
 {
 	if (reboots && __atomic_fetch_add(&resets, 1, __ATOMIC_RELAXED) == 0)
 		hw_reboot();
-	hw_halt(); /* also where the reset itself panics */
+	hw_halt(); /* also if the reset itself panics */
 }
 
 void panic(const char *fmt, ...)
 {
 	va_list ap;
 
-	stop_all_others(); /* does not return when another CPU panics already */
+	stop_all_others(); /* does not return if another CPU is panicking */
 	va_start(ap, fmt);
 	if (__atomic_fetch_add(&panics, 1, __ATOMIC_RELAXED) == 0) {
 		report(fmt, ap);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The two ends: panic() for a bug of ours, fatal() for what the user or the machine lacks. */
+/* panic() is for our bugs, fatal() for mistakes of the user and deficits of the machine. */
 #pragma once
 
 #include "core/lib/compiler.h"
@@ -14,15 +14,15 @@ NORETURN void panic(const char *fmt, ...) PRINTF(1, 2);
 /* panic_init() - @version is part of the report; @reboot: on_panic=reboot. */
 void panic_init(const char *version, bool reboot);
 
-/* panic_end() - what comes after a report. */
+/* panic_end() - after the report: obey on_panic=. */
 NORETURN void panic_end(void);
 
-/* fatal() - the user's mistake or the machine's lack at boot: one line, cause and remedy, below the
- * log that led to it; halts. */
+/* fatal() - at boot: the user's mistake, or the machine lacks something. One line with cause and
+ * remedy, below the log that led to it; halts. */
 NORETURN void fatal(const char *fmt, ...) PRINTF(1, 2);
 
-/* at_fatal() - before a fatal() or panic() stops the machine and after it has said why, @fn hears
- * of it, once. NULL: nobody. Boot, one CPU. */
+/* at_fatal() - call @fn, once, when a fatal() or panic() has reported and is about to stop the
+ * machine. NULL: none. Boot, one CPU. */
 void at_fatal(void (*fn)(const char *why, bool panicking));
 
 #define ASSERT(cond)                                                                      \

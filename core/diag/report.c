@@ -73,7 +73,7 @@ static void put_plain(struct report *r, const char *key)
 	append_word(r, r->text);
 }
 
-/* Across as many lines as it takes: key="..." and then key+="...". */
+/* May take several lines: key="..." and then key+="...". */
 static void put_quoted(struct report *r, const char *key)
 {
 	const char *s = r->text;

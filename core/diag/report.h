@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lines of the machine report, the format of docs/report.md: one fact a line, stable words, a begin
- * line with the format's version and an end line with the count. Pure; one CPU.
+ * Lines of the machine report, the format of docs/report.md: one fact per line in stable words,
+ * between a begin line with the format's version and an end line with the count. Pure; one CPU.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct report {
 	u32 lines;                       /* printed so far */
 	size_t len;
 	char line[REPORT_LINE_MAX + 1];
-	char text[REPORT_TEXT_MAX]; /* the value in the making */
+	char text[REPORT_TEXT_MAX]; /* the value being built */
 	char refusal[320];          /* the first reason against a run; "": none */
 };
 
@@ -31,10 +31,10 @@ bool report_is_open(const struct report *r);
 /* report_line() - begin a line of @section, a word; ends the one before. */
 void report_line(struct report *r, const char *section);
 
-/* report_field() - " @key=value" on the line; quoted where the value is no plain word. */
+/* report_field() - append " @key=value", quoted unless the value is a plain word. */
 void report_field(struct report *r, const char *key, const char *fmt, ...) PRINTF(3, 4);
 
-/* report_break() - what is on the line goes out now: other text may come in between. */
+/* report_break() - print the line so far: other text may come in between. */
 void report_break(struct report *r);
 
 /* report_refuse() - a reason against a run. The first one is the verdict. Also on a closed report.

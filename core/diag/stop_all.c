@@ -12,18 +12,18 @@
 #define LIMIT_MIN_TICKS 1000000ull /* while the clock is not known */
 
 static struct {
-	u32 who;     /* VP index + 1 of the CPU that stops all others; 0: none does */
-	u32 stopped; /* CPUs that have */
+	u32 who;     /* VP index + 1 of the CPU that stops the others; 0: none */
+	u32 stopped; /* CPUs that have stopped */
 	u64 ticks;   /* what it took, TSC */
 
-	/* Of each VP whose CPU has stopped: where its guest was. LOCK: written before @stopped. */
+	/* Where the guest of each stopped CPU was. LOCK: written before @stopped. */
 	struct stop_note {
 		bool stopped;
 		u64 rip, reason;
 	} note[VP_MAX];
 } stop;
 
-/* A CPU that does not take an NMI for 1 ms is given up. */
+/* Give up on a CPU that takes no NMI within 1 ms. */
 static void wait_stopped(const struct partition *p, u64 start_tsc)
 {
 	u64 limit = umax64(p->clock.tsc_hz / 1000, LIMIT_MIN_TICKS);

@@ -6,23 +6,22 @@
 #include "core/lib/types.h"
 
 /**
- * stop_all_others() - every other CPU with a VP halts at an NMI, which is sent: in the guest, in
- * root, asleep or with interrupts off for ever. Returns when all have, or when one that does not
- * take the NMI is given up. Does not return on a CPU that another one stops: one report comes out,
- * unmixed. Before the VPs exist: no effect. A second call on the same CPU: no effect. Context: any,
- * no locks needed: whoever holds one may be stopped.
+ * stop_all_others() - halt every other CPU that has a VP, by NMI: in the guest, in root, asleep or
+ * with interrupts off. Returns when all have halted, or those that do not answer are given up. If
+ * two CPUs call it only one returns: one report comes out, unmixed. No effect before the VPs exist,
+ * or a second time on the same CPU. Context: any. Take no locks afterwards: a stopped CPU may hold
+ * them.
  */
 void stop_all_others(void);
 
-/* stop_all_wanted() - the calling CPU, in its NMI, must end in stop_all_obey(). */
+/* stop_all_wanted() - true: the calling CPU, in its NMI handler, must call stop_all_obey(). */
 bool stop_all_wanted(void);
 NORETURN void stop_all_obey(void);
 
-/* stop_all_report() - through @print: how many stopped, after how long, and the lost ones by name.
- */
+/* stop_all_report() - how many stopped, after how long, and which did not. */
 void stop_all_report(void (*print)(const char *fmt, ...));
 
-/* stop_all_report_guests() - of each CPU that stopped: where its guest was, a line each. */
+/* stop_all_report_guests() - where the guest of each stopped CPU was, a line each. */
 void stop_all_report_guests(void (*print)(const char *fmt, ...));
 
 /* stop_all_reset() - forget everything; tests only. */

@@ -25,8 +25,8 @@ void trace_write(struct vp *vp, enum trace_event event, u32 c, u64 a, u64 b)
 		return;
 	ring->record[ring->written % TRACE_RECORDS] =
 		(struct trace_record){ .tsc = hw_tsc(), .event = event, .c = c, .a = a, .b = b };
-	/* Last: the NMI of a panic elsewhere may end this CPU here, and a dump must not take half a
-	 * record for the newest. */
+	/* Last: a panic elsewhere may stop this CPU here by NMI, and a dump must not mistake
+	 * half a record for the newest. */
 	STORE_RELEASE(ring->written, ring->written + 1);
 }
 
@@ -41,7 +41,7 @@ void trace_entry(struct vp *vp)
 	TRACE(vp, ENTRY, vp->work, hw_vmread(VMCS_VM_ENTRY_INTR_INFO), 0);
 }
 
-/* Of each VP's newest records: how many belong to a dump, and how many of them it has printed. */
+/* Per VP: how many of its newest records are in the dump, and how many of those are printed. */
 struct trace_part {
 	u16 taken, shown;
 };
@@ -57,7 +57,7 @@ static const struct trace_record *record_of_age(const struct vp *vp, u64 age)
 	return &vp->trace.record[(vp->trace.written - age) % TRACE_RECORDS];
 }
 
-/* Take one record more: the newest that no VP has given yet. */
+/* Add to the dump the newest record that is not in it. */
 static bool take_newest(const struct partition *p, struct trace_part *part)
 {
 	u64 newest_tsc = 0;
@@ -80,7 +80,7 @@ static bool take_newest(const struct partition *p, struct trace_part *part)
 	return true;
 }
 
-/* The oldest that was taken and not shown; NULL: all are. */
+/* The oldest in the dump not printed yet; NULL: none left. */
 static const struct trace_record *show_oldest(const struct partition *p, struct trace_part *part,
 					      u32 *vp)
 {
@@ -111,7 +111,7 @@ void trace_dump(const struct partition *p, u32 max, void (*line)(const char *fmt
 	while (max != 0 && take_newest(p, part))
 		max--;
 	while ((r = show_oldest(p, part, &vp)) != NULL) {
-		u32 event = umin32(r->event, TRACE_EVENT_COUNT - 1); /* it may be half written */
+		u32 event = umin32(r->event, TRACE_EVENT_COUNT - 1); /* may be half written */
 
 		line("trace vp%u %llu %s %x %llx %llx", vp, r->tsc, names[event], r->c, r->a, r->b);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What happened last, in one binary ring per VP: trace_events.def. Humans get it by tools/trace.py
- * from the lines that trace_dump() prints.
+ * The latest events, in one binary ring per VP: trace_events.def. tools/trace.py turns the lines of
+ * trace_dump() into text.
  */
 #pragma once
 
@@ -42,8 +42,8 @@ void trace_exit(struct vp *vp);
 void trace_entry(struct vp *vp);
 
 /**
- * trace_dump() - the last @max records of all VPs in the order of their TSC, oldest first: "trace
- * vpN TSC NAME c a b" with hexadecimal values, one @line call each. Any CPU; records that another
- * VP writes meanwhile may come out wrong.
+ * trace_dump() - the last @max records of all VPs by TSC, oldest first: "trace vpN TSC NAME c a b"
+ * with hexadecimal values, one @line call each. Any CPU; records that another VP writes meanwhile
+ * may come out wrong.
  */
 void trace_dump(const struct partition *p, u32 max, void (*line)(const char *fmt, ...));

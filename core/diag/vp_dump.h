@@ -8,8 +8,8 @@ struct vp;
 typedef void (*dump_line_fn)(const char *fmt, ...);
 
 /*
- * Context of both: the CPU of @vp, its VMCS current. Fields that the CPU lacks, or that cannot be
- * read because there is no current VMCS any more, are 0: a panic can come from anywhere.
+ * Context of both: the CPU of @vp, its VMCS current. Fields that cannot be read are 0: a panic may
+ * come without a current VMCS.
  */
 
 /* vp_dump_state() - two lines: where the guest was, in which mode, and why it left. */
