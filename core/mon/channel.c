@@ -49,7 +49,7 @@ void channel_send(const char *s, size_t len)
 	hw_console_write(s, len, false);
 }
 
-/* The line is silent: an owner that was taken by accident must not keep it. */
+/* The line is silent: an owner that took it by accident, on noise, must not keep it. */
 static void end_idle_owner(struct channel *c, const struct vp *vp)
 {
 	u64 limit = top(c)->idle_seconds * vp->partition->clock.tsc_hz;

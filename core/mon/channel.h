@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One byte channel, several users: the bytes that arrive belong to the owner on top of a stack. An
- * owner takes the channel by name, hands it back, and whoever had it before goes on. So a monitor
- * whose keys act at once, its line editor and a debugger's packets can share a serial line.
+ * One byte channel for several users: received bytes go to the owner on top of a stack, until it
+ * hands the channel back to the one below. So the monitor's keys, its line editor and a debugger's
+ * packets can share a serial line.
  *
  * Text goes out through the log, one whole line at a time. A quiet owner has the line to itself:
  * log lines wait in the log's ring and follow when it hands the channel back.
@@ -38,20 +38,21 @@ struct channel {
 	u64 heard_tsc; /* when the last byte arrived, or the owner changed */
 };
 
-/* channel_open() - @first is the owner while nobody else is. */
+/* channel_open() - @first owns the channel while nobody else does. */
 void channel_open(struct channel *c, s32 (*receive)(void), const struct channel_owner *first);
 
-/* channel_take() - the next byte is @owner's. ERR_BUSY: too many have it, or @owner has already. */
+/* channel_take() - the next byte goes to @owner. ERR_BUSY: too many owners, or it is one
+ * already. */
 MUST_CHECK err_t channel_take(struct channel *c, const struct channel_owner *owner);
 
-/* channel_hand_back() - the owner before goes on. No effect for the first. */
+/* channel_hand_back() - back to the owner before. No effect for the first. */
 void channel_hand_back(struct channel *c);
 
-/* channel_send() - text of a quiet owner, at once and as it is: an echo, a packet. */
+/* channel_send() - a quiet owner's text, sent at once and unchanged: an echo, a packet. */
 void channel_send(const char *s, size_t len);
 
 /*
- * channel_poll() - give the bytes that have arrived to whoever owns the channel when it is their
- * turn; at most CHANNEL_PER_POLL. Returns how many polls a second the owner wants now.
+ * channel_poll() - pass at most CHANNEL_PER_POLL received bytes, each to the owner of that moment.
+ * Returns the polls per second that the present owner wants.
  */
 u32 channel_poll(struct channel *c, struct vp *vp);

@@ -2,7 +2,7 @@
 /*
  * Commands that dump into the log, and the dump of the counters every stats= seconds.
  *
- * Context: VP 0's CPU, root. A dump at 115200 baud takes the VP's time; whoever asks knows.
+ * Context: VP 0's CPU, root. A dump at 115200 baud costs VP 0 that time.
  */
 #include "core/diag/log.h"
 #include "core/diag/vp_dump.h"
@@ -14,13 +14,13 @@
 #include "core/vp/remote_call.h"
 #include "core/vp/vp.h"
 
-#define DUMPS_PER_SECOND 100 /* how soon a dump that gave way goes on */
+#define DUMPS_PER_SECOND 100 /* how soon an interrupted dump resumes */
 
 static void dump_due(struct vp *vp, struct timer *t);
 
 /*
- * The dump in progress. It gives way to the guest between two VPs' counters when another VP asks
- * for this one (KVM's SCHED_YIELD).
+ * The dump in progress. If another VP waits for this one (KVM's SCHED_YIELD) it lets the guest run
+ * between two VPs' counters.
  */
 static struct {
 	struct timer timer;

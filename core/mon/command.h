@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands of the monitor, as rows: a name that can be typed, perhaps a key that does it at once.
- * The help text comes from the rows, and a lint compares docs/monitor.md with them.
+ * Commands of the monitor, as rows: a name to type, perhaps a key that acts at once. The rows make
+ * the help text, and a lint compares docs/monitor.md with them.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct vp;
 struct command {
 	const char *name;
 	char key;         /* 0: only by name */
-	const char *args; /* for the help text; "": none are looked at */
+	const char *args; /* for the help text; "": takes none */
 	const char *help;
 	/* Answers through log_info(). @args: what follows the name. VP 0's CPU, root, in a timer.
 	 */
@@ -23,7 +23,7 @@ struct command {
 extern const struct command commands[];
 extern const u32 command_count;
 
-/* command_key() - run the command of @key; one line says so when there is none. */
+/* command_key() - run the command of @key, or print that there is none. */
 void command_key(struct vp *vp, char key);
 
 /* command_line() - run what was typed: a name, then its arguments. An unknown name gets one line

@@ -5,8 +5,8 @@
 #include "core/mon/command.h"
 
 /*
- * command_vps() - the VPs that @args names: a number is one, nothing is all: [*first, *end). False:
- * there is no such VP, and a line has said so.
+ * command_vps() - the VPs that @args names, [*first, *end): a number is one VP, nothing is all.
+ * False: no such VP, and that was printed.
  */
 bool command_vps(const struct vp *vp, struct word args, u32 *first, u32 *end);
 

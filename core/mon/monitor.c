@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The monitor's two ways to be spoken to: keys, which act at once, and lines, which ':' begins.
- * Each is an owner of the channel.
+ * Input of the monitor: keys, which act at once, and lines, which begin with ':'. Each has an owner
+ * of the channel.
  *
  * Context: VP 0's CPU, root, in a timer.
  */
@@ -14,7 +14,7 @@
 #include "core/vp/vp.h"
 
 #define KEY_POLLS    4u  /* a second */
-#define LINE_POLLS   20u /* a person sees each character as it is typed */
+#define LINE_POLLS   20u /* the echo must keep up with typing */
 #define LINE_IDLE_S  10u
 #define LINE_CHARS   80u
 #define LINE_BEGIN   ':'
@@ -35,7 +35,7 @@ static const struct channel_owner keys = {
 static const struct channel_owner lines = {
 	.name = "lines",
 	.byte = line_byte,
-	.quiet = true, /* or a message would tear what is being typed */
+	.quiet = true, /* or messages would mix with the typed line */
 	.polls_per_second = LINE_POLLS,
 	.idle_seconds = LINE_IDLE_S,
 };

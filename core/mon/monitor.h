@@ -7,12 +7,12 @@
 struct vp;
 
 /**
- * monitor_start() - from now on @vp serves the monitor, by timers of its deadline queue: every
- * stats= seconds a dump of the counters, and what is typed.
+ * monitor_start() - @vp serves the monitor from now on, by timers in its deadline queue: commands,
+ * and a dump of the counters every stats= seconds.
  * @receive: the next byte from the log console, -1: none; NULL: nobody can type.
  * Context: VP 0's CPU, before the guest runs.
  */
 void monitor_start(struct vp *vp, s32 (*receive)(void));
 
-/* monitor_dump_counters() - of all VPs; goes on by a timer where it gives way. */
+/* monitor_dump_counters() - of all VPs; when it lets the guest run, a timer resumes it. */
 void monitor_dump_counters(struct vp *vp, const char *why);
