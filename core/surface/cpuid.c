@@ -12,7 +12,7 @@
 #include "core/surface/cpuid_internal.h"
 #include "core/vp/vp.h"
 
-/* There is one partition; a partition without a table starts it afresh. */
+/* There is one partition. A partition without a table (tests) starts afresh. */
 static struct cpuid_table the_cpuid_table;
 
 static struct cpuid_table *table_of(struct partition *p)
@@ -108,7 +108,7 @@ static void sort_slots(struct cpuid_table *t)
 	}
 }
 
-/* A CPU answers a leaf it does not have with another leaf's data: never ask it. */
+/* Never ask for a leaf that the CPU lacks: it would answer with another leaf's data. */
 static bool host_has_leaf(const struct cpuid_table *t, u32 leaf)
 {
 	switch (leaf >> CPUID_CLASS_SHIFT) {
@@ -148,7 +148,7 @@ static struct cpuid_entry *entry_for_write(struct cpuid_table *t, u32 leaf)
 		return offset < CPUID_HYP_LEAVES ? &t->hyp[offset] : NULL;
 	case 2:
 		return offset < CPUID_EXT_LEAVES ? &t->ext[offset] : NULL;
-	default: /* 0xc0000000: no vendor of ours */
+	default: /* 0xc0000000: another vendor's */
 		return NULL;
 	}
 }

@@ -16,8 +16,8 @@ struct partition;
 /*
  * One leaf (and subleaf). The base value is (host & keep) | set | what cpuid_add_bits() added, then
  * @init, computed once per partition; @fn then adjusts the copy per VP and per access (OSXSAVE,
- * APIC ID...). keep = 0 everywhere: the host does not matter. A leaf that the host does not have
- * counts as 0.
+ * APIC ID...). keep = 0 everywhere: independent of the host. A leaf that the host lacks counts as
+ * 0.
  */
 struct cpuid_row {
 	u32 leaf;
@@ -41,7 +41,7 @@ extern const u32 cpuid_host_row_count;
 MUST_CHECK err_t cpuid_add_rows(struct partition *p, u32 base, const struct cpuid_row *rows, u32 n);
 
 /**
- * cpuid_add_bits() - set bits of a leaf that a row has, subleaf 0: what is live says so itself.
+ * cpuid_add_bits() - set bits in subleaf 0 of an existing leaf: a live feature advertises itself.
  * ERR_NOENT: no row has the leaf; ERR_BUSY: a bit is taken. Both are logged with @name. Before
  * cpuid_seal().
  */
@@ -59,8 +59,8 @@ MUST_CHECK err_t cpuid_seal(struct partition *p);
 void cpuid_query(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_regs *out);
 
 /**
- * cpuid_base() - what all VPs have in common of a leaf: without the per-VP, per-access part. For
- * decisions that follow from what is advertised (control bits, MSR rows). After cpuid_seal().
+ * cpuid_base() - the part of a leaf that is the same on all VPs at all times. For decisions that
+ * follow from what is advertised (control bits, MSR rows). After cpuid_seal().
  */
 struct cpuid_regs cpuid_base(const struct partition *p, u32 leaf, u32 subleaf);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host's CPUID leaves that the guest sees: an allow-list of known bits. A bit that is not named
- * here is 0, so that a future CPU cannot show a feature that nothing backs. What is hidden on
- * purpose, and why, stands beside each mask.
- * What the guest may set in CR4 and XCR0 follows from what is shown here.
+ * The host's CPUID leaves that the guest sees: an allow-list of known bits. Any other bit is 0, or
+ * a future CPU could show a feature that nothing backs. Beside each mask: what it hides on purpose,
+ * and why. The CR4 and XCR0 bits that the guest may set follow from it.
  * Context: init functions on the boot CPU; fn functions on the VP's own CPU.
  *
  * Spec: SDM Vol. 2A, "CPUID - CPU Identification".
@@ -80,7 +79,7 @@
 	(CPUID7_1_EDX_AVX_VNNI_INT8 | CPUID7_1_EDX_AVX_NE_CONVERT | CPUID7_1_EDX_AVX_VNNI_INT16 |  \
 	 CPUID7_1_EDX_PREFETCHI)
 
-/* Bits of IA32_SPEC_CTRL, which is the guest's. Hidden: UC_LOCK_DISABLE, MONITOR_MITG_NO. */
+/* Bits of IA32_SPEC_CTRL, which is passed through. Hidden: UC_LOCK_DISABLE, MONITOR_MITG_NO. */
 #define LEAF7_2_EDX                                                                                \
 	(CPUID7_2_EDX_PSFD | CPUID7_2_EDX_IPRED_CTRL | CPUID7_2_EDX_RRSBA_CTRL |                   \
 	 CPUID7_2_EDX_DDPD_U | CPUID7_2_EDX_BHI_CTRL | CPUID7_2_EDX_MCDT_NO)
@@ -122,7 +121,7 @@ static void leaf1_init(const struct partition *p, u32 leaf, u32 subleaf, struct 
 	keep_if(&r->c, CPUID1_ECX_XSAVE, xcr0 != 0);
 	keep_if(&r->c, CPUID1_ECX_AVX | CPUID1_ECX_FMA | CPUID1_ECX_F16C, xcr0 & XCR0_AVX);
 	r->c |= CPUID1_ECX_TSC_DEADLINE; /* the virtual APIC's */
-	if (p->machine.x2apic)           /* its mode is mirrored in the physical one (rule I7) */
+	if (p->machine.x2apic)           /* needs a physical APIC that can follow (rule I7) */
 		r->c |= CPUID1_ECX_X2APIC;
 }
 
@@ -142,8 +141,7 @@ static void mwait_init(const struct partition *p, u32 leaf, u32 subleaf, struct 
 		*r = (struct cpuid_regs){ 0 };
 }
 
-/* Leaves whose subleaves are the host's topology and caches: true of the CPU the VP is pinned to.
- */
+/* Topology and cache leaves: the host's are right, as the VP is pinned to its CPU. */
 static void host_fn(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
 	hw_cpuid(leaf, subleaf, r);
@@ -203,7 +201,7 @@ static void leaf7_1_init(const struct partition *p, u32 leaf, u32 subleaf, struc
 		  CPUID7_1_EDX_AVX_VNNI_INT16);
 }
 
-/* Rule T3: a frequency the measurement contradicts is not passed on. */
+/* Rule T3: hide a frequency that our measurement contradicts. */
 static void frequency_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
 	if (!p->machine.cpuid_tsc_trusted)
@@ -266,7 +264,7 @@ const struct cpuid_row cpuid_host_rows[] = {
 	  .set = { .a = CPUID6_EAX_ARAT } },
 	{ .leaf = CPUID_LEAF_EXT_FEATURES, .subleaf = 0, .name = "extended features",
 	  .keep = { ALL, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX },
-	  .set = { .b = CPUID7_EBX_TSC_ADJUST }, /* a row of ours backs it on every CPU */
+	  .set = { .b = CPUID7_EBX_TSC_ADJUST }, /* our MSR row backs it on every CPU */
 	  .init = leaf7_init, .fn = leaf7_fn },
 	{ .leaf = CPUID_LEAF_EXT_FEATURES, .subleaf = 1, .name = "extended features 1",
 	  .keep = { LEAF7_1_EAX, 0, 0, LEAF7_1_EDX }, .init = leaf7_1_init },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Layout of the sealed CPUID table, for cpuid.c and the exit handler that must be short. */
+/* Layout of the sealed CPUID table, for cpuid.c and the inlined lookup of exit_cpuid.c. */
 #pragma once
 
 #include "core/partition.h"

@@ -41,8 +41,8 @@ u64 xsave_supported(void)
 	hw_cpuid(CPUID_LEAF_XSAVE, 0, &r);
 	xcr0 = (r.a | (u64)r.d << 32) & XSAVE_KNOWN;
 	/*
-	 * HW-ERRATUM: Bochs 2.7 (corei3_cnl, corei7_icelake_u) enumerates PKRU and describes it
-	 * with zeros. A guest would size its XSAVE area without what XSAVE writes there.
+	 * HW-ERRATUM: Bochs 2.7 (corei3_cnl, corei7_icelake_u) enumerates PKRU but describes it
+	 * with zeros. A guest would allocate too small an area, and XSAVE write past its end.
 	 */
 	for (u32 i = FIRST_EXTENDED; i < COMPONENTS; i++) {
 		if (!(xcr0 & BIT64(i)))
@@ -51,7 +51,7 @@ u64 xsave_supported(void)
 		if (r.a == 0)
 			xcr0 &= ~BIT64(i);
 	}
-	/* XSETBV wants AVX-512 whole and on top of AVX. */
+	/* XSETBV takes AVX-512 only as a whole and with AVX. */
 	if ((xcr0 & avx512) != avx512 || !(xcr0 & XCR0_AVX))
 		xcr0 &= ~avx512;
 	return xcr0;
@@ -102,8 +102,8 @@ void xsave_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_r
 			r->a &= ~CPUIDD_1_EAX_XSAVES;
 		/*
 		 * HW-ERRATUM: Bochs 2.7 writes the compacted format at other offsets than XRSTOR
-		 * reads (AVX at 416, over the header). Nobody saw it on the bare emulator: its
-		 * leaf contradicts itself, so that Linux gives XSAVE up.
+		 * reads (AVX at 416, over the header). On the bare emulator this does not show: its
+		 * leaf contradicts itself, and Linux gives XSAVE up.
 		 */
 		if (p->machine.is_bochs)
 			r->a &= ~(CPUIDD_1_EAX_XSAVEC | CPUIDD_1_EAX_XSAVES);

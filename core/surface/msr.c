@@ -13,7 +13,7 @@
 #include "core/surface/msr_internal.h"
 #include "core/vp/vp.h"
 
-/* There is one partition; a partition without a table starts it afresh. */
+/* There is one partition. A partition without a table (tests) starts afresh. */
 static struct msr_table the_msr_table;
 
 static enum msr_result unknown_read(struct vp *vp, u32 msr, u64 *val);
@@ -105,7 +105,7 @@ const struct msr_row *msr_lookup(const struct partition *p, u32 msr)
 
 /* --- Rows without a function: the flags decide. --- */
 
-/* The index sent @msr here, so it has a row. */
+/* Called through the index, so @msr has a row. */
 static const struct msr_row *indexed_row(const struct vp *vp, u32 msr)
 {
 	const struct msr_table *t = vp->partition->msr;
@@ -140,7 +140,7 @@ static enum msr_result flags_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-/* option ignore_msrs: what has no row reads 0 and swallows writes. Else it is #GP, as on a CPU. */
+/* ignore_msrs=on: an MSR without a row reads 0 and drops writes. Else #GP, as on a CPU. */
 static enum msr_result unknown_msr(struct vp *vp, u32 msr, const char *what)
 {
 	const struct config *c = &vp->partition->config;
@@ -171,7 +171,7 @@ static enum msr_result unknown_write(struct vp *vp, u32 msr, u64 val)
 
 /* --- Accesses --- */
 
-/* Not through vp->partition->msr: it is &the_msr_table, and the exit path counts its loads. */
+/* Not through vp->partition->msr, which is &the_msr_table: saves the exit path two loads. */
 enum msr_result msr_read(struct vp *vp, u32 msr, u64 *val)
 {
 	return the_msr_table.read[msr_slot_of(&the_msr_table, msr)](vp, msr, val);
@@ -191,15 +191,15 @@ enum msr_result msr_write(struct vp *vp, u32 msr, u64 val)
 	return do_write(vp, msr, val);
 }
 
-/* The one conversion from an MSR's answer to the dispatcher's. */
+/* The one conversion of msr_result to exit_action. */
 static inline enum exit_action msr_action(enum msr_result r)
 {
 	return unlikely(r != MSR_OK) ? EXIT_MSR_FAULT : EXIT_NEXT;
 }
 
 /*
- * The result goes straight to the register image: a local whose address is passed would cost the
- * exit path a stack-protector check. Functions write it only on success.
+ * Read straight into the register image: taking a local's address would cost the exit path a
+ * stack-protector check. Safe, as row functions write *val on success only.
  */
 enum exit_action exit_rdmsr(struct vp *vp, const struct exit_info *x)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* MSRs as rows: what has no row is #GP. The MSR bitmap is derived from the rows, never set by hand.
- */
+/* MSRs as rows: an MSR without one is #GP. The MSR bitmap is derived from the rows, never set by
+ * hand. */
 #pragma once
 
 #include "core/lib/err.h"
@@ -13,12 +13,12 @@ struct partition;
 enum msr_result { MSR_OK, MSR_GP };
 
 /* Flags of a row. */
-#define MSR_PASS_READ  (1u << 0) /* RDMSR does not exit: the hardware register is the guest's */
+#define MSR_PASS_READ  (1u << 0) /* RDMSR does not exit: the guest has the hardware register */
 #define MSR_PASS_WRITE (1u << 1)
 #define MSR_HOST_READ  (1u << 2) /* handled by reading the physical MSR: value & @keep | @value */
 #define MSR_CONST      (1u << 3) /* reads @value; no .write: WRMSR is #GP */
 #define MSR_WRITE_IGNORED \
-	(1u << 4) /* WRMSR is dropped (documented read-only-but-written registers) */
+	(1u << 4) /* WRMSR is dropped: read-only registers that guests write all the same */
 
 /* Handlers. *val is written on success only: it may be the guest's RAX. */
 typedef enum msr_result (*msr_read_fn)(struct vp *vp, u32 msr, u64 *val);
@@ -33,7 +33,7 @@ struct msr_row {
 	u64 rsvdz;          /* WRMSR with one of these set is #GP before .write */
 	msr_read_fn read;   /* NULL and no flag: RDMSR is #GP */
 	msr_write_fn write; /* NULL and no flag: WRMSR is #GP */
-	/* NULL: always there. Else the row exists only when this says so at seal time. */
+	/* Asked at seal time: does the row exist? NULL: always. */
 	bool (*present)(const struct partition *p);
 };
 
@@ -49,8 +49,8 @@ extern const u32 msr_arch_row_count;
 MUST_CHECK err_t msr_add_rows(struct partition *p, const struct msr_row *rows, u32 n);
 
 /*
- * msr_seal() - drop absent rows, build the hashed index. After cpuid_seal(), which presence follows
- * from. ERR_BUSY (both names are logged): two rows claim one MSR.
+ * msr_seal() - drop absent rows, build the hashed index. After cpuid_seal(): presence depends on
+ * CPUID. ERR_BUSY (both names are logged): two rows claim one MSR.
  */
 MUST_CHECK err_t msr_seal(struct partition *p);
 
@@ -68,5 +68,5 @@ enum exit_action exit_wrmsr(struct vp *vp, const struct exit_info *x);
  */
 void msr_bitmap_build(const struct partition *p, u8 bitmap[4096]);
 
-/* msr_bitmap_intercept() - change one MSR in one VP's bitmap, such as for x2APIC virtualization. */
+/* msr_bitmap_intercept() - set whether accesses of one MSR exit, as for x2APIC virtualization. */
 void msr_bitmap_intercept(u8 bitmap[4096], u32 msr, bool read, bool write);

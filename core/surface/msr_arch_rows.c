@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Architectural MSRs that the guest has. What is not here is #GP: a CPUID bit that promises an MSR
- * is shown only when its row is live.
+ * The guest's architectural MSRs. All others are #GP: a CPUID bit that promises an MSR is shown
+ * only if its row is live.
  *
- * Passed through both ways, because VM entry and exit switch the register (EFER, PAT, SYSENTER, FS
- * and GS base: the CPU validates the guest's value natively, every EFER bit that exists is shown)
- * or because the hypervisor never uses it (STAR and friends, KERNEL_GS_BASE, TSC_AUX, SPEC_CTRL).
- * Left out on purpose: PMU, LBR, DS, PT, SGX, CET, XFD, SMM (SMBASE, SMRR), thermal and power
- * control, RAPL, TSX_CTRL, MCU_OPT_CTRL, CORE_CAPABILITIES, PLATFORM_INFO, DEBUG_INTERFACE, VMX.
+ * Reads and writes pass through where VM entry and exit switch the register (EFER, PAT, SYSENTER,
+ * FS and GS base; the CPU validates the values, and every EFER bit that exists is shown), or where
+ * the hypervisor never uses it (STAR and friends, KERNEL_GS_BASE, TSC_AUX, SPEC_CTRL). Left out on
+ * purpose: PMU, LBR, DS, PT, SGX, CET, XFD, SMM (SMBASE, SMRR), thermal and power control, RAPL,
+ * TSX_CTRL, MCU_OPT_CTRL, CORE_CAPABILITIES, PLATFORM_INFO, DEBUG_INTERFACE, VMX.
  * Context: VP's own CPU.
  *
  * Spec: SDM Vol. 4 "Architectural MSRs".
@@ -118,8 +118,8 @@ static enum msr_result efer_write(struct vp *vp, u32 msr, u64 val)
 }
 
 /*
- * BTF single-steps branches (Linux: PTRACE_SINGLEBLOCK). LBR is accepted and not stored: there are
- * no LBR registers, and a guest that sets it blindly must not die of it.
+ * BTF single-steps branches (Linux: PTRACE_SINGLEBLOCK). LBR is accepted but not stored: there are
+ * no LBR registers, yet some guests set it blindly and would crash on a #GP.
  */
 static enum msr_result debugctl_write(struct vp *vp, u32 msr, u64 val)
 {
@@ -180,9 +180,9 @@ static enum msr_result platform_id_read(struct vp *vp, u32 msr, u64 *val)
 }
 
 /*
- * No PMU, BTS, PEBS, EIST; MONITOR as in CPUID. Fast strings are the machine's: Linux chooses its
- * memory copies by that bit. The bits that the guest may write are kept for it and do nothing:
- * thermal control, xTPR messages and turbo are the machine's, too.
+ * No PMU, BTS, PEBS, EIST; MONITOR as in CPUID. Fast strings as on the machine: Linux chooses its
+ * memory copies by that bit. Writable bits are stored, with no effect: the machine keeps control of
+ * thermals, xTPR messages and turbo.
  */
 #define MISC_ENABLE_FIXED \
 	(MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE)
@@ -194,7 +194,7 @@ static enum msr_result misc_enable_read(struct vp *vp, u32 msr, u64 *val)
 {
 	u64 host = MISC_ENABLE_FAST_STRINGS;
 
-	(void)(hw_rdmsr_safe(msr, &host) != ERR_NONE); /* faults on machines without: as if on */
+	(void)(hw_rdmsr_safe(msr, &host) != ERR_NONE); /* no such MSR: fast strings count as on */
 	*val = (vp->misc_enable & MISC_ENABLE_WRITABLE) |
 	       (MISC_ENABLE_FIXED & ~MISC_ENABLE_FAST_STRINGS) | (host & MISC_ENABLE_FAST_STRINGS);
 	if (vp->partition->config.mwait == MWAIT_C1)
@@ -263,7 +263,7 @@ static bool tsc_aux_present(const struct partition *p)
 
 /* clang-format off */
 const struct msr_row msr_arch_rows[] = {
-	/* No MCA error of ours; reads are what Pentium code expects on later CPUs. */
+	/* Never an error. Pentium code may read these on any later CPU. */
 	{ MSR_RANGE(MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, "P5_MC"),
 	  .flags = MSR_CONST },
 	{ MSR_ONE(MSR_IA32_TSC, "TSC"), .flags = MSR_PASS_READ, .read = tsc_read, .write = tsc_write },
@@ -276,7 +276,7 @@ const struct msr_row msr_arch_rows[] = {
 	{ MSR_ONE(MSR_IA32_SPEC_CTRL, "SPEC_CTRL"), .flags = PASS, .present = spec_ctrl_present },
 	{ MSR_ONE(MSR_IA32_PRED_CMD, "PRED_CMD"), .flags = MSR_PASS_WRITE,
 	  .present = pred_cmd_present },
-	/* Rule P5: microcode is firmware's job; a load has no effect, as with a stale image. */
+	/* Rule P5: microcode is firmware's job; a load has no effect, as that of an old image. */
 	{ MSR_ONE(MSR_IA32_BIOS_UPDT_TRIG, "BIOS_UPDT_TRIG"), .flags = MSR_WRITE_IGNORED },
 	{ MSR_ONE(MSR_IA32_BIOS_SIGN_ID, "BIOS_SIGN_ID"), .flags = MSR_WRITE_IGNORED,
 	  .read = bios_sign_id_read },
@@ -288,7 +288,7 @@ const struct msr_row msr_arch_rows[] = {
 	  .write = sysenter_cs_write },
 	{ MSR_RANGE(MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP, "SYSENTER_ESP/EIP"),
 	  .flags = PASS, .read = vmcs_read, .write = base_write },
-	/* MCA with no banks: the guest's #MC handler exists, the machine's banks are firmware's. */
+	/* MCA without banks: the guest can handle #MC, the machine's banks are firmware's. */
 	{ MSR_ONE(MSR_IA32_MCG_CAP, "MCG_CAP"), .flags = MSR_CONST, .present = mca_present },
 	{ MSR_ONE(MSR_IA32_MCG_STATUS, "MCG_STATUS"), .flags = MSR_CONST | MSR_WRITE_IGNORED,
 	  .rsvdz = ~0ull, .present = mca_present },

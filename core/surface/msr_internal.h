@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Layout of the sealed MSR table: a hashed index, one slot per MSR number. Every slot has
- * functions, so that the exit path has no NULL checks: rows without one get those that act on the
- * row's flags, empty slots those of an unknown MSR.
+ * functions, which saves the exit path NULL checks: a row without them gets ones that act on its
+ * flags, an empty slot those of an unknown MSR.
  */
 #pragma once
 
@@ -11,12 +11,12 @@
 
 #define MSR_INDEX_SHIFT 10
 #define MSR_INDEX_SLOTS (1u << MSR_INDEX_SHIFT)
-#define MSR_INDEX_MAX   (MSR_INDEX_SLOTS * 3 / 4) /* filled further, probing gets long */
+#define MSR_INDEX_MAX   (MSR_INDEX_SLOTS * 3 / 4) /* fuller, and probing gets long */
 
-/* The number in empty slots; no row may have it. */
+/* Marks an empty slot; no row may have this number. */
 #define MSR_NONE 0xffffffffu
 
-/* The index is kept in columns: the CPU can address each of them by the slot's number. */
+/* Columns, not rows: each is addressed by the slot number alone. */
 struct msr_table {
 	u32 msr[MSR_INDEX_SLOTS];
 	msr_read_fn read[MSR_INDEX_SLOTS];
@@ -34,7 +34,8 @@ static inline size_t msr_hash(u32 msr)
 	return (msr * 0x9e3779b1u) >> (32 - MSR_INDEX_SHIFT); /* Fibonacci hashing */
 }
 
-/* msr_slot_of() - the slot of @msr or an empty one. Ends: a quarter of the slots is empty. */
+/* msr_slot_of() - the slot of @msr or an empty one. Terminates: a quarter of the slots stays
+ * empty. */
 static inline size_t msr_slot_of(const struct msr_table *t, u32 msr)
 {
 	size_t s = msr_hash(msr);

@@ -37,7 +37,7 @@ static u32 bytes_mask(u32 size)
 	return ~0u >> (32 - 8 * size);
 }
 
-/* Largest piece at @port, up to @left bytes, that lies inside one row or touches none. */
+/* Largest piece at @port, up to @left bytes, that is inside one row or outside all. */
 static u32 piece_size(const struct pio_table *t, u16 port, u32 left)
 {
 	const struct pio_row *row = pio_lookup(t, port);

@@ -10,8 +10,8 @@
 struct vp;
 
 /*
- * @size 1, 2 or 4. For reads fill *val; for writes *val is the value. A handler that owns only part
- * of what it sees passes the rest with hw_io_in/out.
+ * @size 1, 2 or 4. A read fills *val, a write takes it. A handler that owns only some bits of its
+ * ports does the rest with hw_io_in/out.
  */
 typedef void (*pio_fn)(struct vp *vp, u16 port, u32 size, bool write, u32 *val);
 
@@ -24,8 +24,8 @@ struct pio_row {
 #define PIO_ROWS_MAX 32
 
 /*
- * What platform_ports.c remembers. LOCK: kbc_lock is held from what is remembered of a write to the
- * write itself: with two VPs the controller would see another order than we do.
+ * State of platform_ports.c. LOCK: hold kbc_lock from recording a write until it is done: else,
+ * with two VPs, the controller might see another order than we do.
  */
 struct platform_ports {
 	u16 pm1_cnt[2]; /* PM1a and PM1b control, 0 = absent */
@@ -53,7 +53,7 @@ void pio_bitmap_build(const struct pio_table *t, u8 bitmap[8192]);
 
 struct machine;
 
-/* platform_power_off() - ACPI soft-off. Returns when the machine has none, or takes its time. */
+/* platform_power_off() - ACPI soft-off. Returns if the machine has none or is slow. */
 void platform_power_off(const struct machine *m);
 
 /* platform_ports.c: port 92h, the keyboard controller, PM1 control, COM2 when it is the log's. */
