@@ -45,7 +45,7 @@ err_t clock_init(struct clock *c, u64 tsc_hz, u64 boot_tsc, u64 boot_wall_ns)
 	return ERR_NONE;
 }
 
-/* The guest's own formula, so that both sides round alike. */
+/* The formula that guests use: both sides must round alike. */
 u64 clock_tsc_to_ns(const struct clock *c, u64 delta_tsc)
 {
 	u128 d = delta_tsc;
@@ -54,10 +54,7 @@ u64 clock_tsc_to_ns(const struct clock *c, u64 delta_tsc)
 	return (u64)((d * c->mul) >> 32);
 }
 
-/*
- * Seconds and the rest apart, and the frequency likewise: no 128-bit division, which would need a
- * runtime library.
- */
+/* Splits off whole seconds: a 128-bit division would need a runtime library. */
 u64 clock_ns_to_tsc(const struct clock *c, u64 delta_ns)
 {
 	u64 seconds = delta_ns / NS_PER_SECOND;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The one conversion module: TSC <-> ns <-> 100 ns (rule T2), and the frequency decision (T3).
- * Pure. */
+/* All time conversions: TSC <-> ns <-> 100 ns (rule T2), and the frequency decision (T3). Pure. */
 #pragma once
 
 #include "core/lib/err.h"
@@ -32,7 +31,7 @@ struct tsc_sources {
 };
 struct tsc_decision {
 	u64 tsc_hz;
-	bool cpuid_trusted; /* CPUID 0x15/0x16 may be shown to the guest as they are */
+	bool cpuid_trusted; /* CPUID 0x15/0x16 may be shown to the guest */
 	u64 deviation_ppm;
 };
 /* tsc_decide() - ERR_NODEV when no source gives a frequency. */

@@ -9,9 +9,9 @@ struct vp;
 /**
  * guest_tsc_shift() - the guest moved its TSC by @delta_tsc (two's complement).
  *
- * TSC offsetting goes on for this VP, IA32_TSC_ADJUST moves along, TSC-deadline timers keep their
- * guest value and so move in physical time. The modules are told: with unequal offsets their
- * clocks are no longer one.
+ * Turns TSC offsetting on for this VP and moves IA32_TSC_ADJUST along. TSC-deadline timers keep
+ * their guest value, so they move in physical time. Tells the modules: with unequal offsets their
+ * clocks differ between VPs.
  * Context: the VP's own CPU.
  * Spec: SDM Vol. 3B "Time-Stamp Counter Adjustment".
  */

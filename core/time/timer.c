@@ -4,7 +4,7 @@
 
 #include "core/vp/vp.h"
 
-/* Every entry arms vp->deadline_tsc, or runs the queue when it has passed: no work flag needed. */
+/* No work flag needed: every entry arms vp->deadline_tsc, or runs the queue if it has passed. */
 static void timer_publish(struct vp *vp)
 {
 	const struct timer *head = vp->timers.head;
@@ -40,7 +40,7 @@ void timer_set(struct vp *vp, struct timer *t, u64 deadline_tsc)
 	struct timer_queue *q = &vp->timers;
 
 	if (t->queued && q->head == t) {
-		/* The guest's tick: first before, first again. */
+		/* The guest's tick: was the first, and stays it. */
 		if (likely(t->next == NULL || deadline_tsc < t->next->deadline_tsc)) {
 			t->deadline_tsc = deadline_tsc;
 			vp->deadline_tsc = deadline_tsc;
@@ -75,7 +75,7 @@ void timer_run(struct vp *vp, u64 now_tsc)
 		timer_unlink(q, t);
 		t->pass = pass;
 		t->fn(vp, t);
-		/* A timer that is due again has had its turn; the next call runs it. */
+		/* Skip timers that ran in this pass, even if due again: the next call runs them. */
 		for (t = q->head; t != NULL && t->pass == pass; t = t->next)
 			;
 	} while (t != NULL && t->deadline_tsc <= now_tsc);
