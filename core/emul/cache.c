@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cache of decoded instructions, one page per VP. Drivers read the same registers from the same few
- * places: a hit replaces the page walk and the decoder by comparing what they depend on: page
- * tables and bytes. Lines keep pointers to guest memory, so each ends with the VP's next share of
- * an EPT flush, before anything behind the pointers becomes something else. VP's CPU.
+ * Cache of decoded instructions, one page per VP. Drivers access the same registers from few
+ * places: instead of walking and decoding again, a hit compares what those depend on, the
+ * page-table entries and the bytes. Lines keep pointers to guest memory, so an EPT flush on this VP
+ * must end them, before that memory is put to other use. VP's CPU.
  */
 #include "core/emul/emul_internal.h"
 
@@ -13,7 +13,7 @@
 
 #define CACHE_LINES 16u
 
-#define NO_RIP BIT64(63) /* not canonical: an empty line never hits */
+#define NO_RIP BIT64(63) /* not canonical: never hits */
 
 struct cache_line {
 	u64 rip;

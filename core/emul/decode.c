@@ -19,7 +19,7 @@
 
 struct decoder {
 	const u8 *at, *end;
-	err_t overrun; /* what running out of bytes means */
+	err_t overrun; /* returned when the bytes run out */
 	enum emul_mode mode;
 	u32 attr;
 	u32 rex; /* 0: none */
@@ -84,7 +84,7 @@ static MUST_CHECK err_t decode_vector(struct decoder *d, u32 map, enum vec_prefi
 	if (row == NULL)
 		return ERR_INVAL;
 	if (d->vex) {
-		/* A register that the form has no use for must be given as none. */
+		/* An unused vvvv must name no register, or #UD. */
 		bool merges = row->half != VEC_WHOLE && !(row->attr & INSN_MEM_DST);
 
 		if ((row->flags & VEC_NO_VEX) || (!merges && d->vvvv != 0) ||
@@ -117,7 +117,7 @@ static MUST_CHECK err_t decode_vex(struct decoder *d, const struct insn *in)
 			  ((last & 0x80) ? REX_W : 0);
 	}
 	d->vvvv = ~(last >> 3) & 0xf;
-	if (d->mode != EMUL_64) { /* eight registers: the other bits are ignored */
+	if (d->mode != EMUL_64) { /* only eight registers: ignore those bits */
 		d->rex = 0;
 	}
 	d->vex = true;
@@ -126,12 +126,12 @@ static MUST_CHECK err_t decode_vex(struct decoder *d, const struct insn *in)
 	return decode_vector(d, map, last & 3);
 }
 
-/* Not in the tables of general instructions. */
+/* Opcodes that are not in the general tables. */
 static MUST_CHECK err_t decode_other(struct decoder *d, const struct insn *in, u32 map)
 {
 	enum vec_prefix pp = d->opsize_prefix ? PP_66 : PP_NONE;
 
-	if (in->rep || in->repne) /* the last of F2 and F3 counts, and both before 66 */
+	if (in->rep || in->repne) /* F2 and F3 take precedence over 66; of both, the last counts */
 		pp = in->rep ? PP_F3 : PP_F2;
 	if (map == 0)
 		return (d->opcode & 0xfe) == 0xc4 ? decode_vex(d, in) : ERR_INVAL;
@@ -151,7 +151,7 @@ static MUST_CHECK err_t decode_opcode(struct decoder *d, struct insn *in)
 		TRY(next_byte(d, &d->opcode));
 		d->attr = insn_one_byte[d->opcode];
 		if (d->mode == EMUL_64 && (d->opcode & REX_MASK) == REX) {
-			d->rex = d->opcode; /* counts only if nothing but the opcode follows */
+			d->rex = d->opcode; /* counts only right before the opcode */
 			continue;
 		}
 		if (likely(!(d->attr & INSN_PREFIX)))
@@ -287,7 +287,7 @@ static MUST_CHECK err_t decode_modrm(struct decoder *d, struct insn *in)
 	return decode_mem32(d, in, modrm >> 6, modrm & 7);
 }
 
-/* Operands that no ModRM byte names: strings, moffs, the stack. */
+/* Operands without a ModRM byte: strings, moffs, the stack. */
 static MUST_CHECK err_t decode_implicit(struct decoder *d, struct insn *in)
 {
 	u64 disp = 0;

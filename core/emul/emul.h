@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Instruction subset for memory-mapped registers and protected pages: decode bytes to an operation,
- * then execute it against a memory callback. Pure.
+ * The instruction subset that accesses memory-mapped registers and protected pages: decode it, then
+ * execute it against a memory callback. Pure.
  */
 #pragma once
 
@@ -74,9 +74,9 @@ struct insn {
 MUST_CHECK err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct insn *out);
 
 /**
- * emul_linear() - linear address of @len bytes at @offset in segment @seg (numbers as in struct
- * insn): limit, type and canonical checks of the current mode. ERR_FAULT: #GP(0) or #SS(0) is
- * queued.
+ * emul_linear() - linear address of @len bytes at @offset in segment @seg (numbered as in struct
+ * insn), with the limit, type and canonical checks of the current mode. ERR_FAULT: #GP(0) or #SS(0)
+ * is queued.
  */
 MUST_CHECK err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *linear);
 
@@ -85,8 +85,8 @@ enum emul_mode emul_cpu_mode(const struct vp *vp);
 
 /**
  * emul_execute() - fetch, decode and run the instruction at RIP whose memory operand hits @gpa.
- * String instructions run one iteration; RIP stays until the count is used up (EXIT_ITERATION).
- * Returns EXIT_NEXT_DECODED when done (vp->insn_len is set), EXIT_RESUME when a fault was queued or
- * the instruction must restart, EXIT_UNHANDLED when it is outside the subset: the caller decides.
+ * String instructions run one iteration; RIP stays until the count is 0 (EXIT_ITERATION). Returns
+ * EXIT_NEXT_DECODED when done (vp->insn_len is set), EXIT_RESUME when a fault is queued or the
+ * instruction must restart, EXIT_UNHANDLED when it is not in the subset: the caller decides.
  */
 enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem);

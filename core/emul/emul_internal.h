@@ -86,10 +86,10 @@ static inline u64 size_extend(u64 val, u32 size)
 
 /* Bytes at RIP, and where they came from. */
 struct code {
-	u64 raw[2]; /* 16 bytes, of which 15 count */
-	u32 len; /* valid ones; less than 15: the next page does not translate, @fault says why */
-	bool again;   /* it ended early because memory is not there yet */
-	const u8 *at; /* 16 bytes of guest RAM behind path; NULL: not that simple */
+	u64 raw[2];   /* 16 bytes, of which 15 count */
+	u32 len;      /* valid bytes; if below 15 the next page does not translate: see @fault */
+	bool again;   /* cut short by memory that is not there yet */
+	const u8 *at; /* the 16 bytes in guest RAM; NULL: not in one piece there */
 	struct walk_path path;
 	struct walk_fault fault;
 };
@@ -97,15 +97,15 @@ struct code {
 void fetch_code(struct vp *vp, enum emul_mode mode, struct code *code);
 
 /*
- * Decoded instructions of the hot places: a line holds as long as the page tables and the bytes
- * behind it are unchanged, which every lookup checks. 64-bit mode only. cache.c
+ * Decoded instructions of hot places. Every lookup checks that page tables and bytes are unchanged.
+ * 64-bit mode only. cache.c
  */
 const struct insn *cache_find(const struct vp *vp); /* NULL: not there */
 void cache_add(struct vp *vp, const struct code *code, const struct insn *in);
 
 /*
- * alu_binary(), alu_unary() - result of @size bytes, zero-extended; the status flags that the
- * instruction defines are replaced in *@rflags. Upper bits of the operands are ignored. alu.c
+ * alu_binary(), alu_unary() - result of @size bytes, zero-extended; updates the status flags that
+ * the instruction defines in *@rflags. Ignores upper bits of the operands. alu.c
  */
 u64 alu_binary(enum emul_op op, u32 size, u64 a, u64 b, u64 *rflags);
 u64 alu_unary(enum emul_op op, u32 size, u64 a, u64 *rflags);

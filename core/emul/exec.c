@@ -2,8 +2,8 @@
 /*
  * Executes decoded instructions against an emulated page. VP's CPU, with its VMCS current.
  *
- * The CPU has done every check of the access that exited: its operand is used at the guest-physical
- * address of the exit, without a second translation. Only operands that straddle a page and second
+ * The CPU has done every check of the access that exited: use its operand at the guest-physical
+ * address of the exit and do not translate again. Only operands across two pages and second
  * operands (MOVS, PUSH, POP) are translated here.
  *
  * Spec: SDM Vol. 2, the instruction reference.
@@ -87,7 +87,8 @@ static bool is_bit_op(enum emul_op op)
 	return op >= EMUL_BT && op <= EMUL_BTC;
 }
 
-/* Offset of the operand; BT and friends with a register reach bits on both sides of it. */
+/* Offset of the operand. BT and its kin with a register bit offset may address memory on either
+ * side of it. */
 static u64 main_offset(const struct exec *x)
 {
 	const struct insn *in = x->in;
@@ -102,7 +103,7 @@ static u64 main_offset(const struct exec *x)
 	return at & size_mask(in->addrsize);
 }
 
-/* An operand that reaches over a page boundary may be reported at the start of the second page. */
+/* The CPU may report an access across two pages at the start of the second. */
 static inline bool can_straddle(u64 gpa, u32 size)
 {
 	u64 off = gpa & (PAGE_SIZE - 1);
@@ -202,7 +203,7 @@ static enum exit_action exec_exchange(const struct exec *x)
 	if (in->op == EMUL_CMPXCHG) {
 		acc = gpr_read(x->vp, GPR_AX) & size_mask(in->opsize);
 		(void)alu_binary(in->op, in->opsize, acc, old, &flags);
-		/* The CPU always writes: the old value when they differ. */
+		/* Like the CPU, write even if they differ: the old value then. */
 		operand_store(x->vp, x->mem, &op, acc == old ? reg : old);
 		if (acc != old)
 			gpr_merge(x->vp, GPR_AX, in->opsize, old);
@@ -240,7 +241,7 @@ static void addr_reg_add(const struct exec *x, u32 nr, u64 delta)
 	gpr_merge(x->vp, nr, x->in->addrsize, gpr_read(x->vp, nr) + delta);
 }
 
-/* After one iteration: step SI and DI, count down; again until the count is used up. */
+/* After one iteration: step SI and DI and count down; repeat until the count is 0. */
 static enum exit_action string_done(const struct exec *x, bool si, bool di)
 {
 	const struct insn *in = x->in;
@@ -380,7 +381,7 @@ static enum exit_action exec_slow(const struct exec *x)
 	UNREACHABLE();
 }
 
-/* The bytes at RIP ended too early: a page that went away since the CPU fetched it. */
+/* Too few bytes at RIP: a page has gone since the CPU fetched from it. */
 static enum exit_action fetch_failed(struct vp *vp, const struct code *code)
 {
 	const struct walk_fault *f = &code->fault;

@@ -18,7 +18,7 @@ enum emul_mode emul_cpu_mode(const struct vp *vp)
 	return (ar & AR_DB) ? EMUL_32 : EMUL_16;
 }
 
-/* The instruction reaches into the next page: @have bytes lie in the first. */
+/* The 15 bytes span two pages, with @have of them in the first. */
 static err_t fetch_split(struct vp *vp, u64 linear, u32 access, gpa_t first, u32 have,
 			 struct code *code)
 {
@@ -35,7 +35,7 @@ static err_t fetch_split(struct vp *vp, u64 linear, u32 access, gpa_t first, u32
 	return ERR_NONE;
 }
 
-/* 15 bytes, or as many as there are. */
+/* Fetch 15 bytes, or as many as can be read. */
 static err_t fetch_bytes(struct vp *vp, u64 linear, struct code *code)
 {
 	u32 access = WALK_FETCH | (vp_cpl(vp) == 3 ? WALK_USER : 0);

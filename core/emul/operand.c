@@ -79,7 +79,7 @@ static u32 cpl_access(const struct vp *vp)
 	return vp_cpl(vp) == 3 ? WALK_USER : 0;
 }
 
-/* False: RESOLVE_FOREIGN. A scratch page is: it can be written. */
+/* False: RESOLVE_FOREIGN. So is a scratch page: it can be written. */
 static bool find_other_place(enum page_kind kind, enum place *place)
 {
 	if (kind == PAGE_EMULATED)
@@ -91,7 +91,7 @@ static bool find_other_place(enum page_kind kind, enum place *place)
 	return true;
 }
 
-/* RAM is only looked at: what the instruction does to the other operand comes first. */
+/* Only check that RAM is there: the instruction's other operand comes first. */
 static enum resolve find_place(const struct partition *p, u64 page, gpa_t at, u32 len,
 			       enum place *place)
 {
@@ -165,7 +165,8 @@ void operand_load_wide(struct vp *vp, const struct emul_mem *mem, const struct o
 				part = emulated_at(vp->partition, op->gpa[i].v, 1)
 					       ->read(vp, op->gpa[i].v + at, n);
 			else if (op->place[i] == PLACE_RAM)
-				/* It may be on its way again. Not RAM any more: all-ones. */
+				/* The page may have gone again: wait for it. If it is no longer
+				 * RAM: all-ones. */
 				(void)!page_wait_read(vp, gpa(op->gpa[i].v + at), &part, n);
 			for (u32 b = 0; b < n; b++)
 				buf[b] = (u8)(part >> 8 * b);

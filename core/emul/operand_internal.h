@@ -22,7 +22,7 @@ enum resolve {
 	RESOLVE_OK,
 	RESOLVE_FAULT,   /* a fault is queued */
 	RESOLVE_AGAIN,   /* not there yet: EXIT_RETRY */
-	RESOLVE_FOREIGN, /* some of it lies in a device or in a scratch page (rule M1) */
+	RESOLVE_FOREIGN, /* part of it is in a device or a scratch page (rule M1) */
 };
 
 /* operand_offset() - effective address of the instruction's memory operand, before segmentation. */
@@ -41,11 +41,11 @@ void operand_store_wide(struct vp *vp, const struct emul_mem *mem, const struct 
 			const u8 *buf);
 
 /*
- * Vector moves, vector.c. vec_fault() - the guest's vector state is off: #UD or #NM is queued. The
- * CPU raises it before the access, so the bytes changed since then.
+ * Vector moves, vector.c. vec_fault() - the guest has its vector state off: #UD or #NM is queued.
+ * The CPU checks that before the access, so this only happens if the code changed meanwhile.
  */
 MUST_CHECK err_t vec_fault(struct vp *vp, const struct insn *in);
 
-/* vec_get() - the bytes that a store writes; vec_set() - load of @buf, its tail past opsize 0. */
+/* vec_get() - the bytes that a store writes; vec_set() - load @buf, which is 0 beyond opsize. */
 void vec_get(const struct insn *in, u64 buf[4]);
 void vec_set(const struct insn *in, const u64 buf[4]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Vector registers of the guest for emulated moves. The hypervisor uses none itself: the guest's
- * values are in the CPU's. VP's CPU, with its VMCS current.
+ * The guest's vector registers, for emulated moves. They are live in the CPU, as the hypervisor
+ * uses none. VP's CPU, with its VMCS current.
  *
  * Spec: SDM Vol. 2A, "Exception Conditions" of legacy SSE and VEX instructions.
  */
