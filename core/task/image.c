@@ -59,9 +59,9 @@ void task_image_put(const struct vp *vp, const struct tss_layout *l, u8 *tss, u3
 }
 
 /*
- * SPEC-GAP: the upper halves of the general registers after a switch to a 16-bit task are not
- * defined; they become ones here, as on the first processors with 32-bit registers. FS and GS
- * become null: a 16-bit TSS has no selectors for them.
+ * SPEC-GAP: the upper halves of the general registers are undefined after a switch to a 16-bit
+ * task; we set them to ones, as the first processors with 32-bit registers did. FS and GS become
+ * null: a 16-bit TSS has no selectors for them.
  */
 void task_image_get(const struct tss_layout *l, const u8 *tss, struct task_image *out)
 {

@@ -5,9 +5,9 @@
  *
  * Spec: SDM Vol. 3A, "Task Switching", table "Exception Conditions Checked During a Task Switch".
  *
- * SPEC-GAP: step 5 wants the descriptors to be paged in before the commit point. They are read
- * here, behind it and through the new task's page tables, so that a #PF comes in the context of the
- * new task: it must be handled there anyway when CR3 changed.
+ * SPEC-GAP: step 5 wants the descriptors to be paged in before the commit point. We read them after
+ * it, through the new task's page tables, so a #PF comes in the new task's context: it must be able
+ * to handle that anyway if CR3 changed.
  */
 #include "core/task/task_internal.h"
 
@@ -25,7 +25,7 @@
 
 struct segment {
 	u16 selector;
-	bool found; /* the selector is not null and inside its table */
+	bool found; /* not null, and inside its table */
 	u64 desc;
 	u32 at; /* linear address of the descriptor */
 };
@@ -83,7 +83,7 @@ static bool ldt_is_present(const struct loading *l, const struct segment *s)
 	return is_null(s) || is_present(s);
 }
 
-/* What is no code segment fails at cs_is_valid(), later. */
+/* Anything but a code segment fails later, at cs_is_valid(). */
 static bool cs_privilege_fits(const struct loading *l, const struct segment *s)
 {
 	if (!is_code(s))
@@ -187,7 +187,7 @@ void task_segment_write(u32 seg, u16 selector, u64 desc, u32 type)
 	write_segment(seg, desc_base(desc), desc_limit(desc), (ar & ~AR_TYPE) | type);
 }
 
-/* What stands for CS before its checks: it cannot be absent, and its RPL is the CPL. */
+/* A placeholder until CS is checked: CS cannot be unusable, and its RPL is the CPL. */
 static void write_cs_place(const struct loading *l, u32 cpl)
 {
 	u32 selector = (l->seg[SEG_CS].selector & ~(u32)SEL_RPL) | cpl;
@@ -197,10 +197,10 @@ static void write_cs_place(const struct loading *l, u32 cpl)
 }
 
 /*
- * Selectors without descriptors, as a fault finds them that comes before a register is loaded.
+ * Selectors only: what a fault sees that comes before the registers are loaded.
  *
- * SPEC-GAP: which CPL a fault finds before SS is loaded is not defined. 3: a handler behind an
- * interrupt gate then runs on a stack from the new TSS instead of one that does not exist.
+ * SPEC-GAP: the CPL before SS is loaded is undefined. We choose 3: then the fault handler's stack
+ * comes from the new TSS; at the CPL of the handler it would use SS, which is not loaded yet.
  */
 static void write_selectors(const struct loading *l)
 {
@@ -220,12 +220,12 @@ static void write_v86(const struct loading *l)
 		write_segment(i, (u64)l->seg[i].selector << 4, 0xffff, AR_V86);
 }
 
-/* The checks of a segment passed: mark the descriptor accessed, fill the register. */
+/* After the checks: mark the descriptor accessed, load the register. */
 static err_t load(const struct loading *l, u32 seg)
 {
 	const struct segment *s = &l->seg[seg];
 
-	/* ERR_BUSY: another CPU wrote the descriptor; what was checked is loaded. */
+	/* ERR_BUSY: another CPU has written the descriptor meanwhile. Load what was checked. */
 	if (!(type(s) & AR_TYPE_ACCESSED) &&
 	    task_set_type(l->t, s->at, s->desc, type(s) | AR_TYPE_ACCESSED) == ERR_FAULT)
 		return ERR_FAULT;
@@ -242,7 +242,7 @@ static err_t load_ldt(const struct loading *l)
 	return ERR_NONE;
 }
 
-/* With SS the CPL is what the task says; until CS is loaded its place has the same. */
+/* SS gives the task's CPL; the placeholder in CS must agree. */
 static err_t load_ss(const struct loading *l)
 {
 	if (first_failure(l, SEG_SS) != NULL)
@@ -291,7 +291,7 @@ static err_t load_data(struct loading *l, u32 seg)
 	return load(l, seg);
 }
 
-/* LDTR, SS and CS in the table's order. After a failure the others are loaded if they can be. */
+/* LDTR, SS and CS in the table's order. After a failure, still load the others if possible. */
 static err_t load_execution(struct loading *l)
 {
 	const struct segment *s;

@@ -5,8 +5,8 @@
  * Spec: SDM Vol. 3A, "Error Code"; SDM Vol. 3A, "Determination of Access Rights" (implicit
  * supervisor-mode accesses).
  *
- * Memory that is not there yet is waited for in place: behind the commit point there is no old task
- * to start again from.
+ * Wait in place for memory that is not there yet: past the commit point there is no old task to
+ * restart from.
  */
 #include "core/task/task_internal.h"
 
@@ -29,7 +29,7 @@ err_t task_fault(const struct task_switching *t, u8 vector, u32 code)
 	return ERR_FAULT;
 }
 
-/* Page tables that lie in no memory read all-ones: every reserved bit is set. */
+/* Page tables outside memory read all-ones: that is a reserved-bit fault. */
 static err_t page_fault(const struct task_switching *t, u32 access, const struct walk_fault *f)
 {
 	u32 code = PFEC_P | PFEC_RSVD;
@@ -98,7 +98,7 @@ err_t task_set_type(const struct task_switching *t, u32 linear, u64 desc, u32 ty
 	do
 		err = gpa_swap8(t->vp->partition, at, old, (u8)((old & 0xf0u) | type));
 	while (page_retry(t->vp, err));
-	/* ERR_FAULT: not memory, where the CPU's write is dropped, too. */
+	/* ERR_FAULT: not memory. The CPU's write would be lost there, too. */
 	return err == ERR_BUSY ? ERR_BUSY : ERR_NONE;
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Task switches: VMX non-root operation has none, each is an exit. VP's CPU, with its VMCS current.
+ * Task switches. VMX non-root operation cannot do them: each one exits. VP's CPU, with its VMCS
+ * current.
  *
- * The steps are those of the SDM. Up to the commit point nothing of the guest changes and a fault
- * belongs to the old task; behind it the new task is there, and a fault belongs to it. The CPU made
- * the privilege checks and those of the new TSS descriptor before the exit; the latter are repeated
- * because the descriptor is read again.
+ * The steps are those of the SDM. Before the commit point nothing of the guest changes and a fault
+ * belongs to the old task; after it, to the new one. The CPU has checked privileges and the new TSS
+ * descriptor before the exit; the latter we check again, as we read it again.
  *
- * RIP is not retired here but replaced, like every other register: the old task's TSS gets the
- * address behind the instruction. A single-step trap of the old task's TF is not taken.
+ * RIP is not retired but replaced, like every register: the old task's TSS gets the address after
+ * the instruction. A single-step trap due to the old task's TF is dropped.
  *
  * Spec: SDM Vol. 3A, "Task Switching", "Task Linking"; SDM Vol. 3C, "Treatment of Task Switches".
  */
@@ -33,7 +33,7 @@ static u64 event_type(const struct task_switching *t)
 	return FIELD_GET(INTR_INFO_TYPE, t->event);
 }
 
-/* CALL and events: the new task gets a link to the old one, which stays busy. */
+/* CALL and events: the new task links back to the old one, which stays busy. */
 static bool nests(const struct task_switching *t)
 {
 	return t->source == TASK_SWITCH_CALL || t->source == TASK_SWITCH_IDT_GATE;
@@ -50,7 +50,7 @@ static bool is_in_gdt(u32 selector)
 	       (selector & SEL_INDEX) + 7 <= hw_vmread(VMCS_GUEST_GDTR_LIMIT);
 }
 
-/* Steps 1 to 4. IRET wants a busy TSS and reports with #TS. */
+/* Steps 1 to 4. IRET needs a busy TSS, and faults with #TS. */
 static err_t find_new_task(struct task_switching *t)
 {
 	bool returns = t->source == TASK_SWITCH_IRET;
@@ -71,7 +71,7 @@ static err_t find_new_task(struct task_switching *t)
 	return ERR_NONE;
 }
 
-/* The old task's TSS has room for what is saved, and the GDT still has its descriptor. */
+/* The old TSS must have room for what is saved, and its descriptor be in the GDT still. */
 static err_t find_old_task(struct task_switching *t)
 {
 	u32 selector = (u32)hw_vmread(VMCS_GUEST_TR_SELECTOR);
@@ -84,7 +84,7 @@ static err_t find_old_task(struct task_switching *t)
 	return ERR_NONE;
 }
 
-/* Step 5: everything that will be read and written before the commit point is there. */
+/* Step 5: check everything that is read or written before the commit point. */
 static err_t check_pages(const struct task_switching *t)
 {
 	const struct tss_layout *old = t->old_layout;
@@ -104,9 +104,9 @@ static err_t check_pages(const struct task_switching *t)
 }
 
 /*
- * The page tables of the new task: only a 32-bit TSS names some.
- * SPEC-GAP: what invalid PDPTEs raise in a task switch is not defined. #GP(0) as from MOV to CR3,
- * before anything changed: the SDM wants such errors handled in the prior environment.
+ * The page tables of the new task: only a 32-bit TSS has a CR3.
+ * SPEC-GAP: the fault for invalid PDPTEs in a task switch is undefined. We raise #GP(0), as MOV to
+ * CR3 does, before anything has changed: the SDM wants such errors handled in the old task.
  * SPEC-GAP: without paging CR3 is left alone.
  */
 static err_t check_cr3(struct task_switching *t)
@@ -127,19 +127,19 @@ static err_t check_cr3(struct task_switching *t)
 	return err != ERR_NONE ? task_fault(t, EXC_GP, 0) : ERR_NONE;
 }
 
-/* Step 10. ERR_BUSY: another CPU took the task meanwhile, so everything starts anew. */
+/* Step 10. ERR_BUSY: another CPU has taken the task meanwhile; start over. */
 static err_t claim_new_task(const struct task_switching *t)
 {
 	u32 type = (u32)FIELD_GET(DESC_TYPE, t->desc);
 
-	if (t->source == TASK_SWITCH_IRET) /* busy since it was left */
+	if (t->source == TASK_SWITCH_IRET) /* still busy */
 		return ERR_NONE;
 	return task_set_type(t, gdt_slot(t->selector), t->desc, type | DESC_TYPE_TSS_IS_BUSY);
 }
 
 /*
- * Step 6, but behind step 8: another CPU may take the task as soon as it is not busy, and must find
- * all of its state. Pages and limits were checked: nothing between them can fail.
+ * Step 6, but after step 8: once it is not busy another CPU may take the task, and must find all of
+ * its state saved. Nothing in between can fail: pages and limits were checked.
  */
 static err_t release_old_task(const struct task_switching *t)
 {
@@ -154,17 +154,17 @@ static err_t release_old_task(const struct task_switching *t)
 	return task_set_type(t, gdt_slot(tr), old, type) == ERR_FAULT ? ERR_FAULT : ERR_NONE;
 }
 
-/* SDM "Instruction-Breakpoint Exception Condition": saved with RF set are the faults, but #DB. */
+/* SDM "Instruction-Breakpoint Exception Condition": faults other than #DB save RF set. */
 static bool is_fault(u8 vector)
 {
 	return vector != EXC_DB && vector != EXC_BP && vector != EXC_OF && vector != EXC_DF &&
 	       vector != EXC_MC;
 }
 
-/* What RIP and RFLAGS the old task goes on with. */
+/* RIP and RFLAGS with which the old task will resume. */
 static void resume_state(const struct task_switching *t, u32 *eip, u32 *eflags)
 {
-	u32 len = t->vp->event.len; /* of the instruction that is the event; else 0 */
+	u32 len = t->vp->event.len; /* of INT n and its kin; else 0 */
 
 	*eflags = (u32)hw_vmread(VMCS_GUEST_RFLAGS);
 	if (t->source != TASK_SWITCH_IDT_GATE) {
@@ -179,7 +179,7 @@ static void resume_state(const struct task_switching *t, u32 *eip, u32 *eflags)
 	*eip = (u32)hw_vmread(VMCS_GUEST_RIP) + len;
 }
 
-/* Step 8, and the link. What lies between the fields stays as it is. */
+/* Step 8, and the link. Bytes between the fields are kept. */
 static err_t save_old_task(const struct task_switching *t)
 {
 	const struct tss_layout *l = t->old_layout;
@@ -196,7 +196,7 @@ static err_t save_old_task(const struct task_switching *t)
 			: ERR_NONE;
 }
 
-/* The event has been delivered as far as it can be lost; an exception still merges with faults. */
+/* The event cannot be lost any more. Keep an exception: faults from here on still merge with it. */
 static void accept_event(const struct task_switching *t)
 {
 	u64 blocking = hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~INTERRUPT_SHADOW;
@@ -220,7 +220,7 @@ static void commit(struct task_switching *t)
 		in->eflags |= RFLAGS_NT;
 	task_segment_write(SEG_TR, t->selector, t->desc, type | DESC_TYPE_TSS_IS_BUSY);
 	hw_vmwrite(VMCS_GUEST_CR0, hw_vmread(VMCS_GUEST_CR0) | CR0_TS);
-	/* SPEC-GAP: the SDM names L0-L3 only; LE enables what they select and goes with them. */
+	/* SPEC-GAP: the SDM names L0-L3 only; LE belongs with them. */
 	hw_vmwrite(VMCS_GUEST_DR7, hw_vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);
 	hw_vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
 	if (t->loads_cr3) {
@@ -245,7 +245,7 @@ static void trap(const struct task_switching *t)
 	(void)vp_fault(t->vp, EXC_DB);
 }
 
-/* Step 13 and what INT and CALL add. */
+/* Step 13, and the extras of INT and CALL. */
 static err_t start_new_task(const struct task_switching *t)
 {
 	TRY(task_load_segments(t));
@@ -276,7 +276,7 @@ static err_t switch_tasks(struct task_switching *t)
 	return start_new_task(t);
 }
 
-/* NEEDS_VECTOR queued the event, if one met a task gate: it stays until it was delivered. */
+/* If an event met a task gate NEEDS_VECTOR has queued it again: it stays queued until delivered. */
 static void describe_event(struct task_switching *t)
 {
 	if (t->source != TASK_SWITCH_IDT_GATE)
@@ -305,6 +305,6 @@ enum exit_action exit_task_switch(struct vp *vp, const struct exit_info *x)
 	if (t.source == TASK_SWITCH_IRET)
 		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
 								~(u64)GUEST_INTR_BLOCKED_BY_NMI);
-	(void)!switch_tasks(&t); /* its faults are queued; ERR_BUSY: the guest tries again */
+	(void)!switch_tasks(&t); /* faults are queued; ERR_BUSY: enter again, which retries */
 	return EXIT_RESUME;
 }

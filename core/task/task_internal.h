@@ -11,7 +11,7 @@ struct vp;
 /* Segment numbers as in instructions and VMCS fields. */
 enum task_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
 
-/* What a TSS holds of its task, 16-bit fields widened. */
+/* A task's registers as in its TSS, 16-bit fields widened. */
 struct task_image {
 	u32 cr3; /* 32-bit TSS */
 	u32 eip, eflags;
@@ -20,10 +20,10 @@ struct task_image {
 	bool trap; /* T flag */
 };
 
-/* Where a TSS keeps it; `width` is the size of a register and the distance between selectors. */
+/* Offsets in a TSS; `width` is the size of a register and the distance between selectors. */
 struct tss_layout {
 	u8 width, ip, flags, gpr, es, segs, ldt;
-	u8 saved_end; /* [ip, saved_end) is what a switch away from the task writes */
+	u8 saved_end; /* a switch away from the task writes [ip, saved_end) */
 	u8 bytes;     /* smallest TSS */
 };
 
@@ -31,7 +31,7 @@ struct tss_layout {
 
 extern const struct tss_layout tss16, tss32;
 
-/* One switch on its way. */
+/* A task switch in progress. */
 struct task_switching {
 	struct vp *vp;
 	enum task_switch_source source;
@@ -62,8 +62,8 @@ MUST_CHECK err_t task_write(const struct task_switching *t, u32 linear, const vo
 /* task_push() - the error code of the event, on the stack of the new task. */
 MUST_CHECK err_t task_push(const struct task_switching *t, u32 val);
 
-/* task_set_type() - locked change of the type in the descriptor at @linear, in which @desc was
- * found. ERR_BUSY: it changed since. ERR_FAULT: a #PF is queued. */
+/* task_set_type() - change the type, with a locked access, of the descriptor at @linear, which
+ * read as @desc. ERR_BUSY: it has changed since. ERR_FAULT: a #PF is queued. */
 MUST_CHECK err_t task_set_type(const struct task_switching *t, u32 linear, u64 desc, u32 type);
 
 /* --- image.c --- */
