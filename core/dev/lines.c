@@ -2,12 +2,12 @@
 /*
  * Software lines and the I/O APIC page behind them.
  *
- * The machine's I/O APIC works for the machine's devices and has no input that software could
- * raise, so the page at FEC00000 becomes virtual: every access exits. Behind it two I/O APICs with
- * equal entries work side by side, as if each pin were the wired OR of two lines:
+ * The machine's I/O APIC has no input that software can raise, so the page at FEC00000 becomes
+ * virtual: every access exits. Behind it two I/O APICs with equal entries work side by side, as if
+ * each pin were the wired OR of two lines:
  *
- *	software line n -> virtual I/O APIC (vioapic.c) -> virtual local APICs (irq_msg.c)
- *	device on pin n -> machine's I/O APIC -> physical local APIC -> forwarding (irq_fwd.c)
+ * 	software line n -> virtual I/O APIC (vioapic.c) -> virtual local APICs (irq_msg.c)
+ * 	device on pin n -> machine's I/O APIC -> physical local APIC -> forwarding (irq_fwd.c)
  *
  *  - A write to an entry or to the ID goes to both. The machine's keeps the guest's polarity; for
  *    software lines polarity has no effect.
@@ -15,10 +15,9 @@
  *  - The EOI of a level vector ends the virtual half here, and the physical half in irq_fwd_eoi(),
  *    where the physical local APIC broadcasts it. Each half looks at its own line and sends again.
  *    Both in service at once are one bit in the virtual IRR and ISR, as with any shared vector.
- *  - The page always has the EOI register of version 0x20. On a machine whose I/O APIC is older it
- *    is imitated there: switching an entry to edge and back clears its Remote IRR.
- *  - There are at least 24 pins; a machine that has more keeps them. Entries start as the machine
- *    has them.
+ *  - The page always has the EOI register of version 0x20. If the machine's I/O APIC is older we
+ *    emulate it there: switching an entry to edge and back clears its Remote IRR.
+ *  - There are at least 24 pins, or as many as the machine has. Entries start as on the machine.
  *
  * Lines 0-15 are ISA IRQs on a PC: IRQ 0 is pin 2 of the I/O APIC, the others are pins 1:1, and all
  * but 2 are inputs of the 8259s as well (pic.c).
@@ -58,7 +57,7 @@ struct lines *lines_of(const struct partition *p)
 	return (struct lines *)(void *)p->lines;
 }
 
-/* Entries as the machine's I/O APIC has them. */
+/* Start with the entries of the machine's I/O APIC. */
 static void ioapic_init(struct lines *l)
 {
 	u32 version = phys_read(IOAPIC_VERSION);
@@ -78,7 +77,7 @@ static void ioapic_init(struct lines *l)
 		l->ioapic.id = phys_read(IOAPIC_ID) & IOAPIC_ID_ID;
 }
 
-/* The messages of the pins in @fire. */
+/* Send the messages of the pins in @fire. */
 static void line_send(struct vp *vp, const struct lines *l, u32 fire)
 {
 	for (; fire != 0; fire &= fire - 1) {
@@ -172,7 +171,7 @@ static u64 page_read(struct vp *vp, u64 at, u32 size)
 	return size >= 8 ? val : val & (BIT64(8 * size) - 1);
 }
 
-/* The index register takes bytes; the others want 32 bits. */
+/* The index register accepts bytes; the others only 32 bits. */
 static void register_write(struct vp *vp, struct lines *l, u32 reg, u32 size, u32 val)
 {
 	if (reg == IOAPIC_SELECT) {

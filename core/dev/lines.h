@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Software lines: a service for devices that exist in software only. Such a device has an interrupt
- * line (0-23, numbered as on a PC) and says what level it is at; the guest sees the line at its I/O
- * APIC and its 8259s, beside the lines of the machine's devices. lines.c says how both are merged.
+ * Software lines: interrupt lines for devices that exist in software only. Such a device sets the
+ * level of its line (0-23, numbered as on a PC); the guest sees it at its I/O APIC and 8259s,
+ * beside the lines of the machine's devices. lines.c says how both are merged.
  *
- * Without lines_add() nothing of this exists, and I/O APIC and 8259s are the machine's alone.
+ * Without lines_add() none of this exists: I/O APIC and 8259s are passed through.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ struct vp;
 struct lines {
 	struct irq_lines hooks; /* first: partition.lines points here */
 	struct spinlock lock;   /* LOCK: all fields below; a leaf but for vp_post_work() */
-	u32 asserted;           /* bit n: line n as its device wants it */
+	u32 asserted;           /* bit n: the device asserts line n */
 	struct vioapic ioapic;
 	u32 phys_pins; /* of the machine's I/O APIC at FEC00000, 0: there is none */
 	bool phys_eoi; /* it has an EOI register */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Software lines at the machine's 8259s. The chips stay the machine's: what the guest writes goes
- * to them, and a second half (vpic.c) follows the same set-up for software lines 0-15. Its
- * vectors enter the FIFO of acknowledged ExtINT vectors (rule I1), like those of the machine.
+ * Software lines at the machine's 8259s. The guest's writes still go to the chips, and a software
+ * half (vpic.c) follows the same set-up for software lines 0-15. Its vectors enter the FIFO of
+ * acknowledged ExtINT vectors (rule I1), like those of the chips.
  *
  *  - Reads of IRR and ISR show both halves.
- *  - A non-specific EOI ends the highest interrupt in service of both; if that is a software one,
- *    the chip does not hear of it. Line 2 is the cascade, no input.
+ *  - A non-specific EOI ends the highest interrupt in service of both; if that is a software one
+ *    the EOI must not reach the chip. Line 2 is the cascade, not an input.
  *  - The interrupt goes to the first VP whose LINT0 takes ExtINT, or whose APIC is off.
  *
  * Context: VP's CPU.
@@ -23,11 +23,11 @@
 #include "core/surface/pio.h"
 #include "core/vp/vp.h"
 
-/* Where PC firmware puts them; only a guest that never initialises them sees it. */
+/* Where PC firmware puts them. Only matters to a guest that never initialises them. */
 #define FIRMWARE_BASE1 0x08
 #define FIRMWARE_BASE2 0x70
 
-/* What the machine's chip has in service. Between ICWs it must not be asked. */
+/* In service in the machine's chip. Never ask between ICWs: it would take the OCW for one. */
 static u8 hw_in_service(const struct vpic *v, u32 chip)
 {
 	const struct vpic_chip *c = &v->chip[chip];
@@ -58,7 +58,7 @@ static bool takes_extint(const struct vp *vp)
 	return !(lint0 & APIC_LVT_MASKED) && FIELD_GET(APIC_LVT_MODE, lint0) == APIC_MODE_EXTINT;
 }
 
-/* There may be something to acknowledge: on the CPU that INTR goes to. */
+/* Something may need acknowledging: have the CPU look that INTR goes to. */
 static void raise(const struct partition *p, const struct vpic *v)
 {
 	if (!vpic_is_active(v))
@@ -85,7 +85,7 @@ void pic_deliver(struct vp *vp)
 	if (!takes_extint(vp))
 		return;
 	spin_lock(&l->lock);
-	/* Bounded: a level line with automatic EOI never stops asking. */
+	/* Bounded: a level line with automatic EOI requests for ever. */
 	for (u32 n = 0; n < VPIC_LINES && vector >= 0 && vpic_is_active(&l->pic); n++) {
 		u8 isr[2] = { hw_in_service(&l->pic, 0), hw_in_service(&l->pic, 1) };
 
@@ -118,7 +118,7 @@ static u8 chip_read(const struct vpic *v, u16 port)
 	return port & 1 ? val : val | vpic_read_command(v, port >= I8259_COMMAND2);
 }
 
-/* Byte by byte: the chips are 8 bits wide. */
+/* Split wide accesses: the chips are 8 bits wide. */
 static void chip_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
 	struct lines *l = lines_of(vp->partition);

@@ -9,7 +9,7 @@
 struct pio_table;
 struct vp;
 
-/* pic_init() - what firmware has programmed, as far as it can be read. */
+/* pic_init() - start as firmware has set the chips up, as far as that can be read. */
 void pic_init(struct vpic *v);
 
 /* pic_add() - own the ports of the 8259s. */
@@ -18,5 +18,5 @@ MUST_CHECK err_t pic_add(struct pio_table *t);
 /* pic_set_line() - the level of line @line; posts work to the VP that takes the interrupt. */
 void pic_set_line(struct vp *vp, struct vpic *v, u32 line, bool asserted);
 
-/* pic_deliver() - take what @vp's INTR input has, if that input is open. */
+/* pic_deliver() - acknowledge what is requested, if @vp's INTR input is open. */
 void pic_deliver(struct vp *vp);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ports of the platform that Kensho must see (rule P1): A20 stays on, S3 is refused, and a request
- * that ends the machine is announced before it is passed on. VP's CPU.
+ * Platform ports that Kensho must intercept (rule P1): A20 stays on, S3 is refused, and a request
+ * that ends the machine is logged before it is passed on. VP's CPU.
  *
  * Spec: ACPI, "PM1 Control Registers"; IBM PC/AT and PS/2 technical references for ports 60h, 64h,
  * 92h.
@@ -53,7 +53,7 @@ static void port92_access(struct vp *vp, u16 port, u32 size, bool write, u32 *va
 	hw_io_out(port, size, *val | PORT92_A20);
 }
 
-/* Bits of the output port, given outright (command D1) or pulsed (F0-FF). */
+/* Output-port bits, written (command D1) or pulsed (F0-FF). */
 static u32 kbc_output(struct vp *vp, u32 val)
 {
 	if (!(val & KBC_OUT_A20))
@@ -91,8 +91,8 @@ static void kbc_command_access(struct vp *vp, u16 port, u32 size, bool write, u3
 	spin_lock(&pp->kbc_lock);
 	pp->kbc_output_port_next = *val == KBC_WRITE_OUTPUT;
 	if (*val == KBC_A20_OFF) {
-		/* Not dropped: the controller must forget a D1 that still waits for its byte, too.
-		 */
+		/* Replace it, do not drop it: the command also cancels a D1 that waits for its
+		 * byte. */
 		a20_blocked(vp, port, *val);
 		*val = KBC_A20_ON;
 	} else if (*val >= KBC_PULSE) {

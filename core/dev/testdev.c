@@ -3,7 +3,7 @@
  * The test devices: exit, fw_cfg, latch, flush, interrupt lines behind I/O ports, and emulated
  * memory. VP's CPU.
  *
- * What a device does not define (other sizes, reads of write-only ports) reads 0 and is dropped.
+ * Undefined accesses (other sizes, write-only ports) read 0, and are dropped.
  */
 #include "core/dev/testdev.h"
 
@@ -28,11 +28,11 @@
 #define PORT_FW_DATA    0x511
 #define PORT_LINES      0x2000
 
-/* Memory that every access exits from. */
+/* Memory every access to which exits. */
 #define TESTDEV_RAM       0xff000000ull
 #define TESTDEV_RAM_BYTES 0x10000ull
 
-/* fw_cfg items; every other one is empty. An item reads 0 behind its end. */
+/* fw_cfg items; every other one is empty. An item reads 0 past its end. */
 #define FW_SIGNATURE 0x00
 #define FW_RAM_BYTES 0x03
 #define FW_CPU_COUNT 0x05
@@ -47,7 +47,7 @@ static struct {
 	bool exit_powers_off;
 } dev;
 
-/* The program's own end: its code is the last line but the one about what happens now. */
+/* The program has ended: print its code, then what happens next. */
 static NORETURN void guest_exit(struct vp *vp, u32 code)
 {
 	struct partition *p = vp->partition;
@@ -73,10 +73,7 @@ static void exit_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 		*val = 0;
 }
 
-/*
- * The end of what a program may take as memory from 0 on: up to the first hole above 1 MiB, which
- * is the hypervisor's region at the latest.
- */
+/* RAM size to report: up to the first hole above 1 MiB, at the latest the hypervisor's region. */
 static u64 ram_bytes(const struct partition *p)
 {
 	for (u32 i = 0; i < p->memory.count; i++) {
@@ -119,7 +116,7 @@ static void fw_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 		*val = byte;
 }
 
-/* Both windows: the bytes of a wider access to the second one are its bytes, too. */
+/* Both windows. A wider access to the second one transfers several bytes of it. */
 static void latch_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
 	u32 shift = 8 * (port & 3);
@@ -145,7 +142,7 @@ static void flush_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val
 		log_guest("testdev: no memory for EPT tables, page 0x%x stays mapped", *val);
 }
 
-/* A wider access is one of each port it covers. */
+/* A wider access sets each line it covers. */
 static void lines_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
 	for (u32 i = 0; write && i < size; i++)
@@ -173,7 +170,7 @@ static void ram_write(struct vp *vp, u64 at, u32 size, u64 val)
 		ram[i] = (u8)(val >> (8 * i));
 }
 
-/* What the devices own. */
+/* Ports and pages of the devices. */
 /* clang-format off */
 static const struct pio_row ports[] = {
 	{ PORT_LATCH,      PORT_LATCH + 3,      latch_access, "testdev-latch" },

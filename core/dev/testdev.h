@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Test devices (option testdev=on): the registers that conformance programs written for QEMU drive,
- * so that they run unmodified as guests. Without testdev_add() nothing here exists: no port is
- * owned, no page is taken out of the EPT. docs/testdev.md lists the registers.
+ * Test devices (option testdev=on): the registers that conformance programs for QEMU use, so that
+ * they run unmodified as guests. Without testdev_add() none of it exists: no port is owned, no page
+ * unmapped. docs/testdev.md lists the registers.
  */
 #pragma once
 

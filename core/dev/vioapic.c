@@ -25,7 +25,7 @@ static bool is_asserted(const struct vioapic *v, u32 pin)
 	return pin < VIOAPIC_LINES && (v->lines & BIT32(pin));
 }
 
-/* A level pin sends as long as its line is asserted and nobody works on its last message. */
+/* A level pin sends while its line is asserted, unless its last message awaits EOI (Remote IRR). */
 static u32 poll_level(struct vioapic *v, u32 pin)
 {
 	u64 *rte = &v->rte[pin];
@@ -74,7 +74,7 @@ u32 vioapic_write_window(struct vioapic *v, u32 val)
 		return 0;
 	}
 	*rte = (*rte & (GENMASK64(63, 32) | READ_ONLY)) | (val & ~(u32)READ_ONLY);
-	/* An edge entry has no Remote IRR: the known way to free one that is stuck. */
+	/* An edge entry has no Remote IRR. Operating systems use that to clear a stuck one. */
 	if (!vioapic_is_level(*rte))
 		*rte &= ~IOAPIC_RTE_REMOTE_IRR;
 	return poll_level(v, pin);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * State machine of an I/O APIC: redirection entries and input lines to messages. No lock, no local
- * APIC, no hardware: the functions return which pins send their message now, lines.c sends it.
- * Pure; the caller holds a lock.
+ * State machine of an I/O APIC: turns redirection entries and input lines into messages. The
+ * functions only return which pins must send their message; lines.c sends it. Pure; the caller
+ * holds a lock.
  *
  * Spec: Intel 82093AA data sheet, with the EOI register of version 0x20. As in QEMU the polarity
  * bit has no effect (lines are asserted or not), and an edge on a masked pin is lost.
@@ -13,7 +13,7 @@
 #include "core/lib/types.h"
 
 #define VIOAPIC_PINS_MAX 240u
-#define VIOAPIC_LINES    24u /* pins that have an input here; the others are the machine's only */
+#define VIOAPIC_LINES    24u /* pins with a software line */
 
 struct vioapic {
 	u32 pins;
@@ -27,8 +27,7 @@ struct vioapic {
 void vioapic_init(struct vioapic *v, u32 pins);
 
 /*
- * The following return the pins that send now, bit n for pin n: each exactly once, with the message
- * of its entry.
+ * The following return the pins that must now send the message of their entry, once; bit n: pin n.
  */
 MUST_CHECK u32 vioapic_set_line(struct vioapic *v, u32 pin, bool asserted);
 
@@ -44,5 +43,6 @@ u32 vioapic_read_window(const struct vioapic *v);
 /* vioapic_selected_pin() - the pin whose entry v->select names; VIOAPIC_PINS_MAX: none. */
 u32 vioapic_selected_pin(const struct vioapic *v);
 
-/* vioapic_is_level() - the entry's messages need an EOI: level-triggered, in a mode that has it. */
+/* vioapic_is_level() - the entry's messages need an EOI: level-triggered, in a delivery mode
+ * that honours it. */
 bool vioapic_is_level(u64 rte);

@@ -36,7 +36,7 @@ void vpic_set_line(struct vpic *v, u32 line, bool asserted)
 	c->lines = (u8)(asserted ? c->lines | bit : c->lines & ~bit);
 	if (c->elcr & bit)
 		c->irr = (u8)(asserted ? c->irr | bit : c->irr & ~bit);
-	else if (rises) /* latched, also behind the mask and when the line drops again */
+	else if (rises) /* latched, even if masked, and even if the line drops again */
 		c->irr |= bit;
 }
 
@@ -45,7 +45,7 @@ static void start_initialisation(struct vpic_chip *c, u8 icw1)
 	c->irr &= c->elcr;
 	c->isr = 0;
 	c->imr = 0;
-	c->lines &= c->elcr; /* the edge detector starts anew */
+	c->lines &= c->elcr; /* the edge detector is reset */
 	c->auto_eoi = false;
 	c->read_isr = false;
 	c->icw4 = (icw1 & ICW1_ICW4) != 0;
@@ -53,7 +53,7 @@ static void start_initialisation(struct vpic_chip *c, u8 icw1)
 	c->step = 2;
 }
 
-/* True: the machine's chip gets it. */
+/* True: pass it on to the machine's chip. */
 static bool end_of_interrupt(struct vpic_chip *c, u8 ocw2, u8 hw_isr)
 {
 	u32 level = ocw2 & OCW2_SPECIFIC ? (u32)(ocw2 & OCW2_LEVEL) : highest(c->isr | hw_isr);
@@ -117,7 +117,7 @@ bool vpic_is_active(const struct vpic *v)
 	return (v->chip[0].irr | v->chip[0].isr | v->chip[1].irr | v->chip[1].isr) != 0;
 }
 
-/* The input that the chip requests an interrupt for; NONE: none, or one as high is in service. */
+/* The input to interrupt for; NONE: none requested above what is in service. */
 static u32 request(const struct vpic_chip *c, u32 irr, u8 hw_isr)
 {
 	u32 want = highest(irr & ~(u32)c->imr);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The software half of a PC's two 8259s: lines that only exist in software, with the set-up that
- * the guest gives the machine's chips. Priorities are fixed and fully nested over both halves.
+ * The software half of a PC's two 8259s: software lines, with the set-up that the guest gives the
+ * machine's chips. Priorities are fixed and fully nested over both halves.
  *
- * Rotation, special mask and poll mode are the machine's only. Pure; the caller holds a lock.
+ * Rotation, special mask and poll mode work for the machine's half only. Pure; the caller holds a
+ * lock.
  * Spec: Intel 8259A data sheet; ELCR as in PC chipsets.
  */
 #pragma once
@@ -36,7 +37,7 @@ void vpic_write_data(struct vpic *v, u32 chip, u8 val);
 /* vpic_read_command() - the bits that the software half adds to IRR or ISR. */
 u8 vpic_read_command(const struct vpic *v, u32 chip);
 
-/* vpic_is_active() - something is requested or in service; else @hw_isr does not matter. */
+/* vpic_is_active() - something is requested or in service; if not, @hw_isr is not needed. */
 bool vpic_is_active(const struct vpic *v);
 
 /* vpic_acknowledge() - the CPU takes the vector of the highest request; -1: nothing to take. */
