@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Little-endian fields at any alignment of foreign bytes, and ranges that may be made to wrap. */
+/* Unaligned little-endian fields in untrusted bytes, and range checks that hostile values cannot
+ * wrap. */
 #pragma once
 
 #include "core/lib/string.h"

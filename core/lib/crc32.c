@@ -3,10 +3,10 @@
  * CRC-32 for images of many megabytes: under one instruction per byte without SIMD registers. A
  * multiple of the polynomial with four terms only,
  *
- *	x^(64 * 3006) + x^(64 * 2866) + x^(64 * 2215) + 1,
+ * 	x^(64 * 3006) + x^(64 * 2866) + x^(64 * 2215) + 1,
  *
- * lets a 64-bit word be replaced by itself at three places further on; the rest of the message has
- * the same remainder. What is left in the end, 3006 words, goes through the usual table.
+ * lets us move a 64-bit word to three places further on (XOR) without changing the remainder. The
+ * last 3006 words go through the usual table.
  *
  * Boot time: the window is static, one computation at a time.
  */
@@ -16,7 +16,7 @@
 
 #define CRC32_POLY 0xedb88320u
 
-/* How far on a word is added, in words: 3006, 3006 - 2866, 3006 - 2215. */
+/* How far on a word is XORed in, in words: 3006, 3006 - 2866, 3006 - 2215. */
 #define WINDOW 3006u
 #define NEAR   140u
 #define MIDDLE 791u
@@ -53,7 +53,7 @@ static void fold(const any_u64 *data, u32 at, u32 count, u32 near, u32 middle)
 	u64 *w = window + at;
 	size_t i = 0;
 
-	/* By four: the loop's own instructions count. All lags are longer than that. */
+	/* Unrolled: the loop's own instructions count. All lags are longer than 4. */
 	for (; i + 4 <= count; i += 4) {
 		w[i] ^= data[i] ^ n[i] ^ m[i];
 		w[i + 1] ^= data[i + 1] ^ n[i + 1] ^ m[i + 1];
@@ -71,7 +71,7 @@ static void fold_turn(const any_u64 *data)
 	fold(data + MIDDLE, MIDDLE, WINDOW - MIDDLE, MIDDLE - NEAR, 0);
 }
 
-/* The last turn: words are not folded further, they only take what earlier ones added to them. */
+/* The last WINDOW words are not folded on; they only collect from earlier ones. */
 static void settle(const any_u64 *data)
 {
 	for (u32 i = 0; i < WINDOW; i++) {

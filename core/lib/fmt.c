@@ -47,7 +47,7 @@ static void emit_text(struct out *o, const struct spec *sp, const struct text *t
 	size_t zeros = 0;
 	size_t pad;
 
-	/* A precision asks for digits, not for width, and switches the 0 flag off. */
+	/* A precision sets the number of digits, and disables the 0 flag. */
 	if (sp->conv != 's' && sp->conv != 'c' && sp->has_precision && sp->precision > digits)
 		zeros = sp->precision - digits;
 	pad = prefix + zeros + digits < sp->width ? sp->width - prefix - zeros - digits : 0;
@@ -100,7 +100,7 @@ static void emit_string(struct out *o, const struct spec *sp, const char *s)
 	emit_text(o, &plain, &t);
 }
 
-/* A width or precision: digits or '*'. Negative values come back as they are. */
+/* A width or precision: digits or '*'. May be negative. */
 static s32 parse_count(const char **p, va_list *ap)
 {
 	u32 n = 0;
@@ -121,7 +121,7 @@ static u32 clamp_count(s32 n)
 	return n < 0 ? 0 : (u32)n > FMT_WIDTH_MAX ? FMT_WIDTH_MAX : (u32)n;
 }
 
-/* @p points behind the '%'; left behind the conversion character (or on the final NUL). */
+/* @p points past the '%'; advanced past the conversion character (or to the final NUL). */
 static struct spec parse_spec(const char **p, va_list *ap)
 {
 	struct spec sp = { 0 };
@@ -202,7 +202,7 @@ static void emit_conversion(struct out *o, const char **p, va_list *ap)
 		emit(o, '%');
 		break;
 	default:
-		/* Not ours: shown, so that the mistake is seen. Its argument stays unread. */
+		/* Unknown: print it, so that the mistake shows. Its argument is not consumed. */
 		emit(o, '%');
 		if (sp.conv != '\0')
 			emit(o, sp.conv);

@@ -11,10 +11,10 @@ struct stats {
 	u64 sorted[STATS_MAX]; /* ascending */
 };
 
-/* stats_add() - one more, in its place; dropped when there are STATS_MAX. */
+/* stats_add() - insert in order; dropped when STATS_MAX are in. */
 void stats_add(struct stats *s, u64 val);
 
-/* All 0 when there is none. The median of an even number is the lower one of the middle. */
+/* All 0 when there is none. The median of an even count is the lower of the two in the middle. */
 u64 stats_min(const struct stats *s);
 u64 stats_median(const struct stats *s);
 u64 stats_max(const struct stats *s);

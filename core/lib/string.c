@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Freestanding memory and string functions. Any context, pure. The compiler may call the first four
- * behind our back; the Makefile keeps it from turning these very loops into such calls.
+ * Freestanding memory and string functions. Any context, pure. The compiler may emit calls to the
+ * first four; flags in the Makefile keep it from turning these very loops into such calls.
  *
- * Large copies (kernel, initrd) go 64 bytes a turn: instructions are what an emulated or nested
- * machine pays for, and there REP MOVS costs one per element.
+ * Large copies (kernel, initrd) move 64 bytes per iteration: an emulated or nested machine pays per
+ * instruction, and for REP MOVS per element.
  */
 #include "core/lib/string.h"
 
 /* Eight bytes at any address, of any effective type. */
 typedef u64 __attribute__((may_alias, aligned(1))) any_u64;
 
-/* All loads first: correct for a move onto itself at any distance. */
+/* All loads first: correct for any overlap. */
 static inline void copy_64(u8 *d, const u8 *s)
 {
 	const any_u64 *from = (const any_u64 *)s;

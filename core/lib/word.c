@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Words of a line that somebody typed. Pure. */
+/* Words of a typed line. Pure. */
 #include "core/lib/word.h"
 
 #include "core/lib/bits.h"

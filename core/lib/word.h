@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Words of a line that somebody typed, and the nearest name to one that is wrong. Pure. */
+/* Words of a typed line, and the nearest name to a misspelt one. Pure. */
 #pragma once
 
 #include "core/lib/types.h"
@@ -12,10 +12,10 @@ struct word {
 
 bool word_is(struct word w, const char *name);
 
-/* word_cut() - split @rest at @sep: returns what precedes it, leaves what follows. */
+/* word_cut() - split @rest at @sep: returns the part before it, leaves the part after it. */
 struct word word_cut(struct word *rest, char sep, bool *found);
 
-/* word_u32() - a decimal number of at most 9 digits; false: @w is none. */
+/* word_u32() - a decimal number of at most 9 digits; false: not one. */
 bool word_u32(struct word w, u32 *val);
 
 /* word_distance() - Levenshtein distance; ~0 when either is too long to be compared. */
