@@ -15,7 +15,7 @@
 
 #define BACKTRACE_MAX 24
 #define SCAN_WORDS    2048 /* more than a stack has: its guard page ends the scan */
-#define CALL_BYTES    5    /* CALL rel32: every call, for indirect ones go to a thunk */
+#define CALL_BYTES    5    /* CALL rel32: also indirect calls, through a thunk */
 #define CALL_OPCODE   0xe8
 
 static bool is_text(u64 addr)
@@ -23,7 +23,7 @@ static bool is_text(u64 addr)
 	return addr >= (u64)text_start && addr < (u64)text_end;
 }
 
-/* An address behind a CALL whose target is in the text. */
+/* An address right after a CALL whose target is in the text. */
 static bool is_return_address(u64 addr)
 {
 	const u8 *insn = (const u8 *)(addr - CALL_BYTES);
@@ -36,10 +36,10 @@ static bool is_return_address(u64 addr)
 }
 
 /*
- * Return addresses from @rsp up. Those of the frame-pointer chain that starts at @rbp are sure; the
- * files of the exit path have no frame pointers, so every other word that looks like a return
- * address is printed, too, with a '?': it may be left over from an earlier call. Every page is
- * checked before it is read, for a corrupted stack must not fault again.
+ * Return addresses from @rsp up. Those in the frame-pointer chain from @rbp are certain. The files
+ * of the exit path have no frame pointers, so print every other word that looks like a return
+ * address, too, with a '?': it may be a leftover of an earlier call. Check every page before
+ * reading it: a corrupted stack must not fault again.
  */
 static void dump_backtrace(u64 rip, u64 rsp, u64 rbp)
 {
@@ -96,7 +96,7 @@ void hw_crash_dump(void)
 	}
 }
 
-/* The compiler calls it behind the back of link-time optimisation. */
+/* The compiler emits calls to it after link-time optimisation would have dropped it. */
 __attribute__((used)) void __stack_chk_fail(void)
 {
 	panic("stack overrun found in the function that returns to %p",

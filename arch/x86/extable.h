@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exception table: instructions that may fault, and where to go on. Entries: EXTABLE in insn.h. */
+/* Exception table: instructions that may fault, and where to resume. Entries: EXTABLE in insn.h. */
 #pragma once
 
 #include "core/lib/types.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A throw-away guest of a few instructions, for the checks of selftest. guest_probe.S */
+/* A throw-away guest of a few instructions, for selftest=. guest_probe.S */
 #pragma once
 
 #include "core/lib/types.h"
@@ -7,7 +7,7 @@
 /**
  * guest_probe_enter() - run the current VMCS until its next exit and come back.
  * @regs: RAX and RBX of the guest, loaded and stored back. @launched: VMRESUME instead of VMLAUNCH.
- * False: VMfail. HOST_RSP and HOST_RIP of the VMCS are overwritten: it can run no VP any more.
+ * False: VMfail. Overwrites HOST_RSP and HOST_RIP: that VMCS can no longer run a VP.
  */
 bool guest_probe_enter(u64 regs[2], bool launched);
 

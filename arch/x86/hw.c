@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The port core/hw.h, as far as it is one instruction or a call: link-time optimisation inlines
+ * The part of core/hw.h that is one instruction or a call each: link-time optimisation inlines
  * these. The VMCS, the timer and the invalidations are in hw_vmx.c, memory in paging.c, the LAPIC
  * in lapic.c.
  */
@@ -23,7 +23,7 @@ struct vp *hw_cpu_vp(void)
 	return this_cpu()->vp;
 }
 
-/* Rule K2: one NMI on its way is enough; the receiver consumes the flag. */
+/* Rule K2: if the mark is already set, an NMI is in flight; do not send another. */
 bool hw_kick(struct vp *vp)
 {
 	if (__atomic_exchange_n(&vp->kicked, 1, __ATOMIC_SEQ_CST) != 0)

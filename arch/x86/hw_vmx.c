@@ -65,7 +65,7 @@ void hw_vmcs_clear(hpa_t vmcs)
 
 u64 hw_timer_arm(u64 delta_tsc)
 {
-	/* Rounded up: an exit before the deadline would only be taken again. */
+	/* Round up: after an exit before the deadline there would have to be a second. */
 	u64 ticks = (delta_tsc >> timer_rate) + (timer_rate != 0);
 
 	if (unlikely(ticks > TIMER_MAX))
@@ -94,7 +94,7 @@ void vmx_access_failed(u32 field, bool write)
 {
 	u64 error = 0;
 
-	/* Not vmread(): a failure here must not come back. */
+	/* Not vmread(): its failure would end up here again. */
 	panic("%s of VMCS field 0x%x failed: %s", write ? "VMWRITE" : "VMREAD", field,
 	      hw_vmread_safe(VMCS_VM_INSTRUCTION_ERROR, &error) == ERR_NONE
 		      ? vmcs_instruction_error_name((u32)error)
@@ -103,7 +103,7 @@ void vmx_access_failed(u32 field, bool write)
 
 /*
  * Rule K2. After an exit caused by an NMI, NMIs stay blocked until an IRET: SDM "Loading Host
- * State", blocking by NMI. The IRET goes to the next instruction, on the same stack.
+ * State", blocking by NMI. So IRET to the next instruction, on the same stack.
  */
 void hw_nmi_unblock(void)
 {

@@ -4,6 +4,5 @@
 
 #include "arch/x86/vmx_caps.h"
 
-/* hw_vmx_init() - remember what the port needs of the capabilities. Once, before the first entry.
- */
+/* hw_vmx_init() - keep the capabilities that the port needs. Once, before the first entry. */
 void hw_vmx_init(const struct vmx_caps *caps);

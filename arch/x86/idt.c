@@ -48,16 +48,16 @@ void idt_load(void)
 	lidt(&ptr);
 }
 
-/* A machine check that hits the interrupt window must not pass as an interrupt of vector 18. */
+/* A machine check inside the interrupt window must not pass for an interrupt with vector 18. */
 static bool is_machine_check(u64 vector)
 {
 	return vector == EXC_MC && (rdmsr(MSR_IA32_MCG_STATUS) & MCG_STATUS_MCIP) != 0;
 }
 
 /*
- * The vector alone does not tell an interrupt from an exception: LAPIC vectors start at 16, and an
- * 8259 delivers whatever the guest programs (BIOS: 8-15). But interrupts are enabled in one place
- * only, and the instructions there cannot fault.
+ * The vector does not tell an interrupt from an exception: LAPIC vectors start at 16, and an 8259
+ * delivers whatever the guest programs (BIOS: 8-15). The place does: interrupts are enabled in one
+ * place only, whose instructions cannot fault.
  */
 static bool is_interrupt(const struct exc_frame *f)
 {
@@ -87,7 +87,7 @@ static NORETURN void exception_panic(struct exc_frame *f)
 	struct percpu *pc = this_cpu();
 	u8 vector = (u8)f->vector;
 
-	/* A fault in the report is reported once; a fault in that report ends it. */
+	/* A fault during the report is reported, too; a fault during that ends it all. */
 	if (pc->crash_depth++ >= 2)
 		panic_end();
 	pc->crash = f;
@@ -119,7 +119,7 @@ void host_interrupt(u32 vector)
 		irq_fwd_accept(vp, (u8)vector);
 		return;
 	}
-	/* Before there is a VP: only what the LAPIC delivered has an EOI to wait for. */
+	/* No VP yet: send an EOI only for what the LAPIC delivered. */
 	if ((hw_lapic_read(APIC_ISR + (vector >> 5) * APIC_REG_STRIDE) & BIT32(vector & 31)) != 0)
 		hw_lapic_eoi();
 }

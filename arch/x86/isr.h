@@ -30,8 +30,8 @@ void host_interrupt(u32 vector);
 /**
  * host_nmi() - an NMI taken in root mode; the entry window was already aborted (rule K1).
  *
- * Context: NMI stack, NMIs blocked. Must not fault, not even through rdmsr_safe(): the IRET of a
- * fault would unblock NMIs, and a second one would destroy this stack.
+ * Context: NMI stack, NMIs blocked. Must not fault, not even in rdmsr_safe(): the IRET of the fault
+ * handler unblocks NMIs, and a second NMI would overwrite this stack.
  */
 void host_nmi(bool restarted);
 

@@ -56,7 +56,8 @@ void hw_lapic_eoi(void)
 	hw_lapic_write(APIC_EOI, 0);
 }
 
-/* SDM Vol. 3A, "x2APIC State Transitions". Interrupts are off: nobody uses the APIC meanwhile. */
+/* SDM Vol. 3A, "x2APIC State Transitions". Interrupts are off, so nothing uses the APIC in
+ * between. */
 bool hw_lapic_set_x2apic(bool on)
 {
 	struct percpu *pc = this_cpu();

@@ -8,8 +8,8 @@
 /* lapic_init() - map the registers, note the mode. ERR_NODEV: the firmware disabled the APIC. */
 MUST_CHECK err_t lapic_init(void);
 
-/* lapic_reaches() - an IPI of this CPU can name @apic_id alone: xAPIC mode has 8 bits, of which 255
- * means all. */
+/* lapic_reaches() - an IPI from this CPU can address @apic_id: xAPIC mode has 8 bits, and 255 is
+ * broadcast. */
 bool lapic_reaches(u32 apic_id);
 
 /* lapic_send() - one IPI: @icr_low (APIC_ICR_*) to the CPU with APIC ID @dest, which it reaches. */

@@ -4,7 +4,7 @@
  *
  *   0                     nothing is mapped below the upper half, page 0 included
  *   PHYSMAP_BASE + pa     RAM and firmware tables, RW NX; the hypervisor region is left out
- *   KENSHO_BASE + 1 MiB   image (text RX, rodata R, data and bss RW NX), heap behind it (RW NX):
+ *   KENSHO_BASE + 1 MiB image (text RX, rodata R, data and bss RW NX), then the heap (RW NX):
  *                         one contiguous piece of physical memory, the hypervisor region
  *   MMIO_BASE             device registers, uncached, RW NX; pages given out by mmio_map()
  *   FRAMEBUFFER_BASE + pa mod 2 MiB

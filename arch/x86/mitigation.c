@@ -8,18 +8,18 @@
 
 /*
  * One row per problem: the sequence is needed unless IA32_ARCH_CAPABILITIES says that the CPU is
- * not affected. Where a CPU has no such register (or no such bit), it counts as affected.
+ * not affected. A CPU without the register, or the bit, counts as affected.
  */
 static const struct {
 	u64 not_affected; /* any of these bits: not needed */
 	u64 immune;       /* all of these: not needed */
-	u64 only_with;    /* without these the sequence would do nothing */
+	u64 only_with;    /* without these the sequence has no effect */
 	u32 sequence;
 	bool md_clear; /* nor without this microcode */
-	bool rtm;      /* the problem is one of transactions */
+	bool rtm;      /* only with transactions (RTM) */
 } problems[] = {
-	/* Branch target injection: enhanced IBRS would need SPEC_CTRL at every exit; thunks do not.
-	 */
+	/* Branch target injection: enhanced IBRS would need a SPEC_CTRL write per exit, thunks
+	 * do not. */
 	{ .sequence = MITIGATION_RETPOLINE },
 	{ .sequence = MITIGATION_RSB_FILL },
 	/* Microarchitectural data sampling. */
@@ -29,7 +29,7 @@ static const struct {
 	  .not_affected = ARCH_CAP_TAA_NO,
 	  .md_clear = true,
 	  .rtm = true },
-	/* Processor MMIO stale data: a guest that has devices can read what fill buffers hold. */
+	/* Processor MMIO stale data: a guest with devices can read the fill buffers. */
 	{ .sequence = MITIGATION_VERW,
 	  .immune = ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO,
 	  .only_with = ARCH_CAP_FB_CLEAR },

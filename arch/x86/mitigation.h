@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Speculation (rule P4): the decision is a pure table from CPUID and IA32_ARCH_CAPABILITIES to the
- * sequences that run at VM exit and entry; mitigation_apply() makes them so.
+ * Speculation (rule P4): a pure table decides, from CPUID and IA32_ARCH_CAPABILITIES, which
+ * sequences run at VM exit and entry; mitigation_apply() patches them in.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 	BIT32(1)                 /* refill the return stack buffer after an exit, then LFENCE \
 				  */
 #define MITIGATION_VERW BIT32(2) /* clear CPU buffers before an entry */
-#define MITIGATION_L1TF BIT32(3) /* no sequence: the log tells to update microcode */
+#define MITIGATION_L1TF BIT32(3) /* no sequence: the log says to update microcode */
 
 struct mitigation_input {
 	bool hidden; /* option mitigations=off */
@@ -34,9 +34,9 @@ void mitigation_describe(u32 sequences, char *buf, size_t len);
 void mitigation_apply(u32 sequences);
 
 /**
- * vmenter_detour() - from now on every VMRESUME is reached by way of @by: code in section
- * .text.vmenter.detour that changes no register and ends with a jump to vmenter_resume. It replaces
- * the VERW of mitigation_apply(); context as there.
+ * vmenter_detour() - make every VMRESUME go through @by: code in section .text.vmenter.detour that
+ * changes no register and ends with a jump to vmenter_resume. Replaces the VERW of
+ * mitigation_apply(); context as there.
  */
 void vmenter_detour(const u8 *by);
 

@@ -25,7 +25,7 @@
 #define MAP_MMIO (PTE_NX | PTE_W | PTE_PCD | PTE_PWT)
 #define MAP_WC   (PTE_NX | PTE_W | PTE_PWT) /* entry 1 of PAT_HOST */
 
-/* Physical position of the contiguous piece at image_start: first the loaded image, then the
+/* Physical address of the contiguous piece at image_start: of the loaded image, later of the
  * region. */
 static u64 region_pa = LOAD_PA;
 static u64 region_bytes = 0x300000; /* linker.ld asserts that the image is not larger */
@@ -33,7 +33,7 @@ static u64 region_bytes = 0x300000; /* linker.ld asserts that the image is not l
 static struct {
 	u64 region_pa; /* of the region to come */
 	u64 root_pa;
-	u64 next_pa, end_pa; /* table pages come from behind the image; end of the region */
+	u64 next_pa, end_pa; /* next table page, after the image; end of the region */
 	u64 next_mmio;
 	bool has_1g;
 } tables = { .next_mmio = MMIO_BASE };
@@ -74,7 +74,7 @@ static u64 table_new(void)
 	return pa;
 }
 
-/* Entry for @va in the table of @level, tables above created. */
+/* Entry for @va in the table of @level; creates the tables above. */
 static u64 *entry_for(u64 va, u32 level)
 {
 	u64 *t = table_at(tables.root_pa);
@@ -96,7 +96,7 @@ static u32 level_for(u64 va, u64 pa, u64 bytes)
 	return IS_ALIGNED(va | pa, PAGE_SIZE_2M) && bytes >= PAGE_SIZE_2M ? 2 : 1;
 }
 
-/* Map with the largest pages possible. Ranges never overlap, except for physmap pages met twice. */
+/* Map with the largest pages possible. Ranges must not overlap; only physmap pages may repeat. */
 static void map(u64 va, u64 pa, u64 bytes, u64 flags, bool large)
 {
 	while (bytes != 0) {
@@ -149,9 +149,9 @@ static u64 framebuffer_va(u64 pa)
 }
 
 /*
- * Large pages: this may map neighbours of the screen as WC for a moment, but touches none of them.
- * SDM Vol. 3A, "Programming the PAT": nothing that the changed entry concerns is mapped yet, and
- * MTRRs that say UC give way to it.
+ * Large pages map neighbours of the screen as WC, too, for a while; nothing touches those. SDM Vol.
+ * 3A, "Programming the PAT": safe, as no mapping uses the changed entry yet. WC in the PAT
+ * overrides UC in the MTRRs.
  */
 void *paging_early_framebuffer(u64 pa, u64 bytes)
 {
@@ -181,7 +181,7 @@ static void enable_features(void)
 	struct cpuid_regs id = cpuid(1, 0);
 	u64 cr4 = read_cr4() | CR4_PGE;
 
-	/* hw_vector_*() move the guest's registers; nothing else here uses them. */
+	/* Only for hw_vector_*(), which move the guest's registers. */
 	write_cr0(read_cr0() & ~(CR0_EM | CR0_TS));
 	if ((id.d & CPUID1_EDX_FXSR) != 0)
 		cr4 |= CR4_OSFXSR;
@@ -191,7 +191,7 @@ static void enable_features(void)
 	if ((id.c & CPUID1_ECX_XSAVE) != 0)
 		cr4 |= CR4_OSXSAVE;
 	write_cr4(cr4);
-	wrmsr(MSR_IA32_PAT, PAT_HOST); /* a framebuffer is mapped by it, and not touched yet */
+	wrmsr(MSR_IA32_PAT, PAT_HOST); /* the framebuffer's mapping needs it */
 }
 
 void paging_begin(u64 base, u64 bytes)
@@ -207,7 +207,7 @@ void paging_begin(u64 base, u64 bytes)
 	map_image(data_start, data_end, base, MAP_RW);
 	map_image(image_end, image_start + bytes, base, MAP_RW);
 	unmap_guards(&boot_stacks);
-	(void)entry_for(MMIO_BASE, 1); /* the one table that mmio_map() fills */
+	(void)entry_for(MMIO_BASE, 1); /* the only table that mmio_map() fills */
 }
 
 void *paging_move(u64 *heap_bytes)
@@ -235,7 +235,7 @@ void paging_enter(void)
 void paging_guard(const struct cpu_stacks *s)
 {
 	unmap_guards(s);
-	write_cr4(read_cr4() & ~CR4_PGE); /* the pages may be cached, and they are global */
+	write_cr4(read_cr4() & ~CR4_PGE); /* flush global pages, too: the guards may be cached */
 	write_cr4(read_cr4() | CR4_PGE);
 }
 

@@ -17,9 +17,8 @@ void paging_begin(u64 base, u64 bytes);
 void paging_add_memory(u64 start, u64 end);
 
 /**
- * paging_early_framebuffer() - the screen in the tables of entry.S, wherever it is.
- * paging_add_framebuffer() - the same in the tables to come; between paging_begin() and
- * paging_move().
+ * paging_early_framebuffer() - map the screen in the tables of entry.S. paging_add_framebuffer() -
+ * the same in the final tables; between paging_begin() and paging_move().
  *
  * Both map it at the address that they return. At most FRAMEBUFFER_BYTES_MAX bytes.
  */
@@ -27,18 +26,18 @@ void *paging_early_framebuffer(u64 pa, u64 bytes);
 void *paging_add_framebuffer(u64 pa, u64 bytes);
 
 /**
- * paging_move() - copy the image into the region and switch to the copy. The old image is dead
- * memory afterwards, and the tables get no new pages.
- * @heap_bytes: what is left of the region behind image and tables
+ * paging_move() - copy the image into the region and switch to the copy. The old image is unused
+ * afterwards, and the tables cannot grow any more.
+ * @heap_bytes: rest of the region after image and tables
  *
  * Returns the start of the heap.
  */
 void *paging_move(u64 *heap_bytes);
 
-/* paging_enter() - the calling AP takes the hypervisor's tables into use. */
+/* paging_enter() - switch the calling AP to the hypervisor's tables. */
 void paging_enter(void);
 
-/* paging_guard() - take the guard pages of @s, page aligned in the heap, out of the map. Boot CPU,
+/* paging_guard() - unmap the guard pages of @s, which is page aligned in the heap. Boot CPU,
  * before another CPU uses them. */
 struct cpu_stacks;
 void paging_guard(const struct cpu_stacks *s);

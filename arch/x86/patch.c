@@ -15,8 +15,8 @@ extern u8 thunk_table[], vmenter_verw_resume[], vmenter_verw_launch[];
 extern const u8 vmenter_verw_selector[], vmx_exit_entry[], vmx_exit_entry_mitigated[];
 extern const u8 vmx_exit_entry_traced[];
 
-/* CR0.WP off for one copy: the only time the text is writable. Boot, one CPU, before the first
- * entry. */
+/* Clears CR0.WP for one copy: the only time the text is writable. Boot, one CPU, before the
+ * first entry. */
 static void poke(u8 *text, const u8 *bytes, size_t n)
 {
 	u64 cr0 = read_cr0();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Per-CPU block of the boot CPU and how a CPU takes its block into use. */
+/* The boot CPU's per-CPU block, and how a CPU starts to use its block. */
 #include "arch/x86/percpu.h"
 
 #include "arch/x86/defs/msr.h"

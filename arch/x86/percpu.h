@@ -13,8 +13,8 @@ struct vp;
 struct exc_frame;
 
 /*
- * Interrupt-stack-table slots. All exceptions switch stacks: the VM-exit entry pushes the guest's
- * registers with RSP pointing into struct vp.
+ * Interrupt-stack-table slots. All exceptions switch stacks: the VM-exit entry has RSP pointing
+ * into struct vp while it pushes the guest's registers, and an exception must not overwrite those.
  */
 enum ist {
 	IST_NONE,
@@ -38,7 +38,7 @@ struct percpu {
 	struct percpu *self;
 	struct vp *vp; /* NULL until the VP exists */
 	struct cpu_stacks *stacks;
-	struct exc_frame *crash; /* exception that leads to a panic, for hw_crash_dump() */
+	struct exc_frame *crash; /* exception that panics, for hw_crash_dump() */
 	u32 crash_depth;         /* faults on the way to a panic */
 	u32 cpu;                 /* 0..: index of the CPU and of its VP */
 	u32 apic_id;

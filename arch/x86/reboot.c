@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reset of the machine: the ways in the order of their politeness. Context: any. */
+/* Reset of the machine: tries the gentlest way first. Context: any. */
 #include "arch/x86/reboot.h"
 
 #include "arch/x86/insn.h"
@@ -45,7 +45,7 @@ void hw_reboot(void)
 	struct desc_ptr none = { 0 };
 
 	cpu_cli();
-	settle(); /* the serial ports send what they still hold */
+	settle(); /* let the serial ports send what they hold */
 	if (acpi_reset.port != 0) {
 		outb(acpi_reset.port, acpi_reset.value);
 		settle();

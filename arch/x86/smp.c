@@ -104,7 +104,8 @@ err_t smp_start_cpu(struct percpu *pc, smp_entry entry, u64 tsc_hz)
 	lapic_send(pc->apic_id, sipi);
 	if (wait_alive(pc, tsc_hz))
 		return ERR_NONE;
-	/* Back to waiting for a SIPI, which never comes: the trampoline will not be there. */
+	/* Park it, waiting for a SIPI: if it started late it would run on a trampoline page
+	 * given back. */
 	lapic_send(pc->apic_id, (u32)FIELD_PREP(APIC_ICR_MODE, APIC_MODE_INIT) | APIC_ICR_ASSERT);
 	wait(tsc_hz / 100);
 	return ERR_NODEV;

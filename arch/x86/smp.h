@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bring-up of application processors, and the end of all processors in a panic. */
+/* Bring-up of application processors. */
 #pragma once
 
 #include "arch/x86/defs/paging.h"
@@ -11,17 +11,17 @@
 typedef NORETURN void (*smp_entry)(struct percpu *pc);
 
 /**
- * smp_begin() - borrow the page at @page_pa (RAM below 1 MiB, rule M4: its content comes back) and
- * build tables that map it in @pages: SMP_PAGES of them, zeroed, ours for ever.
+ * smp_begin() - borrow the page at @page_pa (RAM below 1 MiB; rule M4: smp_end() restores it) and
+ * build tables that map it in @pages: SMP_PAGES of them, zeroed, owned for ever.
  * Context: boot CPU, after the move, before any AP runs.
  */
 void smp_begin(u64 page_pa, u64 (*pages)[PAGE_SIZE / 8]);
 #define SMP_PAGES 4u
 
 /**
- * smp_start_cpu() - INIT-SIPI-SIPI to the CPU with @apic_id, once for ever.
- * @pc: its block; stacks and apic_id set. It has one second.
- * ERR_NODEV: it did not come up; it was stopped by another INIT and must not be tried again.
+ * smp_start_cpu() - INIT-SIPI-SIPI to one CPU, once for ever.
+ * @pc: its block, with stacks and apic_id set. It has one second to come up.
+ * ERR_NODEV: it did not; it was stopped by another INIT and must not be tried again.
  */
 MUST_CHECK err_t smp_start_cpu(struct percpu *pc, smp_entry entry, u64 tsc_hz);
 

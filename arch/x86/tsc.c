@@ -12,7 +12,7 @@ struct sample {
 	u64 tsc, ticks;
 };
 
-/* The read that took the shortest time ties both counters together best. */
+/* The fastest of several reads relates the two counters best. */
 static struct sample sample_take(const struct tick_source *src)
 {
 	struct sample best = { 0 };

@@ -17,5 +17,5 @@ struct tick_source {
 /* tsc_measure() - TSC ticks per second by @src; 0 when @src does not count. */
 u64 tsc_measure(const struct tick_source *src);
 
-/* tsc_cpuid_hz() - what CPUID 0x15, or else 0x16, claims; 0: nothing. */
+/* tsc_cpuid_hz() - by CPUID 0x15, or else 0x16; 0: unknown. */
 u64 tsc_cpuid_hz(void);

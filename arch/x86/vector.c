@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The port core/hw.h: vector registers, which hold the guest's values. Kensho is compiled without
- * them; these are the only instructions that touch one. CR4.OSFXSR and OSXSAVE are set in root mode
+ * The vector registers of core/hw.h: they hold the guest's values. Kensho is compiled without
+ * vector instructions; these are the only ones. CR4.OSFXSR and OSXSAVE are set in root mode
  * (paging.c), XCR0 is the guest's.
  */
 #include "core/hw.h"

@@ -8,7 +8,8 @@
 struct vp;
 
 /**
- * vmx_probe() - read what this CPU has and check that it is all Kensho needs. Changes nothing.
+ * vmx_probe() - read the capabilities of this CPU and check them against Kensho's needs. Changes
+ * nothing.
  * @has_caps: @caps could be read; else they are 0.
  * ERR_NODEV: no; @why: one line, cause and remedy.
  */
@@ -18,7 +19,7 @@ MUST_CHECK err_t vmx_probe(struct vmx_cpu *cpu, struct vmx_caps *caps, bool *has
 /* vmx_read_caps() - capabilities of this CPU; it has VMX. */
 void vmx_read_caps(struct vmx_caps *caps);
 
-/* vmx_read_cpu() - what the calling CPU says of itself; any CPU. */
+/* vmx_read_cpu() - identity of the calling CPU. Any CPU. */
 void vmx_read_cpu(struct vmx_cpu *cpu);
 
 /**
@@ -37,7 +38,8 @@ MUST_CHECK const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *
  */
 void vmcs_create(struct vp *vp, void *page, const struct vmx_caps *caps, u64 host_rip);
 
-/* vmcs_launched() - the first exit of @vp: from now on VMRESUME. Called by vmenter.S only. */
+/* vmcs_launched() - after the first exit of @vp: enter by VMRESUME from now on. Called by
+ * vmenter.S only. */
 void vmcs_launched(struct vp *vp);
 
 /* vmx_run() - vmenter.S */

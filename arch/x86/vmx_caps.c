@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What Kensho requires of a CPU, as rows: what, why, remedy. The refusal of the boot CPU, that of
- * the others and the machine report walk the same rows. Pure.
+ * What Kensho requires of a CPU, as rows: what, why, remedy. Refusing the boot CPU, refusing
+ * another CPU and the machine report all use these rows. Pure.
  */
 #include "arch/x86/vmx_caps.h"
 
@@ -19,7 +19,7 @@
 	"enable \"Intel Virtualization Technology\" in the firmware setup and power-cycle"
 
 enum caps_reg {
-	CPU_VENDOR, /* up to CAPS_BASIC: of struct vmx_cpu, before any VMX register may be read */
+	CPU_VENDOR, /* up to CAPS_BASIC: struct vmx_cpu, checked before any VMX register is read */
 	CPU_VMX,
 	CPU_FEATURE_CONTROL,
 	CPU_LOCK,
@@ -135,7 +135,7 @@ static bool is_locked_off(u64 feature_control)
 	       (feature_control & FEATURE_CONTROL_VMX_OUTSIDE_SMX) == 0;
 }
 
-/* Unlocked means that the firmware left the choice to us. */
+/* Unlocked: the firmware leaves the choice to us. */
 u64 vmx_feature_control(u64 val)
 {
 	if ((val & FEATURE_CONTROL_LOCK) != 0)
@@ -153,7 +153,7 @@ static bool may_set(u64 reg, u64 bits)
 	return has_bits(FIELD_GET(VMX_CTLS_ALLOWED1, reg), bits);
 }
 
-/* @c is not looked at for the rows of struct vmx_cpu, @cpu not for the others. */
+/* Rows of struct vmx_cpu ignore @c, all others ignore @cpu. */
 static bool is_met(const struct requirement *req, const struct vmx_cpu *cpu,
 		   const struct vmx_caps *c)
 {
@@ -203,7 +203,7 @@ bool vmx_requirement(u32 i, const struct vmx_cpu *cpu, const struct vmx_caps *c,
 	req = &requirements[i];
 	*out = (struct vmx_requirement){ req->name, req->what, req->why, req->remedy,
 					 VMX_REQUIREMENT_MISSING };
-	/* Without VMX the MSR does not exist, and nothing can be said of the registers. */
+	/* Without VMX these registers do not exist. */
 	if ((req->reg > CPU_VMX && req->reg < CPU_TIMER && !cpu->has_vmx) ||
 	    (!is_of_cpu(req) && c == NULL))
 		out->state = VMX_REQUIREMENT_UNKNOWN;
@@ -231,7 +231,7 @@ err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len)
 	return ERR_NONE;
 }
 
-/* The row of struct vmx_cpu that @cpu misses first; NULL: none. */
+/* The first row of struct vmx_cpu that @cpu fails; NULL: none. */
 static const struct requirement *first_missing(const struct vmx_cpu *cpu)
 {
 	static const struct vmx_caps no_caps;
@@ -271,7 +271,7 @@ const char *vmx_left_out(const struct vmx_cpu *cpu)
 	}
 }
 
-/* The first line that a user sees has the values that it is about. */
+/* The first line that a user sees: give the values found. */
 static void describe_cpu(const struct requirement *req, const struct vmx_cpu *cpu, char *why,
 			 size_t why_len)
 {

@@ -12,7 +12,7 @@ struct vmx_caps {
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 };
 
-/* What boot must know about a CPU before it may read a VMX register. */
+/* What boot must check before it may read a VMX register. */
 struct vmx_cpu {
 	char vendor[13];
 	bool has_vmx;        /* CPUID.1:ECX.VMX */
@@ -31,7 +31,7 @@ MUST_CHECK err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_
 enum vmx_requirement_state {
 	VMX_REQUIREMENT_MET,
 	VMX_REQUIREMENT_MISSING,
-	VMX_REQUIREMENT_UNKNOWN /* cannot be looked at: the CPU has no VMX, or it is off */
+	VMX_REQUIREMENT_UNKNOWN /* cannot be read: no VMX, or it is off */
 };
 
 /* One row of the table behind vmx_check_cpu() and vmx_check_caps(). */
@@ -49,21 +49,21 @@ bool vmx_requirement(u32 i, const struct vmx_cpu *cpu, const struct vmx_caps *ca
 		     struct vmx_requirement *out);
 
 /**
- * vmx_left_out() - why another CPU than the boot CPU cannot join: a clause with the remedy; NULL:
- * nothing is against it.
+ * vmx_left_out() - why a CPU other than the boot CPU cannot join, a clause with the remedy; NULL:
+ * it can.
  */
 const char *vmx_left_out(const struct vmx_cpu *cpu);
 
-/* vmx_feature_control() - IA32_FEATURE_CONTROL as it must be: locked with VMX on where it was open.
- */
+/* vmx_feature_control() - the value of IA32_FEATURE_CONTROL to use: if it was unlocked, locked
+ * with VMX on. */
 u64 vmx_feature_control(u64 val);
 
-/* vmx_check_caps() - every capability that design.md requires; the first that is missing is named.
- */
+/* vmx_check_caps() - every capability that design.md requires; @why names the first that is
+ * missing. */
 MUST_CHECK err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len);
 
 /**
- * vmx_caps_difference() - what keeps a CPU with @c from running VMCSs made for @boot's: a sentence
- * that names the first register that differs; NULL: nothing.
+ * vmx_caps_difference() - why a CPU with @c cannot run VMCSs made for @boot: a sentence that names
+ * the first register that differs; NULL: it can.
  */
 const char *vmx_caps_difference(const struct vmx_caps *c, const struct vmx_caps *boot);

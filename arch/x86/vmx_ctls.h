@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VMX control words: wanted, required and allowed bits to the value of the field. Pure. */
+/* VMX control words, computed from wanted, required and allowed bits. Pure. */
 #pragma once
 
 #include "arch/x86/vmx_caps.h"
@@ -25,8 +25,8 @@ struct vmx_guest_features {
 
 /**
  * vmx_adjust_ctls() - one control word.
- * @want: set where allowed; @must: has to be settable; @cap: capability MSR (low half: must be 1,
- * high half: may be 1). ERR_NODEV when a @must bit is not allowed; *out only on success.
+ * @want: set if allowed; @must: must be settable; @cap: capability MSR (low half: must be 1, high
+ * half: may be 1). ERR_NODEV when a @must bit is not allowed; *out only on success.
  */
 MUST_CHECK err_t vmx_adjust_ctls(u32 want, u32 must, u64 cap, u32 *out);
 
@@ -35,7 +35,7 @@ MUST_CHECK err_t vmx_ctls_init(const struct vmx_caps *caps, const struct vmx_gue
 			       bool use_tpr_shadow, struct vmx_ctls *ctls);
 
 /**
- * vmx_apicv_decide() - option apicv= against the capabilities.
+ * vmx_apicv_decide() - what option apicv= means on this CPU.
  * @vid_is_buggy: the machine's virtual-interrupt delivery has the listed emulator bug.
  * ERR_NODEV with apicv=on when virtual-interrupt delivery is absent (@why says what).
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VMX instructions. VMfail (CF or ZF) is a value for the instructions that boot and map changes
- * use, and a panic for VMREAD and VMWRITE: those name fields that exist.
+ * VMX instructions. VMfail (CF or ZF) is a return value, except that VMREAD and VMWRITE panic:
+ * their fields are known to exist.
  */
 #pragma once
 

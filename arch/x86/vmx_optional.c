@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a CPU may have beyond the requirements, and whether this boot uses it: for the machine
- * report. Pure. */
+/* Optional features of a CPU, and whether this boot uses them: for the machine report. Pure. */
 #include "arch/x86/vmx_optional.h"
 
 #include "arch/x86/defs/vmcs.h"
 #include "arch/x86/defs/vmx_msr.h"
 #include "core/lib/bits.h"
 
-/* Those of IA32_VMX_EPT_VPID_CAP are used always or never. */
+/* Features in IA32_VMX_EPT_VPID_CAP are used always or never. */
 enum optional_reg { OF_PROC, OF_PROC2, OF_EPT_USED, OF_EPT_UNUSED };
 
 /* clang-format off */

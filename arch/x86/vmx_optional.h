@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a CPU may have beyond the requirements of vmx_caps.h. Pure. */
+/* Features of a CPU beyond the requirements of vmx_caps.h. Pure. */
 #pragma once
 
 #include "arch/x86/vmx_ctls.h"
