@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who gets our text. */
+/* Decides which consoles get our text. */
 #include "drivers/console.h"
 
 #include "arch/x86/insn.h"
@@ -19,7 +19,7 @@ static struct {
 
 static struct fb_text fb;
 
-/* --- Whatever kind of screen there is --- */
+/* --- Any kind of screen --- */
 
 static void screen_open(void)
 {
@@ -52,8 +52,8 @@ static void screen_write(const char *s, size_t len)
 	} else if (con.screen == SCREEN_FRAMEBUFFER) {
 		fb_text_write(&fb, s, len);
 		if (con.panic)
-			fb_text_flush(&fb); /* nobody comes back to complete it */
-		memory_fence(); /* out of the write-combining buffers: the machine may stop now */
+			fb_text_flush(&fb); /* no later call will complete it */
+		memory_fence(); /* drain the write-combining buffers: the machine may stop now */
 	}
 }
 
@@ -92,7 +92,7 @@ void console_cursor(u8 *col, u8 *row)
 		vga_cursor(col, row);
 }
 
-/* --- Everybody --- */
+/* --- All consoles --- */
 
 void console_init(bool com1, bool screen)
 {
@@ -134,7 +134,7 @@ void console_handover(void)
 static void console_panic(void)
 {
 	con.panic = true;
-	uart_flush(&con.com1); /* programming the port drops what it still holds */
+	uart_flush(&con.com1); /* or programming the port would drop what it still holds */
 	uart_flush(&con.com2);
 	uart_init(&con.com1, UART_COM1);
 	uart_init(&con.com2, UART_COM2);
@@ -142,7 +142,7 @@ static void console_panic(void)
 	con.use_com2 = true;
 	con.use_screen = true;
 	screen_panic();
-	uart_write(&con.com1, "\n", 1); /* the guest may have been in the middle of a line */
+	uart_write(&con.com1, "\n", 1); /* the guest may have stopped mid-line */
 }
 
 void console_alarm(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Text on a linear framebuffer. The text is kept beside what the screen shows of it; drawing makes
- * them equal, so scrolling is a move in ordinary memory.
+ * Text on a linear framebuffer. We keep the text and what the screen shows of it; drawing makes
+ * them equal. So scrolling is a move in ordinary memory.
  */
 #include "drivers/fb_text.h"
 
@@ -17,7 +17,7 @@
 #define RGB_WHITE 0xffffffu
 #define RGB_RED   0xa00000u
 
-/* Any alignment: a pitch may be odd. Volatile: every store to the device is wanted. */
+/* Any alignment: a pitch may be odd. Volatile: keep every store to the device. */
 typedef volatile u64 __attribute__((may_alias, aligned(1))) device_u64;
 typedef volatile u32 __attribute__((may_alias, aligned(1))) device_u32;
 typedef volatile u16 __attribute__((may_alias, aligned(1))) device_u16;
@@ -77,7 +77,7 @@ static u8 *put(u8 *to, const u8 *from, u32 bytes)
 	return to;
 }
 
-/* One line of a glyph, as many lines of the screen as that takes. */
+/* Draw one line of a glyph, on as many lines of the screen as it takes. */
 static u8 *put_dots(u8 *line, const u8 *left, const u8 *right, const struct fb_text *t, u32 half)
 {
 	u32 pitch = t->mode.pitch;
@@ -87,7 +87,7 @@ static u8 *put_dots(u8 *line, const u8 *left, const u8 *right, const struct fb_t
 	return line;
 }
 
-/* The same for the usual format, four bytes a dot: a third of the instructions. */
+/* The same for the usual format, four bytes per dot: a third of the instructions. */
 static inline u8 *put_dots_16(u8 *line, const u8 *left, const u8 *right, u32 pitch, u32 lines)
 {
 	u64 a = ((any_u64 *)left)[0], b = ((any_u64 *)left)[1];
@@ -139,7 +139,7 @@ static u32 draw_row(struct fb_text *t, u32 row, u32 may)
 	return may;
 }
 
-/* The newest row; below it, where the old text would seem to be newer; then from it upwards. */
+/* Draw the newest row first; then those below it, where old text would look newer; then upwards. */
 static void draw(struct fb_text *t, u32 may)
 {
 	u32 newest = umin32(t->row - (t->col == 0 && t->row != 0 ? 1 : 0), t->rows - 1);
@@ -154,7 +154,7 @@ static void draw(struct fb_text *t, u32 may)
 	}
 }
 
-/* Every pixel, those outside of cells too. */
+/* Every pixel, also those outside the cells. */
 static void clear(struct fb_text *t)
 {
 	const struct fb_mode *m = &t->mode;
@@ -203,7 +203,7 @@ void fb_text_alarm(struct fb_text *t)
 	t->alarm = true;
 }
 
-/* The row is drawn again, all of it. */
+/* Redraws the whole row. */
 static void set_loud(struct fb_text *t, u32 row, bool loud)
 {
 	if (t->loud[row] == loud)
@@ -212,7 +212,7 @@ static void set_loud(struct fb_text *t, u32 row, bool loud)
 	memset(t->shown[row], 0, sizeof(t->shown[row]));
 }
 
-/* Several rows at once: drawing catches up before the next time. */
+/* Scroll several rows at once: drawing catches up before the next time. */
 static void scroll(struct fb_text *t)
 {
 	u32 gone = umax32(t->rows / 3, 1);
@@ -235,7 +235,7 @@ static void put_char(struct fb_text *t, char c)
 		t->row++;
 		return;
 	}
-	/* Only a character needs the next row: a full last row does not scroll the screen yet. */
+	/* Do not scroll when the last row fills up, only when another character comes. */
 	if (t->col == t->cols) {
 		t->col = 0;
 		t->row++;

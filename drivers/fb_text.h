@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Text on a linear framebuffer of 15 to 32 bits per pixel. Device memory is slow to write and far
- * slower to read: it is never read, and only cells that change are drawn. Pure: it draws into the
- * memory it is given. Context: callers serialise.
+ * slower to read: never read it, and draw only cells that change. Pure: draws into the memory it is
+ * given. Context: callers serialise.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #define FB_COLS_MAX 240u
 #define FB_ROWS_MAX 80u
 
-/* A write draws at most this many cells, or all of a single line: bounds its time. */
+/* Bounds the time of a write: it draws at most this many cells, or one whole line. */
 #define FB_CELLS_PER_WRITE 320u
 
 #define FB_SCALE_MAX 16u
@@ -37,7 +37,7 @@ struct fb_text {
 	u32 scale_y;    /* and down */
 	u32 col, row;   /* where the next character goes; may be one past the end */
 	bool keeps;     /* the first screenful stays */
-	bool alarm;     /* what is written now is in alarm colours */
+	bool alarm;     /* new text is in alarm colours */
 	u64 drawn;      /* cells, ever */
 	u8 dots[2][16][4 * FB_SCALE_MAX * 4]; /* the pixels of four dots, by loud and their bits */
 	bool loud[FB_ROWS_MAX];               /* the row is in alarm colours */
@@ -49,15 +49,15 @@ struct fb_text {
 /* fb_text_open() - clear the screen. @mode: passed framebuffer_refusal(). */
 void fb_text_open(struct fb_text *t, const struct fb_mode *mode);
 
-/* fb_text_panic() - the same in alarm colours, whatever is on it; the first screenful stays. */
+/* fb_text_panic() - the same in alarm colours; the first screenful stays. */
 void fb_text_panic(struct fb_text *t, const struct fb_mode *mode);
 
-/* fb_text_alarm() - rows that begin from here on are in alarm colours; what is there stays. */
+/* fb_text_alarm() - new rows are in alarm colours from now on; existing ones stay. */
 void fb_text_alarm(struct fb_text *t);
 
-/* fb_text_write() - what does not fit scrolls up, several rows at once; the newest row is drawn
- * first, what is left comes with the next lines or fb_text_flush(). */
+/* fb_text_write() - scrolls several rows at once. Draws the newest row first; the rest may be
+ * left for the next lines or fb_text_flush(). */
 void fb_text_write(struct fb_text *t, const char *s, size_t len);
 
-/* fb_text_flush() - everything that is still to be drawn. */
+/* fb_text_flush() - draw all that is pending. */
 void fb_text_flush(struct fb_text *t);

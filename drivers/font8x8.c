@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The font as one sees it, packed by the compiler. Strokes are two dots wide and one high: on the
- * screen every line is shown twice. tests/run/screen_text.py reads this table, too. Pure data.
+ * The font in readable form, packed by the compiler. Strokes are two dots wide and one high, as the
+ * screen shows every line twice. tests/run/screen_text.py reads this table, too. Pure data.
  */
 #include "drivers/font8x8.h"
 

@@ -29,7 +29,7 @@
 static u16 pm_port;
 static u8 *hpet_regs;
 
-/* Some chipsets show a torn value once in a while: two reads must be in order. */
+/* Some chipsets return a torn value now and then: read twice, and require the reads in order. */
 static u64 pmtimer_read(void)
 {
 	u32 a = inl(pm_port), b = inl(pm_port);

@@ -10,7 +10,7 @@ struct tick_source pmtimer_source(u16 port, bool is_32bit);
 #define HPET_BYTES  0x400
 #define HPET_CONFIG 0x010
 
-/* hpet_source() - HPET with its registers mapped at @regs; hz is 0 when it makes no sense.
+/* hpet_source() - HPET with its registers mapped at @regs; hz is 0 if its period is invalid.
  * Starts it. */
 struct tick_source hpet_source(void *regs);
 

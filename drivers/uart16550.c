@@ -82,7 +82,7 @@ s32 uart_read(const struct uart *u)
 {
 	u8 lsr = u->live ? inb((u16)(u->port + UART_LSR)) : 0;
 
-	/* All ones: the port has gone, a USB adapter of the firmware for example. */
+	/* All ones: the port has gone, like a USB adapter that firmware emulated. */
 	if (lsr == 0xff || (lsr & LSR_DATA) == 0)
 		return -1;
 	return inb((u16)(u->port + UART_RBR));

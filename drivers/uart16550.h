@@ -16,7 +16,7 @@ struct uart {
 /* uart_init() - program the port. u->live says whether there is one. */
 void uart_init(struct uart *u, u16 port);
 
-/* uart_write() - text; "\n" becomes "\r\n". Never waits for ever: a stuck port is given up. */
+/* uart_write() - text; "\n" becomes "\r\n". Never waits for ever: gives up on a stuck port. */
 void uart_write(struct uart *u, const char *s, size_t len);
 
 /* uart_read() - a byte that has arrived, -1: none. */

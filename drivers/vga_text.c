@@ -21,8 +21,8 @@ static struct {
 	volatile u16 *cells; /* device memory: every store is seen */
 	u32 pos;
 	u16 attr;
-	bool full;  /* the last character filled its row: a newline goes no further */
-	bool panic; /* the first screenful names the cause: it stays, the rest is on COM1 */
+	bool full;  /* the row has just been filled: swallow a newline */
+	bool panic; /* keep the first screenful, which names the cause; the rest is on COM1 */
 } vga;
 
 static u8 crtc_read(u8 reg)

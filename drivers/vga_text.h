@@ -7,7 +7,7 @@
 #define VGA_TEXT_PA    0xb8000
 #define VGA_TEXT_BYTES 0x1000
 
-/* vga_init() - go on below what the boot loader wrote. */
+/* vga_init() - continue below the boot loader's text. */
 void vga_init(void);
 
 /* vga_move() - the mapping of VGA_TEXT_PA; NULL: writes are dropped until there is one. */
