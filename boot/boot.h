@@ -19,9 +19,9 @@ struct vp;
 
 /* Filled in from top to bottom; static storage of main.c. */
 struct boot_state {
-	struct boot_info info; /* early.c: copy, the loader's own is dead afterwards */
+	struct boot_info info; /* early.c: a copy; the loader's own does not survive */
 	struct options options;
-	struct acpi_info acpi; /* platform.c; zero where the machine has no ACPI */
+	struct acpi_info acpi; /* platform.c; zero if the machine has no ACPI */
 	hpa_t region_base;     /* relocate.c */
 	u64 region_bytes;
 	struct e820_busy region_avoids;
@@ -29,11 +29,11 @@ struct boot_state {
 	struct tsc_decision tsc;        /* platform.c */
 	u64 wall_s;                     /* UNIX time at @wall_tsc, good to 1 s (rule T4) */
 	u64 wall_tsc;
-	u64 rsdp_pa;           /* of the machine's RSDP: platform.c; 0: nobody knows */
+	u64 rsdp_pa;           /* platform.c; 0: unknown */
 	struct bios_info bios; /* platform.c; as the firmware and the loader left it */
 };
 
-/* What start.c decides; equal on all CPUs. */
+/* Decided by start.c; the same on all CPUs. */
 struct boot_vmx {
 	struct vmx_cpu cpu; /* the boot CPU */
 	struct vmx_caps caps;
@@ -49,38 +49,38 @@ struct boot_vmx {
 /* Entered from entry.S; the composition root. */
 NORETURN void boot_main(u32 mb2_pa);
 
-/* screen.c: the screen we were given; it is the consoles' from then on. NULL, or why there is none.
- * Then its place in the tables that boot_relocate() builds. */
+/* screen.c: give the loader's screen to the consoles: NULL, or why there is none. Then map it in
+ * the tables that boot_relocate() builds. */
 const char *boot_open_screen(const struct boot_info *bi);
 void boot_map_screen(const struct boot_info *bi);
 
-/* screen.c: what a guest may be told of; NULL: of no screen. */
+/* screen.c: the screen that a guest is told of; NULL: none. */
 const struct boot_framebuffer *boot_guest_screen(const struct boot_info *bi);
 
 /* early.c: loader's information, options, consoles, banner. Stops with one line on bad input. */
 void boot_early(struct boot_state *b, u32 mb2_pa);
 
-/* platform.c: before the move ACPI and what low memory holds; after it LAPIC, timers, clock. */
+/* platform.c: before the move ACPI and low memory; after it LAPIC, timers, clock. */
 void boot_acpi(struct boot_state *b);
 void boot_bios(struct boot_state *b);
 void boot_platform(struct boot_state *b);
 
-/* relocate.c: choose the hypervisor region, move into it, hand the rest to page_alloc. */
+/* relocate.c: choose the hypervisor region, move into it, give the rest to page_alloc. */
 void boot_relocate(struct boot_state *b);
 
 /* start.c: VMX, the partition, VP 0, its first instruction. */
 NORETURN void boot_start(struct boot_state *b);
 
-/* report.c: fatal(), but a dry run notes it, has the first one as its verdict, and goes on. */
+/* report.c: fatal(), but a dry run goes on, with the first refusal as its verdict. */
 void boot_refuse(const char *fmt, ...) PRINTF(1, 2);
 
-/* guest.c: check images and plan their places; then write them; hide CPUs from the guest (P3). */
+/* guest.c: check the images and plan their places; write them; hide CPUs from the guest (P3). */
 void boot_plan_guest(const struct boot_state *b, const struct partition *p);
 const struct load_plan *boot_load_guest(void);
 void boot_hide_cpus(const struct boot_state *b, struct partition *p);
 
-/* start.c, for boot/cpus.c: a VP; its CPU into VMX with a VMCS. NULL, or why the CPU is left out.
- */
+/* start.c, for boot/cpus.c: create a VP; enter VMX on its CPU, with a VMCS: NULL, or why the CPU
+ * is left out. */
 struct vp *boot_create_vp(struct partition *p, u32 apic_id);
 const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page);
 
@@ -89,18 +89,17 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page);
 void boot_start_cpus(const struct boot_state *b, struct partition *p);
 void boot_release_cpus(void);
 
-/* cpus.c: why the guest, which has @have CPUs, cannot get @cpu; NULL: nothing is known against it.
- */
+/* cpus.c: why the guest, which has @have CPUs, cannot get @cpu; NULL: it can, as far as we know. */
 const char *boot_cpu_refusal(const struct boot_state *b, const struct partition *p,
 			     const struct acpi_cpu *cpu, u32 have);
 
-/* cpus.c: a page below 1 MiB that real mode can reach and nobody but RAM has. */
+/* cpus.c: a page of free RAM below 1 MiB, for real mode. */
 bool boot_find_low_page(const struct partition *p, u64 *pa);
 
-/* cpus.c: how far the TSC of the CPU of VP @index is from the boot CPU's, and how sure that is. */
+/* cpus.c: offset of the TSC of VP @index's CPU from the boot CPU's, and its uncertainty. */
 void boot_cpu_tsc(u32 index, s64 *offset, u64 *error);
 
-/* start.c: make @page the VMCS of @vp, current, as it is before its first entry; reset @vp. */
+/* start.c: make @page the VMCS of @vp, current and ready for the first entry; reset @vp. */
 void boot_fill_vmcs(struct vp *vp, void *page);
 
 /* selftest.c: option selftest=. VP 0, its CPU, in VMX, all others parked; @vmcs_page: of VP 0. */

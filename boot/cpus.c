@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other CPUs: each gets a block, stacks and a VP, is started once, enters VMX and is parked
- * with its VP waiting for the guest's SIPI. One that does not answer in time is given up: its pages
- * stay its own, and it halts when it notices.
+ * The other CPUs: each gets a block, stacks and a VP, is started once, enters VMX and is parked,
+ * its VP waiting for the guest's SIPI. If one does not answer in time we give it up: it halts when
+ * it notices, so its pages must never be reused.
  *
  * Context: boot CPU; ap_main() and what it calls: the AP, while the boot CPU waits for it.
  */
@@ -21,16 +21,17 @@
 
 #define TSC_ROUNDS 16
 
-/* Either side moves on from AP_COMING, once: the AP when it has joined, the boot CPU when it has
- * waited long enough. */
+/* Whoever is first leaves AP_COMING: the AP when it has joined, the boot CPU when it has waited
+ * long enough. */
 enum ap_state { AP_COMING, AP_SETTLED, AP_GIVEN_UP };
 
-/* One CPU on its way; written by one side, read by the other, with release and acquire. */
+/* A CPU coming up. Each field is written by one side and read by the other, with release and
+ * acquire. */
 struct ap {
-	struct percpu pc; /* first: the AP gets its address */
+	struct percpu pc; /* must be first: the AP gets its address */
 	struct vp *vp;
 	void *vmxon_page, *vmcs_page;
-	u64 tsc_hz;           /* also the ticks that a step may take */
+	u64 tsc_hz;           /* also the time limit of a step, in ticks */
 	const char *left_out; /* why, NULL: it has joined */
 	u32 state;            /* enum ap_state */
 	u32 ping, pong;       /* TSC comparison */
@@ -103,7 +104,7 @@ static NORETURN void ap_main(struct percpu *pc)
 	vmx_run(ap->vp);
 }
 
-/* Wait until *@at is @want. False: the AP took too long and is given up. */
+/* Wait until *@at is @want. False: the AP took too long and was given up. */
 static bool wait_for(struct ap *ap, const u32 *at, u32 want)
 {
 	u64 start = rdtsc();
@@ -117,8 +118,8 @@ static bool wait_for(struct ap *ap, const u32 *at, u32 want)
 }
 
 /*
- * TSC of the AP minus ours, from the exchange that took least; *error: half of that exchange.
- * False: the AP does not answer.
+ * TSC of the AP minus ours, from the fastest exchange; *error: half of its duration. False: the AP
+ * does not answer.
  */
 static bool measure_tsc(struct ap *ap, s64 *offset, u64 *error)
 {

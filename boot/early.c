@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * First steps: what the boot loader says, what the user wants, who hears us.
+ * First steps: the boot loader's information, options, consoles.
  *
  * Context: boot CPU, early page tables (first 4 GiB mapped).
  */
@@ -62,7 +62,7 @@ static void banner(const struct boot_state *b)
 		 b->info.memory.count);
 }
 
-/* What is asked for is meant to be read. */
+/* The output was asked for: show it everywhere. */
 static bool wants_all_consoles(const struct options *o)
 {
 	return o->help != HELP_OFF || o->dryrun != 0;
@@ -88,7 +88,7 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	const char *why = NULL, *no_screen;
 	err_t err;
 
-	/* For a panic before the loader's information is read. */
+	/* In case of a panic before the loader's information is read. */
 	console_set_text_screen((void *)(KENSHO_BASE + VGA_TEXT_PA));
 	options_default(&b->options);
 

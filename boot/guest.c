@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's image: roles of the modules, the plan, its execution; CPUs that it does not get.
+ * The guest's image: roles of the modules, the plan and its execution; CPUs hidden from the guest.
  *
  * Context: boot CPU. Planning changes nothing; boot_load_guest() writes guest memory.
  */
@@ -27,7 +27,7 @@ static struct guest_image images[BOOT_MODULES_MAX];
 static struct guest_image modules[BOOT_MODULES_MAX];
 static struct load_plan plan;
 static struct e820_busy busy;
-static char loader[128];       /* who loads the guest, as it is told */
+static char loader[128];       /* the boot loader's name that the guest is told */
 static struct e820_map memory; /* as the guest sees it */
 static struct e820_map idle;   /* the same without what EFI boot services used */
 
@@ -40,7 +40,7 @@ static const struct guest_image *find_role(u32 count, enum module_role role)
 	return NULL;
 }
 
-/* What the guest's map keeps is kept here, too. False: too many ranges, no preference. */
+/* Reserve what the guest's map reserves, too. False: too many ranges, so no preference. */
 static bool find_idle(const struct boot_info *bi)
 {
 	idle = bi->memory_idle;
@@ -54,7 +54,7 @@ static bool find_idle(const struct boot_info *bi)
 	return true;
 }
 
-/* The guest comes from the machine's disk, by the machine's firmware. */
+/* The machine's firmware boots the guest from the machine's disk. */
 static void plan_disk(const struct boot_state *b)
 {
 	static struct e820_map told;
@@ -114,7 +114,7 @@ static bool use_modules(const struct boot_info *bi, struct load_input *in)
 	return true;
 }
 
-/* The image that is built in, through the same loaders; whatever GRUB loaded is its module. */
+/* The built-in image, through the same loaders; GRUB's modules are its modules. */
 static void use_demo(const struct boot_state *b, struct load_input *in)
 {
 	static struct guest_image demo = { .cmdline = "" };
@@ -129,7 +129,7 @@ static void use_demo(const struct boot_state *b, struct load_input *in)
 			 "command line>\" after multiboot2 (and one for an initrd)");
 }
 
-/* It may hold passwords and keys, and users send what stands between the lines of a report. */
+/* Not inside the report: users send that around, and a command line may hold passwords and keys. */
 static void log_cmdline(const struct guest_image *kernel)
 {
 	const char *text = kernel->cmdline[0] ? kernel->cmdline : "(empty)";
@@ -155,8 +155,8 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 	};
 
 	/*
-	 * Guests derive habits from the name: Xen takes the first word off its command line unless
-	 * a GRUB 2 loaded it. That is still who did, and who put the words there.
+	 * Keep GRUB's name in front: guests act on it. Xen drops the first word of its command line
+	 * unless GRUB 2 loaded it, and GRUB did write that line.
 	 */
 	fmt_print(loader, sizeof(loader), "%s%sKensho %s", bi->loader,
 		  bi->loader[0] != 0 ? ", " : "", kensho_version);
@@ -211,7 +211,7 @@ void boot_hide_cpus(const struct boot_state *b, struct partition *p)
 
 	if (a->madt_pa == 0)
 		return;
-	/* Some firmware keeps its tables where its map has nothing. */
+	/* Some firmware keeps its tables outside its memory map. */
 	madt = hw_phys_to_virt(hpa(a->madt_pa));
 	if (!is_in_physmap(a->madt_pa, a->madt_len))
 		madt = mmio_map(hpa(a->madt_pa), a->madt_len);

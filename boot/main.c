@@ -16,7 +16,7 @@ void boot_main(u32 mb2_pa)
 	idt_init();
 	percpu_load(&percpu_boot, &boot_stacks, 0);
 
-	/* What we were given; stops on malformed input. */
+	/* The loader's information; stops if it is malformed. */
 	boot_early(&boot, mb2_pa);
 	report_loader(&boot);
 	boot_acpi(&boot);
@@ -24,9 +24,10 @@ void boot_main(u32 mb2_pa)
 	report_firmware(&boot);
 	test_fault_choose(&boot.options);
 
-	/* Into our own memory, W^X; the old image and the loader's data are dead after this. */
+	/* Move into our own memory, W^X; the old image and the loader's data are unused after
+	 * this. */
 	boot_relocate(&boot);
-	canary_seed(); /* the old one can be read in the dead image */
+	canary_seed(); /* the old one is readable in the unused image */
 
 	report_region(&boot);
 

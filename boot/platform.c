@@ -23,7 +23,7 @@
 #define RSDP_REVISION   15
 #define RSDP_V1_LEN     20u /* revision 0 ends here */
 
-/* Tables are read through the early mapping of the first 4 GiB, where firmware puts them. */
+/* Read tables through the early mapping of the first 4 GiB: firmware puts them there. */
 static const void *acpi_map(void *ctx, u64 pa, u64 len)
 {
 	if (pa == 0 || pa >= GIB(4) || len > GIB(4) - pa)
@@ -51,7 +51,7 @@ static u64 search_low_memory(const struct boot_info *bi)
 	return pa != 0 ? pa : search_rsdp(bi, BIOS_AREA, BIOS_AREA_BYTES);
 }
 
-/* UEFI says where it is, and nothing in low memory is what a BIOS would have there. */
+/* On UEFI ask the system table only: low memory does not hold what a BIOS has there. */
 static u64 find_rsdp(struct boot_info *bi)
 {
 	const u8 *found;
@@ -94,14 +94,14 @@ void boot_acpi(struct boot_state *b)
 		 a->hpet_pa);
 }
 
-/* Some UEFI firmware leaves a vector table, too; there is nothing behind it. */
+/* Not on UEFI: some leaves a vector table, but no handlers. */
 void boot_bios(struct boot_state *b)
 {
 	if (!b->info.efi.present)
 		bios_read(hw_phys_to_virt(hpa(0)), &b->bios);
 }
 
-/* The best timer that works; the others are not touched: they are the guest's. */
+/* The best timer that works. Leave the others alone: they are the guest's. */
 static u64 measure_tsc(const struct acpi_info *acpi, const char **by)
 {
 	struct tick_source src;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The hypervisor region: where it is, and the move into it. Context: boot CPU.
- */
+/* The hypervisor region: chooses its place and moves into it. Context: boot CPU. */
 #include "arch/x86/defs/cpuid.h"
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/insn.h"
@@ -15,7 +13,7 @@
 #include "drivers/console.h"
 #include "drivers/vga_text.h"
 
-/* Everything the boot still needs must survive the move. */
+/* Memory that the boot still needs must survive the move. */
 static void find_busy(const struct boot_info *bi, struct e820_busy *busy)
 {
 	bool full = e820_busy_add(busy, LOAD_PA, (u64)(load_end - image_start)) != ERR_NONE;
@@ -44,8 +42,8 @@ static u64 region_size(const struct boot_state *b)
 }
 
 /*
- * RAM, and what firmware keeps in RAM: ACPI tables are in entries of type ACPI or, in practice,
- * reserved. Reserved entries above the end of RAM (below 4 GiB) are device space.
+ * RAM, including firmware's: ACPI tables are in entries of type ACPI or, in practice, reserved.
+ * Reserved entries above the end of RAM (below 4 GiB) are device space.
  */
 static bool belongs_in_physmap(const struct e820_map *m, const struct e820_entry *e)
 {
@@ -62,7 +60,7 @@ static bool belongs_in_physmap(const struct e820_map *m, const struct e820_entry
 	}
 }
 
-/* The map is sorted: rounded to pages, neighbours may meet in a page; it is mapped once. */
+/* Rounded to pages, neighbours of the sorted map may share a page: map it once. */
 static void add_memory(const struct e820_map *m)
 {
 	u64 done = 0;
@@ -79,7 +77,7 @@ static void add_memory(const struct e820_map *m)
 	}
 }
 
-/* Not where EFI boot services were, if there is another place. */
+/* Avoid memory that EFI boot services used, if possible. */
 static u64 find_region(struct boot_state *b, u64 bytes)
 {
 	const struct boot_info *bi = &b->info;
@@ -117,7 +115,7 @@ void boot_relocate(struct boot_state *b)
 	paging_begin(base, bytes);
 	add_memory(&b->info.memory);
 	boot_map_screen(&b->info);
-	console_move_screen(NULL); /* the early mapping ends here; a panic uses COM1 */
+	console_move_screen(NULL); /* the early mapping ends here; a panic now uses COM1 */
 	heap = paging_move(&heap_bytes);
 	console_move_screen(mmio_map(hpa(VGA_TEXT_PA), VGA_TEXT_BYTES));
 	page_alloc_init(heap, heap_bytes);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine report: its frame, and what the boot knows before there is a partition.
+ * The machine report: its frame, and what is known before there is a partition.
  *
- * Context: boot CPU. A fatal() or panic() on the way closes the report.
+ * Context: boot CPU. A fatal() or panic() meanwhile closes the report.
  */
 #include "boot/report.h"
 
@@ -33,7 +33,7 @@ static void print_panic(const char *line)
 	log_panic("%s", line);
 }
 
-/* Last words: the boot ends here, whatever the report still lacks. */
+/* The boot ends here: close the report as it is. */
 static void cut_short(const char *why, bool panicking)
 {
 	if (!report_is_open(&boot_report))
@@ -221,8 +221,8 @@ static bool find_place(const struct e820_map *m, const struct boot_state *b,
 			      at) == ERR_NONE;
 }
 
-/* Every piece of RAM that the region could be in, and the highest place in each; the second choice
- * is what EFI boot services have used. */
+/* Every piece of RAM that could hold the region, with the highest place in each; memory that EFI
+ * boot services used is the second choice. */
 static void report_candidates(const struct boot_state *b)
 {
 	for (u32 i = 0; i < b->info.memory.count; i++) {

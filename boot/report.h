@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine report of dryrun and selftest: docs/report.md. Each step of the boot adds what it has
- * found out, so that a boot that stops early has said all it knew. Without the options every
- * function here does nothing, except boot_refuse(). Context: boot CPU.
+ * The machine report of dryrun and selftest: docs/report.md. Each step of the boot adds its
+ * findings at once, so a boot that stops early has reported all it knew. Without these options
+ * every function here does nothing, except boot_refuse(). Context: boot CPU.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 
 extern struct report boot_report;
 
-/* report_begin() - frame and options, once the consoles are open; also when an option is wrong. */
+/* report_begin() - frame and options, once the consoles are open; even if an option is wrong. */
 void report_begin(const struct boot_state *b);
 
 /* In the order of the boot. */

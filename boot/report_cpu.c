@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine report: the CPU against the requirements, and what is used of it. Boot CPU. */
+/* The machine report: the CPU against the requirements, and the features we use. Boot CPU. */
 #include "arch/x86/defs/cpuid.h"
 #include "arch/x86/defs/msr.h"
 #include "arch/x86/insn.h"
@@ -15,8 +15,8 @@ static void add(const char *key, bool yes)
 	report_field(&boot_report, key, "%s", yes ? "yes" : "no");
 }
 
-/* SDM "Microcode Update Facilities": the register is loaded by CPUID leaf 1 after a write of 0. On
- * other CPUs the revision is in the low half. */
+/* SDM "Microcode Update Facilities": write 0, then CPUID leaf 1 loads the revision. CPUs of
+ * other vendors have it in the low half. */
 static u64 microcode_revision(void)
 {
 	u64 val = 0;

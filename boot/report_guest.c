@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine report: what the guest gets: memory map, EPT, CPUs, the places of its images. Boot
- * CPU, after the partition was built. */
+/* The machine report, guest's part: memory map, EPT, CPUs, places of its images. Boot CPU, after
+ * the partition was built. */
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/percpu.h"
@@ -183,7 +183,7 @@ static const char *role_name(enum module_role role)
 	return "?";
 }
 
-/* What a step of the plan reads: a module, something the loader made, or nothing but zeroes. */
+/* Source of a step of the plan: a module, a blob of the loader, or zeroes. */
 static void report_source(const struct load_copy *c, const struct guest_image *images, u32 count)
 {
 	if (c->blob != NULL || c->len == 0) {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Which screen the boot loader left, and where it is mapped. Context: boot CPU.
- */
+/* Finds out which screen the boot loader left, and maps it. Context: boot CPU. */
 #include "arch/x86/defs/cpuid.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/layout.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * selftest=: the machine is measured under VMX before the guest gets it: local APIC, clocks, page
- * tables, EPT, kicks, exits. What a check changes, it restores, but for channel 2 of the 8254
- * (which nobody uses before he programs it); the VMCS of VP 0 is made again.
+ * selftest=: check the machine under VMX before the guest gets it: local APIC, clocks, page tables,
+ * EPT, kicks, exits. Each check restores what it changes, except channel 2 of the 8254 (its users
+ * program it first) and the VMCS of VP 0, which is made anew.
  */
 #include "boot/selftest.h"
 
@@ -41,7 +41,7 @@ static void add(const char *key, u64 val)
 	report_field(&boot_report, key, "%llu", val);
 }
 
-/* A number of one of several CPUs. */
+/* Add a value for one of several CPUs. */
 static void add_of_cpu(const char *key, u32 apic_id, s64 val)
 {
 	char name[40];
@@ -75,8 +75,7 @@ static bool lapic_bit(u32 reg, u32 vector)
 	return (hw_lapic_read(reg + (vector >> 5) * APIC_REG_STRIDE) & BIT32(vector & 31)) != 0;
 }
 
-/* An interrupt to oneself: it arrives, root mode takes it through its IDT, and it is acknowledged.
- */
+/* A self-IPI must arrive, be taken in root through the IDT, and be acknowledged. */
 static const char *send_self(struct selftest *s)
 {
 	u64 limit = s->b->tsc.tsc_hz / LATE_PER_S, start = rdtsc(), arrived;
@@ -151,7 +150,7 @@ static const char *check_tsc_in_step(struct selftest *s)
 		off = (u64)(offset < 0 ? -offset : offset);
 		add_of_cpu("offset", s->p->vp[i]->apic_id, offset);
 		add_of_cpu("error", s->p->vp[i]->apic_id, (s64)error);
-		/* The two ways of the exchange need not be equal: twice its half is the bound. */
+		/* Both directions may differ in time: the bound is twice the half. */
 		/* Cause (selftest): the TSCs of the CPUs are not in step (firmware) or not
 		 * monotonic (an outer hypervisor).
 		 * Remedy: send the report; update the firmware or the outer hypervisor. */
@@ -161,8 +160,8 @@ static const char *check_tsc_in_step(struct selftest *s)
 	return why;
 }
 
-/* False: @src is off, or does not count and @must. Off once may have been an SMI, or another guest
- * of an outer hypervisor. */
+/* False: @src is off, or does not count although it @must. Retry: an SMI, or another guest of an
+ * outer hypervisor, can disturb a measurement. */
 static bool agrees(const struct tick_source *src, u64 want_hz, const char *key, bool must)
 {
 	u64 hz = 0, off = ~0ull;
@@ -175,7 +174,7 @@ static bool agrees(const struct tick_source *src, u64 want_hz, const char *key, 
 	return hz == 0 ? !must : off <= want_hz / 1000000 * CLOCK_PPM_MAX;
 }
 
-/* What ACPI names must count; the 8254 has no clock on some newer machines. */
+/* A timer in ACPI must count; the 8254 has no clock on some newer machines. */
 static const char *check_clocks(struct selftest *s)
 {
 	const struct acpi_info *a = &s->b->acpi;
@@ -236,7 +235,7 @@ static const char *check_ept_audit(struct selftest *s)
 
 /* --- kicks --- */
 
-/* Ticks until the NMI is taken there; ~0: not within @limit. */
+/* Ticks until @vp's CPU takes the NMI; ~0: not within @limit. */
 static u64 kick_once(struct vp *vp, u64 limit)
 {
 	u64 start = rdtsc();
@@ -280,7 +279,7 @@ static const char *kick_cpu(struct selftest *s, struct vp *vp)
 	return NULL;
 }
 
-/* To CPUs that wait in root mode; the counters of their VPs are as before. */
+/* Kick CPUs that wait in root; restores their VPs' counters. */
 static const char *check_kicks(struct selftest *s)
 {
 	const char *why = s->p->vp_count < 2 ? selftest_not_here : NULL;
@@ -337,8 +336,8 @@ static void run_rows(struct selftest *s, const struct selftest_row *rows, u32 co
 	}
 }
 
-/* The 8259s are silent meanwhile: an interrupt that the throw-away guest's exit acknowledges would
- * be lost to the guest. Edges that come stay latched in them. */
+/* Mask the 8259s meanwhile: an interrupt that an exit of the throw-away guest acknowledges would
+ * be lost. Edges stay latched in the 8259s. */
 static void run_all(struct selftest *s, struct tally *t)
 {
 	u8 mask1 = inb(PIC1_MASK), mask2 = inb(PIC2_MASK);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The checks of selftest=: each is a row, measures, adds its numbers to the report, and says what
- * is wrong. Context: boot CPU in VMX root operation, the other CPUs parked. */
+/* The checks of selftest=: each row measures something, adds its numbers to the report, and says
+ * what is wrong. Context: boot CPU in VMX root operation, the other CPUs parked. */
 #pragma once
 
 #include "boot/report.h"
@@ -12,8 +12,8 @@ struct selftest {
 	struct vp *vp;
 	const struct boot_vmx *vmx;
 	/* selftest_vmx.c: the throw-away guest */
-	u64 page_pa; /* low page that its code is in */
-	u8 *saved;   /* what was there */
+	u64 page_pa; /* low page for its code */
+	u8 *saved;   /* its old contents */
 	u8 *vmcs_page;
 	u64 regs[2]; /* RAX, RBX */
 	bool launched;
@@ -33,10 +33,10 @@ struct selftest_row {
 extern const struct selftest_row selftest_vmx_rows[];
 extern const u32 selftest_vmx_row_count;
 
-/* selftest_begin() - a VMCS of its own for VP 0, and a page of low memory for the code. False:
- * there is no such page. selftest_end(): memory as it was; the VMCS of VP 0 must be made again. */
+/* selftest_begin() - set up a VMCS for the throw-away guest and a page of low memory for its
+ * code. False: no such page. selftest_end() restores memory; the VMCS of VP 0 must be made anew. */
 bool selftest_begin(struct selftest *s);
 void selftest_end(struct selftest *s);
 
-/* Results that are not a pass: not run, because the machine has nothing to run it on. */
+/* The result of a check that this machine has nothing to run on. */
 extern const char selftest_not_here[];

@@ -72,7 +72,7 @@ void selftest_end(struct selftest *s)
 	page_free(s->vmcs_page);
 }
 
-/* An exit that is not the code's. True: taken care of, enter again. */
+/* An exit that the code did not cause. True: handled, enter again. */
 static bool take_foreign_exit(u32 reason)
 {
 	u32 info;
@@ -89,7 +89,7 @@ static bool take_foreign_exit(u32 reason)
 	return false;
 }
 
-/* From @at on, with EBX = @rbx, to the next exit that counts. False: no entry. */
+/* Run from @at, with EBX = @rbx, to the next exit of the code's own. False: VM entry failed. */
 static bool run_at(struct selftest *s, const u8 *at, u64 rbx)
 {
 	hw_vmwrite(VMCS_GUEST_RIP, s->page_pa + (u64)(at - guest_probe_code));
@@ -106,7 +106,7 @@ static bool run_at(struct selftest *s, const u8 *at, u64 rbx)
 	return false;
 }
 
-/* The same; the preemption timer ends what does not end by itself. */
+/* The same; the preemption timer stops code that does not exit. */
 static bool run(struct selftest *s, const u8 *at, u64 rbx)
 {
 	(void)hw_timer_arm(s->b->tsc.tsc_hz);
@@ -121,7 +121,7 @@ static const char *no_entry(void)
 	return "the VM entry fails";
 }
 
-/* A violation of @kind at @gpa, and nothing else. */
+/* Require a violation of @kind at @gpa. */
 static const char *expect_violation(struct selftest *s, u64 gpa, u64 kind)
 {
 	u64 qual = hw_vmread(VMCS_EXIT_QUALIFICATION);
@@ -203,7 +203,7 @@ static const char *check_round_trip(struct selftest *s)
 	return st->count != 0 ? NULL : "every exit was something else";
 }
 
-/* Ticks from entry to the exit that @span ticks of the timer make; 0: no entry. */
+/* Ticks from entry to the exit by the timer, set to @span ticks; 0: VM entry failed. */
 static u64 time_timer(struct selftest *s, u64 *span)
 {
 	u64 start;
@@ -214,7 +214,8 @@ static u64 time_timer(struct selftest *s, u64 *span)
 	return run_at(s, guest_probe_spin, 0) ? rdtsc() - start : 0;
 }
 
-/* Rule T1: the timer counts from VM entry at its stated rate. Late once may have been an SMI. */
+/* Rule T1: the timer must count from VM entry at its stated rate. Retry: an SMI can make it
+ * late. */
 static const char *check_timer(struct selftest *s)
 {
 	u64 rate = BIT64(FIELD_GET(VMX_MISC_PREEMPTION_TIMER_RATE, s->vmx->caps.misc));
@@ -259,8 +260,8 @@ static u64 width_mask(enum vmcs_width width)
 }
 
 /*
- * Every field that can be written keeps what fits its width and no more. Last: the VMCS is worth
- * nothing afterwards. SPEC-GAP: access rights and activity state may drop bits that are reserved.
+ * Every writable field must keep what fits its width and no more. Run it last: the VMCS is useless
+ * afterwards. SPEC-GAP: access rights and activity state may drop bits that are reserved.
  */
 static const char *check_field_widths(struct selftest *s)
 {

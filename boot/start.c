@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From a known machine to the first guest instruction: decisions, partition, image, VP 0.
+ * From the machine's description to the first guest instruction: decisions, partition, image, VP 0.
  *
  * Context: boot CPU, own page tables, interrupts off.
  */
@@ -36,7 +36,7 @@
 
 static struct boot_vmx vmx;
 
-/* err_t of a boot step that can only fail by a hypervisor bug or a too small region. */
+/* For a boot step that can only fail by a hypervisor bug or in too small a region. */
 static void must(err_t err, const char *what)
 {
 	/* Cause (loader): a bug of Kensho.
@@ -119,7 +119,7 @@ static void apply_options(const struct options *o, struct config *c)
 	*c = o->config;
 	if (options_dropped(o, dropped, sizeof(dropped)))
 		log_info("cpu: off, because of other options: %s", dropped);
-	if (c->hlt == HLT_PASSTHROUGH) /* also for the HLTs that exit all the same */
+	if (c->hlt == HLT_PASSTHROUGH) /* also for HLTs that exit nevertheless */
 		c->halt_poll_ns = 0;
 	/* Cause (cpu): the instructions are off in the firmware set-up or hidden by an outer
 	 * hypervisor.
@@ -128,7 +128,7 @@ static void apply_options(const struct options *o, struct config *c)
 		boot_refuse("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
 }
 
-/* Every row of every table; then they are closed. */
+/* Registers every row of every table, then seals the tables. */
 static void register_rows(const struct options *o, struct partition *p)
 {
 	const char *what = "";
@@ -217,7 +217,7 @@ static void decide_controls(const struct partition *p)
 	struct vmx_ctls c;
 
 	if (!vmx.is_usable)
-		return; /* a dry run has said so */
+		return; /* a dry run has reported it */
 	if (vmx_ctls_init(&vmx.caps, &gf, vmx.apicv.tpr_shadow, &c) != ERR_NONE) {
 		/* Cause (cpu): an outer hypervisor with a fault, or a processor Kensho does not
 		 * know.
@@ -278,7 +278,7 @@ static void probe(void)
 		 vmx.caps.ept_vpid, cpu->has_hypervisor ? ", nested" : "");
 }
 
-/* Everything that is decided before VMX is entered: a dry run ends here. Returns VP 0. */
+/* All decisions before VMX is entered: a dry run ends here. Returns VP 0. */
 static struct vp *decide(struct boot_state *b, struct partition *p)
 {
 	struct vp *vp;
@@ -324,7 +324,7 @@ void boot_start(struct boot_state *b)
 	if (b->options.kvmclock_periodic_sync)
 		hv_start_periodic(vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
-	load_set_entry(vp, boot_load_guest()); /* the cursor stays from here on */
+	load_set_entry(vp, boot_load_guest()); /* no output after this: the cursor is passed on */
 	if (b->options.testdev != 0)
 		console_set_up_com1();
 	console_handover();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Option test_fault=: what the rows of TEST_FAULTS do where they strike.
+ * Option test_fault=: what each row of TEST_FAULTS does.
  *
  * Context: as enum test_point says.
  */
@@ -27,7 +27,7 @@
 #include "core/vp/vp.h"
 #include "drivers/console.h"
 
-#define GUEST_MS 300u /* of the guest's time until TEST_GUEST */
+#define GUEST_MS 300u /* until TEST_GUEST, of guest time */
 
 #define DECLARE(name, point, help) static void strike_##name(void *arg);
 TEST_FAULTS(DECLARE)
@@ -52,7 +52,7 @@ static void strike_help(void *arg)
 	hw_halt();
 }
 
-/* volatile throughout: the compiler must not see through the crime. */
+/* volatile throughout: the compiler must not optimise the bugs away. */
 
 static void strike_page_fault(void *arg)
 {
@@ -128,9 +128,9 @@ static void strike_vmfail(void *arg)
 	hw_vmwrite(VMCS_PROC_BASED_CTLS, hw_vmread(VMCS_PROC_BASED_CTLS) | PROC_NMI_WINDOW_EXITING);
 }
 
-static bool is_lost; /* lost_cpu: VP 1 is where no NMI ends it */
+static bool is_lost; /* lost_cpu: VP 1 runs where no NMI stops it */
 
-/* An IDT of its own, whose NMI gate leads to this: the CPU of VP 1 does not stop. */
+/* The NMI gate of VP 1's own IDT leads here: its CPU does not stop. */
 static void ignore_nmi(void)
 {
 	for (;;)
@@ -226,7 +226,7 @@ static void strike_pause(void *arg)
 		arm(vp, pause_due, 1000);
 }
 
-/* --- Other CPUs while they are brought up --- */
+/* --- Other CPUs, during their bring-up --- */
 
 static void strike_caps1(void *arg)
 {
@@ -255,7 +255,7 @@ static void strike_far1(void *arg)
 	}
 }
 
-/* The CPU whose APIC ID is the number of the step. The partition's clock runs by now. */
+/* Strikes the CPU whose APIC ID is the number of the step. The partition's clock runs by now. */
 static void strike_lost1(void *arg)
 {
 	u64 start = rdtsc(), span = the_partition.clock.tsc_hz / 2 * 3;
@@ -264,9 +264,9 @@ static void strike_lost1(void *arg)
 		__builtin_ia32_pause();
 }
 
-/* --- What the self test must find, and rule K1 --- */
+/* --- For selftest= to find, and rule K1 --- */
 
-/* The flag says that an NMI is in flight: none is, so none will ever be sent (rule K2). */
+/* The mark says that an NMI is in flight, but none is: so none will ever be sent (rule K2). */
 static void strike_selftest_kick(void *arg)
 {
 	struct partition *p = arg;
@@ -296,7 +296,7 @@ static void strike_wide_window(void *arg)
 
 /* --- Points --- */
 
-static struct row chosen = { .point = TEST_ANY_TIME }; /* nothing strikes: no point is called so */
+static struct row chosen = { .point = TEST_ANY_TIME }; /* strikes nowhere */
 
 void test_fault_choose(const struct options *o)
 {

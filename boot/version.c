@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The only file that sees the version, so that a new commit rebuilds one file. */
+/* The only file that uses the version: a new commit rebuilds only this. */
 #include "boot/version.h"
 
 #ifndef KENSHO_VERSION

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ACPI tables, as far as a hypervisor must know them: pure, bounded parsers of foreign bytes. */
+/* What a hypervisor needs from ACPI tables: pure, bounded parsers of untrusted bytes. */
 #pragma once
 
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 
-/* acpi_map() is how parsers see physical memory: returns a readable pointer to @len bytes or NULL.
- */
+/* How parsers read physical memory: returns a readable pointer to @len bytes or NULL. */
 typedef const void *(*acpi_map_fn)(void *ctx, u64 pa, u64 len);
 
 struct acpi_cpu {
@@ -39,7 +38,7 @@ struct acpi_info {
 	u64 reset_addr;
 	s32 s3_slp_typ, s5_slp_typ; /* SLP_TYPa; -1: no object */
 	u64 hpet_pa;                /* 0: none */
-	u32 bad_checksums;          /* tables that were skipped for it */
+	u32 bad_checksums;          /* tables skipped for that */
 	u32 table_count;            /* in the order of the root table, then the DSDT */
 	struct acpi_table table[ACPI_TABLES_SEEN];
 };

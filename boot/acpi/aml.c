@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The one thing we need from AML, without an interpreter: the sleep type packages. Their name
- * occurs literally, and their elements are constants. ACPI 6.4, "\_Sx (System States)", "AML
+ * All that we need from AML are the sleep type packages, and they need no interpreter: their names
+ * occur literally and their elements are constants. ACPI 6.4, "\_Sx (System States)", "AML
  * Grammar". Pure.
  */
 #include "boot/acpi/acpi.h"
@@ -15,7 +15,7 @@
 #define AML_DWORD   0x0cu
 #define AML_PACKAGE 0x12u
 
-/* The constant at @p as SLP_TYPa: a 3-bit field, so only the low byte of wider ones counts. */
+/* The constant at @p as SLP_TYPa: a 3-bit field, so the low byte of a wider one will do. */
 static s32 constant(const u8 *p, u64 len)
 {
 	u64 bytes;
@@ -42,7 +42,7 @@ static s32 constant(const u8 *p, u64 len)
 	return len > bytes ? p[1] & 7 : -1;
 }
 
-/* @p is behind the name: PackageOp PkgLength NumElements Element... */
+/* @p points past the name: PackageOp PkgLength NumElements Element... */
 static s32 package_first(const u8 *p, u64 len)
 {
 	u64 pkg_len_bytes;

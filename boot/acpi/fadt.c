@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * FADT: power management ports and the reset register. ACPI 6.4, "Fixed ACPI Description Table".
- * Fields exist as far as the table's length goes: the revision number is often wrong. Pure.
+ * The table's length tells which fields exist; its revision is often wrong. Pure.
  */
 #include "boot/acpi/tables.h"
 #include "core/lib/bits.h"
@@ -34,7 +34,7 @@ static u32 field_u32(const u8 *fadt, u32 len, u32 off)
 	return range_fits(off, 4, len) ? get_u32(fadt + off) : 0;
 }
 
-/* The extended address stands when it is there and not zero; else the 32-bit field. */
+/* The extended address, if present and not zero; else the 32-bit field. */
 static u16 port(const u8 *fadt, u32 len, u32 legacy, u32 extended)
 {
 	u32 old = field_u32(fadt, len, legacy);

@@ -12,7 +12,7 @@
 #define MADT_ENABLED          BIT32(0)
 #define MADT_ONLINE_CAPABLE   BIT32(1)
 
-/* The entry at @at, if it is a processor's. 0xff and ~0 are no APIC IDs. */
+/* The entry at @at, if it is a processor's. 0xff and ~0 are not APIC IDs. */
 static bool entry_read(const u8 *madt, u32 at, struct acpi_cpu *cpu)
 {
 	const u8 *e = madt + at;
@@ -31,7 +31,7 @@ static bool entry_read(const u8 *madt, u32 at, struct acpi_cpu *cpu)
 	return false;
 }
 
-/* Offset of the entry behind the one at @at; 0: the entry is malformed, or the last is passed. */
+/* Offset of the entry after the one at @at; 0: malformed, or none. */
 static u32 entry_next(const u8 *madt, u32 at, u32 len)
 {
 	u32 next = at + madt[at + 1];
@@ -39,13 +39,13 @@ static u32 entry_next(const u8 *madt, u32 at, u32 len)
 	return madt[at + 1] < 2 || !range_fits(next, 2, len) ? 0 : next;
 }
 
-/* The entry at @at lies in the table as a whole. */
+/* The whole entry at @at is inside the table. */
 static bool entry_fits(const u8 *madt, u32 at, u32 len)
 {
 	return at != 0 && range_fits(at, 2, len) && range_fits(at, madt[at + 1], len);
 }
 
-/* Firmware may list a processor twice, once per entry type; the first one stands. */
+/* Firmware may list a processor twice, once per entry type; keep the first. */
 static bool is_known(const struct acpi_info *out, u32 apic_id)
 {
 	for (u32 i = 0; i < out->cpu_count; i++) {
@@ -74,7 +74,7 @@ void madt_disable_cpu(u8 *madt, u32 madt_len, const struct acpi_cpu *cpu)
 	u32 at = MADT_ENTRIES_OFF;
 	struct acpi_cpu found;
 
-	/* All entries of that APIC ID: the second of a double listing would bring it back. */
+	/* In all entries with that APIC ID, or a double listing would bring it back. */
 	for (; entry_fits(madt, at, madt_len); at = entry_next(madt, at, madt_len)) {
 		u8 *flags;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From the RSDP to the tables. Boot time, pure. Bounded: a root table has at most ACPI_TABLES_MAX
- * entries that count, tables do not nest, and all bytes that are looked at count against one
- * budget: entries that all name the same large table cannot make us read it again and again.
+ * From the RSDP to the tables. Boot time, pure. Bounded: we follow at most ACPI_TABLES_MAX entries,
+ * tables do not nest, and all bytes read count against one budget, or many entries naming one large
+ * table could make us read it again and again.
  */
 #include "boot/acpi/tables.h"
 #include "core/lib/bits.h"
@@ -17,7 +17,7 @@
 #define RSDP_RSDT        16u
 #define RSDP_XSDT        24u
 #define ACPI_TABLES_MAX  512u
-#define ACPI_TABLE_BYTES MIB(16) /* longer is a lie, or nothing that we need */
+#define ACPI_TABLE_BYTES MIB(16) /* a longer one is corrupt, or not one we need */
 #define ACPI_TOTAL_BYTES MIB(32) /* of all tables; real machines have a tenth */
 #define HPET_BASE        44u     /* address in the Generic Address Structure at 40 */
 #define HPET_TABLE_LEN   56u
@@ -30,7 +30,7 @@ struct acpi_walk {
 	u64 budget; /* bytes of tables that may still be read */
 };
 
-/* A whole table, its checksum verified. NULL: unreadable, implausible, damaged, or too much. */
+/* A whole table, its checksum verified. NULL: unreadable, implausible, damaged, or over budget. */
 static const u8 *table_map(struct acpi_walk *w, u64 pa, u32 *len)
 {
 	const u8 *t = pa != 0 ? w->map(w->ctx, pa, ACPI_HEADER_LEN) : NULL;
@@ -105,7 +105,7 @@ static void root_walk(struct acpi_walk *w, u64 root_pa, const u8 *root, u32 root
 		u64 pa;
 		u32 len;
 
-		/* Mapped anew each time: a map function may have one window only. */
+		/* Map it again each time: the map function may have only one window. */
 		root = w->map(w->ctx, root_pa, root_len);
 		if (root == NULL)
 			return;
@@ -161,7 +161,7 @@ err_t acpi_parse(const u8 *rsdp, u32 rsdp_len, acpi_map_fn map, void *ctx, struc
 		return ERR_INVAL;
 	}
 	TRY(root_find(&w, rsdp, rsdp_len, why));
-	/* The DSDT is the first definition block: it wins over what an SSDT said. */
+	/* The DSDT is the first definition block: it takes precedence over an SSDT. */
 	dsdt = table_map(&w, w.links.dsdt_pa, &len);
 	if (dsdt != NULL && has_signature(dsdt, "DSDT")) {
 		s32 s3 = out->s3_slp_typ;

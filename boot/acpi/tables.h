@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Parsers of single ACPI tables, called by acpi_parse(). Bytes are foreign, lengths are checked. */
+/* Parsers of single ACPI tables, called by acpi_parse(). Bytes are untrusted, lengths are
+ * checked. */
 #pragma once
 
 #include "boot/acpi/acpi.h"

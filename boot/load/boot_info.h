@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the boot loader handed over: the only structure that goes forward from the boot protocol. */
+/* What the boot loader handed over: nothing after this depends on the boot protocol. */
 #pragma once
 
 #include "boot/load/efi.h"
@@ -17,7 +17,7 @@ struct boot_module {
 };
 
 enum framebuffer_kind {
-	FRAMEBUFFER_NONE,  /* the loader says nothing: a screen in text mode is likely, not sure */
+	FRAMEBUFFER_NONE,  /* the loader does not say: text mode is likely */
 	FRAMEBUFFER_PIXEL, /* linear, direct colour */
 	FRAMEBUFFER_INDEXED,
 	FRAMEBUFFER_TEXT, /* EGA text: width and height count characters */
@@ -28,7 +28,7 @@ struct framebuffer_channel {
 	u8 pos, size;
 };
 
-/* The screen as the loader left it; nothing in it is checked beyond the tag's own format. */
+/* The screen as the loader left it; only the tag's format has been checked. */
 struct boot_framebuffer {
 	enum framebuffer_kind kind;
 	u64 pa;
@@ -38,7 +38,7 @@ struct boot_framebuffer {
 	struct framebuffer_channel red, green, blue; /* FRAMEBUFFER_PIXEL */
 };
 
-/* Tags that only a multiboot guest may want, as the loader gave them; type 0: none. */
+/* Tags that only multiboot guests use, unchanged; type 0: none. */
 #define BOOT_TAG_BOOTDEV     5u
 #define BOOT_TAG_APM         10u
 #define BOOT_TAG_BOOTDEV_LEN 12u /* without the tag's header */
@@ -55,8 +55,8 @@ struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];
 	char loader[64];
 	struct e820_map memory; /* normalised; from the EFI map where there is one */
-	/* The same, where RAM that EFI boot services used counts as reserved: some firmware comes
-	 * back to it. The first choice for us and for the guest's images. */
+	/* The same, with RAM that EFI boot services used as reserved, since some firmware still
+	 * accesses it. The first choice for us and for the guest's images. */
 	struct e820_map memory_idle;
 	struct boot_efi efi;
 	bool has_rsdp;
@@ -64,7 +64,7 @@ struct boot_info {
 	u32 rsdp_len;
 	struct boot_framebuffer framebuffer;
 	struct boot_passed passed;
-	hpa_t mb2_start; /* the information structure itself: live until it is parsed */
+	hpa_t mb2_start; /* the information structure itself: keep until parsed */
 	u64 mb2_len;
 	u32 module_count;
 	struct boot_module module[BOOT_MODULES_MAX];
@@ -73,8 +73,8 @@ struct boot_info {
 /**
  * mb2_parse() - walk the multiboot2 tags at @data.
  * @len: bytes that may be read; the total_size field must not exceed it.
- * @why: on error set to a static sentence that names what is malformed, for the user; the
- * framebuffer is filled in all the same where there is one.
+ * @why: on error a static sentence for the user that names what is malformed; the framebuffer is
+ * filled in even then, if there is one.
  *
  * Unknown tags are skipped. Bounded by @len. Spec: Multiboot2 "Boot information format".
  */

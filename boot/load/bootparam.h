@@ -64,7 +64,7 @@
 
 /* struct setup_header */
 #define BP_SETUP_SECTS      0x1f1u
-#define BP_SYSSIZE          0x1f4u /* paragraphs of 16 bytes, the last one filled up */
+#define BP_SYSSIZE          0x1f4u /* paragraphs of 16 bytes, rounded up */
 #define BP_PARAGRAPH        16u
 #define BP_BOOT_FLAG        0x1feu
 #define BP_JUMP             0x200u
@@ -94,7 +94,7 @@
 #define BP_XLF_KERNEL_64     0x01u
 #define BP_XLF_ABOVE_4G      0x02u
 
-/* 64-bit entry: this far behind the start of the protected-mode code. */
+/* 64-bit entry: offset from the start of the protected-mode code. */
 #define BZIMAGE_ENTRY_64 0x200u
 
 #define LINUX_BOOT_CS 0x10u

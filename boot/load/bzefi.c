@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a Linux guest is told of UEFI: struct efi_info and an edited copy of the memory map, in
- * which our memory is reserved. Boot time, pure.
+ * UEFI for a Linux guest: struct efi_info and a copy of the memory map with our memory reserved.
+ * Boot time, pure.
  *
- * Linux places itself (KASLR) by the EFI map where there is one, not by the e820 map, and takes
- * "conventional" memory only: what it must not unpack itself over is loader data here.
+ * With an EFI map Linux places itself (KASLR) by that, not by the e820 map, and only into
+ * "conventional" memory. So memory it must not unpack itself over is loader data here.
  * Spec: Linux "The Linux/x86 Boot Protocol", "EFI Handover Protocol" and zero-page.rst.
  */
 #include "boot/load/bootparam.h"
@@ -12,13 +12,13 @@
 #include "boot/load/plan.h"
 #include "core/lib/bytes.h"
 
-#define OWN_CUTS 2u /* descriptors more, when the block lies inside one */
+#define OWN_CUTS 2u /* extra descriptors if the block lies inside one */
 
 u32 bzimage_efi_prepare(const struct load_input *in, struct load_plan *out)
 {
 	const struct boot_efi *efi = in->efi;
 
-	/* Without a map Linux can neither call the firmware nor know what of it to keep. */
+	/* Without a map Linux can neither call the firmware nor know which memory to preserve. */
 	if (efi == NULL || efi->systab_pa == 0)
 		return 0;
 	if (!plan_efi_map(in, out, OWN_CUTS))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* bzImage: reading the setup header, and telling a damaged file from a good one. Pure. */
+/* bzImage: reads the setup header and detects damaged files. Pure. */
 #include "boot/load/bootparam.h"
 #include "boot/load/bzimage.h"
 #include "boot/load/plan.h"
@@ -10,7 +10,7 @@
 
 /* PE/COFF header that CONFIG_EFI_STUB puts into the real-mode part. */
 #define PE_OFFSET_OFF   0x3cu
-#define PE_OPTIONAL     24u /* optional header, behind signature and COFF header */
+#define PE_OPTIONAL     24u /* optional header, after signature and COFF header */
 #define PE_CHECKSUM_OFF (PE_OPTIONAL + 64)
 #define PE_CERT_OFF     (PE_OPTIONAL + 112 + 4 * 8) /* PE32+ data directory 4 */
 
@@ -37,7 +37,7 @@ static void release_read(const u8 *data, u64 len, struct bzimage *bz)
 	bz->release[n] = '\0';
 }
 
-/* CRC over bytes of which those in [hole, hole + hole_len) count as 0. */
+/* CRC with the bytes in [hole, hole + hole_len) taken as 0. */
 static u32 crc_with_hole(u32 crc, const u8 *data, u64 len, u64 hole, u64 hole_len)
 {
 	static const u8 zeros[8];
@@ -48,8 +48,8 @@ static u32 crc_with_hole(u32 crc, const u8 *data, u64 len, u64 hole, u64 hole_le
 }
 
 /*
- * The build appends a CRC-32 that makes the remainder of the whole file 0. A Secure Boot signature
- * comes later and fills in two PE fields, which were 0 for the CRC.
+ * The kernel build appends a CRC-32 that makes the remainder of the whole file 0. A Secure Boot
+ * signature later fills in two PE fields that were 0 then.
  */
 static bool crc_is_good(const u8 *data, const struct bzimage *bz)
 {
@@ -73,7 +73,7 @@ static bool release_has_crc(const char *s)
 	u32 n[2] = { 0, 0 };
 
 	if (*s < '0' || *s > '9')
-		return false; /* no Linux: memtest86+ speaks the protocol, too, and appends none */
+		return false; /* not Linux: memtest86+ uses the protocol, too, without a CRC */
 	for (u32 i = 0; i < 2; i++, s++) {
 		for (; *s >= '0' && *s <= '9' && n[i] < 10000; s++)
 			n[i] = n[i] * 10 + (u32)(*s - '0');
@@ -140,7 +140,7 @@ err_t bzimage_parse(const u8 *data, u64 len, struct bzimage *bz, struct load_pla
 				 len);
 	fields_read(data, bz);
 	TRY(fields_check(bz, out));
-	/* syssize counts paragraphs: the file may end anywhere in the last one. */
+	/* syssize counts paragraphs: the file may end within the last one. */
 	if (bz->setup_len + bz->code_len > len + BP_PARAGRAPH - 1)
 		return plan_fail(
 			out, ERR_INVAL,

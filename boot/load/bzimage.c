@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux bzImage by the 64-bit boot protocol: the kernel goes where it likes to be, or higher; the
- * initrd stays where the boot loader put it if it can. Boot time, pure.
+ * Linux bzImage by the 64-bit boot protocol: the kernel goes to its preferred address or higher;
+ * the initrd stays where the boot loader put it, if possible. Boot time, pure.
  * Spec: Linux "The Linux/x86 Boot Protocol", "64-bit Boot Protocol".
  */
 #include "boot/load/bzimage.h"
@@ -12,11 +12,11 @@
 #include "core/lib/bytes.h"
 #include "core/lib/fmt.h"
 
-/* What the entry needs besides the kernel: one block of guest RAM, one blob. */
+/* All that the entry needs besides the kernel, in one block of guest RAM. */
 #define AUX_ZERO_PAGE 0u
 #define AUX_PML4      4096u
 #define AUX_PDPT      8192u
-#define AUX_PD        12288u /* four: 2 MiB pages up to 4 GiB, 1 GiB pages may be missing */
+#define AUX_PD        12288u /* four: 2 MiB pages up to 4 GiB, as 1 GiB pages may not exist */
 #define AUX_GDT       28672u
 #define AUX_CMDLINE   (AUX_GDT + 32u)
 #define AUX_LEN       (AUX_CMDLINE + BOOT_CMDLINE_MAX)
@@ -46,7 +46,7 @@ static err_t too_large(struct load_plan *out, const struct load_input *in, const
 			 plan_mib(e820_ram_bytes(in->memory)));
 }
 
-/* A kernel below its preferred address would unpack itself to that address all the same. */
+/* Never below its preferred address: the kernel would move itself there all the same. */
 static err_t kernel_place(struct load_plan *out, const struct load_input *in,
 			  const struct bzimage *bz, u64 *at)
 {
@@ -64,7 +64,7 @@ static err_t kernel_place(struct load_plan *out, const struct load_input *in,
 	}
 	if (plan_find_free(out, in->memory, &fit, at) == ERR_NONE)
 		return ERR_NONE;
-	/* Small machine: load over the places where the images are now; they are moved first. */
+	/* Small machine: load over the images; those are moved first. */
 	if (e820_fit_low(in->memory, NULL, &fit, at) == ERR_NONE)
 		return ERR_NONE;
 	return too_large(out, in, bz);
@@ -161,7 +161,7 @@ static err_t aux_build(struct load_plan *out, const struct load_input *in, const
 	 * Remedy: please report it with the machine report. */
 	if (aux == NULL)
 		return plan_fail(out, ERR_NOMEM, "internal error: plan scratch is too small");
-	/* Not in low memory: boot code of the guest's own and AP start-up code live there. */
+	/* Not in low memory: the guest puts its own boot and AP start-up code there. */
 	if (plan_find_free(out, in->memory, &fit, aux_pa) != ERR_NONE)
 		return too_large(out, in, bz);
 	TRY(plan_blob(out, *aux_pa, aux, len));

@@ -19,7 +19,7 @@ static void text_mode(u8 *zp)
 	put_u16(zp + BP_VIDEO_POINTS, 16);
 }
 
-/* What the colours leave of a pixel is above them in all but exotic formats. */
+/* Unused bits of a pixel are above the colours, except in exotic formats. */
 static void colours(u8 *zp, const struct boot_framebuffer *fb)
 {
 	u32 used = fb->red.size + fb->green.size + fb->blue.size;

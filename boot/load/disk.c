@@ -19,7 +19,7 @@
 #define BDA_CONVENTIONAL 0x413u /* KiB */
 
 #define CONVENTIONAL_MAX KIB(640)
-#define CONVENTIONAL_MIN KIB(512) /* boot loaders were never tried with less */
+#define CONVENTIONAL_MIN KIB(512) /* boot loaders are not tested with less */
 #define EBDA_MIN         KIB(128)
 
 #define PNP_FIRST 0xf0000u
@@ -33,7 +33,7 @@
 
 static_assert(E820_MAX * DISK_MAP_ENTRY_BYTES < STUB_BYTES, "room for the code");
 
-/* A handler lies behind the vector table and not at the addresses that empty memory makes. */
+/* A handler lies above the vector table, and not where a vector of all zeros or ones points. */
 static bool is_handler(u32 vector)
 {
 	u32 at = (vector >> 16 << 4) + (vector & 0xffff);
@@ -75,7 +75,7 @@ void bios_read(const u8 *low, struct bios_info *out)
 			  out->conventional_kib <= CONVENTIONAL_MAX / KIB(1);
 }
 
-/* The highest KiB-aligned block that the BIOS leaves to programs and the map calls RAM. */
+/* The highest KiB-aligned block that is RAM in the map and left to programs by the BIOS. */
 static err_t find_place(const struct disk_input *in, struct load_plan *out, u64 *base)
 {
 	struct e820_fit fit = { .lo = CONVENTIONAL_MIN, .len = STUB_BYTES, .align = KIB(1) };

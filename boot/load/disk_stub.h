@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Resident real-mode code of guest=disk0: where its parameters are. For boot/disk_stub.S, too.
+ * Parameters of the resident real-mode code of guest=disk0. Shared with boot/disk_stub.S.
  *
  * The block in the guest's conventional memory is the code as assembled, then the memory map in the
  * form that INT 15h E820h returns it. Offsets are from the block's start, which is also its

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is left of UEFI firmware after its boot services ended: its memory map, its system table.
- * Pure. Spec: UEFI 2.10, "EFI_BOOT_SERVICES.GetMemoryMap()", "EFI System Table".
+ * UEFI firmware after boot services have ended: its memory map and system table. Pure. Spec: UEFI
+ * 2.10, "EFI_BOOT_SERVICES.GetMemoryMap()", "EFI System Table".
  */
 #pragma once
 
@@ -50,7 +50,7 @@ struct efi_descriptor {
 static_assert(sizeof(struct efi_descriptor) == 40, "UEFI 2.10");
 
 struct efi_map {
-	u32 desc_size; /* firmware's, 40 to 96: what SetVirtualAddressMap() will want */
+	u32 desc_size; /* firmware's, 40 to 96: SetVirtualAddressMap() needs it */
 	u32 desc_version;
 	u32 count;
 	struct efi_descriptor d[EFI_MAP_MAX];
@@ -60,7 +60,7 @@ struct efi_map {
 struct boot_efi {
 	bool present; /* the machine was booted by UEFI */
 	bool is_64bit;
-	bool boot_services; /* they still run: memory is not ours */
+	bool boot_services; /* still running: memory is not ours */
 	u64 systab_pa;      /* EFI_SYSTEM_TABLE, 0: not passed */
 	struct efi_map map; /* sorted by address; count 0: not passed */
 };
@@ -68,30 +68,31 @@ struct boot_efi {
 /**
  * efi_map_parse() - copy @len bytes of descriptors, @m->desc_size each, sorted by address.
  *
- * Empty ranges and those that wrap past 2^64 are dropped. When there are more than EFI_MAP_MAX,
- * neighbours that differ in nothing are joined; ERR_NOMEM when that is not enough (count is 0).
+ * Empty ranges and those that wrap past 2^64 are dropped. Beyond EFI_MAP_MAX equal neighbours are
+ * joined; ERR_NOMEM if that is not enough (count is 0).
  */
 MUST_CHECK err_t efi_map_parse(struct efi_map *m, const u8 *bytes, u64 len);
 
-/* efi_e820_type() - what the range is in an e820 map. docs/uefi.md has the table. */
+/* efi_e820_type() - the type of the range in an e820 map. docs/uefi.md has the table. */
 u32 efi_e820_type(const struct efi_descriptor *d);
 
 /**
  * efi_map_to_e820() - the whole map, normalised.
- * @idle: boot services memory counts as reserved: what is left is safe for other use.
+ * @idle: boot services memory counts as reserved: the rest is safe to use.
  *
  * ERR_NOMEM: more than E820_MAX ranges.
  */
 MUST_CHECK err_t efi_map_to_e820(const struct efi_map *m, bool idle, struct e820_map *out);
 
 /**
- * efi_map_set() - RAM in [base, base + len), page aligned, becomes @type; descriptors are split.
+ * efi_map_set() - set the type of all RAM in [base, base + len), page aligned, to @type; splits
+ * descriptors.
  *
  * Ranges that are not RAM stay as they are. ERR_NOMEM: no descriptor left, nothing is changed.
  */
 MUST_CHECK err_t efi_map_set(struct efi_map *m, u64 base, u64 len, u32 type);
 
-/* efi_map_agree() - what @guest does not call RAM becomes EFI_RESERVED where it is RAM in @m. */
+/* efi_map_agree() - make RAM in @m that is not RAM in @guest EFI_RESERVED. */
 MUST_CHECK err_t efi_map_agree(struct efi_map *m, const struct e820_map *guest);
 
 /* efi_map_bytes(), efi_map_write() - the map as firmware would write it, with its descriptor size.
@@ -100,8 +101,8 @@ u64 efi_map_bytes(const struct efi_map *m);
 void efi_map_write(const struct efi_map *m, u8 *out);
 
 /**
- * efi_find_rsdp() - where the configuration table says that the RSDP is; 0: nowhere.
- * @map: how physical memory is seen; every read goes through it.
+ * efi_find_rsdp() - the RSDP's address from the configuration table; 0: none.
+ * @map: reads physical memory.
  *
  * ACPI 2.0's entry wins over ACPI 1.0's.
  */

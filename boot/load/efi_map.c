@@ -16,7 +16,7 @@ static u64 desc_end(const struct efi_descriptor *d)
 	return d->pa + desc_bytes(d);
 }
 
-/* Linux drops these from what it is given, too: nobody can say what they mean. */
+/* Linux drops such descriptors, too: they have no meaning. */
 static bool is_sane(const struct efi_descriptor *d)
 {
 	return d->pages != 0 && d->pages <= ~0ull >> EFI_PAGE_SHIFT &&
@@ -36,7 +36,7 @@ static void sort(struct efi_map *m)
 	}
 }
 
-/* Runtime ranges get their virtual addresses one by one: they are left alone. */
+/* Never join runtime ranges: each gets its own virtual address. */
 static bool can_join(const struct efi_descriptor *a, const struct efi_descriptor *b)
 {
 	return a->type == b->type && a->attributes == b->attributes && desc_end(a) == b->pa &&
@@ -85,7 +85,7 @@ err_t efi_map_parse(struct efi_map *m, const u8 *bytes, u64 len)
 	return ERR_NONE;
 }
 
-/* RAM for everybody, as far as the type goes. */
+/* General-purpose RAM, by its type. */
 static bool is_ram_type(u32 type)
 {
 	return type == EFI_LOADER_CODE || type == EFI_LOADER_DATA ||
@@ -116,17 +116,17 @@ u32 efi_e820_type(const struct efi_descriptor *d)
 	case EFI_PERSISTENT:
 		return E820_PMEM;
 	default:
-		/* Linux calls whatever has the attribute, and a type of the firmware's own may. */
+		/* Linux uses any range with the attribute, and firmware's own types may have it. */
 		if ((d->attributes & (EFI_MEMORY_RUNTIME | EFI_MEMORY_WB)) ==
 		    (EFI_MEMORY_RUNTIME | EFI_MEMORY_WB))
 			return E820_EFI_RUNTIME;
-		/* Unaccepted memory, too: somebody would have to accept it first. What cannot be
-		 * cached is no memory: on real machines the PCI configuration window. */
+		/* Unaccepted memory as well: nobody has accepted it. A range that cannot be
+		 * cached is not memory; on real machines it is the PCI configuration window. */
 		return (d->attributes & EFI_MEMORY_WB) != 0 ? E820_RESERVED : E820_EFI_MMIO;
 	}
 }
 
-/* RAM that boot services used: buggy firmware does so still. */
+/* RAM that boot services used, and buggy firmware still uses. */
 static bool is_boot_services(const struct efi_descriptor *d)
 {
 	return d->type == EFI_BOOT_SERVICES_CODE || d->type == EFI_BOOT_SERVICES_DATA;
@@ -146,7 +146,7 @@ err_t efi_map_to_e820(const struct efi_map *m, bool idle, struct e820_map *out)
 	return e820_normalise(out);
 }
 
-/* Cut descriptor @i at @pa, inside it: two with the same properties. */
+/* Split descriptor @i at @pa, inside it, into two with equal properties. */
 static void cut(struct efi_map *m, u32 i, u64 pa)
 {
 	u64 low = (pa - m->d[i].pa) >> EFI_PAGE_SHIFT;
@@ -158,7 +158,7 @@ static void cut(struct efi_map *m, u32 i, u64 pa)
 	m->d[i + 1].pa = pa;
 }
 
-/* How many cuts efi_map_set() will make. */
+/* Splits that efi_map_set() needs. */
 static u32 cuts_needed(const struct efi_map *m, u64 base, u64 len)
 {
 	u32 n = 0;
@@ -217,7 +217,7 @@ static err_t agree_range(struct efi_map *m, const struct e820_map *guest, u64 ba
 
 err_t efi_map_agree(struct efi_map *m, const struct e820_map *guest)
 {
-	/* Cuts and the sort leave what is behind @i behind it; a part that was looked at agrees. */
+	/* Splits and the sort keep later entries after @i, and parts done already agree. */
 	for (u32 i = 0; i < m->count; i++) {
 		struct efi_descriptor d = m->d[i];
 

@@ -7,7 +7,7 @@
 #define SYSTAB_SIGNATURE 0x5453595320494249ull /* "IBI SYST" */
 #define CONFIG_MAX       1024u                 /* entries; real machines have twenty */
 
-/* Where the members are, by the width of the firmware's pointers. */
+/* Offsets by the firmware's pointer width. */
 struct layout {
 	u32 systab_len, count, table, entry_len;
 };

@@ -43,7 +43,7 @@ u64 elf_word(const struct elf *e, const u8 *p)
 	return e->layout->is_64 ? get_u64(p) : get_u32(p);
 }
 
-/* Program header @i, if it is something to load. */
+/* Program header @i, if it is loadable. */
 static bool segment_read(const struct elf *e, u32 i, struct segment *s)
 {
 	const u8 *p = e->data + e->phoff + (u64)i * e->phentsize;
@@ -104,7 +104,7 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 	return ERR_NONE;
 }
 
-/* @s is where it will be; the others move with it. */
+/* @s has its final address; the other segments move along. */
 static err_t segment_check(const struct elf *e, u32 i, const struct segment *s, u64 shift,
 			   const struct e820_map *m, struct load_plan *out)
 {
@@ -146,7 +146,7 @@ static err_t segment_check(const struct elf *e, u32 i, const struct segment *s, 
 	return ERR_NONE;
 }
 
-/* The entry is a virtual address in some images: what counts is the segment that it is in. */
+/* Some images have a virtual address as entry: translate it by its segment. */
 static bool entry_in(const struct segment *s, u64 entry, u64 *phys)
 {
 	if (entry >= s->vaddr && entry - s->vaddr < s->memsz)

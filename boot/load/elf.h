@@ -10,8 +10,8 @@ bool elf_probe(const u8 *data, u64 len);
  * elf_plan() - plan the loadable segments of @img at their physical addresses.
  * @entry: physical address of the entry point.
  *
- * Every segment lies below 4 GiB, in RAM, inside the file and clear of the others; the entry lies
- * in one of them. out->why names the segment that breaks this.
+ * Requires every segment to be below 4 GiB, in RAM, inside the file and clear of the others, and
+ * the entry in one of them. out->why names the segment that is not.
  */
 MUST_CHECK err_t elf_plan(const struct load_input *in, const struct guest_image *img,
 			  struct load_plan *out, u64 *entry);
@@ -37,8 +37,8 @@ MUST_CHECK err_t elf_symbols_find(const struct guest_image *img, struct load_pla
 				  struct elf_symbols *s);
 
 /**
- * elf_symbols_plan() - copy the section headers to @table and plan a place for the sections that no
- * segment loads (symbols, strings), whose address fields in @table then say where they are.
+ * elf_symbols_plan() - copy the section headers to @table and plan a place for sections that no
+ * segment loads (symbols, strings); sets their addresses in @table.
  * @table: s->num * s->entsize bytes of the plan's scratch
  */
 MUST_CHECK err_t elf_symbols_plan(const struct load_input *in, const struct guest_image *img,

@@ -7,7 +7,7 @@
 #define ELFCLASS32 1u
 #define ELFCLASS64 2u
 
-/* Where the two classes keep what we read. */
+/* Offsets of the fields we read, per class. */
 struct elf_layout {
 	u8 header_len, phoff, phentsize, phnum, shoff, shentsize, shnum, shstrndx;
 	u8 phdr_len, p_offset, p_vaddr, p_paddr, p_filesz, p_memsz;
@@ -31,7 +31,7 @@ extern const struct elf_layout elf_layouts[]; /* by ELFCLASS */
 		.data = (img)->data, .len = (img)->len, .layout = &elf_layouts[ELFCLASS32] \
 	}
 
-/* elf_word() - a field that is as wide as the class. */
+/* elf_word() - read a field as wide as the class. */
 u64 elf_word(const struct elf *e, const u8 *p);
 
 /* elf_open() - check the header of @img and the place of its program headers. */

@@ -49,7 +49,7 @@ static bool is_unloaded(const struct elf *e, const u8 *shdr)
 	       get_u32(shdr + SH_TYPE_OFF) != SHT_NOBITS;
 }
 
-/* The piece of the file that holds all of them: they are loaded in one, with their neighbours. */
+/* The piece of the file that holds them all: load it as one, gaps included. */
 static err_t unloaded_extent(const struct elf *e, const struct elf_symbols *s, u64 *lo, u64 *hi,
 			     struct load_plan *out)
 {
@@ -89,7 +89,7 @@ err_t elf_symbols_plan(const struct load_input *in, const struct guest_image *im
 	memcpy(table, e.data + s->offset, (u64)s->num * s->entsize);
 	if (hi == 0)
 		return ERR_NONE;
-	/* As far from a page boundary as in the file: what is aligned there is aligned here. */
+	/* Same offset in the page as in the file: keeps the alignment of every section. */
 	skip = lo % BLOCK_ALIGN;
 	fit.len = skip + hi - lo;
 	/* Cause (guest): a guest with large debugging sections.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest state that a boot protocol wants at its entry point. Pure. Context: VP's CPU. */
+/* The guest state that a boot protocol requires at its entry point. Pure. Context: VP's CPU. */
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/seg.h"
 #include "arch/x86/defs/vmcs.h"
@@ -26,7 +26,7 @@ static const struct {
 #define BOOT_CS 0x10u /* Linux boot protocol: __BOOT_CS, __BOOT_DS */
 #define BOOT_DS 0x18u
 
-/* vp_reset() has done the rest. Firmware has switched the caches on. */
+/* vp_reset() has done the rest. As after firmware: caches are on. */
 static void set_real_mode_entry(const struct load_plan *plan)
 {
 	hw_vmwrite(VMCS_CR0_READ_SHADOW, CR0_ET);

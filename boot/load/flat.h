@@ -16,12 +16,12 @@ struct flat {
 	u32 entry_addr;
 };
 
-/* What follows from them: @len bytes of the file from @offset on go to @load, @mem bytes in all. */
+/* Derived: @len bytes of the file from @offset go to @load; the image takes @mem bytes there. */
 struct flat_extent {
 	u64 offset, load, len, mem;
 };
 
-/* flat_extent() - out->why names the field that does not fit the file, or the others. */
+/* flat_extent() - out->why names the field that contradicts the file or other fields. */
 MUST_CHECK err_t flat_extent(const struct flat *f, const struct guest_image *img,
 			     struct load_plan *out, struct flat_extent *x);
 

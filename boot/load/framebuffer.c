@@ -34,7 +34,7 @@ static bool channels_are_valid(const struct boot_framebuffer *fb)
 	return true;
 }
 
-/* RAM, or tables and firmware in RAM. Reserved memory is where a framebuffer may be. */
+/* RAM, or tables and firmware in RAM. Not reserved memory: a framebuffer may be there. */
 static bool covers_memory(const struct e820_map *m, u64 pa, u64 bytes)
 {
 	for (u32 i = 0; i < m->count; i++) {

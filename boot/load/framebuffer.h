@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Is the screen that the loader describes one to draw on? Pure. */
+/* Can we draw on the screen that the loader describes? Pure. */
 #pragma once
 
 #include "boot/load/boot_info.h"
@@ -15,11 +15,11 @@ u64 framebuffer_bytes(const struct boot_framebuffer *fb);
  * not, for the user.
  * @memory: where RAM is; @phys_bits: physical-address width
  *
- * A description that is wrong would have us write where something else is.
+ * With a wrong description we would overwrite something else.
  */
 const char *framebuffer_refusal(const struct boot_framebuffer *fb, const struct e820_map *memory,
 				u32 phys_bits);
 
-/* screen_is_text() - VGA text of 80 x 25, as far as anybody says. @is_efi: of the firmware, which
- * knows no text mode. */
+/* screen_is_text() - VGA text of 80 x 25, as far as we can know. @is_efi: UEFI firmware has no
+ * text mode. */
 bool screen_is_text(const struct boot_framebuffer *fb, bool is_efi);

@@ -6,7 +6,7 @@
 
 const struct guest_loader *const guest_loaders[] = {
 	&loader_bzimage,
-	&loader_multiboot2, /* before: an image with both headers gets the richer information */
+	&loader_multiboot2, /* first: an image with both headers gets the richer information */
 	&loader_multiboot,
 	NULL,
 };

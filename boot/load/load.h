@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guest images: recognise, check, plan. A loader is pure: it reads the image bytes and produces a
- * plan (copies, zeroed ranges, small blobs, entry state); load_execute() is the only code that
- * writes guest memory, after the whole plan was checked against the memory map.
+ * plan (copies, zeroed ranges, small blobs, entry state); load_execute() alone writes guest memory,
+ * after the whole plan was checked against the memory map.
  */
 #pragma once
 
@@ -32,10 +32,10 @@ struct load_copy {
 	const u8 *blob; /* small data built by the loader, inside struct load_plan.scratch */
 	u64 len;
 	u64 zero_len; /* then zeroed */
-	u64 room;     /* then kept free: the image uses it, its content does not matter */
+	u64 room;     /* then kept free: the image will use it */
 };
 
-/* Real mode: CS is the segment that begins at @rip, IP is 0, the rest is as after reset. */
+/* Real mode: CS starts at @rip, IP is 0, everything else is as after reset. */
 enum entry_mode { ENTRY_PROTECTED32, ENTRY_LONG64, ENTRY_REAL16 };
 
 struct load_plan {
@@ -44,9 +44,9 @@ struct load_plan {
 	u8 scratch[131072] ALIGNED(4096);
 	u32 scratch_used;
 	struct efi_map efi;          /* the guest's edited copy, while it is made */
-	const struct e820_map *idle; /* where free places are looked for first, or NULL */
-	struct e820_busy taken;      /* final places and images in place: the search avoids them */
-	u8 *cursor; /* in the scratch: column and row on the text screen, set at the last moment */
+	const struct e820_map *idle; /* free places are searched here first, or NULL */
+	struct e820_busy taken;      /* final places and images in place: avoided in searches */
+	u8 *cursor; /* in the scratch: text column and row, set at the last moment */
 	/* entry state */
 	enum entry_mode mode;
 	u64 rip, rsp, rax, rbx, rsi, cr3;
@@ -92,6 +92,5 @@ MUST_CHECK err_t load_plan_guest(const struct load_input *in, struct load_plan *
 /* load_set_entry() - @plan's entry point in the current VMCS, over the reset state of @vp. */
 void load_set_entry(struct vp *vp, const struct load_plan *plan);
 
-/* load_execute() - perform the plan through hw_phys_to_virt(). Memory moves, never overlaps
- * wrongly. */
+/* load_execute() - perform the plan through hw_phys_to_virt(). plan_order() has made that safe. */
 void load_execute(const struct load_plan *plan);

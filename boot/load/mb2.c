@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Multiboot2 boot information: bytes to struct boot_info. Boot time, pure; every offset is checked
- * against the tag, every tag against the whole.
+ * Multiboot2 boot information: bytes to struct boot_info. Boot time, pure; checks every offset
+ * against its tag, every tag against the whole.
  */
 #include "boot/load/boot_info.h"
 #include "boot/load/mb2_abi.h"
@@ -20,7 +20,7 @@
 #define MB2_FB_INDEXED     0u
 #define MB2_FB_RGB         1u
 #define MB2_FB_TEXT        2u
-#define MB2_RANGES_SPARE   2u    /* reserving our region splits one */
+#define MB2_RANGES_SPARE   2u    /* reserving our region may split one */
 #define MB2_MMAP_MAX       4096u /* entries before they are joined: bounds the sorting */
 
 struct mb2_walk {
@@ -39,7 +39,7 @@ static err_t fail(struct mb2_walk *w, err_t err, const char *why)
 	return err;
 }
 
-/* A string of at most @len bytes that must end inside them and fit @dst. */
+/* Copy a string that must end within @len bytes and fit @dst. */
 static err_t string_tag(char *dst, u64 dst_len, const u8 *s, u64 len)
 {
 	u64 n = 0;
@@ -70,7 +70,7 @@ static err_t cmdline_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	return ERR_NONE;
 }
 
-/* Only for the log: what does not fit is cut. */
+/* Only for the log: truncate it. */
 static err_t loader_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 {
 	u64 n = umin64(len - 8, sizeof(w->bi->loader) - 1);
@@ -153,7 +153,7 @@ static err_t mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 
 		u32 type = e820_foreign_type(get_u32(e + 16));
 
-		/* Firmware lists many neighbours of one type: join them before giving up. */
+		/* Firmware may list many neighbours of one type: join them before giving up. */
 		if ((m->count == E820_MAX && e820_normalise(m) != ERR_NONE) ||
 		    e820_add(m, get_u64(e), get_u64(e + 8), type) != ERR_NONE) {
 			w->mmap_overflow = true;
@@ -172,7 +172,7 @@ static err_t acpi_tag(struct mb2_walk *w, const u8 *tag, u64 len, bool is_new)
 	if (n < 20)
 		return fail(w, ERR_INVAL, "multiboot2: ACPI tag is shorter than an RSDP");
 	if (bi->has_rsdp && bi->rsdp_len > n)
-		return ERR_NONE; /* the newer one was first */
+		return ERR_NONE; /* keep the newer one */
 	memset(bi->rsdp, 0, sizeof(bi->rsdp));
 	memcpy(bi->rsdp, tag + 8, n);
 	bi->rsdp_len = (u32)n;
@@ -188,7 +188,7 @@ static err_t efi_table_tag(struct mb2_walk *w, const u8 *tag, u64 len, bool is_6
 		return fail(w, ERR_INVAL, "multiboot2: EFI system table tag is too short");
 	efi->present = true;
 	if (efi->is_64bit && !is_64bit)
-		return ERR_NONE; /* nobody has both; the wider one is the firmware's */
+		return ERR_NONE; /* keep the wider one */
 	efi->is_64bit = is_64bit;
 	efi->systab_pa = is_64bit ? get_u64(tag + 8) : get_u32(tag + 8);
 	return ERR_NONE;
@@ -233,7 +233,7 @@ static err_t efi_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	}
 }
 
-/* Kept for a multiboot guest; of another length than the specification says it is not. */
+/* Keep it for a multiboot guest, if it has the length of the specification. */
 static err_t passed_tag(struct mb2_walk *w, u32 slot, const u8 *tag, u64 len)
 {
 	u32 want = slot == 0 ? BOOT_TAG_BOOTDEV_LEN : BOOT_TAG_APM_LEN;
@@ -251,7 +251,7 @@ static struct framebuffer_channel channel(const u8 *at)
 	return (struct framebuffer_channel){ .pos = at[0], .size = at[1] };
 }
 
-/* Whether it can be drawn on is the screen driver's question, and no reason to stop. */
+/* An unusable framebuffer is no reason to stop: boot/screen.c decides. */
 static err_t framebuffer_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 {
 	struct boot_framebuffer *fb = &w->bi->framebuffer;
@@ -278,7 +278,7 @@ static err_t framebuffer_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	case MB2_FB_TEXT:
 		fb->kind = FRAMEBUFFER_TEXT;
 		break;
-	default: /* of a later specification: not for us */
+	default: /* from a later specification */
 		fb->kind = FRAMEBUFFER_NONE;
 	}
 	return ERR_NONE;
@@ -319,7 +319,7 @@ static err_t one_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	}
 }
 
-/* The boot loader's own map: a BIOS machine's, or all there is of an EFI machine's. */
+/* The boot loader's map: on a BIOS machine, or if there is no EFI map. */
 static err_t loader_memory(struct mb2_walk *w)
 {
 	struct e820_map *m = &w->bi->memory;
@@ -340,7 +340,7 @@ static err_t loader_memory(struct mb2_walk *w)
 	return ERR_NONE;
 }
 
-/* The firmware's map says more than what the boot loader made of it. */
+/* The firmware's map has more detail than the loader's. */
 static err_t efi_memory(struct mb2_walk *w)
 {
 	struct boot_info *bi = w->bi;
@@ -349,7 +349,7 @@ static err_t efi_memory(struct mb2_walk *w)
 	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (efi_map_to_e820(&bi->efi.map, false, &bi->memory) != ERR_NONE)
 		return fail(w, ERR_NOMEM, "EFI memory map has more than 128 ranges");
-	/* More ranges, and only a preference. */
+	/* It has more ranges, and is only a preference. */
 	if (efi_map_to_e820(&bi->efi.map, true, &bi->memory_idle) != ERR_NONE)
 		bi->memory_idle = bi->memory;
 	return ERR_NONE;
@@ -406,7 +406,7 @@ static err_t walk(struct mb2_walk *w, const u8 *data, u64 total)
 	}
 }
 
-/* After an error: where it can be shown. The walk may have ended before this tag. */
+/* After an error, for showing it: the walk may have ended before this tag. */
 static void find_framebuffer(struct mb2_walk *w, const u8 *data, u64 total)
 {
 	u64 at = 8;

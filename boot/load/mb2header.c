@@ -12,7 +12,7 @@
 /* Cause (guest): a multiboot 2 header with a fault.
  * Remedy: correct it as the message says: docs/guests.md. */
 
-/* Information that a guest may ask for; "" is what we pass on where there is any. */
+/* Information that a guest may ask for but we never give; "": passed on if there is any. */
 static const char *const not_given[MB2I_TAGS] = {
 	[MB2I_VBE] = "VBE mode information",
 	[MB2I_SMBIOS] = "SMBIOS tables",
@@ -77,8 +77,8 @@ static err_t relocatable_tag(struct mb2_request *r, const u8 *tag, struct load_p
 }
 
 /*
- * Entry with boot services: they have ended. On a BIOS machine the tags do not count at all: the
- * specification takes them into account on EFI platforms only.
+ * Entry with boot services, which have ended. Ignored on a BIOS machine: by the specification these
+ * tags count on EFI platforms only.
  */
 static err_t efi_tag(const struct load_input *in, bool optional, struct load_plan *out)
 {
@@ -115,7 +115,7 @@ static err_t one_tag(const struct load_input *in, const u8 *tag, u32 len, struct
 		r->text_console = (get_u32(tag + 8) & MB2H_CONSOLE_TEXT) != 0;
 		return ERR_NONE;
 	case MB2H_FRAMEBUFFER:
-		r->accepts_pixels = true; /* the mode itself is only a wish */
+		r->accepts_pixels = true; /* the mode itself is only a preference */
 		return ERR_NONE;
 	case MB2H_EFI_BS:
 	case MB2H_EFI32_ENTRY:
@@ -151,7 +151,7 @@ static err_t tag_check(const u8 *tag, u64 room, struct load_plan *out)
 	return ERR_NONE;
 }
 
-/* "At least one of supported consoles must be present", and described. */
+/* "At least one of supported consoles must be present": we need its description, too. */
 static err_t console_check(const struct load_input *in, const struct mb2_request *r,
 			   struct load_plan *out)
 {

@@ -13,7 +13,7 @@
 #define MMAP_ENTRY_LEN 24u
 #define RSDP_V1_LEN    20u
 #define EFI_PAGE_LEN   4096u
-#define EFI_CUTS       (2 * LOAD_COPIES_MAX) /* descriptors more: each step may lie inside one */
+#define EFI_CUTS       (2 * LOAD_COPIES_MAX) /* extra descriptors: each step may split one */
 #define FB_LEN         32u /* SPEC-GAP: two reserved bytes before the colours, as GRUB has them */
 
 struct writer {
@@ -143,8 +143,8 @@ static err_t symbols_tag(struct writer *w, const struct load_input *in, const st
 }
 
 /*
- * What is loaded is loader data in the EFI map, as GRUB's allocations are: a guest may take all
- * memory that the map calls conventional.
+ * Mark what is loaded as loader data in the EFI map, as GRUB does: a guest may take all memory that
+ * the map calls conventional.
  */
 static err_t efi_mark_loaded(struct load_plan *out)
 {
@@ -153,7 +153,7 @@ static err_t efi_mark_loaded(struct load_plan *out)
 		u64 len = c->len + c->zero_len + c->room;
 		u64 first = ALIGN_DOWN(c->dst, EFI_PAGE_LEN);
 
-		/* A step to where no RAM can be is refused when the plan is complete. */
+		/* Skip a step to where no RAM can be: the complete plan will be refused. */
 		if (len != 0 && range_fits(c->dst, len, BIT64(52)))
 			TRY(efi_map_set(&out->efi, first,
 					ALIGN_UP(c->dst + len, EFI_PAGE_LEN) - first,
@@ -177,7 +177,7 @@ static err_t efi_map_tag(struct writer *w)
 	return ERR_NONE;
 }
 
-/* Boot services have ended: neither their tag nor image handles. */
+/* Boot services have ended: no tag for them, nor image handles. */
 static err_t efi_tags(struct writer *w, const struct load_input *in)
 {
 	const struct boot_efi *efi = in->efi;
@@ -195,7 +195,7 @@ static err_t efi_tags(struct writer *w, const struct load_input *in)
 	return w->has_efi_map ? efi_map_tag(w) : ERR_NONE;
 }
 
-/* What the firmware and the boot loader said, handed on. */
+/* Pass on tags from the firmware and the boot loader. */
 static void firmware_tags(struct writer *w, const struct load_input *in)
 {
 	const u8 *boot = mbinfo_passed(in, BOOT_TAG_BOOTDEV, BOOT_TAG_BOOTDEV_LEN);

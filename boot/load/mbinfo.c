@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the boot information of both multiboot protocols has in common. Boot time, pure. */
+/* Boot information: common parts of both multiboot protocols. Boot time, pure. */
 #include "boot/load/mbinfo.h"
 
 #include "boot/load/plan.h"
 #include "core/lib/bytes.h"
 
-/* Low memory is where such guests expect it; above 1 MiB they have their heap. */
+/* Prefer low memory: such guests expect it there, and use RAM above 1 MiB as their heap. */
 err_t mbinfo_begin(struct mbinfo *info, const struct load_input *in, u64 len, struct load_plan *out)
 {
 	struct e820_fit low = { .lo = 0x9000, .hi = KIB(640), .len = len, .align = 4096 };
@@ -85,7 +85,7 @@ const char *mbinfo_loader(const struct load_input *in)
 	return in->loader != NULL ? in->loader : "Kensho";
 }
 
-/* Of a screen with a palette we do not keep the palette. */
+/* Not one with a palette: we do not keep the palette. */
 bool mbinfo_has_screen(const struct load_input *in)
 {
 	return in->screen != NULL &&

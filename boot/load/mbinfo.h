@@ -10,7 +10,8 @@ struct mbinfo {
 	u64 pa;
 };
 
-/* mbinfo_begin() - @len zeroed bytes and a place for them, low if there is room. */
+/* mbinfo_begin() - get @len zeroed bytes and plan a place for them, in low memory if there is
+ * room. */
 MUST_CHECK err_t mbinfo_begin(struct mbinfo *info, const struct load_input *in, u64 len,
 			      struct load_plan *out);
 
@@ -20,7 +21,7 @@ u8 *mbinfo_take(struct mbinfo *info, u32 len, u32 align, u64 *pa);
 /* The modules of a multiboot guest: all of them, or an initrd as the only one. */
 const struct guest_image *mbinfo_modules(const struct load_input *in, u32 *count);
 
-/* mbinfo_lower_kib(), mbinfo_upper_kib() - RAM without a hole from 0 and from 1 MiB on. */
+/* mbinfo_lower_kib(), mbinfo_upper_kib() - contiguous RAM from 0 and from 1 MiB. */
 u32 mbinfo_lower_kib(const struct e820_map *m);
 u32 mbinfo_upper_kib(const struct e820_map *m);
 

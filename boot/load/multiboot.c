@@ -31,7 +31,7 @@ static bool multiboot_probe(const u8 *data, u64 len)
 	return multiboot_find(data, len) != ~0ull;
 }
 
-/* The "a.out kludge": where to load a flat image, told by the header itself. */
+/* The "a.out kludge": the header itself says where to load a flat image. */
 static err_t addresses_plan(const struct load_input *in, u64 header_off, struct load_plan *out,
 			    u64 *entry)
 {
@@ -149,7 +149,7 @@ static void info_screen(struct mbinfo *info, const struct boot_framebuffer *fb)
 		mbinfo_put_rgb(p + 22, fb);
 }
 
-/* What the boot loader knows of the firmware. Multiboot 1 packs drive and partitions in bytes. */
+/* The boot loader's facts about the firmware. Multiboot 1 packs drive and partitions into bytes. */
 static err_t info_firmware(struct mbinfo *info, const struct load_input *in, u32 *flags,
 			   struct load_plan *out)
 {

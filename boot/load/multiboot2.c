@@ -42,7 +42,7 @@ static err_t relocate(const struct load_input *in, const struct mb2_request *r, 
 		err = plan_find_free_high(out, in->memory, &fit, base);
 	else
 		err = plan_find_free(out, in->memory, &fit, base);
-	/* Over the places where the images are now, if it must be: they are moved first. */
+	/* If need be, over the images: those are moved first. */
 	if (err != ERR_NONE && e820_fit_low(in->memory, NULL, &fit, base) != ERR_NONE)
 		return no_place(in, r, len, out);
 	return ERR_NONE;
@@ -59,7 +59,7 @@ static err_t flat_image(const struct load_input *in, struct mb2_request *r, stru
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot2 header has an address tag but no entry address tag: "
 				 "link it again");
-	/* From the first byte of the file on: what the header's address says of its place. */
+	/* The whole file is loaded: the header's address gives the address of its first byte. */
 	if (r->flat.load_addr == FLAT_FROM_START && r->flat.header_addr >= r->flat.header_off)
 		r->flat.load_addr = r->flat.header_addr - (u32)r->flat.header_off;
 	TRY(flat_extent(&r->flat, in->kernel, out, &x));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Multiboot 2 images: what their header asks for, and the information that their guests get. */
+/* Multiboot 2 images: requests in the header, and the boot information for the guest. */
 #pragma once
 
 #include "boot/load/elf.h"
 #include "boot/load/flat.h"
 #include "boot/load/mb2_abi.h"
 
-/* A header, understood. */
+/* A parsed header. */
 struct mb2_request {
 	bool has_address, has_entry, is_relocatable;
 	bool needs_console, text_console, accepts_pixels;
@@ -18,7 +18,7 @@ struct mb2_request {
 /* multiboot2_find() - offset of the header in the first 32 KiB; ~0: none. */
 u64 multiboot2_find(const u8 *data, u64 len);
 
-/* mb2_request_read() - the tags of the header at @at. A demand that nothing here can meet is an
+/* mb2_request_read() - parse the tags of the header at @at. A demand that we cannot meet is an
  * error that names it. */
 MUST_CHECK err_t mb2_request_read(const struct load_input *in, u64 at, struct load_plan *out,
 				  struct mb2_request *r);

@@ -125,7 +125,7 @@ struct obstacle {
 	u64 base, end;
 };
 
-/* Something in the way of [base, base + len); false: the range is clear. */
+/* Find something in the way of [base, base + len); false: the range is clear. */
 static bool conflict(const struct load_plan *p, u64 base, u64 len, struct obstacle *o)
 {
 	for (u32 i = 0; i < p->taken.count; i++) {
@@ -154,7 +154,7 @@ static err_t find_free_in(const struct load_plan *p, const struct e820_map *m,
 	struct obstacle o;
 	u64 place;
 
-	/* Each turn starts above the end of one more obstacle. */
+	/* Terminates: each turn starts above one more obstacle. */
 	while (e820_fit_low(m, NULL, &rest, &place) == ERR_NONE) {
 		if (!conflict(p, place, fit->len, &o)) {
 			*base = place;
@@ -172,7 +172,7 @@ err_t plan_find_free_high(const struct load_plan *p, const struct e820_map *m,
 	struct obstacle o;
 	u64 place;
 
-	/* Each turn ends below the start of one more obstacle. */
+	/* Terminates: each turn ends below one more obstacle. */
 	while (e820_fit_high(m, NULL, &rest, &place) == ERR_NONE) {
 		if (!conflict(p, place, fit->len, &o)) {
 			*base = place;
@@ -264,7 +264,7 @@ static bool is_safe_now(const struct load_plan *p, u32 from, u32 at)
 	return true;
 }
 
-/* Put a copy of the source of step @at in front of step @from, and read from there later. */
+/* Insert a step before @from that copies the source of step @at aside; @at then reads the copy. */
 static err_t stage(struct load_plan *p, const struct e820_map *m, u32 from, u32 at)
 {
 	u64 len = p->copy[at].len;
@@ -295,8 +295,7 @@ static err_t stage(struct load_plan *p, const struct e820_map *m, u32 from, u32 
 	return ERR_NONE;
 }
 
-/* Of the steps from @from on whose source another one would destroy, the one with the least bytes.
- */
+/* The smallest step from @from on whose source another step would destroy. */
 static u32 cheapest(const struct load_plan *p, u32 from)
 {
 	u32 best = from;
@@ -325,8 +324,8 @@ err_t plan_order(struct load_plan *p, const struct e820_map *m)
 		while (i < p->count && !is_safe_now(p, done, i))
 			i++;
 		if (i == p->count) {
-			/* A cycle. Nobody writes over a staged source, so each turn needs one less.
-			 */
+			/* A cycle. Nothing overwrites a staged source, so each turn has one less
+			 * to go. */
 			TRY(stage(p, m, done, cheapest(p, done)));
 			done++;
 			continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What each module is: GRUB passes no file names, so the user's prefix decides, else the content.
+ * The role of each module. GRUB passes no file names: the user's prefix decides, else the content.
  * Boot time, pure.
  */
 #include "boot/load/bzimage.h"
@@ -42,7 +42,7 @@ struct roles {
 	size_t why_len;
 };
 
-/* Where content says kernel or initrd but more than one could be meant. */
+/* The content makes more than one a kernel, or an initrd. */
 static err_t ambiguous(struct roles *r, const char *what, const char *prefix, u32 a, u32 b)
 {
 	/* Cause (guest): two kernels, or two initrds.
@@ -85,7 +85,7 @@ static enum module_role role_by_content(const struct guest_image *img)
 {
 	if (bzimage_probe(img->data, img->len))
 		return ROLE_KERNEL;
-	/* Before the search for a multiboot header: an archive may begin with such an image. */
+	/* Before looking for a multiboot header: an archive may begin with such an image. */
 	if (is_initrd(img))
 		return ROLE_INITRD;
 	if (multiboot2_find(img->data, img->len) != ~0ull ||
@@ -94,7 +94,7 @@ static enum module_role role_by_content(const struct guest_image *img)
 	return ROLE_UNKNOWN;
 }
 
-/* The only image with @role, or ~0. Those in @fixed were named by the user and go first. */
+/* The only image with @role, or ~0. The user named those in @fixed: they take precedence. */
 static err_t only(struct roles *r, enum module_role role, u64 fixed, const char *what, u32 *at)
 {
 	const char *prefix = role == ROLE_KERNEL ? "kernel:" : "initrd:";
@@ -132,8 +132,7 @@ static err_t no_kernel(struct roles *r)
 	return ERR_NOENT;
 }
 
-/* A Linux guest has one kernel and one initrd: what is neither must have been meant as something.
- */
+/* A Linux guest takes one kernel and one initrd: refuse a module that is neither. */
 static err_t linux_roles(struct roles *r, u64 fixed)
 {
 	u32 initrd;
@@ -192,7 +191,7 @@ err_t load_assign_roles(struct guest_image *img, u32 count, char *why, size_t wh
 	}
 	if (bzimage_probe(img[kernel].data, img[kernel].len))
 		return linux_roles(&r, fixed);
-	/* To a multiboot guest everything else is a module, whatever it holds. */
+	/* For a multiboot guest everything else is a module. */
 	for (u32 i = 0; i < count; i++) {
 		if (i != kernel && (fixed >> i & 1) == 0)
 			img[i].role = ROLE_MODULE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Command line of the hypervisor: words to struct options, by the rows. Boot time, pure. */
+/* Parses the hypervisor's command line into struct options, by the rows. Boot time, pure. */
 #include "boot/option/option.h"
 
 #include "boot/option/option_internal.h"
@@ -10,7 +10,7 @@
 /* Cause (options): a value that the option does not have.
  * Remedy: the message names those it has; the table is in docs/options.md. */
 
-/* Longest name or value that can be right; longer words are refused before anything copies them. */
+/* Longest valid name or value; longer words are refused before anything copies them. */
 #define WORD_MAX 1023u
 
 static const char *closest_option(struct word w)
@@ -23,7 +23,7 @@ static const char *closest_option(struct word w)
 	return name;
 }
 
-/* The word of "a|b|c" that is nearest to @w; its index when it is equal. */
+/* The word in "a|b|c" nearest to @w; *index if it is equal. */
 static struct word closest_value(const char *values, struct word w, u32 *index, bool *equal)
 {
 	struct word rest = { values, strlen(values) };
@@ -199,7 +199,7 @@ static err_t row_set(struct parse *p, const struct option_row *row, struct word 
 	return ERR_INVAL;
 }
 
-/* The name alone means "on" where "off" is the default. */
+/* The bare name means "on", for an option whose default is "off". */
 static bool has_on(const struct option_row *row)
 {
 	return row->type == OPTION_BOOL ||
@@ -250,10 +250,10 @@ void options_default(struct options *o)
 	for (u32 i = 0; i < option_row_count; i++) {
 		const struct option_row *row = &option_rows[i];
 		struct word dflt = { row->dflt, strlen(row->dflt) };
-		/* A row whose own default is malformed is caught by the host test. */
+		/* A host test checks that every default is valid. */
 		err_t err UNUSED = row_set(&p, row, dflt);
 	}
-	/* The default profile needs nothing that another default lacks: host test. */
+	/* Cannot fail: a host test checks that the defaults fit together. */
 	err_t err UNUSED = option_cpu_resolve(&p);
 }
 
@@ -289,7 +289,7 @@ static bool has_value(const struct options *o, const char *name, const char *val
 	return strcmp(text, value) == 0;
 }
 
-/* Dependencies between options: after the last word, because the order does not matter. */
+/* Dependencies between options: checked after the last word, as the order of words is free. */
 static err_t rules_check(struct parse *p)
 {
 	for (u32 i = 0; i < option_rule_count; i++) {

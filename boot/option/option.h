@@ -39,12 +39,12 @@ enum help_mode { HELP_OFF, HELP_ON, HELP_ROW };
 #include "boot/option/options.def"
 #undef V
 
-/* Sets of cpu= features by name; from PROFILE_HV on they are names only. */
+/* Named sets of cpu= features; from PROFILE_HV on not implemented yet. */
 #define PROFILE_COUNT (PROFILE_NESTED + 1)
 
 /* Values after parsing; defaults from the rows. */
 struct options {
-	struct config config; /* what the partition gets, as a whole */
+	struct config config; /* copied to the partition as a whole */
 
 #define BOOL(name, ...)        bool name;
 #define UINT(name, field, ...) u32 field;
@@ -53,12 +53,12 @@ struct options {
 #define CPU(...)
 #include "boot/option/options.def"
 
-	u64 cpu_on, cpu_off; /* as the last cpu= has it: a set of features, hv/feature.h */
-	u64 cpu_dropped;     /* of the profile, and without something else that they need */
-	u64 given;           /* bit i: the command line has the option of row i */
+	u64 cpu_on, cpu_off; /* from the last cpu=: a set of features, hv/feature.h */
+	u64 cpu_dropped;     /* in the profile, but lacking something they need */
+	u64 given;           /* bit i: option i was given */
 };
 
-/* A dependency: while option @name is @value an option must not be given. */
+/* A conflict: while option @name is @value, @option must not be given. */
 struct option_rule {
 	const char *name, *value;
 	const char *option; /* must not be given */
@@ -80,7 +80,7 @@ void options_default(struct options *o);
 MUST_CHECK err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t msg_len);
 
 /**
- * options_dropped() - the features that the profile has and the other options leave without what
+ * options_dropped() - features of the profile that are off because other options took away what
  * they need, as one line of text; false: none.
  */
 bool options_dropped(const struct options *o, char *text, size_t len);
@@ -92,7 +92,7 @@ void option_value(const struct options *o, u32 i, char *text, size_t len);
 void options_features(const struct options *o, char *text, size_t len);
 
 /*
- * options_print() - what help= asks for, in lines of at most 79 characters, one @line call each:
- * HELP_ON: the table, then the features of cpu=; HELP_ROW + i: row i with all that is known of it.
+ * options_print() - the text for help=, one @line call per line of at most 79 characters. HELP_ON:
+ * the table, then the features of cpu=; HELP_ROW + i: row i in full.
  */
 void options_print(u32 help, void (*line)(const char *text));

@@ -17,7 +17,7 @@ static const struct hv_abi *const profile_abi[FIRST_PROFILE_TO_COME] = {
 	[PROFILE_KVM_TEST] = &kvm_abi,
 };
 
-/* As QEMU's cpu=host: what is not off by default, and the features of no ABI. */
+/* As QEMU's cpu=host: all that is not off by default, and features that belong to no ABI. */
 u64 option_cpu_profile(u32 profile)
 {
 	const struct hv_abi *abi = profile < FIRST_PROFILE_TO_COME ? profile_abi[profile] : NULL;
@@ -88,7 +88,7 @@ static const struct cpu_fixed_row *fixed_row(struct word name)
 	return NULL;
 }
 
-/* The value that a name has anyway may be written. */
+/* A name with only one right value may be given that value. */
 static err_t fixed_set(struct parse *p, const struct cpu_fixed_row *row, struct word w,
 		       bool is_bool, u32 on)
 {
@@ -163,7 +163,7 @@ err_t option_cpu_set(struct parse *p, struct word val)
 	return ERR_NONE;
 }
 
-/* What @feature lacks while @features are on, as the user writes it; NULL: nothing. */
+/* What @feature lacks while @features are on, by the user's name for it; NULL: nothing. */
 static const char *lacks(const struct options *o, u32 feature, u64 features)
 {
 	u64 missing = hv_feature_needs(feature) & ~features;
@@ -174,7 +174,7 @@ static const char *lacks(const struct options *o, u32 feature, u64 features)
 										 : NULL;
 }
 
-/* @features without those that lack something. One pass: they need features before them only. */
+/* @features without those that lack something. One pass: a feature only needs earlier ones. */
 static u64 drop_lacking(const struct options *o, u64 features)
 {
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
@@ -184,7 +184,7 @@ static u64 drop_lacking(const struct options *o, u64 features)
 	return features;
 }
 
-/* Features whose interface as a whole is wanted: without it nobody misses its parts. */
+/* Parts of an interface, if the interface as a whole is wanted: without it, they are not missed. */
 static u64 parts_of(u64 wanted)
 {
 	u64 parts = 0;

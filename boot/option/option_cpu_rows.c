@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What cpu= knows besides the features (hv/feature.h): the names of QEMU 7.2 that have only one
+ * Names that cpu= accepts besides the features (hv/feature.h): those of QEMU 7.2 with only one
  * right value here. Pure data.
  *
  * Spec: QEMU "CPU features" (qemu-system-x86_64 -cpu help).
@@ -8,7 +8,7 @@
 #include "boot/option/option_internal.h"
 #include "core/lib/bits.h"
 
-/* In the order of meaning: the first row that has the name decides. */
+/* The order matters: the first row that has the name decides. */
 /* clang-format off */
 const struct cpu_fixed_row cpu_fixed_rows[] = {
 	{ CPU_FIXED_ON, "kvm-pv-enforce-cpuid",

@@ -16,7 +16,7 @@ bool word_bool(struct word w, u32 *val);
 
 enum cpu_fixed { CPU_FIXED_ON, CPU_FIXED_OFF, CPU_FIXED_NEITHER };
 
-/* Names of QEMU that have one right value, or cannot be given one. */
+/* QEMU's names with one right value, or none. */
 struct cpu_fixed_row {
 	enum cpu_fixed is;
 	const char *names; /* separated by blanks; "x-*": whatever begins with "x-" */
@@ -27,23 +27,22 @@ struct cpu_fixed_row {
 extern const struct cpu_fixed_row cpu_fixed_rows[];
 extern const u32 cpu_fixed_row_count;
 
-/* option_cpu_profile() - the features that a profile asks for. Empty for those that do not exist
- * yet, too. */
+/* option_cpu_profile() - the features of a profile. Empty for one that is not implemented yet. */
 u64 option_cpu_profile(u32 profile);
 
 /* option_cpu_set() - the value of cpu=: QEMU's form, a model, then features. */
 MUST_CHECK err_t option_cpu_set(struct parse *p, struct word val);
 
 /*
- * option_cpu_resolve() - after the last word: the profile's features as cpu= changed them.
- * Those that the user named must have what they need; those of the profile are dropped without it.
+ * option_cpu_resolve() - after the last word: apply cpu= to the profile's features. A feature that
+ * the user named must have all it needs; others are dropped if they lack something.
  */
 MUST_CHECK err_t option_cpu_resolve(struct parse *p);
 
-/* option_cpu_value() - cpu= as it was given. */
+/* option_cpu_value() - cpu= as given. */
 void option_cpu_value(const struct options *o, char *text, size_t len);
 
-/* option_print_row() - a row of the table of help, and what it is for. */
+/* option_print_row() - a row of help's table, and its help text. */
 void option_print_row(const char *row, const char *help, void (*line)(const char *text));
 
 /* option_cpu_print() - one row per feature. */

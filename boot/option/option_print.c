@@ -4,11 +4,11 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 
-#define COLUMNS     79u /* a full line of 80 makes a screen begin another, empty one */
+#define COLUMNS     79u /* a line of 80 would make a screen add an empty one */
 #define ROW_INDENT  2u
 #define HELP_INDENT 6u
 
-/* How much of @text fits in @room: up to a blank, or behind a bar. */
+/* How much of @text fits in @room: up to a blank, or past a bar. */
 static size_t piece(const char *text, size_t room)
 {
 	size_t len = strlen(text), cut = 0;
@@ -44,7 +44,7 @@ void option_print_row(const char *row, const char *help, void (*line)(const char
 	print_wrapped(help, HELP_INDENT, line);
 }
 
-/* "name=values [default]"; values that are longer than a line are left to help=NAME. */
+/* "name=values [default]"; help=NAME alone shows values longer than a line. */
 static void print_option(const struct option_row *row, bool in_full, void (*line)(const char *text))
 {
 	char text[512], range[48] = "";

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The names that test_fault= knows: each breaks the hypervisor deliberately, at one point of its
- * way, to test what a bug or a broken machine looks like.
+ * Values of test_fault=: each breaks the hypervisor deliberately, at one point, to test what a bug
+ * or a broken machine looks like.
  */
 #pragma once
 
-/* Where a row can strike: test_point() of boot/test_fault.h stands at each of these. */
+/* Where a row can strike: each is a call of test_point() in boot/test_fault.h. */
 enum test_point {
 	TEST_BOOT,     /* all is set up but VMX. Boot CPU; arg: struct boot_state */
 	TEST_PATCH,    /* our text has been patched for this CPU. Boot CPU; arg: NULL */
-	TEST_VMX_CPU,  /* it has been read whether a CPU has VMX. That CPU; arg: struct vmx_cpu */
-	TEST_VMX_CAPS, /* the same of what its VMX can do; arg: struct vmx_caps */
-	TEST_AP_STEP,  /* an AP runs our code (1), has entered VMX (2), not said so; arg: u32 */
+	TEST_VMX_CPU,  /* struct vmx_cpu of a CPU was read. That CPU; arg: it */
+	TEST_VMX_CAPS, /* its struct vmx_caps was read; arg: it */
+	TEST_AP_STEP,  /* an AP runs our code (1), has entered VMX but not said so (2); arg: u32 */
 	TEST_SELFTEST, /* before the checks of selftest=. Boot CPU; arg: struct partition */
 	TEST_TIMER,    /* selftest= has armed the preemption timer. Boot CPU; arg: NULL */
 	TEST_ENTRY,    /* before the first entry of a VP. Its CPU; arg: struct vp */
 	TEST_GUEST,    /* 300 ms later on VP 0, between exit and entry; arg: struct vp */
-	TEST_ANY_TIME, /* of a row only: BOOT or GUEST, as test_fault_at= says */
+	TEST_ANY_TIME, /* only in rows: BOOT or GUEST, by test_fault_at= */
 };
 
 /*
- * X(name, point, help): the values and the help of test_fault= are made of these rows, and
- * boot/test_fault.c has a function strike_NAME() for each.
+ * X(name, point, help): make the values and the help of test_fault=; boot/test_fault.c has a
+ * strike_NAME() for each.
  */
 /* clang-format off */
 #define TEST_FAULTS(X)                                                                              \
