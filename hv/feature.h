@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A feature of a paravirtual ABI: everything about it in one place. What is derived from it: the
- * word of cpu=, the profiles, the check of dependencies, the CPUID bits, the MSRs, the hypercalls,
- * who hears of what happens to the partition, the tables of docs/profiles.md.
+ * A feature of a paravirtual ABI: everything about it in one place. Derived from it: the word of
+ * cpu=, the profiles, the check of dependencies, the CPUID bits, the MSRs, the hypercalls, which
+ * hooks are called, the tables of docs/profiles.md.
  *
- * Advertised is what is live: a feature that is off has no bit, no MSR (#GP) and no hypercall.
+ * Only what is live is advertised: a feature that is off has no bit, no MSR (#GP), no hypercall.
  *
  * Context: data; hooks: see each.
  */
@@ -27,22 +27,22 @@ enum hv_feature_id {
 };
 static_assert(FEATURE_COUNT <= 64, "sets of them are u64");
 
-/* What a feature keeps per VP: hv_register() finds the room. */
+/* A feature's state per VP: hv_register() places it. */
 struct hv_vp_state {
 	u32 size;   /* bytes */
 	u32 offset; /* set by hv_register() */
 };
 
-/* Bits that say that the feature is there. */
+/* CPUID bits that advertise the feature. */
 struct hv_cpuid_bits {
-	u32 leaf; /* relative to the ABI's block, absolute for a feature of no ABI; 0: none */
+	u32 leaf; /* relative to the ABI's block; absolute if of no ABI; 0: none */
 	struct cpuid_regs regs;
 };
 
 struct hv_feature {
 	const char *name; /* QEMU's, written with '-' */
 	const char *help;
-	const struct hv_abi *abi; /* whose leaves and hypercalls; NULL: of none */
+	const struct hv_abi *abi; /* owner of its leaves and hypercalls; NULL: none */
 	u64 needs;                /* earlier features. Each also needs its ABI's interface */
 	bool needs_hlt_exit;      /* the option hlt=exit */
 	bool off_by_default;      /* not in the profiles of its ABI */
@@ -51,9 +51,9 @@ struct hv_feature {
 	u32 msr_count;
 	const struct hcall_row *hcalls;
 	u32 hcall_count;
-	struct hv_vp_state *vp_state; /* NULL: keeps nothing */
+	struct hv_vp_state *vp_state; /* NULL: none */
 
-	/* Hooks of a live feature; NULL: does not care. As in struct partition_hooks. */
+	/* Hooks, called if the feature is live; or NULL. As in struct partition_hooks. */
 	void (*vp_reset)(struct vp *vp, bool init); /* drop what @vp registered. VP's CPU */
 	void (*clock_changed)(struct partition *p); /* any CPU */
 	void (*map_changed)(struct partition *p);   /* any CPU */
@@ -71,10 +71,10 @@ static inline bool hv_has(const struct partition *p, enum hv_feature_id id)
 	return (p->config.cpu_features & BIT64(id)) != 0;
 }
 
-/* hv_feature_needs() - what @id needs, its ABI's interface included: a set of features. */
+/* hv_feature_needs() - the set of features that @id needs, its ABI's interface included. */
 u64 hv_feature_needs(u32 id);
 
-/* hv_state() - what a feature keeps for @vp: zeroed when the VP is made. */
+/* hv_state() - a feature's state of @vp; zeroed when the VP is created. */
 static inline void *hv_state(const struct vp *vp, const struct hv_vp_state *state)
 {
 	return vp->abi_state + state->offset;

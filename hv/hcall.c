@@ -7,7 +7,7 @@
 #include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
-/* The place of a number; HCALL_SLOTS: it has none. */
+/* The slot of a number; HCALL_SLOTS: none. */
 static u32 slot_of(u64 nr)
 {
 	if (nr < HCALL_LOW)

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercalls as descriptors: what a call takes, what it gives, which function does it. Two kinds of
- * ABI use them. A register call has four arguments and a result (KVM). A memory call has its input
- * and output in guest memory or, "fast", its input in registers, and may be repeated over a list
- * (the TLFS).
+ * Hypercalls as descriptors: input, output, function. There are two kinds. A register call has four
+ * arguments and a result (KVM). A memory call has its input and output in guest memory or, "fast",
+ * its input in registers, and may repeat over a list (the TLFS).
  *
- * A handler gets values or private copies and a place for its output. It knows nothing of the
- * caller's registers, of its mode or of guest memory, and which feature offers the call is decided
- * before it runs.
+ * A handler gets values or private copies, and room for its output. It never sees the caller's
+ * registers, mode or memory, and runs only if the feature that offers the call is on.
  *
- * Context: tables are filled by hv_register(), before the guest runs; calls: VP's own CPU.
+ * Context: hv_register() fills the tables before the guest runs; calls: VP's own CPU.
  */
 #pragma once
 
@@ -23,7 +21,7 @@ struct vp;
 /* Input and output of a memory call lie inside one page each. */
 #define HCALL_AREA_BYTES 4096u
 
-/* What a register call may write to guest memory. */
+/* Most that a register call may write to guest memory. */
 #define HCALL_REG_OUT_MAX 64u
 
 enum hcall_kind { HCALL_REGISTERS, HCALL_SIMPLE, HCALL_REP };
@@ -43,17 +41,17 @@ struct hcall_row {
 	/* HCALL_REGISTERS: one of the two functions */
 	hcall_reg_fn reg;
 	hcall_reg_out_fn reg_out;
-	u32 out_arg; /* the argument that says where the output goes */
+	u32 out_arg; /* the argument with the output's address */
 
 	/* HCALL_SIMPLE, HCALL_REP */
 	hcall_mem_fn mem;
 	u32 in_size, rep_in_size;   /* bytes: fixed input, each element of the list */
 	u32 out_size, rep_out_size; /* out_size: HCALL_REGISTERS, too */
-	bool fast;                  /* the input may come in registers; such a call has no output */
+	bool fast;                  /* the input may come in registers: a row without output */
 	bool variable_header;       /* 8-byte words between the fixed input and the list */
 };
 
-/* Numbers that can be had: low ones, and those of the TLFS's extended calls. */
+/* Supported numbers: low ones, and the TLFS's extended calls. */
 #define HCALL_LOW       0x100u
 #define HCALL_EXTENDED  0x8000u
 #define HCALL_EXTENDEDS 0x10u
@@ -61,14 +59,14 @@ struct hcall_row {
 
 /* The calls of one ABI by number. */
 struct hcall_table {
-	hcall_reg_fn reg[HCALL_LOW]; /* of live rows without output: the short way */
+	hcall_reg_fn reg[HCALL_LOW]; /* of live rows without output: the fast path */
 	const struct hcall_row *row[HCALL_SLOTS];
 	bool live[HCALL_SLOTS];
 };
 
 /**
- * hcall_add() - the calls of one feature; @live: it is on. ERR_BUSY: a number is taken; ERR_RANGE:
- * it is outside the table; ERR_INVAL: the sizes do not fit the kind.
+ * hcall_add() - add the calls of one feature; @live: it is on. ERR_BUSY: a number is taken;
+ * ERR_RANGE: it is outside the table; ERR_INVAL: the sizes do not fit the kind.
  */
 MUST_CHECK err_t hcall_add(struct hcall_table *t, const struct hcall_row *rows, u32 n, bool live);
 
@@ -77,8 +75,8 @@ const struct hcall_row *hcall_find(const struct hcall_table *t, u64 nr, bool *li
 
 /**
  * hcall_reg_out() - a register call with output. ERR_FAULT: the output is not guest RAM, nothing is
- * written. *@result is that of the handler, which has acted: memory that is not there yet is waited
- * for in place.
+ * written. *@result: the handler's. It cannot be run twice, so this waits in place for memory that
+ * is not there yet.
  */
 MUST_CHECK err_t hcall_reg_out(struct vp *vp, const struct hcall_row *row, const u64 args[4],
 			       s64 *result);

@@ -7,7 +7,7 @@
 #include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
-/* The control word, and the sizes that follow from it and the row. */
+/* The decoded control word, and sizes that follow from it and the row. */
 struct shape {
 	bool fast;
 	u32 var_bytes, reps, start;
@@ -45,7 +45,7 @@ static bool is_placed(u64 at, u32 bytes)
 	       (IS_ALIGNED(at, 8ull) && at % HCALL_AREA_BYTES + bytes <= HCALL_AREA_BYTES);
 }
 
-/* Places that are not there yet are waited for: the TLFS has no status for them. */
+/* Waits for memory that is not there yet: the TLFS has no status for that. */
 static bool is_output_area(struct vp *vp, u64 at, u32 bytes)
 {
 	struct gpa_pin pin;
@@ -70,7 +70,8 @@ static u16 read_input(struct vp *vp, struct hcall_request *rq, const struct shap
 	}
 	if (!is_placed(rq->in_gpa, s->in_bytes) || !is_placed(rq->out_gpa, s->out_bytes))
 		return HCALL_INVALID_ALIGNMENT;
-	/* Before anything is done: a handler whose output is lost would have acted all the same. */
+	/* Check the output area first: the handler cannot be undone if its output has no place
+	 * to go. */
 	if (s->out_bytes != 0 && !is_output_area(vp, rq->out_gpa, s->out_bytes))
 		return HCALL_INVALID_INPUT;
 	if (s->in_bytes != 0 &&
@@ -79,7 +80,7 @@ static u16 read_input(struct vp *vp, struct hcall_request *rq, const struct shap
 	return HCALL_SUCCESS;
 }
 
-/* @bytes of the private output from @at on. */
+/* Write @bytes of the private output, from offset @at. */
 static u16 write_output(struct vp *vp, const struct hcall_request *rq, u32 at, u32 bytes)
 {
 	if (bytes == 0)
@@ -126,7 +127,8 @@ static u64 run(struct vp *vp, const struct hcall_row *row, struct hcall_request 
 	return result(status, reps);
 }
 
-/* In the order of the TLFS's checks: the code, who may, the form, the places, the call itself. */
+/* Checks in the order of the TLFS: the code, the privilege, the form, the addresses, the call
+ * itself. */
 u64 hcall_memory(struct vp *vp, const struct hcall_table *t, struct hcall_request *rq)
 {
 	bool live;

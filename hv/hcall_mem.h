@@ -22,37 +22,37 @@
 #define HCALL_STATUS    GENMASK64(15, 0)
 #define HCALL_REPS_DONE GENMASK64(43, 32)
 
-/* Statuses that the parser itself gives. Handlers have the TLFS's others. */
+/* Statuses that the parser returns. Handlers have others of the TLFS. */
 #define HCALL_SUCCESS           0u
 #define HCALL_INVALID_CODE      2u
 #define HCALL_INVALID_INPUT     3u
 #define HCALL_INVALID_ALIGNMENT 4u
 #define HCALL_ACCESS_DENIED     6u
 
-/* What a handler sees: sizes are checked, copies are its own. */
+/* What a handler gets: checked sizes, private copies. */
 struct hcall {
 	const void *in;  /* in_size bytes */
 	const void *var; /* the variable header */
 	u32 var_bytes;
-	const void *list; /* of a rep call: @count elements, those before are done */
+	const void *list; /* of a rep call: the @count elements left to do */
 	u32 count;
-	u32 done;       /* set by a rep handler: how many of @count. Fewer than all, and success:
-			 * the guest executes the call again for the rest */
+	u32 done;       /* set by a rep handler: how many of @count. If fewer, and success, the
+			 * guest executes the call again for the rest */
 	void *out;      /* out_size bytes, zeroed */
-	void *out_list; /* @count elements, zeroed; those that are done are written */
+	void *out_list; /* @count elements, zeroed; the first @done are copied out */
 };
 
-/* Private copies. One per VP that can be in a call. */
+/* Private copies, one per VP that can be in a call. */
 struct hcall_buffer {
 	u8 in[HCALL_AREA_BYTES], out[HCALL_AREA_BYTES];
 };
 
 /* A call as the ABI took it from the registers. */
 struct hcall_request {
-	u64 control;      /* in the end, when it is to be executed again: what the guest retries */
+	u64 control;      /* with @again set, the value to retry with */
 	u64 in_gpa;       /* not for a fast call */
 	u64 out_gpa;      /* not for a fast call */
-	const void *fast; /* what a fast call has instead of memory */
+	const void *fast; /* input of a fast call */
 	u32 fast_bytes;   /* 16; 112 where XMM registers count */
 	bool again;       /* set: RIP stays, @control goes back to its register */
 	struct hcall_buffer *buffer;

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Hands what the live features have to core: rows, bits, hooks. Pure. Context: boot CPU; hooks: see
- * struct hv_feature. */
+/* Registers the rows, bits and hooks of live features with core. Pure. Context: boot CPU; hooks:
+ * see struct hv_feature. */
 #include "core/diag/log.h"
 #include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "hv/hv_internal.h"
 
-/* What all features together may keep per VP. */
+/* Per-VP state of all features together. */
 #define VP_STATE_BYTES 512u
 
 static u8 vp_state[VP_MAX][VP_STATE_BYTES] ALIGNED(64);
 
-/* The live features that have each hook: a call visits no others. NULL-terminated. */
+/* For each hook, the live features that have it. NULL-terminated. */
 #define LISTENERS (FEATURE_COUNT + 1)
 static struct {
 	const struct hv_feature *vp_reset[LISTENERS], *clock_changed[LISTENERS],
 		*map_changed[LISTENERS], *stolen[LISTENERS], *paused[LISTENERS],
 		*periodic[LISTENERS];
-	u64 periodic_tsc[FEATURE_COUNT]; /* when it is due */
+	u64 periodic_tsc[FEATURE_COUNT]; /* next due */
 } live;
 
 void hv_vp_reset(struct vp *vp, bool init)
@@ -39,7 +39,7 @@ HOOK(map_changed, struct partition *)
 HOOK(stolen, struct vp *)
 HOOK(paused, struct vp *)
 
-/* @i is due one period from now; @vp is called for the earliest. */
+/* Schedule @i one period from now, and @vp's periodic work for the earliest. */
 static void plan_periodic(struct vp *vp, u32 i, u64 now_tsc)
 {
 	live.periodic_tsc[i] = now_tsc + live.periodic[i]->period_s * vp->partition->clock.tsc_hz;
@@ -96,7 +96,7 @@ static void listen_to_all(const struct hv_feature *f)
 	listen(live.periodic, f, f->periodic != NULL);
 }
 
-/* Every feature has its place, live or not: the offsets do not depend on the configuration. */
+/* Place every feature, live or not: then offsets do not depend on the configuration. */
 static err_t place_states(void)
 {
 	u32 offset = 0;
@@ -134,7 +134,7 @@ static err_t add_feature(struct partition *p, const struct hv_feature *f, u32 ba
 	return ERR_NONE;
 }
 
-/* @abi NULL: those of none. */
+/* @abi NULL: the features of no ABI. */
 static err_t add_features(struct partition *p, const struct hv_abi *abi, u32 base)
 {
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
@@ -145,7 +145,7 @@ static err_t add_features(struct partition *p, const struct hv_abi *abi, u32 bas
 			continue;
 		if (f->hcall_count != 0) {
 			if (abi == NULL)
-				return ERR_INVAL; /* a call needs somebody's calling convention */
+				return ERR_INVAL; /* a call needs an ABI's calling convention */
 			TRY(hcall_add(abi->calls, f->hcalls, f->hcall_count, is_live));
 		}
 		if (is_live)

@@ -11,23 +11,23 @@ struct partition;
 struct vp;
 
 /*
- * Leaves of the first ABI that is on, and how far the next one's are from them. Linux looks for
- * signatures at every multiple of the distance, QEMU puts KVM's leaves behind Hyper-V's so.
+ * Base of the first live ABI's leaves, and the distance to the next one's. Linux looks for
+ * signatures at every multiple of it, and QEMU puts KVM's leaves after Hyper-V's like this.
  */
 #define HV_CPUID_BASE   0x40000000u
 #define HV_CPUID_STRIDE 0x100u
 
 struct hv_abi {
 	const char *name;
-	u32 whole; /* enum hv_feature_id: the interface as a whole; without it nothing is there */
+	u32 whole; /* enum hv_feature_id of the interface itself: if off, so is the ABI */
 	/* Relative to the base that the ABI gets: the signature, and rows that take the features'
 	 * bits. */
 	const struct cpuid_row *cpuid;
 	u32 cpuid_count;
 	struct hcall_table *calls;
 	/*
-	 * A VMCALL is the first one's in hv_abis[] that claims it. NULL: whatever is left. The
-	 * TLFS's ABI owns what a guest with an OS ID does, KVM's all others.
+	 * A VMCALL goes to the first ABI in hv_abis[] that claims it; NULL claims all. The TLFS's
+	 * ABI claims those of a guest that has set an OS ID, KVM's all others.
 	 */
 	bool (*claims)(const struct vp *vp);
 	exit_fn vmcall;
@@ -37,25 +37,25 @@ struct hv_abi {
 extern const struct hv_abi *const hv_abis[];
 
 /**
- * hv_register() - what is on in @p's configuration: every ABI's CPUID rows, each at the next base,
- * their features' bits, MSR rows, hypercalls and hooks, and the row of the VMCALL exit. Logs one
- * line per ABI. After exit_table_init() and the core's rows, before cpuid_seal().
+ * hv_register() - register all that is on in @p's configuration: CPUID rows of each ABI, at the
+ * next base; bits, MSR rows, hypercalls and hooks of its features; the row of the VMCALL exit. Logs
+ * one line per ABI. After exit_table_init() and the core's rows, before cpuid_seal().
  */
 MUST_CHECK err_t hv_register(struct partition *p);
 
 /**
- * hv_build_surface() - all that a guest of @p can see: exit rows, CPUID and MSR rows of core and of
- * every ABI that is on, sealed. Once, before the first VP.
+ * hv_build_surface() - register and seal all that a guest of @p can see: exit, CPUID and MSR rows
+ * of core and of every live ABI. Once, before the first VP.
  *
- * Returns an error where rows overlap or contradict each other; *@what is then which ones.
+ * Returns an error if rows overlap or contradict each other; *@what then says which.
  */
 MUST_CHECK err_t hv_build_surface(struct partition *p, const char **what);
 
-/* hv_add_vp() - give @vp what the features keep for it. After hv_register(), once per VP. */
+/* hv_add_vp() - give @vp the state of its features. After hv_register(), once per VP. */
 void hv_add_vp(struct vp *vp);
 
-/* hv_vp_reset() - every feature that is on drops what @vp registered. */
+/* hv_vp_reset() - all live features drop what @vp registered. */
 void hv_vp_reset(struct vp *vp, bool init);
 
-/* hv_start_periodic() - the features' periodic work begins, on @vp. Its own CPU. */
+/* hv_start_periodic() - start the features' periodic work, on @vp. Its own CPU. */
 void hv_start_periodic(struct vp *vp);

@@ -6,5 +6,5 @@
 
 #define HV_ABIS_MAX 4u
 
-/* vmcall_register() - the row of the VMCALL exit: whose it is among the @n ABIs that are on. */
+/* vmcall_register() - set the row of the VMCALL exit for the @n ABIs that are on. */
 void vmcall_register(const struct hv_abi *const *live, u32 n);

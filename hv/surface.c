@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All that a guest can see of the machine model and of the ABIs: rows, merged and sealed. */
+/* Merges and seals all rows that a guest can see: the machine model's and the ABIs'. */
 #include "core/apic/vlapic.h"
 #include "core/mem/mtrr.h"
 #include "hv/hv.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VMCALL: which ABI owns the call, nothing else. Where one ABI takes every call, its function is
- * the exit's row and nothing is asked. Without any, the instruction is #UD, as on a machine without
- * a hypervisor.
+ * VMCALL: only decides which ABI owns the call. If a single ABI takes every call its function is
+ * the exit's row. Without any, the instruction is #UD, as on a machine without a hypervisor.
  * Context: VP's CPU, root mode.
  */
 #include "arch/x86/defs/vector.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kvmclock and the wall clock. Every VP's page holds the same master sample, boot time = 0 ns, seen
- * through that VP's TSC offset: it is exact for ever, so pages change only when the guest registers
- * one or moves a TSC.
+ * kvmclock and the wall clock. Every VP's page holds the same master sample (boot time = 0 ns)
+ * through that VP's TSC offset. It never goes stale, so a page changes only when the guest
+ * registers it or moves a TSC.
  * Context: VP's own CPU; clock_changed() any CPU. LOCK: partition lock orders page writers.
  *
  * Spec: Linux Documentation/virt/kvm/x86/msr.rst; pvclock-abi.h.
@@ -16,7 +16,7 @@ struct clock_vp {
 	u64 system_time;         /* MSR_KVM_SYSTEM_TIME(_NEW) as written */
 	struct shared_area page; /* struct pvclock_vcpu_time_info */
 	u32 version;             /* of that page; even */
-	bool stopped;            /* GUEST_STOPPED is to be set */
+	bool stopped;            /* set GUEST_STOPPED */
 };
 
 static struct hv_vp_state state = { .size = sizeof(struct clock_vp) };
@@ -38,8 +38,8 @@ static void store_barrier(void)
 }
 
 /*
- * LOCK: partition lock. All 32 bytes, as KVM does: what lay in the pads before is gone. The flag
- * GUEST_STOPPED is the guest's to clear: kept.
+ * LOCK: partition lock. Writes all 32 bytes, pads included, as KVM does. Keeps GUEST_STOPPED: only
+ * the guest clears it.
  */
 static void write_body(const struct partition *p, const struct vp *vp, struct clock_vp *k)
 {
@@ -86,7 +86,7 @@ static void clock_changed(struct partition *p)
 	spin_unlock(&p->lock);
 }
 
-/* A page that is good again shows what it missed. */
+/* Rewrite a page that is live again: it has missed updates. */
 static void clock_map_changed(struct partition *p)
 {
 	spin_lock(&p->lock);
@@ -101,7 +101,7 @@ static void clock_paused(struct vp *vp)
 	struct clock_vp *k = clock_of(vp);
 
 	if (!shared_area_is_live(&k->page))
-		return; /* who registers later was not stopped */
+		return; /* a page registered later does not get the flag */
 	spin_lock(&vp->partition->lock);
 	k->stopped = true;
 	write_page(vp->partition, vp);
@@ -136,7 +136,7 @@ static void register_page(struct vp *vp, u64 val)
 	k->system_time = val;
 	if (shared_area_set(p, &k->page, val & ~KVM_MSR_ENABLED,
 			    sizeof(struct pvclock_vcpu_time_info)) == ERR_NONE) {
-		/* Ours differ from what is there. */
+		/* Our versions must differ from the one in the page. */
 		k->version = ALIGN_UP(shared_read32(&k->page, 0), 2u);
 		write_page(p, vp);
 	}
@@ -217,7 +217,7 @@ static const struct msr_row msrs[] = {
 	CLOCK_MSR(MSR_KVM_SYSTEM_TIME_NEW, system_time),
 };
 
-/* kvmclock_periodic_sync: the same sample again, as KVM's worker publishes it. */
+/* kvmclock_periodic_sync: publish the same sample again, as KVM's worker does. */
 static void clock_sync(struct vp *vp)
 {
 	COUNT(vp, CLOCK_SYNC);

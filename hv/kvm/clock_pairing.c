@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CLOCK_PAIRING: wall time and the caller's TSC at one moment, for a PTP clock. Wall time is as
- * good as the one reading of the RTC (rule T4) and runs by the TSC. Context: caller's CPU.
+ * CLOCK_PAIRING: wall time and the caller's TSC at one moment, for a PTP clock. Wall time is the
+ * RTC's at boot (rule T4), counted on by the TSC. Context: caller's CPU.
  */
 #include "core/hw.h"
 #include "hv/kvm/kvm_internal.h"
 
 #define NS_PER_SECOND 1000000000ull
 
-/* Arguments: where the output goes, which clock. */
+/* Arguments: output address, clock. */
 s64 kvm_clock_pairing(struct vp *vp, const u64 args[4], void *out)
 {
 	const struct clock *c = &vp->partition->clock;

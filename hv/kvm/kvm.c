@@ -29,7 +29,7 @@ static NOINLINE enum exit_action denied(struct vp *vp)
 	return EXIT_NEXT;
 }
 
-/* Calls with output, and those that are not offered: as unknown as those that do not exist. */
+/* Calls with output; and calls not offered, which answer as if they did not exist. */
 static NOINLINE s64 rare_call(struct vp *vp, u64 nr, u64 mask)
 {
 	const struct gpr_regs *r = &vp->regs;
@@ -45,7 +45,7 @@ static NOINLINE s64 rare_call(struct vp *vp, u64 nr, u64 mask)
 	return hcall_reg_out(vp, row, args, &result) == ERR_NONE ? result : -KVM_EFAULT;
 }
 
-/* @mask: what counts of the number, the arguments and the result. An error is a value in RAX. */
+/* @mask: valid bits of the number, the arguments and the result. Errors are returned in RAX. */
 static inline enum exit_action call(struct vp *vp, u64 nr, u64 mask)
 {
 	struct gpr_regs *r = &vp->regs;
@@ -81,8 +81,8 @@ static NOINLINE enum exit_action vmcall32(struct vp *vp)
 }
 
 /*
- * Order of checks: privilege level, then the number. CS.L alone tells 64-bit mode here: outside
- * IA-32e mode nobody can see the upper halves that it might leave.
+ * Order of checks: privilege level, then the number. CS.L alone is enough to tell 64-bit mode:
+ * outside IA-32e mode the guest cannot see upper halves of registers.
  */
 static enum exit_action kvm_vmcall(struct vp *vp, const struct exit_info *x)
 {
@@ -110,7 +110,7 @@ static s64 vapic_poll_irq(struct vp *vp, u64 a0, u64 a1, u64 a2, u64 a3)
 	return 0;
 }
 
-/* They have no feature of their own: what has the interface answers them. */
+/* Calls without a feature of their own: offered with the interface. */
 static const struct hcall_row hcalls[] = {
 	/* Manual: nothing: the exit itself looks for what is pending | 0 */
 	{ .nr = KVM_HC_VAPIC_POLL_IRQ, .name = "VAPIC_POLL_IRQ", .reg = vapic_poll_irq },

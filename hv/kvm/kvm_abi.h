@@ -11,8 +11,8 @@
 
 /* clang-format off */
 
-/* CPUID: leaf 0 of the block is the signature "KVMKVMKVM\0\0\0", leaf 1 the features. The block is
- * at hv_register()'s choice. */
+/* CPUID: leaf 0 of the block is the signature "KVMKVMKVM\0\0\0", leaf 1 the features.
+ * hv_register() places the block. */
 #define KVM_CPUID_SIGNATURE             0x0u
 #define KVM_CPUID_FEATURES              0x1u
 #define KVM_SIGNATURE_EBX               0x4b4d564bu

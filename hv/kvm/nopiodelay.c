@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Port 0x80 as a delay is never needed: nothing but the bit. Context: data only. */
+/* Only a CPUID bit: no guest needs port 0x80 as a delay. Context: data only. */
 #include "hv/kvm/kvm_internal.h"
 
 /* Manual: nothing: port 0x80 as a delay is never needed */

@@ -3,8 +3,8 @@
 #include "hv/kvm/kvm_internal.h"
 
 /*
- * A pinned VP cannot be given the caller's time; what can be done for it is to stop work that root
- * does on its CPU and that can wait.
+ * VPs are pinned: the caller's time cannot be given to another VP. We can only stop deferrable work
+ * that root does on that VP's CPU.
  */
 static s64 sched_yield(struct vp *vp, u64 apic_id, u64 a1, u64 a2, u64 a3)
 {

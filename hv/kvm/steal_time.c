@@ -11,7 +11,7 @@
 struct steal_vp {
 	u64 msr;                 /* MSR_KVM_STEAL_TIME as written */
 	struct shared_area area; /* struct kvm_steal_time */
-	u64 base_ns;             /* the guest's count begins here */
+	u64 base_ns;             /* stolen time at which the guest's count is 0 */
 };
 
 static struct hv_vp_state state = { .size = sizeof(struct steal_vp) };
@@ -65,9 +65,9 @@ static enum msr_result steal_read(struct vp *vp, u32 msr, u64 *val)
 }
 
 /*
- * Like KVM's, the count goes on from what the page holds; a bad address is accepted and inactive
- * until a change of the map makes it good. Until the guest's first registration nothing was stolen
- * from it.
+ * As in KVM the count continues from the page's value, and a bad address is accepted, but inactive
+ * until a change of the map makes it valid. Time stolen before the first registration does not
+ * count.
  */
 static enum msr_result steal_write(struct vp *vp, u32 msr, u64 val)
 {
