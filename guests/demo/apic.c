@@ -74,7 +74,7 @@ void apic_eoi(void)
 	reg_write(APIC_EOI, 0);
 }
 
-/* The timer's rate is nowhere written down: count it against the TSC for 10 ms. */
+/* The timer's rate is not documented: measure it against the TSC for 10 ms. */
 void apic_timer_start(u32 hz, u64 tsc_hz)
 {
 	u64 end;

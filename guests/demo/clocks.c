@@ -8,7 +8,7 @@
 #define PM_MASK     0xffffffu
 #define CMOS_INDEX  0x70
 #define CMOS_DATA   0x71
-#define RTC_WAIT_S  3 /* of the guessed TSC frequency: then the RTC stands still */
+#define RTC_WAIT_S  3 /* by the guessed TSC frequency: longer means the RTC stands still */
 #define HZ_GUESS    4000000000ull
 
 u64 demo_tsc_hz;
@@ -69,7 +69,7 @@ static u8 cmos(u8 index)
 	return port_in8(CMOS_DATA);
 }
 
-/* Until the second changes; false: it never does. */
+/* Wait until the second changes; false: it never does. */
 static bool rtc_tick(void)
 {
 	u64 end = rdtsc() + RTC_WAIT_S * HZ_GUESS;

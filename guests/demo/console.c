@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Demonstration guest: COM1 has everything, in order; the screen has it in pages to leaf through.
- * Pages are kept as text; screen.c draws them.
+ * Demonstration guest: COM1 gets everything, in order; the screen shows it in pages. Pages are kept
+ * as text; screen.c draws them.
  */
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
@@ -14,7 +14,7 @@
 #define COM1        0x3f8
 #define LSR_DATA    0x01
 #define LSR_EMPTY   0x20
-#define SEND_SPINS  100000 /* then there is no UART */
+#define SEND_SPINS  100000 /* longer means no UART */
 #define KBC_DATA    0x60
 #define KBC_STATUS  0x64
 #define KBC_FULL    0x01
@@ -124,7 +124,7 @@ static void com1_text(const char *p)
 	}
 }
 
-/* On the screen it is the title line. */
+/* The screen shows the title above the page. */
 void page_begin(const char *title)
 {
 	page_add(title);
@@ -146,7 +146,7 @@ void print(const char *fmt, ...)
 		page_put(*p);
 }
 
-/* Set 1 scan codes of what is asked for; others count as "next page". */
+/* Scan codes (set 1) of the keys we use; all others mean "next page". */
 static char key_of(u8 code)
 {
 	static const struct {
@@ -170,6 +170,6 @@ char key_read(void)
 	if (status == 0xff || (status & KBC_FULL) == 0)
 		return 0;
 	code = port_in8(KBC_DATA);
-	/* Bit 5: it is the mouse's. */
+	/* Bit 5: mouse data. */
 	return (code & KBC_RELEASE) != 0 || (status & 0x20) != 0 ? 0 : key_of(code);
 }

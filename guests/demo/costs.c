@@ -3,9 +3,9 @@
 #include "guests/demo/demo.h"
 #include "hv/kvm/kvm_abi.h"
 
-#define SAMPLES 65u /* odd: there is one in the middle */
+#define SAMPLES 65u /* odd: one is in the middle */
 
-#define HC_UNKNOWN 0x7fffffffull /* no such hypercall: the way there and back */
+#define HC_UNKNOWN 0x7fffffffull /* no such hypercall: measures the bare round trip */
 
 static u64 sample[SAMPLES];
 
@@ -90,7 +90,7 @@ void show_costs(void)
 		measure_ipi("IPI to CPU 1, which sleeps", 1, floor);
 }
 
-/* KVM's steal time, which the hypervisor writes at its entries from the registration on. */
+/* KVM's steal time: once registered, the hypervisor updates it at its entries. */
 static void show_steal_time(void)
 {
 	static volatile struct kvm_steal_time st ALIGNED(64);

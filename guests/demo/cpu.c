@@ -27,7 +27,7 @@ struct gate {
 #define SPURIOUS       0xff
 
 #define ERROR_CODE_VECTORS 0x00227c00u /* 10 to 14, 17, 21 */
-#define LEGACY_VECTORS     0x00008300u /* as the firmware has them: timer, keyboard, spurious */
+#define LEGACY_VECTORS     0x00008300u /* by firmware's set-up: timer, keyboard, spurious */
 
 static struct gate idt[VECTOR_COUNT] ALIGNED(16);
 struct demo_host demo_host;
@@ -99,7 +99,7 @@ u64 vmcall(u64 number)
 	return result;
 }
 
-/* The only fault that is expected: an MSR that the partition does not have. */
+/* The only expected fault: an MSR that the partition does not have. */
 static __attribute__((interrupt)) void on_gp(struct frame *f, u64 error)
 {
 	if (f->ip == (u64)msr_insn) {
@@ -125,7 +125,7 @@ static __attribute__((interrupt)) void on_fault_error(struct frame *f, u64 error
 		asm volatile("cli; hlt");
 }
 
-/* Acknowledged for the firmware before we masked the 8259: it may come as late as now. */
+/* An interrupt acknowledged before we masked the 8259 may still arrive. */
 static __attribute__((interrupt)) void on_legacy(struct frame *f)
 {
 	port_out8(0x20, 0x20);
@@ -170,7 +170,7 @@ void traps_init(void)
 	asm volatile("lidt %0" ::"m"(ptr));
 }
 
-/* Kensho puts its name behind that of the boot loader that started it. */
+/* Kensho appends its name to that of its own boot loader. */
 static bool is_loaded_by_kensho(void)
 {
 	const char *at = demo_boot.loader;

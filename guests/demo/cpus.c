@@ -56,8 +56,7 @@ static void start_others(void)
 	demo_cpus = (u32)umin64(1 + started, DEMO_CPUS);
 }
 
-/* Its TSC minus ours, halfway of the question that was answered fastest; *trip: how long that took.
- */
+/* Its TSC minus ours, at the middle of the fastest exchange; *trip: its duration. */
 static s64 tsc_offset(u32 cpu, u64 *trip)
 {
 	s64 offset = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Kensho's built-in demonstration guest: a guest like any other that shows on COM1 and the screen
- * what its partition is like. It runs as well where GRUB starts it without Kensho.
+ * Kensho's built-in demonstration guest: an ordinary guest that describes its partition on COM1 and
+ * the screen. It also runs if GRUB starts it without Kensho.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 #include "core/lib/bits.h"
 #include "core/lib/compiler.h"
 
-/* What the boot loader said, copied before anything is overwritten. */
+/* The boot loader's information, copied before anything overwrites it. */
 struct demo_boot {
 	bool is_multiboot2;
 	char loader[64];
@@ -27,7 +27,7 @@ struct demo_boot {
 extern struct demo_boot demo_boot;
 void boot_read(void);
 
-/* Who started us, and whether a hypervisor shows itself. */
+/* Who started us, and whether a hypervisor is visible. */
 struct demo_host {
 	bool is_kensho;      /* by the boot loader's name */
 	bool has_hypervisor; /* CPUID.1:ECX bit 31 */
@@ -62,7 +62,7 @@ char key_read(void);
 #define SCREEN_COLS 80u
 #define SCREEN_ROWS 25u
 
-void screen_open(void); /* a screen that cannot be used is named on COM1 */
+void screen_open(void); /* reports an unusable screen on COM1 */
 void screen_name(char *name, u32 len);
 
 /* screen_cell() - draw one character. @attr: of VGA text; a framebuffer has one colour. */
@@ -131,4 +131,4 @@ extern u32 demo_cpu_id[];
 u64 ipi_round_trip(u32 cpu); /* TSC ticks; 0: no answer */
 
 NORETURN void machine_reset(void);
-void machine_power_off(void); /* returns where nothing is known of it */
+void machine_power_off(void); /* returns if the machine does not say how */

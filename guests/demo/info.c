@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Demonstration guest: the boot information, read from the specification's point of view.
+ * Demonstration guest: reads the boot information, by the specification alone.
  * Spec: Multiboot2 2.0, "Boot information format".
  */
 #include "core/lib/bytes.h"

@@ -7,4 +7,4 @@
 #define DEMO_CS32      0x18
 #define DEMO_CPUS      64
 #define AP_STACK_SHIFT 12
-#define AP_PAGE        0x8000 /* conventional memory that nothing uses any more */
+#define AP_PAGE        0x8000 /* unused conventional memory */

@@ -112,7 +112,7 @@ void demo_main(void)
 	begin = rdtsc();
 	page_show(0);
 	show_uptime(begin);
-	/* Who waits for this line finds the screen complete. */
+	/* Print this last: tests wait for it and expect a complete screen. */
 	print("\ndemo: end of the tour; idling. Keys here or on the keyboard: r reboots, p powers "
 	      "off\n");
 	apic_timer_start(TICK_HZ, demo_tsc_hz);

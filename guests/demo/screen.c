@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Demonstration guest: which screen there is. VGA text is written where it is; a linear framebuffer
- * is mapped behind the identity map of 4 GiB, wherever it is, and drawn on as Kensho does it.
+ * Demonstration guest: the screen. VGA text is written in place; a linear framebuffer, wherever it
+ * is, is mapped above the identity map of 4 GiB and drawn on with Kensho's code.
  */
 #include "arch/x86/defs/cpuid.h"
 #include "arch/x86/defs/paging.h"
@@ -11,7 +11,7 @@
 #include "guests/demo/demo.h"
 
 #define VGA_TEXT  0xb8000
-#define WINDOW    GIB(4) /* virtual: one page directory behind the four of the identity map */
+#define WINDOW    GIB(4) /* virtual: the page directory after the four of the identity map */
 #define PAGE_LEN  MIB(2)
 #define PAGE_KEEP (PAGE_LEN - 1)
 
@@ -27,8 +27,7 @@ static struct fb_channel channel(struct framebuffer_channel c)
 	return (struct fb_channel){ .pos = c.pos, .size = c.size };
 }
 
-/* PCD alone: as slow or fast as the MTRRs say, never from the cache. SDM, "Page Attribute Table".
- */
+/* PCD alone is UC-: uncached, but WC in the MTRRs still applies. SDM, "Page Attribute Table". */
 static u8 *map(u64 pa, u64 len)
 {
 	u64 first = ALIGN_DOWN(pa, PAGE_LEN), end = pa + len;

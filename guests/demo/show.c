@@ -133,7 +133,8 @@ static bool touches_ram(const struct e820_entry *r)
 	return false;
 }
 
-/* The loader does not say which: what a reserved piece of 2-MiB pages beside RAM must be. */
+/* The loader does not say which range is Kensho's: guess a reserved piece of 2-MiB pages next to
+ * RAM. */
 static bool looks_like_kensho(const struct e820_entry *r)
 {
 	return demo_host.is_kensho && r->type != E820_RAM && r->len != 0 &&
