@@ -101,7 +101,7 @@ void vlapic_set_irr(struct vp *vp, u8 vector, bool level)
 /* @irr if it is in a higher priority class than @isr and the TPR, else -1. */
 static inline s32 deliverable(const struct vlapic *a, s32 irr, s32 isr)
 {
-	s32 limit = (s32)vlapic_reg(a, APIC_TPR); /* under a TPR shadow, too, the guest's */
+	s32 limit = (s32)vlapic_reg(a, APIC_TPR); /* the guest's, with a TPR shadow, too */
 
 	if (isr > limit)
 		limit = isr;
@@ -328,7 +328,7 @@ void vlapic_init(struct vp *vp, u8 *page)
 
 	a->page = page;
 	a->base_msr = APIC_BASE_DEFAULT | APIC_BASE_EN | (vp->index == 0 ? APIC_BASE_BSP : 0);
-	/* EOI suppression works because SVR bit 12 is mirrored: ours to offer if it is there. */
+	/* Offer EOI suppression if the machine has it: SVR bit 12 is mirrored. */
 	vlapic_reg_set(a, APIC_VERSION,
 		       (u32)(0x14 | FIELD_PREP(APIC_VERSION_MAX_LVT, umax32(max_lvt, 5)) |
 			     (phys & APIC_VERSION_EOI_SUPPRESS)));
@@ -390,7 +390,7 @@ void vlapic_copy_physical(struct vp *vp)
 	}
 	vlapic_reg_set(a, APIC_TPR, hw_lapic_read(APIC_TPR) & 0xff);
 	hw_lapic_write(APIC_TPR, 0); /* priorities are the virtual APIC's business */
-	irq_fwd_reset(vp);           /* firmware's timer ticks: before the guest's SVR can accept */
+	irq_fwd_reset(vp); /* firmware's timer ticks, before the guest's SVR accepts them */
 	a->svr = hw_lapic_read(APIC_SVR);
 	vlapic_reg_set(a, APIC_SVR, a->svr);
 	vlapic_enable_changed(vp);

@@ -20,7 +20,7 @@ static bool is_virtual_read(const struct vlapic *a, u32 msr)
 	return vlapic_x2apic_is_readable(a, reg); /* else #GP: the CPU would read the page */
 }
 
-/* EOIs and self-IPIs are the CPU's while it delivers. */
+/* While the CPU delivers interrupts, EOIs and self-IPIs need no exit. */
 static void x2apic_delivery_bitmap(struct vp *vp)
 {
 	bool exits =
@@ -62,7 +62,7 @@ static void set_vid(struct vp *vp, bool on)
 	x2apic_delivery_bitmap(vp);
 	if (on) {
 		ctx_set(vp->ctx, CTX_TPR_THRESHOLD, 0);
-		irq_fwd_set_eoi_exits(vp); /* what came meanwhile did not care */
+		irq_fwd_set_eoi_exits(vp); /* vectors accepted meanwhile did not set it */
 		hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS,
 			   FIELD_PREP(INTR_STATUS_RVI, irr < 0 ? 0 : irr) |
 				   FIELD_PREP(INTR_STATUS_SVI, isr < 0 ? 0 : isr));

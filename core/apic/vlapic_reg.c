@@ -149,7 +149,7 @@ static void write_esr(struct vp *vp)
 	a->esr_pending = 0;
 }
 
-/* Read-only or absent. A virtualized write has replaced the page's copy: only of the ID. */
+/* Read-only or absent. Of the former a virtualized write can replace only the ID in the page. */
 static void write_ignored(struct vp *vp, u32 reg)
 {
 	if (reg == APIC_ID)

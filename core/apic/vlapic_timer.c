@@ -58,7 +58,7 @@ static void stop_count(struct vp *vp)
 	timer_cancel(vp, &vp->apic.timer);
 }
 
-/* A periodic timer that is late skips what it missed: the IRR has room for one anyway. */
+/* If late, skip the missed periods: the IRR holds only one anyway. */
 static void next_period(struct vp *vp)
 {
 	struct vlapic *a = &vp->apic;
@@ -248,7 +248,7 @@ static NOINLINE u64 deadline_with_offset(const struct vp *vp, u64 guest_tsc)
 	return now_tsc + delta_tsc < now_tsc ? TIMER_NEVER : now_tsc + delta_tsc;
 }
 
-/* Where the queue has to fire for a deadline with an offset or an advance. */
+/* When the queue must fire for a deadline with an offset or an advance. */
 static NOINLINE u64 queue_deadline(const struct vp *vp, u64 guest_tsc)
 {
 	u64 advance_tsc = vp->apic.advance_tsc;

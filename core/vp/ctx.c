@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Contexts of a VP: filled, switched, their controls written. Pure. Context: VP's CPU. */
+/* Fills and switches the contexts of a VP, and writes their controls. Pure. Context: VP's CPU. */
 #include "core/vp/ctx.h"
 
 #include "arch/x86/defs/vector.h"
@@ -132,7 +132,7 @@ void ctx_switch(struct vp *vp, struct vcpu_ctx *to)
 
 	if (from == to)
 		return;
-	vp_restore_if(vp); /* rule K3: what stands in for the guest's IF is in the VMCS we leave */
+	vp_restore_if(vp); /* rule K3: our stand-in for the guest's IF is in the VMCS we leave */
 	from->queued = vp->event.queued;
 	hw_vmcs_load(to->vmcs);
 	vp->ctx = to;

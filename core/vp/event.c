@@ -34,8 +34,8 @@ static void queue(struct vp *vp, u32 info, u32 error)
 }
 
 /*
- * Meet an event that is already queued: the one whose delivery the exit interrupted. Returns false
- * when the pair became #DF or a triple fault.
+ * Merge with the queued event, whose delivery the exit interrupted. False: the pair has become #DF
+ * or a triple fault.
  */
 static bool merge_with_queued(struct vp *vp, u8 vector)
 {
@@ -129,7 +129,7 @@ void event_vectoring(struct vp *vp)
 	if (type == INTR_TYPE_SOFT_INT || type == INTR_TYPE_SOFT_EXCEPTION ||
 	    type == INTR_TYPE_PRIV_SOFT_EXCEPTION)
 		vp->event.len = (u32)hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH);
-	if (type == INTR_TYPE_NMI) /* rule K2b: or the injection would be blocked by itself */
+	if (type == INTR_TYPE_NMI) /* rule K2b: or this NMI would block its own injection */
 		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
 								~(u64)GUEST_INTR_BLOCKED_BY_NMI);
 }
@@ -195,9 +195,9 @@ static inline void set_windows(struct vp *vp, bool interrupt, bool nmi)
 }
 
 /*
- * Nothing can be delivered to a halted VP: sleep in the hardware. With the guest's IF = 0 only an
- * NMI ends the sleep, yet every wake must be an exit: IF is 1 in the VMCS meanwhile (rule K3), and
- * the CPU must not deliver by it what waits in RVI.
+ * Sleep in activity state HLT until something can be delivered. With IF = 0 only an NMI would end
+ * the sleep, but every wake must be an exit, so the VMCS has IF = 1 meanwhile (rule K3). Turn
+ * virtual-interrupt delivery off, or the CPU would use that IF to deliver what is in RVI.
  */
 static void enter_sleep(struct vp *vp, u64 rflags)
 {

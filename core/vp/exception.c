@@ -9,7 +9,7 @@
 #include "core/vp/step.h"
 #include "core/vp/vp.h"
 
-/* take: NULL where the exit is all that is wanted. */
+/* take: NULL: the exit itself is the point, the guest gets the exception. */
 static const struct {
 	u32 always; /* vectors, whatever exc_want() says */
 	bool (*take)(struct vp *vp, struct exit_info *x);
