@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/vp/vp_reset.c, vp_vmcs.c, entry_check.c: the VMCS we make passes the checks of VM entry, and
- * one change of it is named by the check that it breaks.
+ * core/vp/vp_reset.c, ctx.c, core/exit/entry_check.c: the VMCS we make passes the checks of VM
+ * entry, and one change of it is named by the check that it breaks.
  */
 #include "tests/host/harness.h"
 

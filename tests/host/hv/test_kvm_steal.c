@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* hv/kvm/steal_time.c and core/vp/park.c, core/vp/pause.c, with the ABI restated from KVM's
+/* hv/kvm/steal_time.c and core/vp/park.c, core/vp/hold.c, with the ABI restated from KVM's
  * msr.rst. */
 #include "tests/host/harness.h"
 
