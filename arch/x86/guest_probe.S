@@ -61,7 +61,7 @@ guest_probe_enter:
 	.code32
 	.globl	guest_probe_code, guest_probe_end
 	.globl	guest_probe_cpuid, guest_probe_read, guest_probe_write, guest_probe_jump
-	.globl	guest_probe_spin
+	.globl	guest_probe_spin, guest_probe_nops
 guest_probe_code:
 guest_probe_cpuid:
 	cpuid
@@ -76,6 +76,10 @@ guest_probe_jump:
 guest_probe_spin:
 	pause
 	jmp	guest_probe_spin
+guest_probe_nops:
+	nop
+	nop
+	vmcall
 guest_probe_end:
 	.code64
 

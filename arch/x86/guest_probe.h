@@ -18,3 +18,4 @@ extern const u8 guest_probe_read[];  /* EAX = [EBX], then VMCALL */
 extern const u8 guest_probe_write[]; /* [EBX] = EAX, then VMCALL */
 extern const u8 guest_probe_jump[];  /* to EBX */
 extern const u8 guest_probe_spin[];  /* for ever */
+extern const u8 guest_probe_nops[];  /* NOP, NOP, VMCALL */

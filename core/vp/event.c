@@ -246,6 +246,21 @@ static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
 	return (hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0;
 }
 
+/*
+ * Ask for the windows that what still waits needs. In the shadow of STI a CPU may open the window
+ * for NMIs although none can be injected there (SDM Vol. 3C "Other Causes of VM Exits"): the guest
+ * would exit before the same instruction for ever. IF is 1 there, so the interrupt window opens as
+ * soon as the shadow ends.
+ */
+static void ask_for_windows(struct vp *vp, u64 blocking)
+{
+	bool nmi = vp->event.nmis_pending != 0;
+	bool shadow = nmi && (blocking & (GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_NMI)) ==
+				     GUEST_INTR_BLOCKED_BY_STI;
+
+	set_windows(vp, shadow || interrupt_waits(vp), nmi && !shadow);
+}
+
 /* NMI, ExtINT and virtual APIC, in this order. */
 static void deliver_events(struct vp *vp, u64 rflags, u64 blocking)
 {
@@ -268,7 +283,7 @@ static void deliver_events(struct vp *vp, u64 rflags, u64 blocking)
 			inject(intr_info(INTR_TYPE_EXTERNAL, (u8)vector, false));
 		}
 	}
-	set_windows(vp, interrupt_waits(vp), ev->nmis_pending);
+	ask_for_windows(vp, blocking);
 }
 
 /*
