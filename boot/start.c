@@ -141,8 +141,10 @@ static void register_rows(const struct options *o, struct partition *p)
 	if (o->testdev != 0) {
 		ioapic_map();
 		must(testdev_add(p, o->testdev_exit == TESTDEV_EXIT_POWEROFF), "the test devices");
+	} else {
+		must(extint_add_ports(&p->pio), "owned ports");
 	}
-	p->io_bitmap = page_alloc_n(2, 1);
+	p->io_bitmap = page_alloc_n(PIO_BITMAP_BYTES / 4096, 1);
 	p->msr_bitmap = page_alloc();
 	if (!p->io_bitmap || !p->msr_bitmap)
 		no_pages();

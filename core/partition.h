@@ -84,7 +84,7 @@ struct partition {
 	struct msr_table *msr;
 	struct pio_table pio;
 	struct irq_lines *lines; /* software lines, NULL: none; core/dev/lines.h */
-	u8 *io_bitmap;           /* 8 KiB: A, then B */
+	u8 *io_bitmap;           /* pio_bitmap_build() */
 	u8 *msr_bitmap;          /* template; each VP has its own copy for x2APIC modes */
 
 	struct spinlock lock; /* LOCK: partition-wide MSR state, EPT changes */

@@ -20,6 +20,21 @@ u8 i8259_in_service(u32 chip, bool keep_isr)
 	return isr;
 }
 
+bool i8259_reads_isr(u32 chip)
+{
+	u16 port = i8259_command(chip);
+	u32 selected = hw_io_in(port, 1), isr, irr;
+
+	hw_io_out(port, 1, OCW3_READ_ISR);
+	isr = hw_io_in(port, 1);
+	hw_io_out(port, 1, OCW3_READ_IRR);
+	irr = hw_io_in(port, 1);
+	if (selected != isr || selected == irr)
+		return false;
+	hw_io_out(port, 1, OCW3_READ_ISR);
+	return true;
+}
+
 void i8259_end(u32 chip, u32 input)
 {
 	hw_io_out(i8259_command(chip), 1, OCW2_END | input);

@@ -30,6 +30,13 @@ static inline u16 i8259_mask(u32 chip)
  */
 u8 i8259_in_service(u32 chip, bool keep_isr);
 
+/*
+ * i8259_reads_isr() - whether the guest has selected the in-service bits for reads of the command
+ * port; the chip cannot be asked, so this compares. Tells them apart when the two differ, as behind
+ * an acknowledgement.
+ */
+bool i8259_reads_isr(u32 chip);
+
 /* i8259_end() - specific EOI of @input; on the second chip, also of the first chip's cascade
  * input. */
 void i8259_end(u32 chip, u32 input);

@@ -11,7 +11,7 @@
 #include "core/apic/irq_fwd.h"
 
 #include "arch/x86/defs/cr.h"
-#include "core/apic/i8259.h"
+#include "core/apic/extint.h"
 #include "core/apic/irq_msg.h"
 #include "core/apic/vlapic_internal.h"
 #include "core/hw.h"
@@ -19,21 +19,6 @@
 
 /* Keep these out of a physical LVT entry that is written back. */
 #define LVT_READ_ONLY (APIC_LVT_PENDING | APIC_LVT_REMOTE_IRR)
-
-NOINLINE void irq_fwd_extint_put(struct vp *vp, u8 vector)
-{
-	struct irq_fwd *f = &vp->fwd;
-
-	if (f->extint_tail - f->extint_head == EXTINT_FIFO) {
-		COUNT(vp, IRQ_EXTINT_LOST);
-		TRACE(vp, EXTINT_LOST, vector, 0, 0);
-		return;
-	}
-	f->extint[f->extint_tail++ % EXTINT_FIFO] = vector;
-	vp->event.extint = true;
-	COUNT(vp, IRQ_EXTINT);
-	vp_set_work(vp, VP_WORK_EVENT);
-}
 
 /*
  * Leave the bit set until the vector arrives as edge: a useless exit is harmless, a VMWRITE per
@@ -91,7 +76,7 @@ static NOINLINE void irq_fwd_accept_draining(struct vp *vp, u8 vector, bool leve
 static NOINLINE void irq_fwd_accept_rare(struct vp *vp, u8 vector, bool in_service, bool level)
 {
 	if (!in_service || irq_fwd_is_held(&vp->fwd, vector))
-		irq_fwd_extint_put(vp, vector); /* 8259 or spurious: I1 */
+		extint_put(vp, vector); /* 8259 or spurious: I1 */
 	else if (vp->fwd.draining)
 		irq_fwd_accept_draining(vp, vector, level);
 	else if (level)
@@ -208,55 +193,7 @@ void irq_fwd_drain(struct vp *vp)
 void irq_fwd_reset(struct vp *vp)
 {
 	irq_fwd_drain(vp);
-	vp->fwd.extint_head = vp->fwd.extint_tail;
-	vp->event.extint = false;
-}
-
-bool irq_fwd_extint_pending(const struct vp *vp)
-{
-	return vp->event.extint;
-}
-
-/*
- * We acknowledge the 8259 even while the guest has IF = 0; bare metal does not. A vector
- * acknowledged under the firmware's set-up (IRQ 0 = vector 8 = #DF) may still wait after the guest
- * has initialised the 8259 anew or masked the line: delivering it would be fatal. Ask the 8259:
- * initialisation clears its in-service bits. An input that is masked by now gets its EOI from us,
- * since the guest will never see the interrupt.
- */
-static bool extint_is_stale(u8 vector)
-{
-	u32 input = vector & 7, in_service = 0;
-
-	if (vector >= EXC_COUNT || (hw_vmread(VMCS_GUEST_CR0) & CR0_PE) == 0)
-		return false;
-	for (u32 chip = 0; chip < I8259_CHIPS; chip++) {
-		u32 isr = i8259_in_service(chip, false);
-
-		in_service |= isr;
-		if (chip == 0 && input == I8259_CASCADE)
-			continue;
-		if ((isr & BIT32(input)) && (hw_io_in(i8259_mask(chip), 1) & BIT32(input))) {
-			i8259_end(chip, input);
-			return true;
-		}
-	}
-	return in_service == 0;
-}
-
-s32 irq_fwd_extint_take(struct vp *vp)
-{
-	struct irq_fwd *f = &vp->fwd;
-
-	while (f->extint_head != f->extint_tail) {
-		u8 vector = f->extint[f->extint_head++ % EXTINT_FIFO];
-
-		vp->event.extint = f->extint_head != f->extint_tail;
-		if (!extint_is_stale(vector))
-			return vector;
-		COUNT(vp, IRQ_EXTINT_STALE);
-	}
-	return -1;
+	extint_forget(vp);
 }
 
 /* --- Rule I7 --- */

@@ -11,20 +11,16 @@
 
 struct vp;
 
-#define EXTINT_FIFO 16u /* power of two */
-
 struct irq_fwd {
-	u32 held[8];            /* level vectors kept in the physical ISR */
-	u32 done[8];            /* held vectors whose virtual EOI has happened */
-	u32 eoi_count;          /* bits set in held and line_level */
-	u32 line_level[8];      /* level vectors from software lines: irq_msg.c */
-	u32 line_count;         /* bits set in it */
-	u64 posted_level[4];    /* remote: posted, for VP_WORK_LINES */
-	u64 eoi_exit[4];        /* EOI-exit bitmap in the VMCS (virtual-interrupt delivery) */
-	bool draining;          /* rule I5: finish arrivals at once */
-	bool phys_x2apic;       /* mode of the physical LAPIC */
-	u8 extint[EXTINT_FIFO]; /* vectors acknowledged from the 8259, in order */
-	u32 extint_head, extint_tail;
+	u32 held[8];         /* level vectors kept in the physical ISR */
+	u32 done[8];         /* held vectors whose virtual EOI has happened */
+	u32 eoi_count;       /* bits set in held and line_level */
+	u32 line_level[8];   /* level vectors from software lines: irq_msg.c */
+	u32 line_count;      /* bits set in it */
+	u64 posted_level[4]; /* remote: posted, for VP_WORK_LINES */
+	u64 eoi_exit[4];     /* EOI-exit bitmap in the VMCS (virtual-interrupt delivery) */
+	bool draining;       /* rule I5: finish arrivals at once */
+	bool phys_x2apic;    /* mode of the physical LAPIC */
 };
 
 /*
@@ -50,14 +46,6 @@ void irq_fwd_drain(struct vp *vp);
 
 /* irq_fwd_reset() - drain, and forget the ExtINT FIFO: INIT and our own start. */
 void irq_fwd_reset(struct vp *vp);
-
-/* irq_fwd_extint_put() - queue an acknowledged vector for direct injection: only IF and the
- * interrupt shadow delay it. */
-void irq_fwd_extint_put(struct vp *vp, u8 vector);
-
-/* irq_fwd_extint_pending()/irq_fwd_extint_take() - the FIFO; -1 when empty. */
-bool irq_fwd_extint_pending(const struct vp *vp);
-s32 irq_fwd_extint_take(struct vp *vp);
 
 /* irq_fwd_mirror() - after a guest write: copy @reg to the physical LAPIC if it is mirrored
  * (I7). */

@@ -14,8 +14,8 @@
 #include "core/dev/pic.h"
 
 #include "arch/x86/defs/apic.h"
+#include "core/apic/extint.h"
 #include "core/apic/i8259.h"
-#include "core/apic/irq_fwd.h"
 #include "core/dev/lines.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
@@ -91,31 +91,33 @@ void pic_deliver(struct vp *vp)
 
 		vector = vpic_acknowledge(&l->pic, isr);
 		if (vector >= 0)
-			irq_fwd_extint_put(vp, (u8)vector);
+			extint_put(vp, (u8)vector);
 	}
 	spin_unlock(&l->lock);
 }
 
-static void chip_write(struct vpic *v, u16 port, u8 val)
+static void chip_write(struct vp *vp, struct vpic *v, u16 port, u8 val)
 {
 	u32 chip = port >= I8259_COMMAND2;
 
 	if (port & 1) {
 		vpic_write_data(v, chip, val);
+		hw_io_out(port, 1, val);
 	} else {
 		u8 isr = vpic_is_active(v) ? hw_in_service(v, chip) : 0;
 
-		if (!vpic_write_command(v, chip, val, isr))
-			return;
+		if (vpic_write_command(v, chip, val, isr))
+			extint_write_command(vp, chip, val);
 	}
-	hw_io_out(port, 1, val);
 }
 
-static u8 chip_read(const struct vpic *v, u16 port)
+static u8 chip_read(struct vp *vp, const struct vpic *v, u16 port)
 {
-	u8 val = (u8)hw_io_in(port, 1);
+	u32 chip = port >= I8259_COMMAND2;
 
-	return port & 1 ? val : val | vpic_read_command(v, port >= I8259_COMMAND2);
+	if (port & 1)
+		return (u8)hw_io_in(port, 1);
+	return extint_read_command(vp, chip) | vpic_read_command(v, chip);
 }
 
 /* Split wide accesses: the chips are 8 bits wide. */
@@ -127,9 +129,9 @@ static void chip_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 	spin_lock(&l->lock);
 	for (u32 i = 0; i < size; i++) {
 		if (write)
-			chip_write(&l->pic, (u16)(port + i), (u8)(*val >> (8 * i)));
+			chip_write(vp, &l->pic, (u16)(port + i), (u8)(*val >> (8 * i)));
 		else
-			result |= (u32)chip_read(&l->pic, (u16)(port + i)) << (8 * i);
+			result |= (u32)chip_read(vp, &l->pic, (u16)(port + i)) << (8 * i);
 	}
 	raise(vp->partition, &l->pic);
 	spin_unlock(&l->lock);

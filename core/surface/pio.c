@@ -23,6 +23,13 @@ err_t pio_add(struct pio_table *t, const struct pio_row *row)
 	return ERR_NONE;
 }
 
+err_t pio_add_watched(struct pio_table *t, const struct pio_row *row)
+{
+	TRY(pio_add(t, row));
+	t->watched |= BIT32(t->count - 1);
+	return ERR_NONE;
+}
+
 const struct pio_row *pio_lookup(const struct pio_table *t, u16 port)
 {
 	for (u32 i = 0; i < t->count; i++) {
@@ -79,11 +86,24 @@ void pio_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 		*val = result;
 }
 
-void pio_bitmap_build(const struct pio_table *t, u8 bitmap[8192])
+static void set_port(u8 *bitmap, u32 port)
 {
-	(void)memset(bitmap, 0, 8192);
+	bitmap[port / 8] = (u8)(bitmap[port / 8] | BIT32(port % 8));
+}
+
+void pio_bitmap_build(const struct pio_table *t, u8 bitmap[PIO_BITMAP_BYTES])
+{
+	u8 *watching = bitmap + 2 * 4096;
+
+	(void)memset(bitmap, 0, PIO_BITMAP_BYTES);
 	for (u32 i = 0; i < t->count; i++) {
-		for (u32 port = t->row[i].first; port <= t->row[i].last; port++)
-			bitmap[port / 8] = (u8)(bitmap[port / 8] | BIT32(port % 8));
+		const struct pio_row *row = &t->row[i];
+
+		for (u32 port = row->first; port <= row->last; port++) {
+			if (!(t->watched & BIT32(i)))
+				set_port(bitmap, port);
+			if (port < 0x8000)
+				set_port(watching, port);
+		}
 	}
 }

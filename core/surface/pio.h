@@ -36,10 +36,15 @@ struct platform_ports {
 struct pio_table {
 	u32 count;
 	struct pio_row row[PIO_ROWS_MAX];
+	u32 watched; /* bit i: row[i] exits only where a VP watches */
 	struct platform_ports platform;
 };
 
 MUST_CHECK err_t pio_add(struct pio_table *t, const struct pio_row *row); /* ERR_BUSY: overlap */
+
+/* pio_add_watched() - the same for ports that exit only between ctx_watch_ports() on and off. */
+MUST_CHECK err_t pio_add_watched(struct pio_table *t, const struct pio_row *row);
+
 const struct pio_row *pio_lookup(const struct pio_table *t, u16 port);
 
 /**
@@ -48,8 +53,11 @@ const struct pio_row *pio_lookup(const struct pio_table *t, u16 port);
  */
 void pio_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val);
 
-/* pio_bitmap_build() - I/O bitmaps A and B (8 KiB): 1 where a row exists. */
-void pio_bitmap_build(const struct pio_table *t, u8 bitmap[8192]);
+#define PIO_BITMAP_BYTES 12288u
+
+/* pio_bitmap_build() - I/O bitmaps A and B: 1 where a row exists that is not watched; behind them
+ * an A that has the watched rows, too (they are all below 8000h). */
+void pio_bitmap_build(const struct pio_table *t, u8 bitmap[PIO_BITMAP_BYTES]);
 
 struct machine;
 

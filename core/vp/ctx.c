@@ -120,6 +120,13 @@ void ctx_set_long_mode(bool on)
 	hw_vmwrite(VMCS_VM_ENTRY_CTLS, entry | (on ? ENTRY_CTL_IA32E_GUEST : 0));
 }
 
+void ctx_watch_ports(const struct vcpu_ctx *ctx, bool on)
+{
+	const u8 *bitmap = ctx->io_bitmap + (on ? 2 * 4096 : 0);
+
+	hw_vmwrite(VMCS_IO_BITMAP_A, hw_virt_to_phys(bitmap).v);
+}
+
 void ctx_set_exits(struct vp *vp, const struct exit_table *table)
 {
 	vp->ctx->exits = table;

@@ -36,7 +36,7 @@ struct vcpu_ctx {
 	bool launched; /* VMRESUME enters; else VMLAUNCH */
 	hpa_t vmcs;
 	u64 eptp;
-	u8 *io_bitmap;  /* 8 KiB: A, then B */
+	u8 *io_bitmap;  /* pio_bitmap_build() */
 	u8 *msr_bitmap; /* 4 KiB, this context's own */
 	const struct exit_table *exits;
 	struct event_queued queued; /* saved here while not current; else in vp->event */
@@ -79,6 +79,9 @@ void ctx_release(struct vp *vp, struct vcpu_ctx *ctx);
  * EFER.LMA at the next exit (SDM Vol. 3C "Saving Control Registers, Debug Registers, and MSRs").
  */
 void ctx_set_long_mode(bool on);
+
+/* ctx_watch_ports() - ports of watched rows exit, or go through again, in the current context. */
+void ctx_watch_ports(const struct vcpu_ctx *ctx, bool on);
 
 /* ctx_set_slow() - ctx_set() without the comparison. */
 void ctx_set_slow(struct vcpu_ctx *ctx, enum ctx_word word, u32 val);

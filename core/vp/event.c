@@ -155,8 +155,8 @@ static s32 take_interrupt(struct vp *vp)
 {
 	s32 vector;
 
-	if (irq_fwd_extint_pending(vp))
-		return irq_fwd_extint_take(vp);
+	if (vp->event.extint)
+		return extint_take(vp);
 	if (vp->apic.vid)
 		return -1; /* the CPU evaluates RVI itself */
 	vector = vlapic_pending_vector(vp);
@@ -171,7 +171,7 @@ static s32 take_interrupt(struct vp *vp)
 /* An interrupt waits that the CPU will not deliver by itself. */
 static bool interrupt_waits(struct vp *vp)
 {
-	return irq_fwd_extint_pending(vp) || (!vp->apic.vid && vlapic_pending_vector(vp) >= 0);
+	return vp->event.extint || (!vp->apic.vid && vlapic_pending_vector(vp) >= 0);
 }
 
 /*
@@ -241,7 +241,7 @@ static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
 		return true;
 	if (vp->event.nmis_pending && !(blocking & GUEST_INTR_BLOCKED_BY_NMI))
 		return true;
-	if ((rflags & RFLAGS_IF) && (irq_fwd_extint_pending(vp) || vlapic_pending_vector(vp) >= 0))
+	if ((rflags & RFLAGS_IF) && (vp->event.extint || vlapic_pending_vector(vp) >= 0))
 		return true;
 	return (hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0;
 }
@@ -252,12 +252,14 @@ static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
  * would exit before the same instruction for ever. IF is 1 there, so the interrupt window opens as
  * soon as the shadow ends.
  */
-static void ask_for_windows(struct vp *vp, u64 blocking)
+static NOINLINE void ask_for_windows(struct vp *vp, u64 blocking)
 {
 	bool nmi = vp->event.nmis_pending != 0;
 	bool shadow = nmi && (blocking & (GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_NMI)) ==
 				     GUEST_INTR_BLOCKED_BY_STI;
 
+	if (vp->event.extint)
+		extint_wait(vp);
 	set_windows(vp, shadow || interrupt_waits(vp), nmi && !shadow);
 }
 
@@ -283,7 +285,9 @@ static void deliver_events(struct vp *vp, u64 rflags, u64 blocking)
 			inject(intr_info(INTR_TYPE_EXTERNAL, (u8)vector, false));
 		}
 	}
-	ask_for_windows(vp, blocking);
+	if (unlikely(ev->rare))
+		return ask_for_windows(vp, blocking);
+	set_windows(vp, !vp->apic.vid && vlapic_pending_vector(vp) >= 0, false);
 }
 
 /*
@@ -331,14 +335,14 @@ static NOINLINE void prepare_event(struct vp *vp)
 	/* Rule K1: an entry that was abandoned in its window has its injection committed already.
 	 */
 	if (hw_vmread(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID) {
-		set_windows(vp, interrupt_waits(vp), ev->nmis_pending);
+		ask_for_windows(vp, 0);
 		return;
 	}
 	if (ev->info & INTR_INFO_VALID) {
 		if (vp->state == VP_HALTED)
 			wake(vp);
 		inject_queued(ev);
-		set_windows(vp, interrupt_waits(vp), ev->nmis_pending);
+		ask_for_windows(vp, 0);
 		return;
 	}
 	if (vp->state == VP_HALTED) {

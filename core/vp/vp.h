@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "core/apic/extint.h"
 #include "core/apic/irq_fwd.h"
 #include "core/apic/vlapic.h"
 #include "core/diag/counters.h"
@@ -84,6 +85,7 @@ struct vp {
 	struct event_state event;
 	struct vlapic apic;
 	struct irq_fwd fwd;
+	struct extint extint;
 	struct timer_queue timers;
 	u64 periodic_tsc; /* the modules' periodic work is due with the first timer after this;
 			   * 0: never */

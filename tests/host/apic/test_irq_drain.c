@@ -19,7 +19,7 @@ static void test_init_drains_and_forgets(void)
 	EXPECT_FALSE(any(irqhw.isr));
 	EXPECT_FALSE(any(irqhw.irr));
 	EXPECT_FALSE(any_held());
-	EXPECT_FALSE(irq_fwd_extint_pending(VP));
+	EXPECT_FALSE(VP->event.extint);
 	EXPECT_EQ(-1, vlapic_pending_vector(VP));
 	EXPECT_EQ(1, VP->counters.c[COUNTER_IRQ_DRAINED]);
 	EXPECT_EQ(1, VP->counters.c[COUNTER_IRQ_HELD_DRAINED]);
@@ -114,7 +114,7 @@ static void test_disabled_apic_is_virtual_wire(void)
 	EXPECT_EQ(0, irqhw.reg[APIC_LDR >> 4]); /* no candidate for lowest priority */
 	model_pic_irq(3);
 	EXPECT_TRUE(model_exit(true));
-	EXPECT_CALL(0x33, irq_fwd_extint_take(VP));
+	EXPECT_CALL(0x33, extint_take(VP));
 	/* A level line must not storm at a disabled APIC: held until it is enabled. */
 	model_rte(0, 0x42, true, false);
 	model_line(0, true);

@@ -13,9 +13,9 @@ static void test_extint_is_told_from_lapic_vectors(void)
 	EXPECT_TRUE(model_exit(true));
 	EXPECT_EQ(0, irqhw.eois);
 	EXPECT_FALSE(virtual_irr(0x32));
-	EXPECT_TRUE(irq_fwd_extint_pending(VP));
-	EXPECT_CALL(0x32, irq_fwd_extint_take(VP));
-	EXPECT_CALL(-1, irq_fwd_extint_take(VP));
+	EXPECT_TRUE(VP->event.extint);
+	EXPECT_CALL(0x32, extint_take(VP));
+	EXPECT_CALL(-1, extint_take(VP));
 }
 
 static void test_vector_already_held_is_extint(void)
@@ -27,7 +27,7 @@ static void test_vector_already_held_is_extint(void)
 	EXPECT_TRUE(irq_fwd_is_held(&VP->fwd, 0x32));
 	model_pic_irq(2); /* the same number from the 8259 */
 	EXPECT_TRUE(model_exit(true));
-	EXPECT_CALL(0x32, irq_fwd_extint_take(VP));
+	EXPECT_CALL(0x32, extint_take(VP));
 	EXPECT_EQ(0, irqhw.eois);
 	EXPECT_TRUE(irq_fwd_is_held(&VP->fwd, 0x32));
 }
@@ -37,7 +37,7 @@ static void test_spurious_is_injected_directly(void)
 	apic_test_init(1, false);
 	irq_fwd_accept(VP, model_ack(false));
 	EXPECT_EQ(0, irqhw.eois);
-	EXPECT_CALL(0xff, irq_fwd_extint_take(VP));
+	EXPECT_CALL(0xff, extint_take(VP));
 }
 
 static void test_extint_fifo_is_bounded(void)
@@ -47,8 +47,8 @@ static void test_extint_fifo_is_bounded(void)
 		irq_fwd_accept(VP, (u8)(0x40 + i));
 	EXPECT_EQ(3, VP->counters.c[COUNTER_IRQ_EXTINT_LOST]);
 	for (u32 i = 0; i < EXTINT_FIFO; i++)
-		EXPECT_CALL(0x40 + i, irq_fwd_extint_take(VP));
-	EXPECT_FALSE(irq_fwd_extint_pending(VP));
+		EXPECT_CALL(0x40 + i, extint_take(VP));
+	EXPECT_FALSE(VP->event.extint);
 }
 
 static u32 pic_isr[2], pic_mask[2];
@@ -107,7 +107,7 @@ static void test_stale_extint_is_dropped(void)
 		hw_vmwrite(VMCS_GUEST_CR0, rows[i].protected);
 		irq_fwd_accept(VP, 0x08);
 		irq_fwd_accept(VP, 0x31);
-		EXPECT_CALL(rows[i].taken, irq_fwd_extint_take(VP));
+		EXPECT_CALL(rows[i].taken, extint_take(VP));
 		EXPECT_EQ(rows[i].ended, pic_ended());
 	}
 }

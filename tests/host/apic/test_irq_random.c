@@ -125,8 +125,8 @@ static void guest_takes_interrupt(void)
 
 	if (!g.intr_flag)
 		return;
-	if (irq_fwd_extint_pending(VP)) {
-		vector = irq_fwd_extint_take(VP);
+	if (VP->event.extint) {
+		vector = extint_take(VP);
 		EXPECT_EQ(g.extint[0], vector);
 		memmove(g.extint, g.extint + 1, --g.extint_count);
 		g.extints++;

@@ -238,8 +238,8 @@ static void test_line_becomes_extint(void)
 	out(0x2005, 1);
 	EXPECT_EQ(0, at.vp[1].work);
 	deliver();
-	EXPECT_CALL(0x25, irq_fwd_extint_take(VP));
-	EXPECT_CALL(-1, irq_fwd_extint_take(VP));
+	EXPECT_CALL(0x25, extint_take(VP));
+	EXPECT_CALL(-1, extint_take(VP));
 	EXPECT_EQ(0x20, lines_of(&at.p)->pic.chip[0].isr);
 	irq_msg_work(VP);
 	EXPECT_FALSE(VP->event.extint);
@@ -252,7 +252,7 @@ static void test_eoi_is_swallowed_or_passed(void)
 	chips();
 	out(0x200a, 1);
 	deliver();
-	EXPECT_CALL(0x2a, irq_fwd_extint_take(VP));
+	EXPECT_CALL(0x2a, extint_take(VP));
 	fake.io_val[0x20] = fake.io_val[0xa0] = 0xee;
 	out(0xa0, 0x20);
 	out(0x20, 0x20);
@@ -293,7 +293,7 @@ static void test_waits_for_lint0(void)
 	EXPECT_FALSE(VP->event.extint);
 	vlapic_write(VP, APIC_LVT_LINT0, 0x700);
 	deliver();
-	EXPECT_CALL(0x25, irq_fwd_extint_take(VP));
+	EXPECT_CALL(0x25, extint_take(VP));
 }
 
 TEST_MAIN(TEST(test_every_line_has_its_vector), TEST(test_fixed_priorities_nest),

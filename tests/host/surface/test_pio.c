@@ -56,7 +56,7 @@ static void test_pio_add_refuses_overlaps(void)
 
 static void test_pio_bitmap_agrees_with_lookup(void)
 {
-	static u8 bitmap[8192];
+	static u8 bitmap[PIO_BITMAP_BYTES];
 	struct pio_table t = { 0 };
 	struct pio_row rows[] = { row(0, 0), row(0x60, 0x60), row(0x2f8, 0x2ff),
 				  row(0x7fff, 0x8001), row(0xffff, 0xffff) };
@@ -67,6 +67,24 @@ static void test_pio_bitmap_agrees_with_lookup(void)
 	pio_bitmap_build(&t, bitmap);
 	for (u32 port = 0; port < 65536; port++)
 		EXPECT_EQ(pio_lookup(&t, (u16)port) != NULL, bitmap[port / 8] >> (port % 8) & 1);
+	for (u32 port = 0; port < 32768; port++)
+		EXPECT_EQ(pio_lookup(&t, (u16)port) != NULL,
+			  bitmap[8192 + port / 8] >> (port % 8) & 1);
+}
+
+static void test_watched_rows_are_in_a_bitmap_of_their_own(void)
+{
+	static u8 bitmap[PIO_BITMAP_BYTES];
+	struct pio_table t = { 0 };
+	struct pio_row own = row(0x60, 0x60), watched = row(0x20, 0x20);
+
+	EXPECT_EQ(ERR_NONE, pio_add(&t, &own));
+	EXPECT_EQ(ERR_NONE, pio_add_watched(&t, &watched));
+	pio_bitmap_build(&t, bitmap);
+	EXPECT_EQ(0, bitmap[0x20 / 8]);
+	EXPECT_EQ(1, bitmap[0x60 / 8]);
+	EXPECT_EQ(1, bitmap[8192 + 0x20 / 8]);
+	EXPECT_EQ(1, bitmap[8192 + 0x60 / 8]);
 }
 
 static u32 hw_in(u16 port, u32 size)
@@ -145,4 +163,5 @@ static void test_pio_access_keeps_whole_accesses(void)
 }
 
 TEST_MAIN(TEST(test_pio_add_refuses_overlaps), TEST(test_pio_bitmap_agrees_with_lookup),
+	  TEST(test_watched_rows_are_in_a_bitmap_of_their_own),
 	  TEST(test_pio_access_splits_at_the_edges), TEST(test_pio_access_keeps_whole_accesses))

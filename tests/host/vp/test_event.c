@@ -139,8 +139,8 @@ static void test_exception_goes_before_nmi_before_extint_before_apic(void)
 {
 	init();
 	vlapic_set_irr(vp, 0x55, false);
-	vp->fwd.extint[0] = 0x30;
-	vp->fwd.extint_tail = 1;
+	vp->extint.vector[0] = 0x30;
+	vp->extint.tail = 1;
 	vp->event.extint = true;
 	event_nmi(vp);
 	event_exception(vp, EXC_UD, false, 0);
