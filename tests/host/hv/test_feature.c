@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Rules of the array of features, and the tables of docs/profiles.md and docs/kvm.md, which are
- * what the array says. A line that is missing there is printed: copy it.
+ * Rules of the array of features, and the profiles' bits in docs/profiles.md. The tables of
+ * features there and in docs/kvm.md are made by `make docs`.
  */
 #include "tests/host/harness.h"
 
