@@ -81,8 +81,7 @@ static bool is_scratch(const struct partition *p, u64 page)
 static const char *overlay_rule(const struct partition *p, u64 at, u64 size, u64 entry)
 {
 	u64 page = entry & EPT_ADDR, perms = entry & EPT_RWX;
-	bool in_region = at - p->region_base.v < p->region_len;
-	bool in_window = at - APIC_WINDOW < WINDOW_BYTES;
+	bool shows_ones = at - p->region_base.v < p->region_len || at - APIC_WINDOW < WINDOW_BYTES;
 	const struct overlay *o = find_overlay(p, at);
 
 	if (size != PAGE_SIZE)
@@ -94,12 +93,12 @@ static const char *overlay_rule(const struct partition *p, u64 at, u64 size, u64
 	if ((perms & EPT_X) != 0)
 		return "an overlay that the guest may execute";
 	if (page == p->ones_page.v)
-		return perms != EPT_R           ? "the page of all-ones is writable"
-		       : in_region || in_window ? NULL
-						: "all-ones outside the region and the APIC window";
-	if (!in_region)
+		return perms != EPT_R ? "the page of all-ones is writable"
+		       : shows_ones   ? NULL
+				      : "all-ones outside the region and the APIC window";
+	if (!shows_ones)
 		return "another page than the machine's";
-	return is_scratch(p, page) ? NULL : "neither all-ones nor scratch memory (rule M1)";
+	return is_scratch(p, page) ? NULL : "neither all-ones nor scratch memory (rules M1, I8)";
 }
 
 static const char *identity_rule(const struct partition *p, u64 at, u64 size, u64 entry)

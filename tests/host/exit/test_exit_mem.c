@@ -85,11 +85,12 @@ static void expect_scratch(u64 at, u64 qual)
 	EXPECT_EQ(-1, paged_exception());
 }
 
-static void test_region_undecodable_write_gets_scratch(void)
+static void test_undecodable_write_gets_scratch(void)
 {
 	setup();
 	CODE(0xd9, 0x3b); /* fnstcw [rbx] */
 	expect_scratch(REGION_BASE + 0x40, WRITE);
+	expect_scratch(WINDOW, WRITE);
 }
 
 /* What the instruction at RIP did not write must not be emulated by it. */
@@ -289,7 +290,7 @@ static void test_far_page_that_never_comes_stops(void)
 }
 
 TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_rmw),
-	  TEST(test_region_undecodable_write_gets_scratch),
+	  TEST(test_undecodable_write_gets_scratch),
 	  TEST(test_region_writes_of_the_cpu_itself_get_scratch),
 	  TEST(test_region_operands_may_be_several), TEST(test_region_write_into_a_scratch_page),
 	  TEST(test_nmi_blocking_comes_back_after_iret), TEST(test_restart_keeps_debug_state),

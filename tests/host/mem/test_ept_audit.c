@@ -62,6 +62,7 @@ static void test_good_maps_pass(void)
 	expect_rule(NULL, 0);
 	for (u64 i = 0; i < 20; i++)
 		EXPECT_EQ(ERR_NONE, ept_map_scratch(p, gpa(REGION_BASE + i * PAGE_SIZE)));
+	EXPECT_EQ(ERR_NONE, ept_map_scratch(p, gpa(0xfee01000)));
 	expect_rule(NULL, 0);
 	/* Without large pages, too. */
 	machine();
@@ -82,6 +83,8 @@ static void test_each_rule(void)
 	expect_rule("rule M1", REGION_BASE + 0x3000);
 	map(REGION_BASE + 0x3000, 0x300000, 0x1000, EPT_R, MT_WB);
 	expect_rule("neither all-ones nor scratch", REGION_BASE + 0x3000);
+	map(0xfee01000, 0x300000, 0x1000, EPT_R | EPT_W, MT_WB);
+	expect_rule("neither all-ones nor scratch", 0xfee01000);
 	map(0xfee00000, 0xfee00000, 0x1000, EPT_R | EPT_W, MT_UC);
 	expect_rule("rule I8", 0xfee00000);
 	map(0xd0000000, 0xd0000000, 0x1000, EPT_RWX, MT_UC);
@@ -153,7 +156,7 @@ static void test_apic_page(void)
 	o.perms = EPT_R;
 	expect_rule("permissions of the overlay", 0xfee00000);
 	p->overlays[3] = NULL;
-	expect_rule("another page", 0xfee00000);
+	expect_rule("neither all-ones nor scratch", 0xfee00000);
 }
 
 TEST_MAIN(TEST(test_good_maps_pass), TEST(test_each_rule), TEST(test_misconfigurations),
