@@ -167,16 +167,19 @@ static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
 	return vp_fault_page(vp, x->gla, code);
 }
 
-/* A column of page_class[], kept here. Not for fetches: no class that can violate is executable. */
+/* A column of page_class[], kept here; the classes without a row stop the guest. Not for fetches:
+ * no class that can violate is executable. */
 static const exit_fn violation[PAGE_KINDS] = {
-	[PAGE_RAM] = unexpected,           [PAGE_FIRMWARE] = unexpected,
-	[PAGE_FAR] = unexpected, /* its owner will never bring it */
-	[PAGE_ROM] = unexpected,           [PAGE_DEVICE] = unexpected,
-	[PAGE_REGION] = ones_violation,    [PAGE_WINDOW] = ones_violation,
-	[PAGE_EMULATED] = emulated_access, [PAGE_SCRATCH] = unexpected,
-	[PAGE_APIC] = unexpected,          [PAGE_OVERLAY] = unexpected,
+	[PAGE_REGION] = ones_violation,
+	[PAGE_WINDOW] = ones_violation,
+	[PAGE_EMULATED] = emulated_access,
 	[PAGE_ABSENT] = beyond_machine,
 };
+
+static exit_fn answer_of(enum page_kind kind)
+{
+	return violation[kind] != NULL ? violation[kind] : unexpected;
+}
 
 enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 {
@@ -197,7 +200,7 @@ enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 	kind = page_kind_at(p, x->gpa, &end);
 	if (kind != PAGE_ABSENT && (x->qual & EPT_QUAL_FETCH))
 		return fetch_violation(vp, x);
-	return violation[kind](vp, x);
+	return answer_of(kind)(vp, x);
 }
 
 enum exit_action exit_ept_misconfig(struct vp *vp, const struct exit_info *x)

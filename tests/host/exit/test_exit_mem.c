@@ -6,7 +6,10 @@
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vector.h"
 #include "core/exit/exit.h"
+#include "core/mem/emulated.h"
 #include "core/mem/ept.h"
+#include "core/mem/overlay.h"
+#include "core/mem/page_class.h"
 #include "core/mem/shared_area.h"
 #include "tests/host/fakes/far.h"
 #include "tests/host/fakes/paged.h"
@@ -243,6 +246,72 @@ static void test_everything_else_stops_with_a_report(void)
 	EXPECT_CONTAINS(fake.console, "0x1234000");
 }
 
+#define AN_OVERLAY 0x90000ull
+#define A_FIRMWARE 0x200000ull
+#define SCRATCH    (REGION_BASE + 0x5000)
+#define AN_EMUL    0xd0000000ull
+
+static u64 no_device_read(struct vp *vp, u64 gpa, u32 size)
+{
+	return 0;
+}
+
+static void no_device_write(struct vp *vp, u64 gpa, u32 size, u64 val)
+{
+}
+
+/* A page of every class; the CPU writes to it. */
+static void every_class_setup(void)
+{
+	static const struct emul_mem mem = { no_device_read, no_device_write };
+	static const struct emulated_range emulated = { AN_EMUL, AN_EMUL + PAGE_SIZE, &mem };
+	static struct overlay o, apic;
+
+	setup();
+	p->memory.e[p->memory.count++] = (struct e820_entry){ A_FIRMWARE, 0x1000, E820_ACPI };
+	fake_far_add(p, 0x80000, 0x82000);
+	fake_far.never = true;
+	EXPECT_EQ(ERR_NONE, emulated_add(p, &emulated));
+	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
+	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
+	o = (struct overlay){ .page = p->ones_page, .perms = EPT_R, .kind = PAGE_OVERLAY };
+	apic = (struct overlay){ .page = p->ones_page, .perms = EPT_R, .kind = PAGE_APIC };
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, AN_OVERLAY));
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &apic, 0xfee00000));
+	EXPECT_EQ(ERR_NONE, ept_map_scratch(p, gpa(SCRATCH)));
+	CODE(0x89, 0x03); /* mov [rbx], eax */
+}
+
+/* A class that says nothing about violations stops the guest: no hole in the table is called. */
+static void test_every_class_answers_or_stops(void)
+{
+	static const struct {
+		u64 at;
+		enum exit_action want;
+	} rows[PAGE_KINDS] = {
+		[PAGE_RAM] = { 0x2000, EXIT_STOP },
+		[PAGE_FIRMWARE] = { A_FIRMWARE, EXIT_STOP },
+		[PAGE_FAR] = { 0x80000, EXIT_STOP },
+		[PAGE_ROM] = { 0xff000000, EXIT_STOP },
+		[PAGE_DEVICE] = { DEVICE, EXIT_STOP },
+		[PAGE_REGION] = { REGION_BASE, EXIT_NEXT_DECODED },
+		[PAGE_WINDOW] = { WINDOW, EXIT_NEXT_DECODED },
+		[PAGE_EMULATED] = { AN_EMUL, EXIT_NEXT_DECODED },
+		[PAGE_SCRATCH] = { SCRATCH, EXIT_STOP },
+		[PAGE_APIC] = { 0xfee00000, EXIT_STOP },
+		[PAGE_OVERLAY] = { AN_OVERLAY, EXIT_STOP },
+		[PAGE_ABSENT] = { BIT64(45), EXIT_RESUME },
+	};
+
+	for (u32 kind = 0; kind < PAGE_KINDS; kind++) {
+		every_class_setup();
+		EXPECT_TRUE(page_is(p, rows[kind].at, kind));
+		EXPECT_EQ(rows[kind].want, violation(rows[kind].at + 0x40, WRITE));
+		EXPECT_EQ(rows[kind].want == EXIT_STOP,
+			  strstr(fake.console, "unexpected EPT violation") != NULL);
+	}
+}
+
 static void far_setup(void)
 {
 	setup();
@@ -297,5 +366,5 @@ TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_
 	  TEST(test_fetches_are_undefined_opcodes), TEST(test_apic_window_drops_writes),
 	  TEST(test_64_bit_bars_appear_on_first_use),
 	  TEST(test_beyond_the_machine_is_a_reserved_bit),
-	  TEST(test_everything_else_stops_with_a_report),
+	  TEST(test_everything_else_stops_with_a_report), TEST(test_every_class_answers_or_stops),
 	  TEST(test_far_page_is_mapped_when_it_comes), TEST(test_far_page_that_never_comes_stops))
