@@ -78,16 +78,16 @@ static err_t map_identity(const struct mapper *m, u64 at, u64 end, u64 perms)
 	return ERR_NONE;
 }
 
-static err_t map_ones(struct partition *p, u64 at, u64 end)
-{
-	for (; at < end; at += PAGE_SIZE)
-		TRY(ept_map(&p->ept, gpa(at), p->ones_page, PAGE_SIZE, EPT_R, MT_WB));
-	return ERR_NONE;
-}
-
 static err_t map_own(struct partition *p, gpa_t page, hpa_t own, u64 perms)
 {
 	return ept_map(&p->ept, page, own, PAGE_SIZE, perms, MT_WB);
+}
+
+static err_t map_ones(struct partition *p, u64 at, u64 end, u64 perms)
+{
+	for (; at < end; at += PAGE_SIZE)
+		TRY(map_own(p, gpa(at), p->ones_page, perms));
+	return ERR_NONE;
 }
 
 static err_t map_range(const struct mapper *m, u64 at, u64 end)
@@ -101,7 +101,7 @@ static err_t map_range(const struct mapper *m, u64 at, u64 end)
 		if (c->backing == BACKING_SAME || (m->retype && c->backing == BACKING_LATE))
 			TRY(map_identity(m, at, next, c->perms));
 		else if (!m->retype && c->backing == BACKING_ONES)
-			TRY(map_ones(m->p, at, next));
+			TRY(map_ones(m->p, at, next, c->perms));
 		else if (!m->retype)
 			TRY(ept_unmap(&m->p->ept, gpa(at), next - at));
 	}
