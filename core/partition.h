@@ -5,10 +5,9 @@
 #include "core/config.h"
 #include "core/lib/lock.h"
 #include "core/mem/e820.h"
-#include "core/mem/emulated.h"
 #include "core/mem/ept.h"
-#include "core/mem/far.h"
 #include "core/mem/overlay.h"
+#include "core/mem/ranges.h"
 #include "core/surface/cpuid.h"
 #include "core/surface/msr.h"
 #include "core/surface/pio.h"
@@ -73,12 +72,10 @@ struct partition {
 	hpa_t scratch_page; /* shared by scratch requests beyond the private ones */
 	hpa_t scratch_pages[SCRATCH_PAGES_MAX];
 	u32 scratch_count;
-	struct emulated_range emulated[EMULATED_RANGES_MAX]; /* read-only once the EPT is built */
-	u32 emulated_count;
-	struct far_range far[FAR_RANGES_MAX]; /* read-only once the EPT is built */
-	u32 far_count;
-	u32 ram_holes; /* overlays on RAM, ranges of far memory; 0: all RAM that memory lists is
-			* plain. LOCK: ept.lock to write */
+	struct page_range ranges[PAGE_RANGES_MAX]; /* read-only once the EPT is built */
+	u32 range_count;
+	u32 ram_holes; /* overlays and ranges on RAM; 0: all RAM that memory lists is plain. LOCK:
+			* ept.lock to write */
 
 	struct cpuid_table *cpuid;
 	struct msr_table *msr;

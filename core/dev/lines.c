@@ -198,7 +198,8 @@ static void page_write(struct vp *vp, u64 at, u32 size, u64 val)
 err_t lines_add(struct partition *p)
 {
 	static const struct emul_mem page = { page_read, page_write };
-	static const struct emulated_range range = { IOAPIC_ADDR, IOAPIC_ADDR + PAGE_SIZE, &page };
+	static const struct page_range range = { IOAPIC_ADDR, IOAPIC_ADDR + PAGE_SIZE,
+						 PAGE_EMULATED, .mem = &page };
 	struct lines *l = page_alloc();
 
 	static_assert(sizeof(*l) <= PAGE_SIZE, "page_alloc() makes one");
@@ -208,7 +209,7 @@ err_t lines_add(struct partition *p)
 	ioapic_init(l);
 	pic_init(&l->pic);
 	TRY(pic_add(&p->pio));
-	TRY(emulated_add(p, &range));
+	TRY(range_add(p, &range));
 	p->lines = &l->hooks;
 	return ERR_NONE;
 }

@@ -183,9 +183,8 @@ static const struct pio_row ports[] = {
 /* clang-format on */
 
 static const struct emul_mem ram_mem = { ram_read, ram_write };
-static const struct emulated_range ranges[] = {
-	{ TESTDEV_RAM, TESTDEV_RAM + TESTDEV_RAM_BYTES, &ram_mem },
-};
+static const struct page_range ram_range = { TESTDEV_RAM, TESTDEV_RAM + TESTDEV_RAM_BYTES,
+					     PAGE_EMULATED, .mem = &ram_mem };
 
 err_t testdev_add(struct partition *p, bool exit_powers_off)
 {
@@ -197,8 +196,7 @@ err_t testdev_add(struct partition *p, bool exit_powers_off)
 	TRY(lines_add(p));
 	for (u32 i = 0; i < ARRAY_SIZE(ports); i++)
 		TRY(pio_add(&p->pio, &ports[i]));
-	for (u32 i = 0; i < ARRAY_SIZE(ranges); i++)
-		TRY(emulated_add(p, &ranges[i]));
+	TRY(range_add(p, &ram_range));
 	log_info("testdev=on: QEMU's test devices take ports E0-EB, F4-F7, 510-511, 2000-2017 and "
 		 "memory at %llx from the machine, watch the 8259s, and make the I/O APIC virtual "
 		 "(%u pins)",

@@ -7,7 +7,7 @@
 
 #include "core/lib/err.h"
 #include "core/lib/types.h"
-#include "core/mem/emulated.h"
+#include "core/mem/ranges.h"
 #include "core/vp/exit_info.h"
 
 struct vp;

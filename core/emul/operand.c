@@ -162,7 +162,7 @@ void operand_load_wide(struct vp *vp, const struct emul_mem *mem, const struct o
 			if (op->place[i] == PLACE_EMULATED)
 				part = mem->read(vp, op->gpa[i].v + at, n);
 			else if (op->place[i] == PLACE_OTHER)
-				part = emulated_at(vp->partition, op->gpa[i].v, 1)
+				part = emulated_at(vp->partition, op->gpa[i].v)
 					       ->read(vp, op->gpa[i].v + at, n);
 			else if (op->place[i] == PLACE_RAM)
 				/* The page may have gone again: wait for it. If it is no longer
@@ -187,7 +187,7 @@ void operand_store_wide(struct vp *vp, const struct emul_mem *mem, const struct 
 			if (op->place[i] == PLACE_EMULATED)
 				mem->write(vp, op->gpa[i].v + at, n, part);
 			else if (op->place[i] == PLACE_OTHER)
-				emulated_at(vp->partition, op->gpa[i].v, 1)
+				emulated_at(vp->partition, op->gpa[i].v)
 					->write(vp, op->gpa[i].v + at, n, part);
 			else if (op->place[i] == PLACE_RAM)
 				(void)!page_wait_write(vp, gpa(op->gpa[i].v + at), &part, n);

@@ -128,7 +128,7 @@ static enum exit_action ones_violation(struct vp *vp, const struct exit_info *x)
 
 static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x)
 {
-	const struct emul_mem *mem = emulated_at(vp->partition, x->gpa, 1);
+	const struct emul_mem *mem = emulated_at(vp->partition, x->gpa);
 	enum exit_action action;
 
 	if (!is_instruction_access(x->qual))

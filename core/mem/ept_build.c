@@ -188,7 +188,7 @@ static err_t map_gib(const struct mapper *m, u64 at)
 static err_t map_far(struct partition *p, u64 page)
 {
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
-	const struct far_range *far = far_at(p, page);
+	const struct far_owner *far = far_at(p, page);
 	err_t err = ERR_NONE;
 
 	TRY(far->pin(p, page));
@@ -235,7 +235,7 @@ err_t ept_map_lazy(struct partition *p, gpa_t at)
 err_t ept_drop_page(struct partition *p, gpa_t at)
 {
 	gpa_t page = gpa(ALIGN_DOWN(at.v, PAGE_SIZE));
-	const struct far_range *far = NULL;
+	const struct far_owner *far = NULL;
 	err_t err = ERR_NONE;
 	struct ept_leaf leaf;
 

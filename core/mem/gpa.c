@@ -5,7 +5,6 @@
 #include "arch/x86/defs/paging.h"
 #include "core/lib/bits.h"
 #include "core/lib/string.h"
-#include "core/mem/far.h"
 #include "core/mem/gpa_internal.h"
 #include "core/mem/overlay.h"
 #include "core/mem/page_class.h"
@@ -56,7 +55,7 @@ static err_t pin_overlay(const struct partition *p, u64 at, enum gpa_use use, st
 
 static err_t pin_far(const struct partition *p, u64 at, struct gpa_pin *pin)
 {
-	const struct far_range *far = far_at(p, at);
+	const struct far_owner *far = far_at(p, at);
 
 	if (far == NULL)
 		return ERR_FAULT;

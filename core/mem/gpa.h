@@ -5,14 +5,14 @@
  * (core/mem/page_class.h) decides what may be touched, and how.
  *
  * An access succeeds, or answers ERR_FAULT: no such memory, or ERR_AGAIN: the page is not there yet
- * (core/mem/far.h), nothing has happened, try again later (core/vp/page_wait.h). Any CPU.
+ * (core/mem/ranges.h), nothing has happened, try again later (core/vp/page_wait.h). Any CPU.
  */
 #pragma once
 
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 
-struct far_range;
+struct far_owner;
 struct partition;
 
 /* What a pin is for. */
@@ -26,7 +26,7 @@ enum gpa_use {
 /* Guest memory as hypervisor memory. */
 struct gpa_pin {
 	void *mem;
-	const struct far_range *far; /* owner that keeps the page present; NULL: not needed */
+	const struct far_owner *far; /* owner that keeps the page present; NULL: not needed */
 	u64 gpa;
 };
 

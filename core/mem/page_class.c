@@ -5,7 +5,6 @@
 #include "arch/x86/defs/paging.h"
 #include "core/lib/bits.h"
 #include "core/mem/ept.h"
-#include "core/mem/far.h"
 #include "core/mem/overlay.h"
 #include "core/partition.h"
 
@@ -98,13 +97,9 @@ static enum page_kind ground_at(const struct partition *p, struct search *s)
 	}
 	if (holds(s, p->region_base.v, p->region_base.v + p->region_len))
 		return PAGE_REGION;
-	for (u32 i = 0; i < p->emulated_count; i++) {
-		if (holds(s, p->emulated[i].base, p->emulated[i].end))
-			return PAGE_EMULATED;
-	}
-	for (u32 i = 0; i < p->far_count; i++) {
-		if (holds(s, p->far[i].base, p->far[i].end))
-			return PAGE_FAR;
+	for (u32 i = 0; i < p->range_count; i++) {
+		if (holds(s, p->ranges[i].base, p->ranges[i].end))
+			return p->ranges[i].kind;
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(fixed); i++) {
 		if (holds(s, fixed[i].base, fixed[i].end))

@@ -12,12 +12,12 @@ struct partition;
 enum page_kind {
 	PAGE_RAM,      /* the guest's own */
 	PAGE_FIRMWARE, /* RAM in use by firmware: ACPI, EFI runtime services, EBDA, BIOS */
-	PAGE_FAR,      /* RAM fetched on demand: core/mem/far.h */
+	PAGE_FAR,      /* RAM fetched on demand: core/mem/ranges.h */
 	PAGE_ROM,      /* flash, and memory that firmware reserves: certainly no registers */
 	PAGE_DEVICE,   /* registers, or nothing: we cannot tell */
 	PAGE_REGION,   /* the hypervisor's (rule M1) */
 	PAGE_WINDOW,   /* local APICs and MSIs (rule I8) */
-	PAGE_EMULATED, /* core/mem/emulated.h */
+	PAGE_EMULATED, /* core/mem/ranges.h */
 	PAGE_SCRATCH,  /* private memory in place of a page of all-ones (rule M1) */
 	PAGE_APIC,     /* overlay: the CPU virtualizes accesses to it, or they exit */
 	PAGE_OVERLAY,  /* any other overlay: core/mem/overlay.h */

@@ -4,7 +4,7 @@
  * the hypervisor executes. VP's CPU, with its VMCS current.
  *
  * All may return ERR_AGAIN: a paging structure or the operand is in a page that is not there yet
- * (core/mem/far.h). Nothing has happened then; see core/vp/page_wait.h.
+ * (core/mem/ranges.h). Nothing has happened then; see core/vp/page_wait.h.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What to do about ERR_AGAIN: guest memory that is not there yet (core/mem/far.h).
+ * What to do about ERR_AGAIN: guest memory that is not there yet (core/mem/ranges.h).
  *
  * A handler that has changed nothing yet returns EXIT_RETRY: the VP waits a moment in root, enters
  * at the same instruction and exits again. Interrupts, INIT and all other work are served between

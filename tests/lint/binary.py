@@ -108,7 +108,6 @@ OPEN_TO_TESTS = {
     "ctx_set_exits": "only ctx.c gives a context its table so far",
     "ctx_switch": "only tests have a second context so far",
     "hcall_memory": "only the ABI of a test has calls in memory so far",
-    "far_add": "only tests own far memory so far",
     "exit_table_set": "only tests have a second exit table so far",
     "page_is": "tests ask about one page",
     "exit_table_row": "which row an exit reason has",

@@ -42,7 +42,7 @@ static void setup(u32 vps, bool vid)
 
 static const struct emul_mem *page(void)
 {
-	return emulated_at(&at.p, PAGE, 1);
+	return emulated_at(&at.p, PAGE);
 }
 
 static void put(u32 reg, u32 val)

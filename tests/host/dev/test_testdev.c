@@ -70,7 +70,7 @@ static void test_off_nothing_is_ours(void)
 	}
 	EXPECT_EQ(RAM, ept_walk(&p->ept, gpa(RAM)).hpa.v);
 	EXPECT_EQ(IOAPIC, ept_walk(&p->ept, gpa(IOAPIC)).hpa.v);
-	EXPECT_FALSE(emulated_at(p, RAM, 1) != NULL);
+	EXPECT_FALSE(emulated_at(p, RAM) != NULL);
 }
 
 static void test_exit_code_is_the_last_word(void)
@@ -292,8 +292,8 @@ static void test_operands_across_emulated_pages(void)
 	paged_vp.regs.rax = 0x8877665544332211ull;
 	CODE(0x48, 0x89, 0x03);
 	EXPECT_EQ(EXIT_NEXT_DECODED, violation(RAM + PAGE_SIZE - 3, WRITE));
-	EXPECT_EQ(0x2211, emulated_at(p, RAM, 1)->read(&paged_vp, RAM + PAGE_SIZE - 3, 2));
-	EXPECT_EQ(0x8877665544, emulated_at(p, RAM, 1)->read(&paged_vp, RAM + PAGE_SIZE, 8));
+	EXPECT_EQ(0x2211, emulated_at(p, RAM)->read(&paged_vp, RAM + PAGE_SIZE - 3, 2));
+	EXPECT_EQ(0x8877665544, emulated_at(p, RAM)->read(&paged_vp, RAM + PAGE_SIZE, 8));
 	paged_vp.regs.rax = 0;
 	CODE(0x48, 0x8b, 0x03);
 	EXPECT_EQ(EXIT_NEXT_DECODED, violation(RAM + PAGE_SIZE, READ)); /* reported at the second */
@@ -303,7 +303,7 @@ static void test_operands_across_emulated_pages(void)
 	paged_vp.regs.rdi = gva + 0x100;
 	CODE(0x48, 0xa5);
 	EXPECT_EQ(EXIT_NEXT_DECODED, violation(RAM + PAGE_SIZE - 3, READ));
-	EXPECT_EQ(0x8877665544332211ull, emulated_at(p, RAM, 1)->read(&paged_vp, RAM + 0x100, 8));
+	EXPECT_EQ(0x8877665544332211ull, emulated_at(p, RAM)->read(&paged_vp, RAM + 0x100, 8));
 }
 
 static void test_what_cannot_be_emulated(void)

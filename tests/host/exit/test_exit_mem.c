@@ -6,10 +6,10 @@
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vector.h"
 #include "core/exit/exit.h"
-#include "core/mem/emulated.h"
 #include "core/mem/ept.h"
 #include "core/mem/overlay.h"
 #include "core/mem/page_class.h"
+#include "core/mem/ranges.h"
 #include "core/mem/shared_area.h"
 #include "tests/host/fakes/far.h"
 #include "tests/host/fakes/paged.h"
@@ -264,14 +264,15 @@ static void no_device_write(struct vp *vp, u64 gpa, u32 size, u64 val)
 static void every_class_setup(void)
 {
 	static const struct emul_mem mem = { no_device_read, no_device_write };
-	static const struct emulated_range emulated = { AN_EMUL, AN_EMUL + PAGE_SIZE, &mem };
+	static const struct page_range emulated = { AN_EMUL, AN_EMUL + PAGE_SIZE, PAGE_EMULATED,
+						    .mem = &mem };
 	static struct overlay o, apic;
 
 	setup();
 	p->memory.e[p->memory.count++] = (struct e820_entry){ A_FIRMWARE, 0x1000, E820_ACPI };
 	fake_far_add(p, 0x80000, 0x82000);
 	fake_far.never = true;
-	EXPECT_EQ(ERR_NONE, emulated_add(p, &emulated));
+	EXPECT_EQ(ERR_NONE, range_add(p, &emulated));
 	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
 	EXPECT_EQ(ERR_NONE, ept_build_partition(p));
 	o = (struct overlay){ .page = p->ones_page, .perms = EPT_R, .kind = PAGE_OVERLAY };

@@ -38,10 +38,11 @@ void fake_far_again(void)
 
 void fake_far_add(struct partition *p, u64 base, u64 end)
 {
-	const struct far_range r = { base, end, far_pin, far_unpin };
+	static const struct far_owner far = { far_pin, far_unpin };
+	const struct page_range r = { base, end, PAGE_FAR, .far = &far };
 
 	fake_far = (struct fake_far){ 0 };
 	fake_far_again();
-	if (far_add(p, &r) != ERR_NONE)
+	if (range_add(p, &r) != ERR_NONE)
 		abort();
 }

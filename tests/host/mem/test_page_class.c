@@ -3,8 +3,8 @@
 #include "tests/host/harness.h"
 
 #include "arch/x86/defs/paging.h"
-#include "core/mem/emulated.h"
 #include "core/mem/page_class.h"
+#include "core/mem/ranges.h"
 #include "tests/host/mem/ept_machine.h"
 
 static void expect_kind(enum page_kind want, u64 at, u64 want_end)
@@ -68,10 +68,10 @@ static void test_fixed_places_win(void)
 static void test_what_is_added_later(void)
 {
 	static const struct emul_mem mem;
-	const struct emulated_range range = { 0xd0000000, 0xd0002000, &mem };
+	const struct page_range range = { 0xd0000000, 0xd0002000, PAGE_EMULATED, .mem = &mem };
 
 	machine();
-	EXPECT_EQ(ERR_NONE, emulated_add(p, &range));
+	EXPECT_EQ(ERR_NONE, range_add(p, &range));
 	expect_kind(PAGE_DEVICE, RAM_TOP + 0x20000, 0xd0000000);
 	expect_kind(PAGE_EMULATED, 0xd0000010, 0xd0002000);
 	build();
