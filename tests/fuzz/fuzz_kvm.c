@@ -16,6 +16,7 @@
 #include "core/apic/vlapic_internal.h"
 #include "core/vp/hold.h"
 #include "hv/hv.h"
+#include "hv/kvm/kvm.h"
 #include "hv/kvm/kvm_abi.h"
 #include "tests/host/fakes/rig.h"
 
@@ -276,9 +277,12 @@ static void take_registers(struct gpr_regs *r)
 	r->rsi = take(1) % 4 != 0 ? take(2) % 0x800 : take(8);
 }
 
-/* What a call may answer: @nr, @args as the caller's mode has them. */
+/* What a call may answer: @nr, @args as the caller's mode has them. A call without a case may
+ * answer anything but that it does not exist. */
 static bool result_is_legal(s64 result, u64 nr, const u64 args[4])
 {
+	bool live;
+
 	switch (nr) {
 	case KVM_HC_VAPIC_POLL_IRQ:
 	case KVM_HC_KICK_CPU:
@@ -293,7 +297,8 @@ static bool result_is_legal(s64 result, u64 nr, const u64 args[4])
 			return result == -22;
 		return result >= 0 && result <= (s64)VPS;
 	default:
-		return result == -1000;
+		(void)hcall_find(kvm_abi.calls, nr, &live);
+		return (result == -1000) == !live;
 	}
 }
 
