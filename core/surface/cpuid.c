@@ -10,6 +10,7 @@
 #include "core/lib/bits.h"
 #include "core/lib/string.h"
 #include "core/surface/cpuid_internal.h"
+#include "core/surface/misc_enable.h"
 #include "core/vp/vp.h"
 
 /* There is one partition. A partition without a table (tests) starts afresh. */
@@ -181,7 +182,8 @@ err_t cpuid_seal(struct partition *p)
 		e->rows++;
 	}
 	t->range[0].entry = t->basic;
-	t->range[0].count = umin32(t->basic[0].regs.a + 1, CPUID_BASIC_LEAVES);
+	t->basic_count = umin32(t->basic[0].regs.a + 1, CPUID_BASIC_LEAVES);
+	t->range[0].count = t->basic_count;
 	t->range[1].entry = t->hyp;
 	t->range[1].count = CPUID_HYP_LEAVES;
 	t->range[2].entry = t->ext;
@@ -189,6 +191,19 @@ err_t cpuid_seal(struct partition *p)
 		t->range[2].count = umin32(CPUID_OFFSET(t->ext[0].regs.a) + 1, CPUID_EXT_LEAVES);
 	t->sealed = true;
 	return ERR_NONE;
+}
+
+void cpuid_limit_changed(struct partition *p)
+{
+	struct cpuid_table *t = p->cpuid;
+	bool limited = false;
+
+	spin_lock(&p->lock);
+	for (u32 i = 0; i < p->vp_count; i++)
+		limited |= misc_enable_differs(p->vp[i], MISC_ENABLE_LIMIT_CPUID);
+	/* Other VPs may miss the change: both paths have the same answer for them. */
+	WRITE_ONCE(t->range[0].count, limited ? 0 : t->basic_count);
+	spin_unlock(&p->lock);
 }
 
 static const struct cpuid_slot *slot_by_subleaf(const struct cpuid_table *t,
@@ -203,19 +218,32 @@ static const struct cpuid_slot *slot_by_subleaf(const struct cpuid_table *t,
 	return NULL;
 }
 
+/* SDM: with IA32_MISC_ENABLE[22] set, "CPUID.00H returns a maximum value in EAX[7:0] of 2". */
+static bool is_limited(const struct vp *vp)
+{
+	return vp != NULL && misc_enable_differs(vp, MISC_ENABLE_LIMIT_CPUID);
+}
+
 /*
  * SDM "CPUID - CPU Identification": a basic or extended leaf above the maximum answers as the
  * highest basic leaf does. Hypervisor leaves are ours: 0.
  */
-static u32 effective_leaf(const struct cpuid_table *t, u32 leaf)
+static u32 effective_leaf(const struct cpuid_table *t, const struct vp *vp, u32 leaf)
 {
 	u32 class = leaf >> CPUID_CLASS_SHIFT;
+	u32 basic = is_limited(vp) ? CPUID_LIMIT_MAX + 1 : t->basic_count;
 
 	if (class == 1)
 		return leaf;
-	if (CPUID_OFFSET(leaf) < t->range[class].count)
+	if (CPUID_OFFSET(leaf) < (class == 0 ? basic : t->range[class].count))
 		return leaf;
-	return t->range[0].count != 0 ? (u32)t->range[0].count - 1 : 0;
+	return basic != 0 ? basic - 1 : 0;
+}
+
+/* cpuid_entry_of() with the basic leaves that it leaves out while a VP is limited. */
+static const struct cpuid_entry *entry_of(const struct cpuid_table *t, u32 leaf)
+{
+	return leaf < t->basic_count ? &t->basic[leaf] : cpuid_entry_of(t, leaf);
 }
 
 static struct cpuid_regs query(const struct cpuid_table *t, const struct vp *vp, u32 leaf,
@@ -225,12 +253,16 @@ static struct cpuid_regs query(const struct cpuid_table *t, const struct vp *vp,
 	const struct cpuid_slot *s;
 	struct cpuid_regs r;
 
-	leaf = effective_leaf(t, leaf);
-	e = cpuid_entry_of(t, leaf);
+	leaf = effective_leaf(t, vp, leaf);
+	e = entry_of(t, leaf);
 	if (e == NULL)
 		return (struct cpuid_regs){ 0 };
-	if (e->rows == 0)
-		return e->regs;
+	if (e->rows == 0) {
+		r = e->regs;
+		if (leaf == CPUID_LEAF_VENDOR && is_limited(vp))
+			r.a = CPUID_LIMIT_MAX;
+		return r;
+	}
 	s = slot_by_subleaf(t, e, subleaf);
 	if (s == NULL)
 		return (struct cpuid_regs){ 0 };

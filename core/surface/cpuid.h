@@ -13,6 +13,9 @@ struct partition;
 
 #define CPUID_ANY 0xffffffffu /* subleaf does not matter */
 
+/* The highest basic leaf under LIMIT CPUID MAXVAL. Older editions of the SDM say 3. */
+#define CPUID_LIMIT_MAX 2u
+
 /*
  * One leaf (and subleaf). The base value is (host & keep) | set | what cpuid_add_bits() added, then
  * @init, computed once per partition; @fn then adjusts the copy per VP and per access (OSXSAVE,
@@ -63,6 +66,12 @@ void cpuid_query(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_regs *
  * follow from what is advertised (control bits, MSR rows). After cpuid_seal().
  */
 struct cpuid_regs cpuid_base(const struct partition *p, u32 leaf, u32 subleaf);
+
+/**
+ * cpuid_limit_changed() - a VP has set or cleared LIMIT CPUID MAXVAL in its IA32_MISC_ENABLE. While
+ * one has it set, basic leaves take the slow path on all VPs; without it, the exit pays nothing.
+ */
+void cpuid_limit_changed(struct partition *p);
 
 /* The handler of CPUID: see exit_fn. */
 enum exit_action exit_cpuid(struct vp *vp, const struct exit_info *x);

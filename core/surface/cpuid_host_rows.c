@@ -15,6 +15,7 @@
 #include "core/partition.h"
 #include "core/surface/cpuid.h"
 #include "core/surface/cpuid_xsave.h"
+#include "core/surface/misc_enable.h"
 #include "core/vp/vp.h"
 
 #define ALL (~0u)
@@ -132,6 +133,8 @@ static void leaf1_fn(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_re
 		r->c |= CPUID1_ECX_OSXSAVE;
 	if (!vlapic_is_hw_enabled(&vp->apic))
 		r->d &= ~CPUID1_EDX_APIC;
+	if (misc_enable_differs(vp, MISC_ENABLE_MONITOR_FSM)) /* shown, it is set at reset */
+		r->c &= ~CPUID1_ECX_MONITOR;
 }
 
 /* mwait=c1: deeper C-states would stop the preemption timer (rule T1). */
@@ -224,6 +227,8 @@ static void ext1_fn(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_reg
 {
 	if (!vp_is_long64(vp))
 		r->d &= ~CPUID80000001_EDX_SYSCALL;
+	if (misc_enable_differs(vp, MISC_ENABLE_XD_DISABLE))
+		r->d &= ~CPUID80000001_EDX_NX;
 }
 
 static void address_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)

@@ -38,7 +38,9 @@ struct cpuid_slot {
 };
 
 struct cpuid_table {
+	/* The basic range is empty while a VP has LIMIT CPUID MAXVAL set: cpuid_limit_changed() */
 	struct cpuid_range range[CPUID_CLASS_COUNT];
+	u32 basic_count; /* basic leaves without that limit */
 	bool sealed;
 	u32 count;
 	u32 host_max_basic, host_max_ext;
@@ -48,7 +50,7 @@ struct cpuid_table {
 	struct cpuid_entry ext[CPUID_EXT_LEAVES];
 };
 
-/* cpuid_entry_of() - NULL when @leaf is outside every range. */
+/* cpuid_entry_of() - NULL when @leaf is outside every range, or the answer depends on the VP. */
 static inline const struct cpuid_entry *cpuid_entry_of(const struct cpuid_table *t, u32 leaf)
 {
 	const struct cpuid_range *range = &t->range[leaf >> CPUID_CLASS_SHIFT];

@@ -19,6 +19,7 @@
 #include "core/lib/bits.h"
 #include "core/partition.h"
 #include "core/surface/cpuid.h"
+#include "core/surface/misc_enable.h"
 #include "core/surface/msr.h"
 #include "core/time/guest_tsc.h"
 #include "core/vp/vp.h"
@@ -106,11 +107,16 @@ static enum msr_result pat_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-/* SDM "IA32_EFER": LMA is read only, LME cannot change while paging is on. */
+/*
+ * SDM "IA32_EFER": LMA is read only, LME cannot change while paging is on. NXE is reserved while
+ * XD BIT DISABLE hides NX; this write exits only then. SPEC-GAP: an NXE that was set before stays.
+ */
 static enum msr_result efer_write(struct vp *vp, u32 msr, u64 val)
 {
 	u64 old = hw_vmread(VMCS_GUEST_EFER);
 
+	if ((val & EFER_NXE) && misc_enable_differs(vp, MISC_ENABLE_XD_DISABLE))
+		return MSR_GP;
 	if ((hw_vmread(VMCS_GUEST_CR0) & CR0_PG) && ((old ^ val) & EFER_LME))
 		return MSR_GP;
 	hw_vmwrite(VMCS_GUEST_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));
@@ -176,37 +182,6 @@ static enum msr_result platform_id_read(struct vp *vp, u32 msr, u64 *val)
 	u64 host;
 
 	*val = hw_rdmsr_safe(MSR_IA32_PLATFORM_ID, &host) == ERR_NONE ? host : 0;
-	return MSR_OK;
-}
-
-/*
- * No PMU, BTS, PEBS, EIST; MONITOR as in CPUID. Fast strings as on the machine: Linux chooses its
- * memory copies by that bit. Writable bits are stored, with no effect: the machine keeps control of
- * thermals, xTPR messages and turbo.
- */
-#define MISC_ENABLE_FIXED \
-	(MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE)
-#define MISC_ENABLE_WRITABLE \
-	(MISC_ENABLE_TCC | MISC_ENABLE_XTPR_DISABLE | MISC_ENABLE_TURBO_DISABLE)
-#define MISC_ENABLE_RSVDZ ~(MISC_ENABLE_FIXED | MISC_ENABLE_WRITABLE | MISC_ENABLE_MONITOR_FSM)
-
-static enum msr_result misc_enable_read(struct vp *vp, u32 msr, u64 *val)
-{
-	u64 host = MISC_ENABLE_FAST_STRINGS;
-
-	(void)(hw_rdmsr_safe(msr, &host) != ERR_NONE); /* no such MSR: fast strings count as on */
-	*val = (vp->misc_enable & MISC_ENABLE_WRITABLE) |
-	       (MISC_ENABLE_FIXED & ~MISC_ENABLE_FAST_STRINGS) | (host & MISC_ENABLE_FAST_STRINGS);
-	if (vp->partition->config.mwait == MWAIT_C1)
-		*val |= MISC_ENABLE_MONITOR_FSM;
-	return MSR_OK;
-}
-
-static enum msr_result misc_enable_write(struct vp *vp, u32 msr, u64 val)
-{
-	if ((val & MISC_ENABLE_MONITOR_FSM) && vp->partition->config.mwait != MWAIT_C1)
-		return MSR_GP;
-	vp->misc_enable = val & MISC_ENABLE_WRITABLE;
 	return MSR_OK;
 }
 

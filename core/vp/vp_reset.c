@@ -10,6 +10,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/surface/misc_enable.h"
 #include "core/vp/guest_cr.h"
 
 #define AR_CODE16 0x9bu /* present, code, readable, accessed */
@@ -90,6 +91,7 @@ void vp_reset(struct vp *vp, bool init)
 	hw_write_dr(6, DR6_RESET);
 	if (!init) {
 		hw_vmwrite(VMCS_GUEST_PAT, PAT_RESET);
+		misc_enable_reset(vp);
 		vp->xcr0 = XCR0_X87;
 		/* Without XSAVE there is no XCR0, and CR4.OSXSAVE is clear in root, too: #UD. */
 		if (vp->partition->machine.xcr0_supported != 0)

@@ -2,6 +2,7 @@
 // Instructions that exit: VMX and SMX ones fault as on a CPU without them, the others work.
 
 #include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
@@ -124,6 +125,16 @@ static void insn_monitor_works(void)
 		     : "a"(line), "c"(0), "d"(0)
 		     : "memory");
 	EXPECT_EQ(1, line[0]);
+	/* SDM "IA32_MISC_ENABLE": with ENABLE MONITOR FSM clear they are #UD. */
+	if (machine_is_kensho()) {
+		static const struct insn_row mon[] = { { "monitor", i_monitor },
+						       { "mwait", i_mwait } };
+		u64 old = rdmsr(MSR_IA32_MISC_ENABLE);
+
+		wrmsr(MSR_IA32_MISC_ENABLE, old & ~MISC_ENABLE_MONITOR_FSM);
+		expect_all(mon, ARRAY_SIZE(mon), EXC_UD, false);
+		wrmsr(MSR_IA32_MISC_ENABLE, old);
+	}
 }
 
 static void insn_privileged_at_cpl3(void)

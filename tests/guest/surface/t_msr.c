@@ -384,6 +384,64 @@ static void msr_linux_needs(void)
 	EXPECT_EQ(NO_FAULT, try_rdmsr(MSR_IA32_MISC_ENABLE, &val));
 }
 
+/* SDM "IA32_MISC_ENABLE": what software may write stays, and 0 as well. */
+static void msr_misc_enable(void)
+{
+	static const u64 bits[] = { MISC_ENABLE_FAST_STRINGS,       MISC_ENABLE_TCC,
+				    MISC_ENABLE_ENHANCED_SPEEDSTEP, MISC_ENABLE_MONITOR_FSM,
+				    MISC_ENABLE_LIMIT_CPUID,        MISC_ENABLE_XTPR_DISABLE,
+				    MISC_ENABLE_XD_DISABLE,         MISC_ENABLE_TURBO_DISABLE };
+	const u64 fixed = MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE;
+	u64 old = rdmsr(MSR_IA32_MISC_ENABLE);
+
+	for (u32 i = 0; i < ARRAY_SIZE(bits); i++) {
+		u64 val;
+
+		wrmsr(MSR_IA32_MISC_ENABLE, bits[i]);
+		val = rdmsr(MSR_IA32_MISC_ENABLE);
+		wrmsr(MSR_IA32_MISC_ENABLE, 0);
+		EXPECT_EQ(fixed | bits[i], val);
+		EXPECT_EQ(fixed, rdmsr(MSR_IA32_MISC_ENABLE));
+	}
+	wrmsr(MSR_IA32_MISC_ENABLE, old);
+	expect_gp_wrmsr(MSR_IA32_MISC_ENABLE, old | BIT64(1));
+	expect_gp_wrmsr(MSR_IA32_MISC_ENABLE, old | BIT64(63));
+	EXPECT_EQ(old, rdmsr(MSR_IA32_MISC_ENABLE));
+}
+
+/* Bits that take a feature out of CPUID, on this CPU and at once. */
+static void msr_misc_enable_cpuid(void)
+{
+	u64 old = rdmsr(MSR_IA32_MISC_ENABLE), efer = rdmsr(MSR_IA32_EFER);
+	struct cpuid_regs l0 = cpuid(0), l1 = cpuid(1), l2 = cpuid(2), l7 = cpuid(7), e, r;
+
+	wrmsr(MSR_IA32_MISC_ENABLE, old | MISC_ENABLE_LIMIT_CPUID);
+	r = cpuid(0);
+	e = cpuid(7);
+	wrmsr(MSR_IA32_MISC_ENABLE, old);
+	EXPECT_EQ(2, r.a);
+	EXPECT_EQ(l0.b, r.b);
+	EXPECT_EQ(l2.a, e.a); /* out of range: the highest basic leaf */
+	EXPECT_EQ(l2.d, e.d);
+	EXPECT_EQ(l0.a, cpuid(0).a);
+	EXPECT_EQ(l7.b, cpuid(7).b);
+
+	wrmsr(MSR_IA32_MISC_ENABLE, old & ~MISC_ENABLE_MONITOR_FSM);
+	EXPECT_EQ(0, cpuid(1).c & CPUID1_ECX_MONITOR);
+	wrmsr(MSR_IA32_MISC_ENABLE, old | MISC_ENABLE_MONITOR_FSM);
+	EXPECT_EQ(l1.c, cpuid(1).c);
+
+	wrmsr(MSR_IA32_MISC_ENABLE, old | MISC_ENABLE_XD_DISABLE);
+	EXPECT_EQ(0, cpuid(0x80000001).d & CPUID80000001_EDX_NX);
+	expect_gp_wrmsr(MSR_IA32_EFER, efer | EFER_NXE);
+	EXPECT_EQ(NO_FAULT, try_wrmsr(MSR_IA32_EFER, efer & ~EFER_NXE));
+	wrmsr(MSR_IA32_MISC_ENABLE, old);
+	EXPECT_TRUE((cpuid(0x80000001).d & CPUID80000001_EDX_NX) != 0);
+	EXPECT_EQ(NO_FAULT, try_wrmsr(MSR_IA32_EFER, efer));
+	EXPECT_EQ(efer, rdmsr(MSR_IA32_EFER));
+	EXPECT_EQ(old, rdmsr(MSR_IA32_MISC_ENABLE));
+}
+
 static void msr_debugctl(void)
 {
 	u64 val;
@@ -419,6 +477,8 @@ static const struct test t_msr_tests[] = {
 	{ .name = "msr_upper_halves", .run = msr_upper_halves },
 	{ .name = "msr_at_cpl3", .run = msr_at_cpl3 },
 	{ .name = "msr_linux_needs", .run = msr_linux_needs, .flags = T_KENSHO },
+	{ .name = "msr_misc_enable", .run = msr_misc_enable, .flags = T_KENSHO },
+	{ .name = "msr_misc_enable_cpuid", .run = msr_misc_enable_cpuid, .flags = T_KENSHO },
 	{ .name = "msr_debugctl", .run = msr_debugctl },
 };
 TEST_GROUP(t_msr);

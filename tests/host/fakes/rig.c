@@ -90,6 +90,8 @@ static void vp_init(struct fake_guest *g, u32 i)
 	vp->state = VP_RUNNING;
 	vp->apic_id = i * 2;
 	ctx_init(vp, (u16)(i + 1), &exit_table_guest);
+	vp->ctx->msr_bitmap = g->msr_bitmap[i];
+	msr_bitmap_build(&g->p, vp->ctx->msr_bitmap);
 	vp->deadline_tsc = TIMER_NEVER;
 	vp->xcr0 = XCR0_X87;
 	g->p.vp[i] = vp;

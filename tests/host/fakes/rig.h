@@ -15,6 +15,7 @@ struct fake_guest {
 	struct partition p;
 	struct vp vp[GUEST_VPS];
 	u8 apic_page[GUEST_VPS][4096] ALIGNED(4096);
+	u8 msr_bitmap[GUEST_VPS][4096] ALIGNED(4096);
 	u8 ram[GUEST_RAM_BYTES] ALIGNED(4096);
 };
 

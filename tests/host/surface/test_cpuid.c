@@ -74,6 +74,11 @@ static void test_leaves_without_row_are_zero(void)
 	}
 }
 
+static void misc_enable(u32 vp, u64 val)
+{
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[vp], MSR_IA32_MISC_ENABLE, val));
+}
+
 static void with_mwait(struct partition *p)
 {
 	p->config.mwait = MWAIT_C1;
@@ -95,10 +100,16 @@ static void test_mwait_c1_offers_no_deeper_state(void)
 	EXPECT_EQ(MSR_OK, msr_read(&g.vp[0], MSR_IA32_MISC_ENABLE, &val));
 	EXPECT_NE(0, val & MISC_ENABLE_MONITOR_FSM);
 	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], MSR_IA32_MISC_ENABLE, val));
+	EXPECT_NE(0, ask(1, 0).c & CPUID1_ECX_MONITOR);
+	misc_enable(0, val & ~MISC_ENABLE_MONITOR_FSM);
+	EXPECT_EQ(0, ask(1, 0).c & CPUID1_ECX_MONITOR);
+	misc_enable(0, val);
+	EXPECT_NE(0, ask(1, 0).c & CPUID1_ECX_MONITOR);
 	init();
 	EXPECT_EQ(MSR_OK, msr_read(&g.vp[0], MSR_IA32_MISC_ENABLE, &val));
 	EXPECT_EQ(0, val & MISC_ENABLE_MONITOR_FSM);
-	EXPECT_EQ(MSR_GP, msr_write(&g.vp[0], MSR_IA32_MISC_ENABLE, val | MISC_ENABLE_MONITOR_FSM));
+	misc_enable(0, val | MISC_ENABLE_MONITOR_FSM); /* kept, but what is hidden stays hidden */
+	EXPECT_EQ(0, ask(1, 0).c & CPUID1_ECX_MONITOR);
 }
 
 static u32 rng_seed;
@@ -224,6 +235,78 @@ static void test_out_of_range_is_highest_basic_leaf(void)
 		EXPECT_MEMEQ(&top, &r, sizeof(r));
 	}
 	EXPECT_EQ(0, ask(0x40000200, 0).a | ask(0x7fffffff, 0).a);
+}
+
+static void expect_leaf(struct vp *vp, u32 leaf, u32 subleaf, const struct cpuid_regs *want)
+{
+	struct cpuid_regs r;
+
+	cpuid_query(vp, leaf, subleaf, &r);
+	EXPECT_MEMEQ(want, &r, sizeof(r));
+	vp->regs.rax = leaf;
+	vp->regs.rcx = subleaf;
+	EXPECT_EQ(EXIT_NEXT, exit_cpuid(vp, NULL));
+	r = (struct cpuid_regs){ (u32)vp->regs.rax, (u32)vp->regs.rbx, (u32)vp->regs.rcx,
+				 (u32)vp->regs.rdx };
+	EXPECT_MEMEQ(want, &r, sizeof(r));
+}
+
+/* Host leaves that differ from each other. */
+static void numbered_host(u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	fake_host_cpuid(leaf, subleaf, r);
+	if (leaf == 2 || leaf == 4)
+		*r = (struct cpuid_regs){ leaf, leaf << 8, leaf << 16, subleaf };
+}
+
+static void numbered(struct partition *p)
+{
+	fake.cpuid_fn = numbered_host;
+}
+
+/*
+ * IA32_MISC_ENABLE[22], SDM: "CPUID.00H returns a maximum value in EAX[7:0] of 2", "CPUID leaves
+ * above 2 and below 80000000 are visible only when [it] has its default value of 0". On that VP.
+ */
+static void test_limit_cpuid_is_one_vps(void)
+{
+	static const u32 leaves[] = { 0, 1, 2, 3, 4, 7, 0xb, 0xd, 0x1f, 0x20, 0x8000ffff };
+	struct cpuid_regs before[ARRAY_SIZE(leaves)], ext, two, zero;
+
+	fake_guest_init(&g, 2, numbered);
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
+		cpuid_query(&g.vp[1], leaves[i], 1, &before[i]);
+	ext = ask(0x80000008, 0);
+	zero = ask(0, 0);
+	zero.a = 2;
+	misc_enable(0, MISC_ENABLE_LIMIT_CPUID);
+	two = ask(2, 0);
+	EXPECT_EQ(0x200, two.b);
+	expect_leaf(&g.vp[0], 0, 0, &zero);
+	for (size_t i = 2; i < ARRAY_SIZE(leaves); i++)
+		expect_leaf(&g.vp[0], leaves[i], 0, &two);
+	expect_leaf(&g.vp[0], 0x80000008, 0, &ext);
+	EXPECT_NE(0, ask(0x40000001, 0).a); /* hypervisor leaves are not the CPU's */
+	EXPECT_EQ(0x1f, cpuid_base(&g.p, 0, 0).a);
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
+		expect_leaf(&g.vp[1], leaves[i], 1, &before[i]);
+	misc_enable(1, MISC_ENABLE_LIMIT_CPUID);
+	misc_enable(0, 0);
+	EXPECT_EQ(0x1f, ask(0, 0).a);
+	expect_leaf(&g.vp[1], 4, 0, &two);
+	misc_enable(1, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
+		expect_leaf(&g.vp[1], leaves[i], 1, &before[i]);
+}
+
+static void test_xd_disable_hides_nx(void)
+{
+	init();
+	EXPECT_NE(0, ask(0x80000001, 0).d & CPUID80000001_EDX_NX);
+	misc_enable(0, MISC_ENABLE_XD_DISABLE);
+	EXPECT_EQ(0, ask(0x80000001, 0).d & CPUID80000001_EDX_NX);
+	misc_enable(0, 0);
+	EXPECT_NE(0, ask(0x80000001, 0).d & CPUID80000001_EDX_NX);
 }
 
 static void small_host(u32 leaf, u32 subleaf, struct cpuid_regs *r)
@@ -398,4 +481,5 @@ TEST_MAIN(TEST(test_mwait_c1_offers_no_deeper_state), TEST(test_hidden_features_
 	  TEST(test_xsave_components_without_size_are_hidden),
 	  TEST(test_compacted_format_is_hidden_on_bochs), TEST(test_exit_equals_query),
 	  TEST(test_static_leaves_cost_no_vmread), TEST(test_overlap_is_refused_by_name),
-	  TEST(test_bits_are_added_to_rows))
+	  TEST(test_bits_are_added_to_rows), TEST(test_limit_cpuid_is_one_vps),
+	  TEST(test_xd_disable_hides_nx))

@@ -8,6 +8,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/log_internal.h"
 #include "core/exit/exit.h"
+#include "core/surface/cpuid.h"
 #include "core/surface/msr.h"
 #include "core/surface/msr_internal.h"
 #include "hv/kvm/kvm_abi.h"
@@ -264,8 +265,120 @@ static void test_misc_enable(void)
 	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, val | MISC_ENABLE_TURBO_DISABLE));
 	EXPECT_EQ(MSR_OK, rd(MSR_IA32_MISC_ENABLE, &val));
 	EXPECT_NE(0, val & MISC_ENABLE_TURBO_DISABLE);
-	EXPECT_EQ(MSR_GP, wr(MSR_IA32_MISC_ENABLE, val | MISC_ENABLE_XD_DISABLE));
-	EXPECT_EQ(MSR_GP, wr(MSR_IA32_MISC_ENABLE, val | MISC_ENABLE_LIMIT_CPUID));
+}
+
+static u64 misc_enable_of(u32 vp)
+{
+	u64 val = 0;
+
+	EXPECT_EQ(MSR_OK, msr_read(&g.vp[vp], MSR_IA32_MISC_ENABLE, &val));
+	return val;
+}
+
+/* Every bit: it is kept, it is read-only and ignored, or it is reserved. On one VP only. */
+static void test_misc_enable_bits(void)
+{
+	const u64 kept = MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_TCC |
+			 MISC_ENABLE_ENHANCED_SPEEDSTEP | MISC_ENABLE_MONITOR_FSM |
+			 MISC_ENABLE_LIMIT_CPUID | MISC_ENABLE_XTPR_DISABLE |
+			 MISC_ENABLE_XD_DISABLE | MISC_ENABLE_TURBO_DISABLE;
+	const u64 fixed = MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE;
+
+	init();
+	for (u32 i = 0; i < 64; i++) {
+		bool legal = ((kept | fixed | MISC_ENABLE_PERFMON_AVAILABLE) & BIT64(i)) != 0;
+
+		EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, 0));
+		EXPECT_EQ(fixed, misc_enable_of(0)); /* 0 stays, but for what is read-only */
+		EXPECT_EQ(legal ? MSR_OK : MSR_GP, wr(MSR_IA32_MISC_ENABLE, BIT64(i)));
+		EXPECT_EQ(fixed | (kept & BIT64(i)), misc_enable_of(0));
+	}
+	EXPECT_EQ(MISC_ENABLE_FAST_STRINGS | fixed, misc_enable_of(1));
+}
+
+/* INIT leaves it alone (SDM "Processor States Following Power-up, Reset, or INIT"). */
+static void test_misc_enable_survives_init(void)
+{
+	u64 val = MISC_ENABLE_LIMIT_CPUID | MISC_ENABLE_XD_DISABLE | MISC_ENABLE_BTS_UNAVAILABLE |
+		  MISC_ENABLE_PEBS_UNAVAILABLE;
+	struct cpuid_regs r;
+
+	init();
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, val));
+	vp_reset(&g.vp[0], true);
+	EXPECT_EQ(val, misc_enable_of(0));
+	vp_reset(&g.vp[0], false);
+	EXPECT_EQ(misc_enable_of(1), misc_enable_of(0));
+	cpuid_query(&g.vp[0], 0, 0, &r);
+	EXPECT_EQ(0x1f, r.a);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_EFER, EFER_LME | EFER_NXE));
+}
+
+static bool efer_write_exits(u32 vp)
+{
+	return (g.msr_bitmap[vp][3072 + 0x80 / 8] & BIT32(0x80 % 8)) != 0;
+}
+
+/* Without NX in CPUID, EFER.NXE is a reserved bit; writes of EFER exit only then. */
+static void test_xd_disable_takes_nxe(void)
+{
+	u64 efer = EFER_SCE | EFER_LME;
+
+	init();
+	EXPECT_FALSE(efer_write_exits(0));
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, MISC_ENABLE_XD_DISABLE));
+	EXPECT_TRUE(efer_write_exits(0));
+	EXPECT_FALSE(efer_write_exits(1));
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_EFER, efer | EFER_NXE));
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_EFER, efer));
+	EXPECT_EQ(efer | EFER_LMA, fake.vmcs[VMCS_GUEST_EFER]);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, 0));
+	EXPECT_FALSE(efer_write_exits(0));
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_EFER, efer | EFER_NXE));
+}
+
+static void without_nx_and_leaf_3(u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	fake_host_cpuid(leaf, subleaf, r);
+	if (leaf == 0)
+		r->a = 2;
+	if (leaf == 0x80000001)
+		r->d &= ~CPUID80000001_EDX_NX;
+}
+
+static void old_cpu(struct partition *p)
+{
+	fake.cpuid_fn = without_nx_and_leaf_3;
+}
+
+/* SDM: both writes "may generate a #GP exception" where there is nothing to take away. */
+static void test_misc_enable_on_a_cpu_without_the_features(void)
+{
+	fake_guest_init(&g, 1, old_cpu);
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_MISC_ENABLE, MISC_ENABLE_LIMIT_CPUID));
+	EXPECT_EQ(MSR_GP, wr(MSR_IA32_MISC_ENABLE, MISC_ENABLE_XD_DISABLE));
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, MISC_ENABLE_TCC));
+}
+
+static void with_mwait(struct partition *p)
+{
+	p->config.mwait = MWAIT_C1;
+}
+
+/* SDM: with ENABLE MONITOR FSM clear MONITOR and MWAIT are #UD, so they must exit. */
+static void test_monitor_disable_exits(void)
+{
+	const u32 exiting = PROC_MONITOR_EXITING | PROC_MWAIT_EXITING;
+
+	fake_guest_init(&g, 1, with_mwait);
+	fake_msr_set(MSR_IA32_VMX_PROCBASED_CTLS, (u64)exiting << 32);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, 0));
+	EXPECT_EQ(exiting, fake.vmcs[VMCS_PROC_BASED_CTLS] & exiting);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, MISC_ENABLE_MONITOR_FSM));
+	EXPECT_EQ(0, fake.vmcs[VMCS_PROC_BASED_CTLS] & exiting);
+	fake_msr_set(MSR_IA32_VMX_PROCBASED_CTLS, 0); /* the CPU cannot: VM entry would fail */
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MISC_ENABLE, 0));
+	EXPECT_EQ(0, fake.vmcs[VMCS_PROC_BASED_CTLS] & exiting);
 }
 
 static void test_arch_capabilities_promise_no_msr(void)
@@ -388,7 +501,9 @@ TEST_MAIN(TEST(test_lookup_equals_linear_search), TEST(test_probes_are_short),
 	  TEST(test_dangerous_msrs_never_pass), TEST(test_exit_registers),
 	  TEST(test_unknown_msr_faults_and_keeps_registers), TEST(test_ignore_msrs),
 	  TEST(test_every_row_answers_without_host_msr), TEST(test_identity_registers),
-	  TEST(test_misc_enable), TEST(test_arch_capabilities_promise_no_msr),
+	  TEST(test_misc_enable), TEST(test_misc_enable_bits), TEST(test_misc_enable_survives_init),
+	  TEST(test_xd_disable_takes_nxe), TEST(test_misc_enable_on_a_cpu_without_the_features),
+	  TEST(test_monitor_disable_exits), TEST(test_arch_capabilities_promise_no_msr),
 	  TEST(test_bases_must_be_canonical), TEST(test_efer_pat_debugctl_rules),
 	  TEST(test_tsc_writes_keep_views_equal), TEST(test_unchanged_tsc_costs_nothing),
 	  TEST(test_all_vps_moved_alike_are_synced_again))
