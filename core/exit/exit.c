@@ -302,6 +302,8 @@ static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 	case EXIT_MSR_FAULT:
 		COUNT(vp, MSR_GP);
 		TRACE(vp, MSR_FAULT, vp->regs.rcx, hw_vmread(VMCS_GUEST_RIP), edx_eax(&vp->regs));
+		if ((hw_vmread(VMCS_EXIT_REASON) & EXIT_REASON_BASIC) == EXIT_REASON_WRMSR)
+			msr_log_refused_write(vp);
 		event_exception(vp, EXC_GP, true, 0);
 		break;
 	case EXIT_UNHANDLED: /* nobody decided */

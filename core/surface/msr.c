@@ -6,6 +6,7 @@
 #include "core/surface/msr.h"
 
 #include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vmcs.h"
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
@@ -213,6 +214,16 @@ enum exit_action exit_rdmsr(struct vp *vp, const struct exit_info *x)
 enum exit_action exit_wrmsr(struct vp *vp, const struct exit_info *x)
 {
 	return msr_action(do_write(vp, vp->regs.half[2], edx_eax(&vp->regs)));
+}
+
+void msr_log_refused_write(struct vp *vp)
+{
+	u32 msr = vp->regs.half[2];
+	const struct msr_row *row = msr_lookup(vp->partition, msr);
+
+	if (row != NULL)
+		log_guest("vp%u: write of 0x%llx to %s (MSR 0x%x) at RIP 0x%llx: #GP", vp->index,
+			  edx_eax(&vp->regs), row->name, msr, hw_vmread(VMCS_GUEST_RIP));
 }
 
 /*

@@ -62,6 +62,13 @@ enum msr_result msr_write(struct vp *vp, u32 msr, u64 val);
 enum exit_action exit_rdmsr(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_wrmsr(struct vp *vp, const struct exit_info *x);
 
+/*
+ * msr_log_refused_write() - the WRMSR of this exit is #GP: if the MSR exists (reserved bit, bad
+ * value, read-only), say so, or a guest that dies of it leaves no cause behind. An unknown MSR has
+ * its own line.
+ */
+void msr_log_refused_write(struct vp *vp);
+
 /**
  * msr_bitmap_build() - the 4-KiB MSR bitmap of SDM "MSR-Bitmap Address" from the rows: a bit is 0
  * (no exit) only where a row passes that direction through.

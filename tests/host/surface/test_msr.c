@@ -188,6 +188,60 @@ static void test_unknown_msr_faults_and_keeps_registers(void)
 	EXPECT_CONTAINS(fake.console, "0x12345678");
 }
 
+static void exit_write(u32 vp, u32 msr, u64 val, enum exit_action want)
+{
+	g.vp[vp].regs = (struct gpr_regs){ .rcx = msr, .rax = (u32)val, .rdx = val >> 32 };
+	fake.vmcs[VMCS_EXIT_REASON] = EXIT_REASON_WRMSR;
+	EXPECT_EQ(want, exit_wrmsr(&g.vp[vp], NULL));
+	if (want != EXIT_NEXT)
+		exit_complete(&g.vp[vp], want);
+	g.vp[vp].event = (struct event_state){ 0 };
+}
+
+/* Who, what, where: else a guest's death by #GP has no cause in the log. */
+static void test_refused_write_names_msr_value_and_rip(void)
+{
+	init();
+	fake.vmcs[VMCS_GUEST_RIP] = 0xffffffff81001234ull;
+	exit_write(1, MSR_IA32_MISC_ENABLE, 0x8000000000000002ull, EXIT_MSR_FAULT);
+	EXPECT_CONTAINS(fake.console, "vp1: write of 0x8000000000000002 to MISC_ENABLE (MSR 0x1a0) "
+				      "at RIP 0xffffffff81001234: #GP");
+	exit_write(0, MSR_IA32_PAT, 2, EXIT_MSR_FAULT); /* refused by its function */
+	EXPECT_CONTAINS(fake.console, "vp0: write of 0x2 to PAT (MSR 0x277)");
+	exit_write(0, MSR_IA32_FEATURE_CONTROL, 5, EXIT_MSR_FAULT); /* read-only */
+	EXPECT_CONTAINS(fake.console, "vp0: write of 0x5 to FEATURE_CONTROL (MSR 0x3a)");
+}
+
+static u32 lines_with(const char *text)
+{
+	u32 n = 0;
+
+	for (const char *at = fake.console; (at = strstr(at, text)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* An unknown MSR has its line, an accepted write has none, and a flood ends after ten lines. */
+static void test_refused_writes_are_one_line_each_and_limited(void)
+{
+	init();
+	exit_write(0, 0x12345678, 1, EXIT_MSR_FAULT);
+	EXPECT_EQ(1, lines_with("vp0: write of"));
+	exit_write(0, MSR_IA32_PAT, PAT_RESET, EXIT_NEXT);
+	EXPECT_EQ(1, lines_with("vp0: write of"));
+	fake.vmcs[VMCS_EXIT_REASON] = EXIT_REASON_RDMSR;
+	g.vp[0].regs.rcx = MSR_IA32_PRED_CMD; /* write-only */
+	EXPECT_EQ(EXIT_MSR_FAULT, exit_rdmsr(&g.vp[0], NULL));
+	exit_complete(&g.vp[0], EXIT_MSR_FAULT);
+	EXPECT_EQ(1, lines_with("vp0: write of"));
+	log_reset();
+	fake.console[0] = '\0';
+	fake.console_len = 0;
+	for (u32 i = 0; i < 1000; i++)
+		exit_write(0, MSR_IA32_MCG_STATUS, 1, EXIT_MSR_FAULT);
+	EXPECT_EQ(10, lines_with("to MCG_STATUS"));
+}
+
 static void ignore(struct partition *p)
 {
 	p->config.ignore_msrs = true;
@@ -499,7 +553,9 @@ static void test_all_vps_moved_alike_are_synced_again(void)
 TEST_MAIN(TEST(test_lookup_equals_linear_search), TEST(test_probes_are_short),
 	  TEST(test_overlap_is_refused_by_name), TEST(test_bitmap_is_the_rows),
 	  TEST(test_dangerous_msrs_never_pass), TEST(test_exit_registers),
-	  TEST(test_unknown_msr_faults_and_keeps_registers), TEST(test_ignore_msrs),
+	  TEST(test_unknown_msr_faults_and_keeps_registers),
+	  TEST(test_refused_write_names_msr_value_and_rip),
+	  TEST(test_refused_writes_are_one_line_each_and_limited), TEST(test_ignore_msrs),
 	  TEST(test_every_row_answers_without_host_msr), TEST(test_identity_registers),
 	  TEST(test_misc_enable), TEST(test_misc_enable_bits), TEST(test_misc_enable_survives_init),
 	  TEST(test_xd_disable_takes_nxe), TEST(test_misc_enable_on_a_cpu_without_the_features),
