@@ -7,7 +7,7 @@
  * FS and GS base; the CPU validates the values, and every EFER bit that exists is shown), or where
  * the hypervisor never uses it (STAR and friends, KERNEL_GS_BASE, TSC_AUX, SPEC_CTRL). Left out on
  * purpose: PMU, LBR, DS, PT, SGX, CET, XFD, SMM (SMBASE, SMRR), thermal and power control, RAPL,
- * TSX_CTRL, MCU_OPT_CTRL, CORE_CAPABILITIES, PLATFORM_INFO, DEBUG_INTERFACE, VMX.
+ * TSX_CTRL, MCU_OPT_CTRL, CORE_CAPABILITIES, DEBUG_INTERFACE, VMX.
  * Context: VP's own CPU.
  *
  * Spec: SDM Vol. 4 "Architectural MSRs".
@@ -251,6 +251,11 @@ const struct msr_row msr_arch_rows[] = {
 	{ MSR_ONE(MSR_IA32_SPEC_CTRL, "SPEC_CTRL"), .flags = PASS, .present = spec_ctrl_present },
 	{ MSR_ONE(MSR_IA32_PRED_CMD, "PRED_CMD"), .flags = MSR_PASS_WRITE,
 	  .present = pred_cmd_present },
+	/*
+	 * Read-only, as in KVM. No ratio: the TSC's frequency is in CPUID 15H and KVM's clock. No
+	 * CPUID faulting (bit 31): its switch, MISC_FEATURES_ENABLES, has no row.
+	 */
+	{ MSR_ONE(MSR_PLATFORM_INFO, "PLATFORM_INFO"), .flags = MSR_CONST },
 	/* Rule P5: microcode is firmware's job; a load has no effect, as that of an old image. */
 	{ MSR_ONE(MSR_IA32_BIOS_UPDT_TRIG, "BIOS_UPDT_TRIG"), .flags = MSR_WRITE_IGNORED },
 	{ MSR_ONE(MSR_IA32_BIOS_SIGN_ID, "BIOS_SIGN_ID"), .flags = MSR_WRITE_IGNORED,

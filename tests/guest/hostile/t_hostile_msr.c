@@ -155,6 +155,7 @@ static const struct rule rules[] = {
 	{ ADJUST, ADJUST, any, false },
 	{ 0x79, 0x79, drops, true }, /* BIOS_UPDT_TRIG: write-only */
 	{ 0x8b, 0x8b, drops, false },
+	{ 0xce, 0xce, read_only, false },     /* PLATFORM_INFO */
 	{ 0xfe, 0xfe, read_only, false },     /* MTRRCAP */
 	{ 0x174, 0x174, low_half, false },    /* SYSENTER_CS */
 	{ 0x175, 0x176, canonical, false },   /* SYSENTER_ESP, EIP */

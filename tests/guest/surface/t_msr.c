@@ -442,6 +442,16 @@ static void msr_misc_enable_cpuid(void)
 	EXPECT_EQ(old, rdmsr(MSR_IA32_MISC_ENABLE));
 }
 
+/* Linux reads it for CPUID faulting, tools for frequencies: no #GP, and nothing promised. */
+static void msr_platform_info(void)
+{
+	u64 val = rdmsr(MSR_PLATFORM_INFO);
+
+	EXPECT_EQ(0, val);
+	expect_gp_wrmsr(MSR_PLATFORM_INFO, val);
+	expect_gp_rdmsr(MSR_MISC_FEATURES_ENABLES);
+}
+
 static void msr_debugctl(void)
 {
 	u64 val;
@@ -479,6 +489,7 @@ static const struct test t_msr_tests[] = {
 	{ .name = "msr_linux_needs", .run = msr_linux_needs, .flags = T_KENSHO },
 	{ .name = "msr_misc_enable", .run = msr_misc_enable, .flags = T_KENSHO },
 	{ .name = "msr_misc_enable_cpuid", .run = msr_misc_enable_cpuid, .flags = T_KENSHO },
+	{ .name = "msr_platform_info", .run = msr_platform_info, .flags = T_KENSHO },
 	{ .name = "msr_debugctl", .run = msr_debugctl },
 };
 TEST_GROUP(t_msr);

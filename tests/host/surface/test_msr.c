@@ -288,6 +288,11 @@ static void test_identity_registers(void)
 	EXPECT_EQ(MSR_OK, rd(MSR_IA32_FEATURE_CONTROL, &val));
 	EXPECT_EQ(1, val);
 	EXPECT_EQ(MSR_GP, wr(MSR_IA32_FEATURE_CONTROL, 5));
+	fake_msr_set(MSR_PLATFORM_INFO, PLATFORM_INFO_CPUID_FAULTING | 0x1800);
+	EXPECT_EQ(MSR_OK, rd(MSR_PLATFORM_INFO, &val));
+	EXPECT_EQ(0, val); /* the machine's promises are not kept here */
+	EXPECT_EQ(MSR_GP, wr(MSR_PLATFORM_INFO, 0));
+	EXPECT_EQ(MSR_GP, rd(MSR_MISC_FEATURES_ENABLES, &val));
 	EXPECT_EQ(MSR_OK, rd(MSR_IA32_BIOS_SIGN_ID, &val));
 	EXPECT_EQ(0, val); /* the fake CPU has none */
 	fake_msr_set(MSR_IA32_BIOS_SIGN_ID, 0x2006e0500000000ull);
