@@ -106,6 +106,9 @@ static void describe_machine(const struct boot_state *b, struct machine *m, bool
 	m->phys_bits = umin32(cpuid(0x80000008, 0).a & 0xff, EPT_PHYS_BITS_MAX);
 	m->x2apic = (cpuid(1, 0).c & CPUID1_ECX_X2APIC) != 0;
 	m->cpuid_tsc_trusted = b->tsc.cpuid_trusted;
+	m->has_nmi_status = vp_probe_nmi_status();
+	if (!m->has_nmi_status)
+		log_info("nmi: no port 61h: an NMI is the guest's if no kick explains it");
 	m->pm1a_cnt = b->acpi.pm1a_cnt;
 	m->pm1b_cnt = b->acpi.pm1b_cnt;
 	m->s3_slp_typ = b->acpi.s3_slp_typ;

@@ -35,6 +35,7 @@ struct machine {
 	bool virt_intr_delivery; /* in use */
 	bool virt_x2apic;        /* virtualize x2APIC mode in use */
 	bool cpuid_tsc_trusted;
+	bool has_nmi_status;    /* port 61h exists */
 	u64 xcr0_supported;     /* host XCR0 bits that the guest may set */
 	u64 cr4_allowed;        /* CR4 bits the guest may set */
 	u16 pm1a_cnt, pm1b_cnt; /* ports, 0 = absent */

@@ -2,6 +2,7 @@
 /* Virtual processor: register access, faults, work and kicks. Pure. */
 #include "core/vp/vp.h"
 
+#include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
@@ -58,6 +59,34 @@ bool vp_unhalt(struct vp *vp)
 
 #define PORT_NMI_STATUS    0x61
 #define NMI_STATUS_SOURCES 0xc0 /* SERR#, IOCHK# */
+#define NO_SUCH_PORT       0xff
+
+bool vp_probe_nmi_status(void)
+{
+	return hw_io_in(PORT_NMI_STATUS, 1) != NO_SUCH_PORT;
+}
+
+static bool passes_nmis(const struct vp *vp, u32 lvt)
+{
+	u32 val = vlapic_reg(&vp->apic, lvt);
+
+	return !(val & APIC_LVT_MASKED) && FIELD_GET(APIC_LVT_MODE, val) == APIC_MODE_NMI;
+}
+
+/*
+ * SERR# and IOCHK# reach a CPU by LINT1, or LINT0, as the guest has set them (rule I7); without an
+ * APIC LINT1 is the NMI pin. Where both are closed, as on Linux' application processors, a kick
+ * costs no port read: under an outer hypervisor that is an exit of its own.
+ */
+static bool device_claims_nmi(const struct vp *vp)
+{
+	if (!vp->partition->machine.has_nmi_status)
+		return false;
+	if (vlapic_is_hw_enabled(&vp->apic) && !passes_nmis(vp, APIC_LVT_LINT1) &&
+	    !passes_nmis(vp, APIC_LVT_LINT0))
+		return false;
+	return (hw_io_in(PORT_NMI_STATUS, 1) & NMI_STATUS_SOURCES) != 0;
+}
 
 void vp_nmi_received(struct vp *vp)
 {
@@ -67,7 +96,7 @@ void vp_nmi_received(struct vp *vp)
 		stop_all_obey();
 	if (was_kick)
 		COUNT(vp, KICK_RECEIVED);
-	if (!was_kick || (hw_io_in(PORT_NMI_STATUS, 1) & NMI_STATUS_SOURCES))
+	if (!was_kick || device_claims_nmi(vp))
 		event_nmi(vp);
 }
 

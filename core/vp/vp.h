@@ -189,6 +189,12 @@ void vp_left_hlt(struct vp *vp);
  * both (rule K2). Safe in NMI context. */
 void vp_nmi_received(struct vp *vp);
 
+/*
+ * vp_probe_nmi_status() - does the machine have port 61h, which names NMIs of devices? A machine
+ * without legacy ports answers 0xFF: each kick would look like an NMI of the guest's as well. Boot.
+ */
+bool vp_probe_nmi_status(void);
+
 /* vp_reset.c: architectural state after power-on or INIT (SDM "Processor State After Reset"). */
 void vp_reset(struct vp *vp, bool init);
 
