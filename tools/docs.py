@@ -38,7 +38,7 @@ def run(tool, *words):
 
 def options(page, *names):
     text = run("options", "--markdown", *names)
-    return text.replace("](docs/", "](" if page.parent.name == "docs" else "](docs/")
+    return text.replace("](docs/", "](" if page.parent == ROOT / "docs" else "](docs/")
 
 
 def troubleshooting(page, section):
