@@ -9,6 +9,7 @@
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
 #include "core/partition.h"
@@ -152,6 +153,15 @@ static u32 access_size(u32 left)
 	return left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
+/* The owner of another emulated page: PLACE_OTHER says that there is one. */
+static const struct emul_mem *other_mem(const struct vp *vp, u64 at)
+{
+	const struct emul_mem *mem = emulated_at(vp->partition, at);
+
+	ASSERT(mem != NULL);
+	return mem;
+}
+
 void operand_load_wide(struct vp *vp, const struct emul_mem *mem, const struct operand *op, u8 *buf)
 {
 	for (u32 i = 0; i < 2; i++) {
@@ -162,8 +172,7 @@ void operand_load_wide(struct vp *vp, const struct emul_mem *mem, const struct o
 			if (op->place[i] == PLACE_EMULATED)
 				part = mem->read(vp, op->gpa[i].v + at, n);
 			else if (op->place[i] == PLACE_OTHER)
-				part = emulated_at(vp->partition, op->gpa[i].v)
-					       ->read(vp, op->gpa[i].v + at, n);
+				part = other_mem(vp, op->gpa[i].v)->read(vp, op->gpa[i].v + at, n);
 			else if (op->place[i] == PLACE_RAM)
 				/* The page may have gone again: wait for it. If it is no longer
 				 * RAM: all-ones. */
@@ -187,8 +196,7 @@ void operand_store_wide(struct vp *vp, const struct emul_mem *mem, const struct 
 			if (op->place[i] == PLACE_EMULATED)
 				mem->write(vp, op->gpa[i].v + at, n, part);
 			else if (op->place[i] == PLACE_OTHER)
-				emulated_at(vp->partition, op->gpa[i].v)
-					->write(vp, op->gpa[i].v + at, n, part);
+				other_mem(vp, op->gpa[i].v)->write(vp, op->gpa[i].v + at, n, part);
 			else if (op->place[i] == PLACE_RAM)
 				(void)!page_wait_write(vp, gpa(op->gpa[i].v + at), &part, n);
 		}
