@@ -191,6 +191,7 @@ static err_t map_far(struct partition *p, u64 page)
 	const struct far_owner *far = far_at(p, page);
 	err_t err = ERR_NONE;
 
+	ASSERT(far != NULL); /* the class of the page says so */
 	TRY(far->pin(p, page));
 	spin_lock(&p->ept.lock);
 	if (!ept_is_built(&p->ept, gpa(page)))
