@@ -145,7 +145,8 @@ void ctx_switch(struct vp *vp, struct vcpu_ctx *to)
 	vp->ctx = to;
 	vp->dispatch = to->exits->entry;
 	vp->event.queued = to->queued;
-	vp->rearm_tsc = 0; /* the preemption timer is in the VMCS */
+	ctx_set(to, CTX_EXCEPTIONS, exc_bitmap(vp)); /* owners may have changed since */
+	vp->rearm_tsc = 0;                           /* the preemption timer is in the VMCS */
 	if (to->launched)
 		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_LAUNCH, __ATOMIC_RELAXED);
 	vp_set_work(vp, VP_WORK_EVENT | (to->launched ? 0 : VP_WORK_LAUNCH));

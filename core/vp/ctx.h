@@ -30,6 +30,7 @@ enum ctx_word {
 
 struct vcpu_ctx {
 	u32 word[CTX_WORDS]; /* what the VMCS holds; ctx_set() */
+	u32 exceptions;      /* vectors its exit rows want, besides those of core/vp/exception.h */
 	u32 windows_keep;    /* primary controls that windows never change */
 	u32 window_open;     /* those that an open interrupt window sets */
 	u16 vpid;

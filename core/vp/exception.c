@@ -27,7 +27,7 @@ static u32 wanted(const struct vp *vp, enum exc_owner owner)
 
 u32 exc_bitmap(const struct vp *vp)
 {
-	u32 bitmap = 0;
+	u32 bitmap = vp->ctx->exceptions;
 
 	for (u32 i = 0; i < EXC_OWNER_COUNT; i++)
 		bitmap |= wanted(vp, i);

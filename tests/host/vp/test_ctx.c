@@ -78,7 +78,6 @@ static void test_each_keeps_its_controls(void)
 	EXPECT_EQ(77, fake.vmcs[VMCS_VPID]);
 	EXPECT_EQ(0x11, fake.vmcs[VMCS_PIN_BASED_CTLS]);
 	EXPECT_EQ(0x21, fake.vmcs[VMCS_PROC_BASED_CTLS]);
-	ctx_set(vp->ctx, CTX_EXCEPTIONS, 0xffff);
 	ctx_switch(vp, &vp->guest_ctx);
 	EXPECT_EQ(0x120, fake.vmcs[VMCS_PROC_BASED_CTLS]);
 	EXPECT_EQ(BIT64(EXC_DB) | BIT64(EXC_AC), fake.vmcs[VMCS_EXCEPTION_BITMAP]);
@@ -90,6 +89,22 @@ static void test_each_keeps_its_controls(void)
 
 		EXPECT_EQ(vp->ctx->word[i], fake.vmcs[field[i]]);
 	}
+}
+
+/* Who wants a vector wants it in every context; what a context wants is its own. */
+static void test_wanted_exceptions_follow_the_switch(void)
+{
+	const u64 always = BIT64(EXC_DB) | BIT64(EXC_AC);
+
+	init();
+	second.exceptions = BIT32(EXC_PF);
+	exc_want(vp, EXC_OWNER_STEP, BIT32(EXC_UD));
+	ctx_switch(vp, &second);
+	EXPECT_EQ(always | BIT64(EXC_UD) | BIT64(EXC_PF), fake.vmcs[VMCS_EXCEPTION_BITMAP]);
+	exc_want(vp, EXC_OWNER_STEP, 0);
+	EXPECT_EQ(always | BIT64(EXC_PF), fake.vmcs[VMCS_EXCEPTION_BITMAP]);
+	ctx_switch(vp, &vp->guest_ctx);
+	EXPECT_EQ(always, fake.vmcs[VMCS_EXCEPTION_BITMAP]);
 }
 
 /* The guest has entered long mode without an exit: the CPU has set the control. */
@@ -215,7 +230,8 @@ static void test_the_stand_in_for_if_is_taken_back(void)
 	EXPECT_EQ(2, fake.vmcs[VMCS_GUEST_RFLAGS]);
 }
 
-TEST_MAIN(TEST(test_long_mode_is_the_cpus_to_change), TEST(test_each_keeps_its_controls),
+TEST_MAIN(TEST(test_wanted_exceptions_follow_the_switch),
+	  TEST(test_long_mode_is_the_cpus_to_change), TEST(test_each_keeps_its_controls),
 	  TEST(test_no_vmwrite_without_a_change), TEST(test_a_pending_event_stays_with_its_context),
 	  TEST(test_an_nmi_belongs_to_no_context), TEST(test_each_has_its_launch_state),
 	  TEST(test_the_deadline_is_armed_again), TEST(test_each_has_its_exit_rows),
