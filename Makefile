@@ -123,7 +123,7 @@ test: ## everything CI runs: lint, analysers, host tests, fuzz 10 s, guest runs
 	$(call setup,test)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py test
 
-check: ## lint and host tests: under a minute
+check: ## lint and host tests: a minute or two
 	$(call setup,check)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py check
 
