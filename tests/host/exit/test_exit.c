@@ -293,75 +293,6 @@ static void test_fault_in_iret_restores_nmi_blocking(void)
 	EXPECT_FALSE(fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] & GUEST_INTR_BLOCKED_BY_NMI);
 }
 
-#define LINT_NMI (APIC_MODE_NMI << 8)
-
-/* Port 61h exists unless it reads 0xff; @lvt, if not 0, passes NMIs. */
-static void nmi_exit(u32 kicked, u32 port61, u32 lvt)
-{
-	init();
-	vp->kicked = kicked;
-	fake.io_val[0x61] = port61;
-	at.p.machine.has_nmi_status = vp_probe_nmi_status();
-	vlapic_reg_set(&vp->apic, APIC_LVT_LINT0, APIC_LVT_MASKED);
-	vlapic_reg_set(&vp->apic, APIC_LVT_LINT1, APIC_LVT_MASKED);
-	if (lvt != 0)
-		vlapic_reg_set(&vp->apic, lvt, LINT_NMI);
-	else
-		vp->apic.base_msr &= ~APIC_BASE_EN; /* LINT1 is the NMI pin */
-	fake.io_count = 0;
-	fake.vmcs[VMCS_VM_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_TYPE_NMI << 8 | EXC_NMI;
-	take_exit(EXIT_REASON_EXCEPTION_NMI);
-	EXPECT_EQ(1, fake.nmi_unblocks);
-	EXPECT_EQ(0, vp->kicked);
-}
-
-/* Rule K2: a kick is ours; an NMI that nobody sent, or that port 61h claims as well, is the
- * guest's. */
-static void test_nmi_is_a_kick_or_the_guests_or_both(void)
-{
-	static const u32 ways[] = { APIC_LVT_LINT1, APIC_LVT_LINT0, 0 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		nmi_exit(1, 0, ways[i]);
-		EXPECT_FALSE(vp->event.nmis_pending);
-		nmi_exit(0, 0, ways[i]);
-		EXPECT_TRUE(vp->event.nmis_pending);
-		nmi_exit(1, 0x80, ways[i]);
-		EXPECT_TRUE(vp->event.nmis_pending);
-		nmi_exit(1, 0x40, ways[i]);
-		EXPECT_TRUE(vp->event.nmis_pending);
-	}
-}
-
-/* A machine without port 61h answers 0xff: not each kick is an NMI of a device, too. */
-static void test_kick_without_port_61h_is_only_a_kick(void)
-{
-	nmi_exit(1, 0xff, APIC_LVT_LINT1);
-	EXPECT_FALSE(vp->event.nmis_pending);
-	EXPECT_EQ(0, fake.io_count);
-	nmi_exit(0, 0xff, APIC_LVT_LINT1);
-	EXPECT_TRUE(vp->event.nmis_pending);
-}
-
-/* The port is read only for a kick that can hide an NMI of a device. */
-static void test_port_61h_is_read_only_with_reason(void)
-{
-	nmi_exit(1, 0, APIC_LVT_LINT1);
-	EXPECT_EQ(1, fake.io_count);
-	nmi_exit(0, 0, APIC_LVT_LINT1); /* no kick: the guest's in any case */
-	EXPECT_EQ(0, fake.io_count);
-	nmi_exit(1, 0xc0, APIC_LVT_THERMAL); /* LINT0 and LINT1 are masked: it never got here */
-	EXPECT_EQ(0, fake.io_count);
-	EXPECT_FALSE(vp->event.nmis_pending);
-	nmi_exit(1, 0xc0, APIC_LVT_LINT1);
-	vlapic_reg_set(&vp->apic, APIC_LVT_LINT1, LINT_NMI | APIC_LVT_MASKED);
-	vlapic_reg_set(&vp->apic, APIC_LVT_LINT0, APIC_MODE_EXTINT << 8); /* virtual wire */
-	vp->kicked = 1;
-	fake.io_count = 0;
-	vp_nmi_received(vp);
-	EXPECT_EQ(0, fake.io_count);
-}
-
 static void test_entry_failure_names_the_check(void)
 {
 	init();
@@ -492,10 +423,7 @@ TEST_MAIN(TEST(test_every_basic_reason_has_a_row), TEST(test_hole_and_stop_rows_
 	  TEST(test_single_stepped_hlt_does_not_sleep), TEST(test_cache_flushes_write_back),
 	  TEST(test_reflected_db_updates_the_debug_registers),
 	  TEST(test_reflected_int1_keeps_its_type), TEST(test_reflected_ac_keeps_its_error_code),
-	  TEST(test_fault_in_iret_restores_nmi_blocking),
-	  TEST(test_nmi_is_a_kick_or_the_guests_or_both),
-	  TEST(test_kick_without_port_61h_is_only_a_kick),
-	  TEST(test_port_61h_is_read_only_with_reason), TEST(test_entry_failure_names_the_check),
+	  TEST(test_fault_in_iret_restores_nmi_blocking), TEST(test_entry_failure_names_the_check),
 	  TEST(test_windows_and_timer_resume), TEST(test_interrupt_window_injects),
 	  TEST(test_physical_init_is_a_virtual_one), TEST(test_lost_guests_stop),
 	  TEST(test_module_rows_replace_defaults_only), TEST(test_retry_waits_and_enters_again),
