@@ -2,6 +2,7 @@
 // Rows of the KVM ABI, and what `kvm=1` registers. bench.c says what each is.
 
 #include "tests/guest/bench/bench.h"
+#include "tests/guest/lib/pvclock.h"
 
 /* Restated from the KVM documentation. */
 #define SYSTEM_TIME   0x4b564d01u
@@ -12,14 +13,6 @@
 #define SEND_IPI      10
 #define FEATURES      (BIT32(5) | BIT32(6) | BIT32(7) | BIT32(11))
 #define HALT_US       100
-
-struct pvclock {
-	u32 version, pad;
-	u64 tsc_timestamp, system_time;
-	u32 mul;
-	s8 shift;
-	u8 flags, pad2[2];
-};
 
 static u8 page[4096] ALIGNED(4096);
 

@@ -9,6 +9,7 @@
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/lib/pvclock.h"
 
 #define VEC   0x5d
 #define SLACK 200000ull
@@ -209,14 +210,6 @@ static void hostile_tsc_one_shot(void)
 /* --- kvmclock: Linux, Documentation/virt/kvm/x86/msr.rst --- */
 
 #define KVM_SYSTEM_TIME 0x4b564d01u
-
-struct pvclock {
-	u32 version, pad;
-	u64 tsc_timestamp, system_time;
-	u32 mul;
-	s8 shift;
-	u8 flags, pad2[2];
-};
 
 static u8 clock_page[4096] ALIGNED(4096);
 

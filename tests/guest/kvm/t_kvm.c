@@ -8,6 +8,7 @@
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/modes.h"
 #include "tests/guest/lib/platform.h"
+#include "tests/guest/lib/pvclock.h"
 #include "tests/guest/lib/str.h"
 
 /* Restated from the KVM documentation, independent of hv/kvm/kvm_abi.h on purpose. */
@@ -17,15 +18,6 @@
 #define KVM_SYSTEM_TIME_OLD 0x12u
 #define KVM_ENOSYS          (-1000ll)
 #define KVM_EPERM           (-1ll)
-
-struct pvclock {
-	u32 version, pad;
-	u64 tsc_timestamp, system_time;
-	u32 mul;
-	s8 shift;
-	u8 flags, pad2[2];
-};
-static_assert(sizeof(struct pvclock) == 32, "pvclock layout");
 
 struct wall_clock {
 	u32 version, sec, nsec;
@@ -100,20 +92,6 @@ static void kvm_vmcall_32bit(void)
 			EXPECT_EQ(0x44444444, mail->out[13]);
 		}
 	}
-}
-
-static u64 pvclock_read(const volatile struct pvclock *pv)
-{
-	u32 version;
-	u64 delta, ns;
-
-	do {
-		version = pv->version;
-		delta = rdtsc() - pv->tsc_timestamp;
-		delta = pv->shift >= 0 ? delta << pv->shift : delta >> -pv->shift;
-		ns = pv->system_time + (u64)(((unsigned __int128)delta * pv->mul) >> 32);
-	} while ((version & 1) != 0 || version != pv->version);
-	return ns;
 }
 
 static volatile struct pvclock *clock_on(u32 msr, u32 offset)

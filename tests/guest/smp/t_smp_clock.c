@@ -4,6 +4,7 @@
 
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
+#include "tests/guest/lib/pvclock.h"
 #include "tests/guest/smp/t_smp.h"
 
 #define KVM_SYSTEM_TIME 0x4b564d01u
@@ -94,29 +95,11 @@ static void tsc_write(void)
 	compare_clocks(rdtsc);
 }
 
-struct pvclock {
-	u32 version, pad;
-	u64 tsc_timestamp, system_time;
-	u32 mul;
-	s8 shift;
-	u8 flags, pad2[2];
-};
-
 static volatile struct pvclock pages[SMP_MAX] ALIGNED(4096);
 
-static u64 pvclock_read(void)
+static u64 own_clock(void)
 {
-	const volatile struct pvclock *pv = &pages[smp_self()];
-	u32 version;
-	u64 delta, ns;
-
-	do {
-		version = pv->version;
-		delta = rdtsc() - pv->tsc_timestamp;
-		delta = pv->shift >= 0 ? delta << pv->shift : delta >> -pv->shift;
-		ns = pv->system_time + (u64)(((unsigned __int128)delta * pv->mul) >> 32);
-	} while ((version & 1) != 0 || version != pv->version);
-	return ns;
+	return pvclock_read(&pages[smp_self()]);
 }
 
 static void clock_page(u64 on)
@@ -140,7 +123,7 @@ static void kvmclock(void)
 		return;
 	clock_everywhere(1);
 	EXPECT_EQ(1, pages[0].flags); /* stable: equal on all CPUs */
-	compare_clocks(pvclock_read);
+	compare_clocks(own_clock);
 	clock_everywhere(0);
 }
 

@@ -91,21 +91,12 @@ static inline void machine(u32 mib, u64 kernel_pa, u64 initrd_pa, u64 initrd_len
 
 static inline void expect_load(void)
 {
-	err_t err = sim_load(&in);
-
-	if (err != ERR_NONE)
-		print_error("%s\n", sim_plan.why);
-	EXPECT_EQ(ERR_NONE, err);
-	sim_expect_only_ram_written();
+	sim_expect_load(&in);
 }
 
 static inline void expect_refused(const char *text)
 {
-	err_t err = sim_load(&in);
-
-	EXPECT_NE(ERR_NONE, err);
-	EXPECT_CONTAINS(sim_plan.why, text);
-	EXPECT_LE(strlen(sim_plan.why), sizeof(sim_plan.why) - 2); /* whole sentence */
+	sim_expect_refused(&in, text);
 }
 
 /* 4-level walk of the plan's page tables; ~0: not mapped. */

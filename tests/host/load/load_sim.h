@@ -92,3 +92,22 @@ static inline void sim_expect_only_ram_written(void)
 			EXPECT_MEMEQ(sim_before + e->base, sim + e->base, e->len);
 	}
 }
+
+/* @in loads: everything ends up where it belongs, and nowhere else. */
+static inline void sim_expect_load(const struct load_input *in)
+{
+	err_t err = sim_load(in);
+
+	if (err != ERR_NONE)
+		print_error("%s\n", sim_plan.why);
+	EXPECT_EQ(ERR_NONE, err);
+	sim_expect_only_ram_written();
+}
+
+/* @in is refused, with @text in the reason, which is a whole sentence. */
+static inline void sim_expect_refused(const struct load_input *in, const char *text)
+{
+	EXPECT_NE(ERR_NONE, sim_load(in));
+	EXPECT_CONTAINS(sim_plan.why, text);
+	EXPECT_LE(strlen(sim_plan.why), sizeof(sim_plan.why) - 2);
+}

@@ -99,27 +99,16 @@ static inline void module_add(u64 pa, u64 len)
 	mods[i] = sim_image(pa, bytes[i], len, text[i]);
 }
 
-/* Plan and execute: everything ends up where it belongs, and nowhere else. */
 static inline void expect_load(void)
 {
-	err_t err = sim_load(&in);
-
-	if (err != ERR_NONE)
-		print_error("%s\n", sim_plan.why);
-	EXPECT_EQ(ERR_NONE, err);
-	sim_expect_only_ram_written();
+	sim_expect_load(&in);
 }
 
 /* The image as it stands is refused, with @text in the reason. */
 static inline void expect_refused(const char *text)
 {
-	err_t err;
-
 	machine(0x200000);
-	err = sim_load(&in);
-	EXPECT_NE(ERR_NONE, err);
-	EXPECT_CONTAINS(sim_plan.why, text);
-	EXPECT_LE(strlen(sim_plan.why), sizeof(sim_plan.why) - 2);
+	sim_expect_refused(&in, text);
 }
 
 /* The program is at @base, its bss is clear, and it starts with @magic in EAX. */
