@@ -42,6 +42,7 @@ enum emul_op {
 	EMUL_PUSH, /* mem_dst: of a register or immediate; else of the memory operand */
 	EMUL_POP,  /* mem_dst: to the memory operand; else to a register */
 	EMUL_VMOV, /* vector register <-> mem; SSE, and VEX with 128 or 256 bits */
+	EMUL_OPS
 };
 
 enum vec_half { VEC_WHOLE, VEC_LOW, VEC_HIGH };

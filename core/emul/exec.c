@@ -8,78 +8,33 @@
  *
  * Spec: SDM Vol. 2, the instruction reference.
  */
-#include "core/emul/operand_internal.h"
+#include "core/emul/exec_internal.h"
 
 #include "arch/x86/defs/cr.h"
 #include "core/diag/counters.h"
 #include "core/hw.h"
-#include "core/vp/vp.h"
 
-struct exec {
-	struct vp *vp;
-	const struct insn *in;
-	const struct emul_mem *mem;
-	u64 gpa; /* address of the access that exited */
-};
-
-#define TRY_RESOLVE(x, expr)                             \
-	do {                                             \
-		enum resolve try_res_ = (expr);          \
-		if (try_res_ != RESOLVE_OK)              \
-			return resolve_action(try_res_); \
-	} while (0)
-
-static enum exit_action resolve_action(enum resolve r)
+enum exit_action resolve_action(enum resolve r)
 {
 	if (r == RESOLVE_AGAIN)
 		return EXIT_RETRY;
 	return r == RESOLVE_FAULT ? EXIT_RESUME : EXIT_UNHANDLED;
 }
 
-/* Register operand of the instruction, @size bytes, zero-extended. */
-static inline u64 reg_get(const struct exec *x, u32 size)
+enum resolve resolve_bytes(const struct exec *x, u32 seg, u64 offset, u32 len, bool write,
+			   struct operand *op)
 {
-	u64 val = gpr_read(x->vp, x->in->reg);
+	u64 linear;
 
-	if (x->in->high_byte)
-		val >>= 8;
-	return val & size_mask(size);
-}
-
-/* 32-bit results clear the upper half; 8- and 16-bit ones leave the rest. */
-static inline void gpr_merge(struct vp *vp, u32 nr, u32 size, u64 val)
-{
-	val &= size_mask(size);
-	if (size < 4)
-		val |= gpr_read(vp, nr) & ~size_mask(size);
-	gpr_write(vp, nr, val);
-}
-
-static inline void reg_set(const struct exec *x, u32 size, u64 val)
-{
-	if (x->in->high_byte) {
-		u64 old = gpr_read(x->vp, x->in->reg);
-
-		gpr_write(x->vp, x->in->reg, (old & ~0xff00ull) | (val & 0xff) << 8);
-		return;
-	}
-	gpr_merge(x->vp, x->in->reg, size, val);
+	if (emul_linear(x->vp, seg, offset, len, write, &linear) != ERR_NONE)
+		return RESOLVE_FAULT;
+	return operand_resolve(x->vp, x->gpa, linear, len, write, op);
 }
 
 /* Result of a load: MOVZX, MOVSX and MOVSXD widen it. */
 static inline u64 widen(const struct insn *in, u64 val)
 {
 	return in->sign_extend ? size_extend(val, in->opsize) : val;
-}
-
-static enum resolve resolve_seg(const struct exec *x, u32 seg, u64 offset, bool write,
-				struct operand *op)
-{
-	u64 linear;
-
-	if (emul_linear(x->vp, seg, offset, x->in->opsize, write, &linear) != ERR_NONE)
-		return RESOLVE_FAULT;
-	return operand_resolve(x->vp, x->gpa, linear, x->in->opsize, write, op);
 }
 
 static bool is_bit_op(enum emul_op op)
@@ -111,8 +66,7 @@ static inline bool can_straddle(u64 gpa, u32 size)
 	return off < size - 1u || off > PAGE_SIZE - size;
 }
 
-/* The explicit memory operand, or the one of STOS and LODS. */
-static enum resolve resolve_main(const struct exec *x, bool write, struct operand *op)
+enum resolve resolve_main(const struct exec *x, bool write, struct operand *op)
 {
 	if (can_straddle(x->gpa, x->in->opsize))
 		return resolve_seg(x, x->in->seg, main_offset(x), write, op);
@@ -235,151 +189,19 @@ static enum exit_action exec_bit(const struct exec *x)
 	return EXIT_NEXT_DECODED;
 }
 
-/* Move an address or count register by @delta in the instruction's address size. */
-static void addr_reg_add(const struct exec *x, u32 nr, u64 delta)
-{
-	gpr_merge(x->vp, nr, x->in->addrsize, gpr_read(x->vp, nr) + delta);
-}
-
-/* After one iteration: step SI and DI and count down; repeat until the count is 0. */
-static enum exit_action string_done(const struct exec *x, bool si, bool di)
-{
-	const struct insn *in = x->in;
-	bool down = (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_DF) != 0;
-	u64 step = down ? -(u64)in->opsize : in->opsize;
-
-	if (si)
-		addr_reg_add(x, GPR_SI, step);
-	if (di)
-		addr_reg_add(x, GPR_DI, step);
-	if (!in->rep && !in->repne)
-		return EXIT_NEXT_DECODED;
-	addr_reg_add(x, GPR_CX, ~0ull);
-	return (gpr_read(x->vp, GPR_CX) & size_mask(in->addrsize)) == 0 ? EXIT_NEXT_DECODED
-									: EXIT_ITERATION;
-}
-
-static enum exit_action exec_stos_lods(const struct exec *x)
-{
-	bool store = x->in->op == EMUL_STOS;
-	struct operand op;
-
-	TRY_RESOLVE(x, resolve_main(x, store, &op));
-	if (store)
-		operand_store(x->vp, x->mem, &op, reg_get(x, x->in->opsize));
-	else
-		reg_set(x, x->in->opsize, operand_load(x->vp, x->mem, &op));
-	return string_done(x, !store, store);
-}
-
-static enum exit_action exec_movs(const struct exec *x)
-{
-	u64 di = gpr_read(x->vp, GPR_DI) & size_mask(x->in->addrsize);
-	struct operand src, dst;
-
-	TRY_RESOLVE(x, resolve_seg(x, x->in->seg, operand_offset(x->vp, x->in), false, &src));
-	TRY_RESOLVE(x, resolve_seg(x, SEG_ES, di, true, &dst));
-	operand_store(x->vp, x->mem, &dst, operand_load(x->vp, x->mem, &src));
-	return string_done(x, true, true);
-}
-
-/* Width of the stack pointer: SDM Vol. 1, "Address-Size Attributes for Stack Accesses". */
-static u32 stack_size(const struct vp *vp)
-{
-	if (emul_cpu_mode(vp) == EMUL_64)
-		return 8;
-	return (hw_vmread(VMCS_GUEST_SS_AR) & AR_DB) ? 4 : 2;
-}
-
-static enum exit_action exec_push(const struct exec *x)
-{
-	const struct insn *in = x->in;
-	u32 width = stack_size(x->vp);
-	u64 sp = (gpr_read(x->vp, GPR_SP) - in->opsize) & size_mask(width);
-	struct operand src, stack;
-	u64 val;
-
-	if (!in->mem_dst)
-		TRY_RESOLVE(x, resolve_seg(x, in->seg, operand_offset(x->vp, in), false, &src));
-	TRY_RESOLVE(x, resolve_seg(x, SEG_SS, sp, true, &stack));
-	if (!in->mem_dst)
-		val = operand_load(x->vp, x->mem, &src);
-	else
-		val = in->has_imm ? in->imm : reg_get(x, in->opsize);
-	operand_store(x->vp, x->mem, &stack, val);
-	gpr_merge(x->vp, GPR_SP, width, sp);
-	return EXIT_NEXT_DECODED;
-}
-
-static enum exit_action exec_pop(const struct exec *x)
-{
-	const struct insn *in = x->in;
-	u32 width = stack_size(x->vp);
-	u64 old_sp = gpr_read(x->vp, GPR_SP);
-	u64 sp = old_sp & size_mask(width);
-	struct operand dst, stack;
-	u64 offset, val;
-
-	TRY_RESOLVE(x, resolve_seg(x, SEG_SS, sp, false, &stack));
-	if (in->mem_dst) {
-		/* SDM POP: an address that uses ESP is computed after the increment. */
-		offset = operand_offset(x->vp, in);
-		if (in->base == GPR_SP)
-			offset = (offset + in->opsize) & size_mask(in->addrsize);
-		TRY_RESOLVE(x, resolve_seg(x, in->seg, offset, true, &dst));
-	}
-	val = operand_load(x->vp, x->mem, &stack);
-	gpr_merge(x->vp, GPR_SP, width, sp + in->opsize);
-	if (in->mem_dst)
-		operand_store(x->vp, x->mem, &dst, val);
-	else
-		reg_set(x, in->opsize, val); /* POP RSP: the loaded value wins */
-	return EXIT_NEXT_DECODED;
-}
-
-static enum exit_action exec_slow(const struct exec *x)
-{
-	switch (x->in->op) {
-	case EMUL_MOV:
-		return exec_mov(x);
-	case EMUL_STOS:
-	case EMUL_LODS:
-		return exec_stos_lods(x);
-	case EMUL_MOVS:
-		return exec_movs(x);
-	case EMUL_ADD:
-	case EMUL_OR:
-	case EMUL_ADC:
-	case EMUL_SBB:
-	case EMUL_AND:
-	case EMUL_SUB:
-	case EMUL_XOR:
-	case EMUL_CMP:
-	case EMUL_TEST:
-		return exec_binary(x);
-	case EMUL_INC:
-	case EMUL_DEC:
-	case EMUL_NOT:
-	case EMUL_NEG:
-		return exec_unary(x);
-	case EMUL_XCHG:
-	case EMUL_CMPXCHG:
-	case EMUL_XADD:
-		return exec_exchange(x);
-	case EMUL_BT:
-	case EMUL_BTS:
-	case EMUL_BTR:
-	case EMUL_BTC:
-		return exec_bit(x);
-	case EMUL_PUSH:
-		return exec_push(x);
-	case EMUL_POP:
-		return exec_pop(x);
-	case EMUL_VMOV:
-		return exec_vmov(x);
-	}
-	UNREACHABLE();
-}
+static enum exit_action (*const exec_fn[EMUL_OPS])(const struct exec *x) = {
+	[EMUL_MOV] = exec_mov,
+	[EMUL_STOS] = exec_stos_lods,
+	[EMUL_LODS] = exec_stos_lods,
+	[EMUL_MOVS] = exec_movs,
+	[EMUL_ADD... EMUL_TEST] = exec_binary,
+	[EMUL_INC... EMUL_NEG] = exec_unary,
+	[EMUL_XCHG... EMUL_XADD] = exec_exchange,
+	[EMUL_BT... EMUL_BTC] = exec_bit,
+	[EMUL_PUSH] = exec_push,
+	[EMUL_POP] = exec_pop,
+	[EMUL_VMOV] = exec_vmov,
+};
 
 /* Too few bytes at RIP: a page has gone since the CPU fetched from it. */
 static enum exit_action fetch_failed(struct vp *vp, const struct code *code)
@@ -405,7 +227,7 @@ static enum exit_action exec_insn(const struct exec *x)
 
 	/* Register accesses of drivers: one aligned MOV. */
 	if (unlikely(in->op != EMUL_MOV || can_straddle(x->gpa, size)))
-		return exec_slow(x);
+		return exec_fn[in->op](x);
 	if (in->mem_dst) {
 		u64 val = in->has_imm ? in->imm : reg_get(x, size);
 

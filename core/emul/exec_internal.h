@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An instruction under way: what exec.c gives to the families of instructions, one file each.
+ * core/emul only; VP's CPU, with its VMCS current.
+ */
+#pragma once
+
+#include "core/emul/operand_internal.h"
+
+#include "core/vp/vp.h"
+
+struct exec {
+	struct vp *vp;
+	const struct insn *in;
+	const struct emul_mem *mem;
+	u64 gpa; /* address of the access that exited */
+};
+
+#define TRY_RESOLVE(x, expr)                             \
+	do {                                             \
+		enum resolve try_res_ = (expr);          \
+		if (try_res_ != RESOLVE_OK)              \
+			return resolve_action(try_res_); \
+	} while (0)
+
+/* resolve_action() - what a failure to resolve means for the instruction: it has done nothing. */
+enum exit_action resolve_action(enum resolve r);
+
+/* resolve_bytes() - @len bytes at @offset of segment @seg. */
+enum resolve resolve_bytes(const struct exec *x, u32 seg, u64 offset, u32 len, bool write,
+			   struct operand *op);
+
+/* resolve_seg() - the same for an operand of the instruction's size. */
+static inline enum resolve resolve_seg(const struct exec *x, u32 seg, u64 offset, bool write,
+				       struct operand *op)
+{
+	return resolve_bytes(x, seg, offset, x->in->opsize, write, op);
+}
+
+/* resolve_main() - the explicit memory operand, or the only one of a string instruction. */
+enum resolve resolve_main(const struct exec *x, bool write, struct operand *op);
+
+/* Register operand of the instruction, @size bytes, zero-extended. */
+static inline u64 reg_get(const struct exec *x, u32 size)
+{
+	u64 val = gpr_read(x->vp, x->in->reg);
+
+	if (x->in->high_byte)
+		val >>= 8;
+	return val & size_mask(size);
+}
+
+/* 32-bit results clear the upper half; 8- and 16-bit ones leave the rest. */
+static inline void gpr_merge(struct vp *vp, u32 nr, u32 size, u64 val)
+{
+	val &= size_mask(size);
+	if (size < 4)
+		val |= gpr_read(vp, nr) & ~size_mask(size);
+	gpr_write(vp, nr, val);
+}
+
+static inline void reg_set(const struct exec *x, u32 size, u64 val)
+{
+	if (x->in->high_byte) {
+		u64 old = gpr_read(x->vp, x->in->reg);
+
+		gpr_write(x->vp, x->in->reg, (old & ~0xff00ull) | (val & 0xff) << 8);
+		return;
+	}
+	gpr_merge(x->vp, x->in->reg, size, val);
+}
+
+/* Instructions by emul_op: exec_string.c, exec_stack.c. */
+enum exit_action exec_stos_lods(const struct exec *x);
+enum exit_action exec_movs(const struct exec *x);
+enum exit_action exec_push(const struct exec *x);
+enum exit_action exec_pop(const struct exec *x);
