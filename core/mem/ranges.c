@@ -4,6 +4,7 @@
 
 #include "arch/x86/defs/paging.h"
 #include "core/lib/bits.h"
+#include "core/lib/string.h"
 #include "core/mem/gpa.h"
 #include "core/partition.h"
 
@@ -41,4 +42,36 @@ const struct page_range *range_at(const struct partition *p, u64 at)
 			return &p->ranges[i];
 	}
 	return NULL;
+}
+
+/* Largest access of 1, 2, 4 or 8 bytes in @left. */
+static u32 access_size(u32 left)
+{
+	return left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+}
+
+void emul_mem_read(struct vp *vp, const struct emul_mem *mem, u64 at, void *buf, u32 len)
+{
+	u8 *to = buf;
+
+	for (u32 n; len != 0; len -= n, at += n, to += n) {
+		u64 part;
+
+		n = access_size(len);
+		part = mem->read(vp, at, n);
+		(void)memcpy(to, &part, n);
+	}
+}
+
+void emul_mem_write(struct vp *vp, const struct emul_mem *mem, u64 at, const void *buf, u32 len)
+{
+	const u8 *from = buf;
+
+	for (u32 n; len != 0; len -= n, at += n, from += n) {
+		u64 part = 0;
+
+		n = access_size(len);
+		(void)memcpy(&part, from, n);
+		mem->write(vp, at, n, part);
+	}
 }

@@ -261,8 +261,8 @@ static err_t translate_pieces(struct vp *vp, u64 gva, u32 access, u32 len, struc
 	return len == first ? ERR_NONE : walk_gva(vp, gva + first, access, &out->gpa[1], fault);
 }
 
-/* Not memory: drop the access, only count or report it. */
-static void foreign_piece(struct vp *vp, gpa_t at, bool write)
+/* Not memory, and no device model that answers: drop the access, only count or report it. */
+static void drop_piece(struct vp *vp, gpa_t at, bool write)
 {
 	u64 end;
 	enum page_kind kind = page_kind_at(vp->partition, at.v, &end);
@@ -273,6 +273,25 @@ static void foreign_piece(struct vp *vp, gpa_t at, bool write)
 			  page_class[kind].name, at.v);
 	else if (write)
 		COUNT(vp, REGION_WRITE_DROPPED);
+}
+
+static void read_foreign(struct vp *vp, gpa_t at, u8 *to, u32 len)
+{
+	const struct emul_mem *mem = emulated_at(vp->partition, at.v);
+
+	if (mem != NULL)
+		return emul_mem_read(vp, mem, at.v, to, len);
+	drop_piece(vp, at, false);
+	(void)memset(to, 0xff, len);
+}
+
+static void write_foreign(struct vp *vp, gpa_t at, const u8 *from, u32 len)
+{
+	const struct emul_mem *mem = emulated_at(vp->partition, at.v);
+
+	if (mem != NULL)
+		return emul_mem_write(vp, mem, at.v, from, len);
+	drop_piece(vp, at, true);
 }
 
 err_t gva_read(struct vp *vp, u64 gva, u32 access, void *buf, u32 len, struct walk_fault *fault)
@@ -286,10 +305,8 @@ err_t gva_read(struct vp *vp, u64 gva, u32 access, void *buf, u32 len, struct wa
 
 		if (err == ERR_AGAIN)
 			return err;
-		if (err == ERR_NONE)
-			continue;
-		foreign_piece(vp, pc.gpa[i], false);
-		(void)memset(to, 0xff, pc.len[i]);
+		if (err != ERR_NONE)
+			read_foreign(vp, pc.gpa[i], to, pc.len[i]);
 	}
 	return ERR_NONE;
 }
@@ -330,7 +347,7 @@ err_t gva_write(struct vp *vp, u64 gva, u32 access, const void *buf, u32 len,
 		if (pin[i].mem != NULL)
 			(void)memcpy(pin[i].mem, from, pc.len[i]);
 		else
-			foreign_piece(vp, pc.gpa[i], true);
+			write_foreign(vp, pc.gpa[i], from, pc.len[i]);
 	}
 	unpin_pieces(vp, pin);
 	return ERR_NONE;

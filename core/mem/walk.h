@@ -72,9 +72,10 @@ static inline bool walk_path_holds(const struct walk_path *path)
 
 /*
  * gva_read()/gva_write() - the memory operand of an emulated instruction: at most PAGE_SIZE bytes,
- * across pages; first failing page reported, nothing written before both pages translate. Only RAM
- * and firmware memory are really accessed: the hypervisor region (rule M1), the I8 window and
- * device memory read all-ones and swallow writes; counted, or reported.
+ * across pages; first failing page reported, nothing written before both pages translate. RAM,
+ * firmware memory and emulated pages (core/mem/ranges.h) are really accessed: the hypervisor region
+ * (rule M1), the I8 window and device memory read all-ones and swallow writes; counted, or
+ * reported.
  */
 MUST_CHECK err_t gva_read(struct vp *vp, u64 gva, u32 access, void *buf, u32 len,
 			  struct walk_fault *fault);

@@ -249,7 +249,51 @@ static void test_string_io_waits_for_its_memory(void)
 	}
 }
 
-TEST_MAIN(TEST(test_in_merges_as_the_register_rules_say), TEST(test_out_sends_its_size_only),
+#define MODEL 0xd0000000ull
+
+static u8 model[PAGE_SIZE];
+
+static u64 model_read(struct vp *vp, u64 gpa, u32 size)
+{
+	u64 val = 0;
+
+	memcpy(&val, model + (gpa - MODEL), size);
+	return val;
+}
+
+static void model_write(struct vp *vp, u64 gpa, u32 size, u64 val)
+{
+	memcpy(model + (gpa - MODEL), &val, size);
+}
+
+/* The operand is in RAM and, across the edge of its page, on one that a device model answers. */
+static void test_string_io_reaches_emulated_pages(void)
+{
+	static const struct emul_mem mem = { model_read, model_write };
+	static const struct page_range r = { MODEL, MODEL + PAGE_SIZE, PAGE_EMULATED, .mem = &mem };
+
+	setup();
+	memset(model, 0, sizeof(model));
+	EXPECT_EQ(ERR_NONE, range_add(&the_partition, &r));
+	paged_map(GVA + PAGE_SIZE, MODEL, RWU);
+	fake.vmcs[VMCS_VMX_INSTRUCTION_INFO] =
+		FIELD_PREP(INSTR_INFO_ADDRESS_SIZE, 2) | FIELD_PREP(INSTR_INFO_SEGMENT, 3);
+	paged_vp.regs.rcx = 3;
+	paged_vp.regs.rdi = GVA + PAGE_SIZE - 6;
+	while (io(4, IO_QUAL_STRING | IO_QUAL_REP | IO_QUAL_IN) == EXIT_ITERATION)
+		continue;
+	EXPECT_EQ(0x82, paged_ram[GPA + PAGE_SIZE - 5]);
+	EXPECT_MEMEQ("\x87\x88\x89\x8a\x8b\x8c\0", model, 7);
+	paged_vp.regs.rcx = 3;
+	paged_vp.regs.rsi = GVA + PAGE_SIZE - 6;
+	while (io(4, IO_QUAL_STRING | IO_QUAL_REP) == EXIT_ITERATION)
+		continue;
+	EXPECT_MEMEQ("\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c", sent, 12);
+	EXPECT_EQ(0, paged_vp.counters.c[COUNTER_REGION_WRITE_DROPPED]);
+}
+
+TEST_MAIN(TEST(test_string_io_reaches_emulated_pages),
+	  TEST(test_in_merges_as_the_register_rules_say), TEST(test_out_sends_its_size_only),
 	  TEST(test_string_io_moves_every_byte), TEST(test_string_io_faults_before_the_port),
 	  TEST(test_string_io_with_count_zero_does_nothing),
 	  TEST(test_string_io_16_bit_registers_wrap), TEST(test_string_io_outside_ram_goes_on),
