@@ -12,13 +12,25 @@
 
 #include "arch/x86/defs/cr.h"
 #include "core/diag/counters.h"
+#include "core/diag/log.h"
 #include "core/hw.h"
 
 enum exit_action resolve_action(enum resolve r)
 {
-	if (r == RESOLVE_AGAIN)
+	switch (r) {
+	case RESOLVE_FAULT:
+		return EXIT_RESUME;
+	case RESOLVE_AGAIN:
 		return EXIT_RETRY;
-	return r == RESOLVE_FAULT ? EXIT_RESUME : EXIT_UNHANDLED;
+	case RESOLVE_STOP:
+		log_error("an instruction writes to what no guest may write, rip 0x%llx",
+			  hw_vmread(VMCS_GUEST_RIP));
+		return EXIT_STOP;
+	case RESOLVE_OK: /* not here */
+	case RESOLVE_FOREIGN:
+		break;
+	}
+	return EXIT_UNHANDLED;
 }
 
 enum resolve resolve_bytes(const struct exec *x, u32 seg, u64 offset, u32 len, bool write,
@@ -189,19 +201,21 @@ static enum exit_action exec_bit(const struct exec *x)
 	return EXIT_NEXT_DECODED;
 }
 
+/* clang-format off */
 static enum exit_action (*const exec_fn[EMUL_OPS])(const struct exec *x) = {
 	[EMUL_MOV] = exec_mov,
 	[EMUL_STOS] = exec_stos_lods,
 	[EMUL_LODS] = exec_stos_lods,
 	[EMUL_MOVS] = exec_movs,
-	[EMUL_ADD... EMUL_TEST] = exec_binary,
-	[EMUL_INC... EMUL_NEG] = exec_unary,
-	[EMUL_XCHG... EMUL_XADD] = exec_exchange,
-	[EMUL_BT... EMUL_BTC] = exec_bit,
+	[EMUL_ADD ... EMUL_TEST] = exec_binary,
+	[EMUL_INC ... EMUL_NEG] = exec_unary,
+	[EMUL_XCHG ... EMUL_XADD] = exec_exchange,
+	[EMUL_BT ... EMUL_BTC] = exec_bit,
 	[EMUL_PUSH] = exec_push,
 	[EMUL_POP] = exec_pop,
 	[EMUL_VMOV] = exec_vmov,
 };
+/* clang-format on */
 
 /* Too few bytes at RIP: a page has gone since the CPU fetched from it. */
 static enum exit_action fetch_failed(struct vp *vp, const struct code *code)

@@ -80,20 +80,25 @@ static u32 cpl_access(const struct vp *vp)
 	return vp_cpl(vp) == 3 ? WALK_USER : 0;
 }
 
-/* False: RESOLVE_FOREIGN. So is a scratch page: it can be written. */
-static bool find_other_place(enum page_kind kind, enum place *place)
+/* Not RAM. A scratch page is foreign, too: the CPU can write it. */
+static enum resolve find_other_place(enum page_kind kind, bool write, enum place *place)
 {
-	if (kind == PAGE_EMULATED)
+	const struct page_class *class = &page_class[kind];
+
+	if (kind == PAGE_EMULATED) {
 		*place = PLACE_OTHER;
-	else if (page_class[kind].backing == BACKING_ONES)
-		*place = PLACE_ONES;
-	else
-		return false;
-	return true;
+		return RESOLVE_OK;
+	}
+	if (class->backing != BACKING_ONES)
+		return RESOLVE_FOREIGN;
+	if (write && !class->drops_writes)
+		return RESOLVE_STOP;
+	*place = PLACE_ONES;
+	return RESOLVE_OK;
 }
 
 /* Only check that RAM is there: the instruction's other operand comes first. */
-static enum resolve find_place(const struct partition *p, u64 page, gpa_t at, u32 len,
+static enum resolve find_place(const struct partition *p, u64 page, gpa_t at, u32 len, bool write,
 			       enum place *place)
 {
 	struct gpa_pin pin;
@@ -111,8 +116,7 @@ static enum resolve find_place(const struct partition *p, u64 page, gpa_t at, u3
 	case ERR_AGAIN:
 		return RESOLVE_AGAIN;
 	default: /* not RAM */
-		return find_other_place(page_kind_at(p, at.v, &end), place) ? RESOLVE_OK
-									    : RESOLVE_FOREIGN;
+		return find_other_place(page_kind_at(p, at.v, &end), write, place);
 	}
 }
 
@@ -140,66 +144,45 @@ enum resolve operand_resolve(struct vp *vp, u64 page, u64 linear, u32 size, bool
 
 		if (err != ERR_NONE)
 			return walk_failed(vp, err, &f);
-		res = find_place(vp->partition, page, op->gpa[i], op->len[i], &op->place[i]);
+		res = find_place(vp->partition, page, op->gpa[i], op->len[i], write, &op->place[i]);
 		if (res != RESOLVE_OK)
 			return res;
 	}
 	return RESOLVE_OK;
 }
 
-/* Largest access of 1, 2, 4 or 8 bytes in @left. */
-static u32 access_size(u32 left)
+/* The owner of an emulated page; PLACE_OTHER says that there is one. */
+static const struct emul_mem *mem_of(const struct vp *vp, const struct emul_mem *mem,
+				     const struct operand *op, u32 i)
 {
-	return left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-}
-
-/* The owner of another emulated page: PLACE_OTHER says that there is one. */
-static const struct emul_mem *other_mem(const struct vp *vp, u64 at)
-{
-	const struct emul_mem *mem = emulated_at(vp->partition, at);
-
+	if (op->place[i] == PLACE_OTHER)
+		mem = emulated_at(vp->partition, op->gpa[i].v);
 	ASSERT(mem != NULL);
 	return mem;
 }
 
 void operand_load_wide(struct vp *vp, const struct emul_mem *mem, const struct operand *op, u8 *buf)
 {
-	for (u32 i = 0; i < 2; i++) {
-		for (u32 at = 0, n; at < op->len[i]; at += n, buf += n) {
-			u64 part = ~0ull;
-
-			n = access_size(op->len[i] - at);
-			if (op->place[i] == PLACE_EMULATED)
-				part = mem->read(vp, op->gpa[i].v + at, n);
-			else if (op->place[i] == PLACE_OTHER)
-				part = other_mem(vp, op->gpa[i].v)->read(vp, op->gpa[i].v + at, n);
-			else if (op->place[i] == PLACE_RAM)
-				/* The page may have gone again: wait for it. If it is no longer
-				 * RAM: all-ones. */
-				(void)!page_wait_read(vp, gpa(op->gpa[i].v + at), &part, n);
-			for (u32 b = 0; b < n; b++)
-				buf[b] = (u8)(part >> 8 * b);
-		}
+	for (u32 i = 0; i < 2 && op->len[i] != 0; buf += op->len[i++]) {
+		/* A page of RAM may have gone again: wait for it. If it is no longer RAM:
+		 * all-ones. */
+		if (op->place[i] == PLACE_ONES ||
+		    (op->place[i] == PLACE_RAM &&
+		     page_wait_read(vp, op->gpa[i], buf, op->len[i]) != ERR_NONE))
+			(void)memset(buf, 0xff, op->len[i]);
+		else if (op->place[i] != PLACE_RAM)
+			emul_mem_read(vp, mem_of(vp, mem, op, i), op->gpa[i].v, buf, op->len[i]);
 	}
 }
 
 void operand_store_wide(struct vp *vp, const struct emul_mem *mem, const struct operand *op,
 			const u8 *buf)
 {
-	for (u32 i = 0; i < 2; i++) {
-		for (u32 at = 0, n; at < op->len[i]; at += n, buf += n) {
-			u64 part = 0;
-
-			n = access_size(op->len[i] - at);
-			for (u32 b = 0; b < n; b++)
-				part |= (u64)buf[b] << 8 * b;
-			if (op->place[i] == PLACE_EMULATED)
-				mem->write(vp, op->gpa[i].v + at, n, part);
-			else if (op->place[i] == PLACE_OTHER)
-				other_mem(vp, op->gpa[i].v)->write(vp, op->gpa[i].v + at, n, part);
-			else if (op->place[i] == PLACE_RAM)
-				(void)!page_wait_write(vp, gpa(op->gpa[i].v + at), &part, n);
-		}
+	for (u32 i = 0; i < 2 && op->len[i] != 0; buf += op->len[i++]) {
+		if (op->place[i] == PLACE_RAM)
+			(void)!page_wait_write(vp, op->gpa[i], buf, op->len[i]);
+		else if (op->place[i] != PLACE_ONES)
+			emul_mem_write(vp, mem_of(vp, mem, op, i), op->gpa[i].v, buf, op->len[i]);
 	}
 }
 

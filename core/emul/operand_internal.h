@@ -23,6 +23,7 @@ enum resolve {
 	RESOLVE_FAULT,   /* a fault is queued */
 	RESOLVE_AGAIN,   /* not there yet: EXIT_RETRY */
 	RESOLVE_FOREIGN, /* part of it is in a device or a scratch page (rule M1) */
+	RESOLVE_STOP,    /* a write to a class that stops the guest */
 };
 
 /* operand_offset() - effective address of the instruction's memory operand, before segmentation. */

@@ -48,9 +48,10 @@ struct page_class {
 	u64 perms; /* EPT_*; for an overlay, the most it may have */
 	enum page_backing backing;
 	enum page_access access;
+	bool drops_writes; /* of all-ones: rules M1, I8. Else a write stops the guest */
 };
 
-/* By enum page_kind. What a violation does: core/exit/exit_mem.c. */
+/* By enum page_kind. The handlers of violations: core/exit/exit_mem.c. */
 extern const struct page_class page_class[PAGE_KINDS];
 
 /* page_address_limit() - where PAGE_ABSENT begins. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* EPT violations: rules M1, M1b and I8 as the guest and the counters see them. */
+#include <sys/mman.h>
+
 #include "tests/host/harness.h"
 
 #include "arch/x86/defs/cr.h"
@@ -313,6 +315,39 @@ static void test_every_class_answers_or_stops(void)
 	}
 }
 
+/* Take drops_writes away from a class, or give it back. Rows are constants: make them writable. */
+static void set_drops_writes(enum page_kind kind, bool drops)
+{
+	u8 *row = (u8 *)(uintptr_t)&page_class[kind].drops_writes;
+	u8 *start = (u8 *)ALIGN_DOWN((uintptr_t)row, PAGE_SIZE);
+
+	EXPECT_EQ(0, mprotect(start, PAGE_SIZE, PROT_READ | PROT_WRITE));
+	*row = drops;
+	EXPECT_EQ(0, mprotect(start, PAGE_SIZE, PROT_READ));
+}
+
+/* MOVS from an emulated page: its write goes by the class of the other page. */
+static void test_a_write_of_another_page_goes_by_its_class(void)
+{
+	for (u32 drops = 0; drops < 2; drops++) {
+		every_class_setup();
+		paged_map(GVA, AN_EMUL, RWU);
+		paged_map(GVA + PAGE_SIZE, REGION_BASE, RWU);
+		paged_vp.regs.rsi = GVA + 0x40;
+		paged_vp.regs.rdi = GVA + PAGE_SIZE;
+		CODE(0xa4); /* movsb */
+		set_drops_writes(PAGE_REGION, drops);
+		EXPECT_EQ(drops ? EXIT_NEXT_DECODED : EXIT_STOP,
+			  violation(AN_EMUL + 0x40, EPT_QUAL_READ | EPT_QUAL_GLA_VALID |
+							    EPT_QUAL_GLA_IS_TRANSLATION));
+		EXPECT_EQ(GVA + 0x40 + drops, paged_vp.regs.rsi);
+		/* Reading it is always fine. */
+		paged_vp.regs.rsi = GVA + PAGE_SIZE;
+		paged_vp.regs.rdi = GVA + 0x40;
+		EXPECT_EQ(EXIT_NEXT_DECODED, violation(AN_EMUL + 0x40, WRITE));
+	}
+}
+
 static void far_setup(void)
 {
 	setup();
@@ -368,4 +403,5 @@ TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_
 	  TEST(test_64_bit_bars_appear_on_first_use),
 	  TEST(test_beyond_the_machine_is_a_reserved_bit),
 	  TEST(test_everything_else_stops_with_a_report), TEST(test_every_class_answers_or_stops),
+	  TEST(test_a_write_of_another_page_goes_by_its_class),
 	  TEST(test_far_page_is_mapped_when_it_comes), TEST(test_far_page_that_never_comes_stops))
