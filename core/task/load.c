@@ -227,7 +227,7 @@ static err_t load(const struct loading *l, u32 seg)
 
 	/* ERR_BUSY: another CPU has written the descriptor meanwhile. Load what was checked. */
 	if (!(type(s) & AR_TYPE_ACCESSED) &&
-	    task_set_type(l->t, s->at, s->desc, type(s) | AR_TYPE_ACCESSED) == ERR_FAULT)
+	    system_set_type(l->t->vp, s->at, s->desc, type(s) | AR_TYPE_ACCESSED) == ERR_FAULT)
 		return ERR_FAULT;
 	task_segment_write(seg, s->selector, s->desc, type(s) | AR_TYPE_ACCESSED);
 	return ERR_NONE;
@@ -272,7 +272,7 @@ static err_t fetch(struct loading *l, u32 seg)
 	if ((u64)(s->selector & SEL_INDEX) + sizeof(s->desc) - 1 > limit)
 		return ERR_NONE;
 	s->at = (u32)(base + (s->selector & SEL_INDEX));
-	TRY(task_read(l->t, s->at, &s->desc, sizeof(s->desc)));
+	TRY(system_read(l->t->vp, s->at, &s->desc, sizeof(s->desc)));
 	s->found = true;
 	return ERR_NONE;
 }

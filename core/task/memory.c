@@ -29,79 +29,6 @@ err_t task_fault(const struct task_switching *t, u8 vector, u32 code)
 	return ERR_FAULT;
 }
 
-/* Page tables outside memory read all-ones: that is a reserved-bit fault. */
-static err_t page_fault(const struct task_switching *t, u32 access, const struct walk_fault *f)
-{
-	u32 code = PFEC_P | PFEC_RSVD;
-
-	if (access & WALK_WRITE)
-		code |= PFEC_W;
-	if (access & WALK_USER)
-		code |= PFEC_U;
-	(void)vp_fault_page(t->vp, f->gva, f->page_fault ? f->code : code);
-	return ERR_FAULT;
-}
-
-err_t task_check(const struct task_switching *t, u32 linear, u32 access, u32 len)
-{
-	struct walk_fault f;
-	err_t err;
-
-	access |= WALK_IMPLICIT_SUPERVISOR;
-	do
-		err = gva_check(t->vp, linear, access, len, &f);
-	while (page_retry(t->vp, err));
-	if (err != ERR_NONE)
-		return page_fault(t, access, &f);
-	return ERR_NONE;
-}
-
-err_t task_read(const struct task_switching *t, u32 linear, void *buf, u32 len)
-{
-	struct walk_fault f;
-	err_t err;
-
-	do
-		err = gva_read(t->vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f);
-	while (page_retry(t->vp, err));
-	if (err != ERR_NONE)
-		return page_fault(t, WALK_READ, &f);
-	return ERR_NONE;
-}
-
-err_t task_write(const struct task_switching *t, u32 linear, const void *buf, u32 len)
-{
-	struct walk_fault f;
-	err_t err;
-
-	do
-		err = gva_write(t->vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f);
-	while (page_retry(t->vp, err));
-	if (err != ERR_NONE)
-		return page_fault(t, WALK_WRITE, &f);
-	return ERR_NONE;
-}
-
-err_t task_set_type(const struct task_switching *t, u32 linear, u64 desc, u32 type)
-{
-	u32 access = WALK_WRITE | WALK_IMPLICIT_SUPERVISOR;
-	u8 old = (u8)(desc >> 8 * DESC_TYPE_BYTE);
-	struct walk_fault f;
-	err_t err;
-	gpa_t at;
-
-	do
-		err = walk_gva(t->vp, (u32)(linear + DESC_TYPE_BYTE), access, &at, &f);
-	while (page_retry(t->vp, err));
-	if (err != ERR_NONE)
-		return page_fault(t, access, &f);
-	do
-		err = gpa_swap8(t->vp->partition, at, old, (u8)((old & 0xf0u) | type));
-	while (page_retry(t->vp, err));
-	/* ERR_FAULT: not memory. The CPU's write would be lost there, too. */
-	return err == ERR_BUSY ? ERR_BUSY : ERR_NONE;
-}
-
 err_t task_push(const struct task_switching *t, u32 val)
 {
 	struct vp *vp = t->vp;
@@ -122,7 +49,7 @@ err_t task_push(const struct task_switching *t, u32 val)
 		err = gva_write(vp, linear, access, &val, len, &f);
 	while (page_retry(vp, err));
 	if (err != ERR_NONE)
-		return page_fault(t, access, &f);
+		return system_page_fault(vp, access, &f);
 	hw_vmwrite(VMCS_GUEST_RSP, (esp & ~mask) | sp);
 	return ERR_NONE;
 }

@@ -59,7 +59,7 @@ static err_t find_new_task(struct task_switching *t)
 
 	if (!is_in_gdt(t->selector))
 		return task_fault(t, vector, t->selector);
-	TRY(task_read(t, gdt_slot(t->selector), &t->desc, sizeof(t->desc)));
+	TRY(system_read(t->vp, gdt_slot(t->selector), &t->desc, sizeof(t->desc)));
 	type = (u32)FIELD_GET(DESC_TYPE, t->desc);
 	if ((t->desc & DESC_S) || (type & ~0x8u) != (returns ? 3 : 1))
 		return task_fault(t, vector, t->selector);
@@ -92,14 +92,14 @@ static err_t check_pages(const struct task_switching *t)
 	u32 tr_base = (u32)hw_vmread(VMCS_GUEST_TR_BASE);
 	u32 base = (u32)desc_base(t->desc);
 
-	TRY(task_check(t, tr_base + old->ip, WALK_WRITE, old->saved_end - old->ip));
-	TRY(task_check(t, base, WALK_READ, t->layout->bytes));
+	TRY(system_check(t->vp, tr_base + old->ip, WALK_WRITE, old->saved_end - old->ip));
+	TRY(system_check(t->vp, base, WALK_READ, t->layout->bytes));
 	if (nests(t))
-		TRY(task_check(t, base + TSS_LINK, WALK_WRITE, sizeof(u16)));
+		TRY(system_check(t->vp, base + TSS_LINK, WALK_WRITE, sizeof(u16)));
 	else
-		TRY(task_check(t, gdt_slot(tr) + DESC_TYPE_BYTE, WALK_WRITE, 1));
+		TRY(system_check(t->vp, gdt_slot(tr) + DESC_TYPE_BYTE, WALK_WRITE, 1));
 	if (t->source != TASK_SWITCH_IRET)
-		TRY(task_check(t, gdt_slot(t->selector) + DESC_TYPE_BYTE, WALK_WRITE, 1));
+		TRY(system_check(t->vp, gdt_slot(t->selector) + DESC_TYPE_BYTE, WALK_WRITE, 1));
 	return ERR_NONE;
 }
 
@@ -116,7 +116,7 @@ static err_t check_cr3(struct task_switching *t)
 
 	if (t->layout->width != 4 || !(hw_vmread(VMCS_GUEST_CR0) & CR0_PG))
 		return ERR_NONE;
-	TRY(task_read(t, (u32)desc_base(t->desc) + TSS32_CR3, &cr3, sizeof(cr3)));
+	TRY(system_read(t->vp, (u32)desc_base(t->desc) + TSS32_CR3, &cr3, sizeof(cr3)));
 	t->loads_cr3 = cr3 != hw_vmread(VMCS_GUEST_CR3);
 	t->loads_pdptes = t->loads_cr3 && (hw_vmread(VMCS_GUEST_CR4) & CR4_PAE);
 	if (!t->loads_pdptes)
@@ -134,7 +134,7 @@ static err_t claim_new_task(const struct task_switching *t)
 
 	if (t->source == TASK_SWITCH_IRET) /* still busy */
 		return ERR_NONE;
-	return task_set_type(t, gdt_slot(t->selector), t->desc, type | DESC_TYPE_TSS_IS_BUSY);
+	return system_set_type(t->vp, gdt_slot(t->selector), t->desc, type | DESC_TYPE_TSS_IS_BUSY);
 }
 
 /*
@@ -149,9 +149,9 @@ static err_t release_old_task(const struct task_switching *t)
 
 	if (nests(t))
 		return ERR_NONE;
-	TRY(task_read(t, gdt_slot(tr), &old, sizeof(old)));
+	TRY(system_read(t->vp, gdt_slot(tr), &old, sizeof(old)));
 	type = (u32)FIELD_GET(DESC_TYPE, old) & ~(u32)DESC_TYPE_TSS_IS_BUSY;
-	return task_set_type(t, gdt_slot(tr), old, type) == ERR_FAULT ? ERR_FAULT : ERR_NONE;
+	return system_set_type(t->vp, gdt_slot(tr), old, type) == ERR_FAULT ? ERR_FAULT : ERR_NONE;
 }
 
 /* SDM "Instruction-Breakpoint Exception Condition": faults other than #DB save RF set. */
@@ -189,10 +189,10 @@ static err_t save_old_task(const struct task_switching *t)
 	u32 eip, eflags;
 
 	resume_state(t, &eip, &eflags);
-	TRY(task_read(t, base + l->ip, tss + l->ip, l->saved_end - l->ip));
+	TRY(system_read(t->vp, base + l->ip, tss + l->ip, l->saved_end - l->ip));
 	task_image_put(t->vp, l, tss, eip, eflags);
-	TRY(task_write(t, base + l->ip, tss + l->ip, l->saved_end - l->ip));
-	return nests(t) ? task_write(t, (u32)desc_base(t->desc) + TSS_LINK, &tr, sizeof(tr))
+	TRY(system_write(t->vp, base + l->ip, tss + l->ip, l->saved_end - l->ip));
+	return nests(t) ? system_write(t->vp, (u32)desc_base(t->desc) + TSS_LINK, &tr, sizeof(tr))
 			: ERR_NONE;
 }
 
@@ -270,7 +270,7 @@ static err_t switch_tasks(struct task_switching *t)
 	TRY(claim_new_task(t));
 	TRY(save_old_task(t));
 	TRY(release_old_task(t));
-	TRY(task_read(t, (u32)desc_base(t->desc), tss, t->layout->bytes));
+	TRY(system_read(t->vp, (u32)desc_base(t->desc), tss, t->layout->bytes));
 	task_image_get(t->layout, tss, &t->image);
 	commit(t);
 	return start_new_task(t);

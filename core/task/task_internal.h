@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/x86/defs/exit.h"
+#include "core/emul/system.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 
@@ -46,25 +47,13 @@ struct task_switching {
 	struct task_image image;
 };
 
-/* --- memory.c: guest memory as the CPU accesses it for a task switch --- */
+/* --- memory.c --- */
 
 /* task_fault() - queue a fault that names a selector (or 0). Returns ERR_FAULT. */
 err_t task_fault(const struct task_switching *t, u8 vector, u32 code);
 
-/*
- * task_check(), task_read(), task_write() - supervisor accesses to descriptor tables and TSSs.
- * ERR_FAULT: a #PF is queued. task_check(): would an access of the kind WALK_* succeed?
- */
-MUST_CHECK err_t task_check(const struct task_switching *t, u32 linear, u32 access, u32 len);
-MUST_CHECK err_t task_read(const struct task_switching *t, u32 linear, void *buf, u32 len);
-MUST_CHECK err_t task_write(const struct task_switching *t, u32 linear, const void *buf, u32 len);
-
 /* task_push() - the error code of the event, on the stack of the new task. */
 MUST_CHECK err_t task_push(const struct task_switching *t, u32 val);
-
-/* task_set_type() - change the type, with a locked access, of the descriptor at @linear, which
- * read as @desc. ERR_BUSY: it has changed since. ERR_FAULT: a #PF is queued. */
-MUST_CHECK err_t task_set_type(const struct task_switching *t, u32 linear, u64 desc, u32 type);
 
 /* --- image.c --- */
 
