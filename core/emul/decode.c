@@ -195,7 +195,7 @@ static void decode_sizes(const struct decoder *d, struct insn *in)
 	else if (d->attr & INSN_MEM16)
 		in->opsize = 2;
 	else if ((d->attr & INSN_MEM32) && size == 8)
-		in->opsize = 4; /* MOVSXD without REX.W is a plain move */
+		in->opsize = 4; /* MOVSXD without REX.W is a plain move; ports have no more */
 }
 
 /* SDM Vol. 2A, "16-Bit Addressing Forms with the ModR/M Byte". */
@@ -297,10 +297,8 @@ static MUST_CHECK err_t decode_implicit(struct decoder *d, struct insn *in)
 		TRY(next_signed(d, in->addrsize, &disp));
 		in->disp = (s64)disp;
 	} else if (d->attr & INSN_STRING) {
-		bool stos = (d->attr & INSN_OP_MASK) == INSN_OP(EMUL_STOS);
-
-		in->base = stos ? GPR_DI : GPR_SI; /* MOVS: the source */
-		if (stos) {
+		in->base = (d->attr & INSN_DI) ? GPR_DI : GPR_SI;
+		if (d->attr & INSN_DI) {
 			in->seg = SEG_ES;
 			d->seg_override = NO_OVERRIDE;
 		}

@@ -19,6 +19,10 @@ enum emul_op {
 	EMUL_STOS,
 	EMUL_MOVS,
 	EMUL_LODS,
+	EMUL_CMPS,
+	EMUL_SCAS,
+	EMUL_INS,
+	EMUL_OUTS,
 	EMUL_ADD,
 	EMUL_OR,
 	EMUL_ADC,
@@ -59,7 +63,7 @@ struct insn {
 	bool mem_dst;   /* memory is the first operand: the destination, unless op is CMP or BT */
 	bool has_imm, sign_extend, rep, repne, lock;
 	u64 imm; /* sign-extended to 64 bits */
-	/* memory operand; of MOVS the source (the destination is ES:DI) */
+	/* memory operand; of MOVS and CMPS the one at SI (the other is at ES:DI) */
 	u8 seg;         /* 0 ES 1 CS 2 SS 3 DS 4 FS 5 GS */
 	s8 base, index; /* register numbers, -1 none */
 	bool rip_relative;

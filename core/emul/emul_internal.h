@@ -30,6 +30,7 @@
 #define INSN_ONLY64     BIT32(20)
 #define INSN_REGOP      BIT32(21)       /* register in opcode bits 2:0; the operand is the stack */
 #define INSN_PREFIX     BIT32(22)       /* legacy prefix */
+#define INSN_DI         BIT32(23)       /* string instruction with its operand at ES:DI */
 #define INSN_GROUP      GENMASK32(27, 24)
 #define INSN_GRP(n)     ((u32)(n) << 24)
 

@@ -7,6 +7,7 @@
 
 #include "core/emul/operand_internal.h"
 
+#include "core/emul/system.h"
 #include "core/vp/vp.h"
 
 struct exec {
@@ -73,5 +74,7 @@ static inline void reg_set(const struct exec *x, u32 size, u64 val)
 /* Instructions by emul_op: exec_string.c, exec_stack.c. */
 enum exit_action exec_stos_lods(const struct exec *x);
 enum exit_action exec_movs(const struct exec *x);
+enum exit_action exec_compare(const struct exec *x);
+enum exit_action exec_port(const struct exec *x);
 enum exit_action exec_push(const struct exec *x);
 enum exit_action exec_pop(const struct exec *x);

@@ -39,6 +39,11 @@ const u32 insn_one_byte[256] = {
 
 	[0x63] = OP(MOV) | RM | INSN_MEM32 | INSN_SX | INSN_ONLY64,     /* MOVSXD */
 
+	[0x6c] = OP(INS) | B | DST | INSN_STRING | INSN_DI,
+	[0x6d] = OP(INS) | DST | INSN_MEM32 | INSN_STRING | INSN_DI,
+	[0x6e] = OP(OUTS) | B | INSN_STRING,
+	[0x6f] = OP(OUTS) | INSN_MEM32 | INSN_STRING,
+
 	[0x80] = RM | B | DST | Ib | INSN_GRP(GRP_1),
 	[0x81] = RM | DST | Iz | INSN_GRP(GRP_1),
 	[0x82] = RM | B | DST | Ib | INSN_NO64 | INSN_GRP(GRP_1),
@@ -59,10 +64,14 @@ const u32 insn_one_byte[256] = {
 	[0xa3] = OP(MOV) | DST | INSN_MOFFS,
 	[0xa4] = OP(MOVS) | B | DST | INSN_STRING,
 	[0xa5] = OP(MOVS) | DST | INSN_STRING,
-	[0xaa] = OP(STOS) | B | DST | INSN_STRING,
-	[0xab] = OP(STOS) | DST | INSN_STRING,
+	[0xa6] = OP(CMPS) | B | INSN_STRING,
+	[0xa7] = OP(CMPS) | INSN_STRING,
+	[0xaa] = OP(STOS) | B | DST | INSN_STRING | INSN_DI,
+	[0xab] = OP(STOS) | DST | INSN_STRING | INSN_DI,
 	[0xac] = OP(LODS) | B | INSN_STRING,
 	[0xad] = OP(LODS) | INSN_STRING,
+	[0xae] = OP(SCAS) | B | INSN_STRING | INSN_DI,
+	[0xaf] = OP(SCAS) | INSN_STRING | INSN_DI,
 
 	[0xc6] = RM | B | DST | Ib | INSN_GRP(GRP_11),
 	[0xc7] = RM | DST | Iz | INSN_GRP(GRP_11),

@@ -12,7 +12,7 @@
 
 struct row {
 	const char *text;
-	u64 flags; /* the defined ones; of a vector move: the alignment of its operand */
+	u64 flags; /* the defined ones; of a string: it compares; of a vector move: its alignment */
 };
 
 /* clang-format off */
@@ -39,13 +39,19 @@ static inline const void *native_code(const u8 *bytes, u32 len)
 /* Three pages: RAM, the emulated one, RAM. */
 static u8 buffer[3 * PAGE_SIZE] ALIGNED(4096);
 
+/* The guest's memory is what the buffer is. */
+static inline void copy_to_guest(void)
+{
+	memcpy(paged_ram + PREV_GPA, buffer, PAGE_SIZE);
+	memcpy(page, buffer + PAGE_SIZE, PAGE_SIZE);
+	memcpy(paged_ram + NEXT_GPA, buffer + 2 * PAGE_SIZE, PAGE_SIZE);
+}
+
 static inline void fill_random(void)
 {
 	for (size_t i = 0; i < sizeof(buffer); i++)
 		buffer[i] = (u8)test_rng();
-	memcpy(paged_ram + PREV_GPA, buffer, PAGE_SIZE);
-	memcpy(page, buffer + PAGE_SIZE, PAGE_SIZE);
-	memcpy(paged_ram + NEXT_GPA, buffer + 2 * PAGE_SIZE, PAGE_SIZE);
+	copy_to_guest();
 }
 
 static inline void expect_same_memory(void)

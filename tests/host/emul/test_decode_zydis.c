@@ -36,7 +36,7 @@ struct rival {
 
 static const u8 *now; /* the bytes under test, for messages */
 static enum emul_mode now_mode;
-static u64 accepted[EMUL_VMOV + 1], cases, vex_accepted;
+static u64 accepted[EMUL_OPS], cases, vex_accepted;
 
 static void complain(const char *what, u64 ours, u64 theirs)
 {
@@ -79,10 +79,10 @@ static bool rival_decode(struct rival *r, enum emul_mode mode, const u8 *bytes)
 		const ZydisDecodedOperand *o = &r->op[i];
 		bool hidden = o->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
 
-		/* The explicit memory operand, else the stack; of MOVS the source. */
+		/* The explicit memory operand, else the stack; of MOVS and CMPS the one at SI. */
 		if (o->type == ZYDIS_OPERAND_TYPE_MEMORY &&
 		    (r->mem == NULL || (r->in.meta.category == ZYDIS_CATEGORY_STRINGOP &&
-					!(o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))))
+					ZydisRegisterGetId(o->mem.base) == GPR_SI)))
 			r->mem = o;
 		if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && r->reg == NULL && !hidden)
 			r->reg = o;
@@ -106,6 +106,10 @@ static const struct word words[] = {
 	GENERAL(MOV, MOV), GENERAL(MOVZX, MOV), GENERAL(MOVSX, MOV), GENERAL(MOVSXD, MOV), GENERAL(MOVNTI, MOV),
 	GENERAL(STOSB, STOS), GENERAL(STOSW, STOS), GENERAL(STOSD, STOS), GENERAL(STOSQ, STOS),
 	GENERAL(LODSB, LODS), GENERAL(LODSW, LODS), GENERAL(LODSD, LODS), GENERAL(LODSQ, LODS),
+	GENERAL(CMPSB, CMPS), GENERAL(CMPSW, CMPS), GENERAL(CMPSQ, CMPS), /* CMPSD: below */
+	GENERAL(SCASB, SCAS), GENERAL(SCASW, SCAS), GENERAL(SCASD, SCAS), GENERAL(SCASQ, SCAS),
+	GENERAL(INSB, INS), GENERAL(INSW, INS), GENERAL(INSD, INS),
+	GENERAL(OUTSB, OUTS), GENERAL(OUTSW, OUTS), GENERAL(OUTSD, OUTS),
 	GENERAL(MOVSB, MOVS), GENERAL(MOVSW, MOVS), GENERAL(MOVSQ, MOVS), /* MOVSD: below */
 	GENERAL(ADD, ADD), GENERAL(OR, OR), GENERAL(ADC, ADC), GENERAL(SBB, SBB), GENERAL(AND, AND),
 	GENERAL(SUB, SUB), GENERAL(XOR, XOR), GENERAL(CMP, CMP), GENERAL(TEST, TEST),
@@ -131,6 +135,9 @@ static int rival_op(const struct rival *r)
 	if (r->in.mnemonic == ZYDIS_MNEMONIC_MOVSD &&
 	    r->in.meta.category == ZYDIS_CATEGORY_STRINGOP)
 		return EMUL_MOVS;
+	if (r->in.mnemonic == ZYDIS_MNEMONIC_CMPSD &&
+	    r->in.meta.category == ZYDIS_CATEGORY_STRINGOP)
+		return EMUL_CMPS;
 	return table[r->in.mnemonic] - 1;
 }
 
@@ -203,6 +210,11 @@ static void same_address(const struct insn *in, const struct rival *r)
 	SAME("segment", in->seg, ZydisRegisterGetId(m->mem.segment));
 }
 
+static bool is_string(enum emul_op op)
+{
+	return op >= EMUL_STOS && op <= EMUL_OUTS;
+}
+
 /* How the memory operand is used. */
 static bool rival_mem_dst(const struct insn *in, const struct rival *r)
 {
@@ -217,12 +229,10 @@ static void same_registers(const struct insn *in, const struct rival *r)
 {
 	bool high = false, vex = r->in.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
 
-	if (in->op == EMUL_MOVS)
-		return;
+	if (is_string(in->op))
+		return; /* the accumulator, or no register at all */
 	SAME("register operand", in->has_imm, r->reg == NULL && r->imm != NULL);
-	if (in->op == EMUL_STOS || in->op == EMUL_LODS)
-		SAME("register", in->reg, 0);
-	else if (r->reg != NULL)
+	if (r->reg != NULL)
 		SAME("register", in->reg, reg_number(r->reg->reg.value, &high));
 	SAME("high byte", in->high_byte, high);
 	if (in->op != EMUL_VMOV) {
@@ -275,7 +285,8 @@ static void same_insn(const struct insn *in, const struct rival *r)
 	SAME("lock", in->lock, (r->in.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0);
 	SAME("low half", in->half == VEC_LOW, is_half_move(m, false));
 	SAME("high half", in->half == VEC_HIGH, is_half_move(m, true));
-	if (in->op == EMUL_STOS || in->op == EMUL_LODS || in->op == EMUL_MOVS) {
+	if (is_string(in->op)) {
+		SAME("register", in->reg, 0);
 		SAME("REP", in->rep, has_prefix(r, 0xf3));
 		SAME("REPNE", in->repne, has_prefix(r, 0xf2));
 	}

@@ -75,7 +75,11 @@ static void native(struct native *n, const u8 *bytes, u32 len)
 	X("stosb", 0) X("stosw", 0) X("stosl", 0) X("stosq", 0) \
 	X("rep stosb", 0) X("rep stosl", 0) X("repne stosw", 0) X("rep stosq", 0) \
 	X("lodsb", 0) X("lodsw", 0) X("lodsl", 0) X("lodsq", 0) X("rep lodsl", 0) \
-	X("movsb", 0) X("movsq", 0) X("rep movsb", 0) X("rep movsw", 0) X("rep movsl", 0)
+	X("movsb", 0) X("movsq", 0) X("rep movsb", 0) X("rep movsw", 0) X("rep movsl", 0) \
+	X("cmpsb", 1) X("cmpsw", 1) X("cmpsl", 1) X("cmpsq", 1) \
+	X("repe cmpsb", 1) X("repe cmpsl", 1) X("repne cmpsw", 1) X("repne cmpsq", 1) \
+	X("scasb", 1) X("scasw", 1) X("scasl", 1) X("scasq", 1) \
+	X("repe scasb", 1) X("repe scasq", 1) X("repne scasw", 1) X("repne scasl", 1)
 
 #define BITREGS(X) \
 	X("btw %cx, (%rbx)", BIT_FLAGS) X("btsl %ecx, (%rbx)", BIT_FLAGS) \
@@ -230,39 +234,54 @@ static u32 emulate_string(void)
 	return iterations;
 }
 
+/* Comparisons want elements that are often equal. */
+static void fill_alike(void)
+{
+	for (size_t i = 0; i < sizeof(buffer); i++)
+		buffer[i] = test_rng() % 16 == 0;
+	copy_to_guest();
+}
+
+static void compare_string(const struct row *r, const u8 *rec, u32 k)
+{
+	u64 in_page = PAGE_GVA + 0x400 + test_rng() % 0x800;
+	u64 in_ram = NEXT_GVA + 0x400 + test_rng() % 0x800;
+	bool load = strstr(r->text, "lods") != NULL ||
+		    ((strstr(r->text, "movs") != NULL || strstr(r->text, "cmps") != NULL) &&
+		     k % 2 == 0);
+	struct native n = { .rax = r->flags ? test_rng() % 2 : test_rng(),
+			    .rcx = 1 + test_rng() % 20,
+			    .rsi = load ? in_page : in_ram,
+			    .rdi = load ? in_ram : in_page,
+			    .flags = RFLAGS_FIXED | (k % 4 == 0 ? RFLAGS_DF : 0) };
+	u64 count = n.rcx;
+
+	if (r->flags)
+		fill_alike();
+	else
+		fill_random();
+	paged_code(0x100, rec + 1, rec[0]);
+	guest_regs(&n);
+	n.rsi = host_of(n.rsi);
+	n.rdi = host_of(n.rdi);
+	native(&n, rec + 1, rec[0]);
+	EXPECT_EQ(strncmp(r->text, "rep", 3) == 0 ? count - n.rcx : 1, emulate_string());
+	EXPECT_EQ(n.rax, paged_vp.regs.rax);
+	EXPECT_EQ(n.rcx, paged_vp.regs.rcx);
+	EXPECT_EQ(gva_of(n.rsi), paged_vp.regs.rsi);
+	EXPECT_EQ(gva_of(n.rdi), paged_vp.regs.rdi);
+	EXPECT_EQ(n.flags & ALL_FLAGS, fake.vmcs[VMCS_GUEST_RFLAGS] & ALL_FLAGS);
+	expect_same_memory();
+}
+
 static void test_exec_strings_agree_with_the_cpu(void)
 {
 	const u8 *rec = __start_exec_strings;
 
 	setup();
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++, rec += 1 + rec[0]) {
-		bool rep = strncmp(strings[i].text, "rep", 3) == 0;
-
-		for (u32 k = 0; k < 40; k++) {
-			u64 in_page = PAGE_GVA + 0x400 + test_rng() % 0x800;
-			u64 in_ram = NEXT_GVA + 0x400 + test_rng() % 0x800;
-			bool load = strstr(strings[i].text, "lods") != NULL ||
-				    (strstr(strings[i].text, "movs") != NULL && k % 2 == 0);
-			struct native n = { .rax = test_rng(),
-					    .rcx = 1 + test_rng() % 20,
-					    .rsi = load ? in_page : in_ram,
-					    .rdi = load ? in_ram : in_page,
-					    .flags = RFLAGS_FIXED | (k % 4 == 0 ? RFLAGS_DF : 0) };
-			u64 count = n.rcx;
-
-			fill_random();
-			paged_code(0x100, rec + 1, rec[0]);
-			guest_regs(&n);
-			n.rsi = host_of(n.rsi);
-			n.rdi = host_of(n.rdi);
-			native(&n, rec + 1, rec[0]);
-			EXPECT_EQ(rep ? count : 1, emulate_string());
-			EXPECT_EQ(n.rax, paged_vp.regs.rax);
-			EXPECT_EQ(n.rcx, paged_vp.regs.rcx);
-			EXPECT_EQ(gva_of(n.rsi), paged_vp.regs.rsi);
-			EXPECT_EQ(gva_of(n.rdi), paged_vp.regs.rdi);
-			expect_same_memory();
-		}
+		for (u32 k = 0; k < 40; k++)
+			compare_string(&strings[i], rec, k);
 	}
 }
 
