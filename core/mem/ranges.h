@@ -47,7 +47,7 @@ struct page_range {
  * ERR_BUSY: overlap; ERR_NOMEM: PAGE_RANGES_MAX. */
 MUST_CHECK err_t range_add(struct partition *p, const struct page_range *r);
 
-/* emul_mem_read(), emul_mem_write() - @len bytes at @at, which do not leave its page, as accesses of
+/* emul_mem_read(), emul_mem_write() - @len bytes at @at that do not leave its page, as accesses of
  * 8, 4, 2 and 1 bytes, lowest address first. */
 void emul_mem_read(struct vp *vp, const struct emul_mem *mem, u64 at, void *buf, u32 len);
 void emul_mem_write(struct vp *vp, const struct emul_mem *mem, u64 at, const void *buf, u32 len);
