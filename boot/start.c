@@ -173,14 +173,19 @@ static void create_partition(struct boot_state *b, struct partition *p, bool nes
 
 struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 {
-	struct vp *vp = page_alloc_n((sizeof(*vp) + 4095) / 4096, 1);
+	struct {
+		struct vp vp;
+		u8 abi_state[HV_VP_STATE_BYTES] ALIGNED(64);
+	} *block = page_alloc_n((sizeof(*block) + 4095) / 4096, 1);
 	u8 *apic_page = page_alloc();
+	struct vp *vp;
 
-	if (!vp || !apic_page)
+	if (!block || !apic_page)
 		no_pages();
+	vp = &block->vp;
+	vp->abi_state = block->abi_state;
 	vp->apic_id = apic_id;
 	partition_add_vp(p, vp);
-	hv_add_vp(vp);
 	ctx_init(vp, (u16)(vp->index + 1), &exit_table_guest);
 	vp->deadline_tsc = TIMER_NEVER;
 	vp->ctx->msr_bitmap = page_alloc();

@@ -7,11 +7,6 @@
 #include "core/lib/string.h"
 #include "hv/hv_internal.h"
 
-/* Per-VP state of all features together. */
-#define VP_STATE_BYTES 512u
-
-static u8 vp_state[VP_MAX][VP_STATE_BYTES] ALIGNED(64);
-
 /* For each hook, the live features that have it. NULL-terminated. */
 #define LISTENERS (FEATURE_COUNT + 1)
 static struct {
@@ -108,19 +103,13 @@ static err_t place_states(void)
 			continue;
 		s->offset = offset;
 		offset += ALIGN_UP(s->size, 8u);
-		if (offset > VP_STATE_BYTES) {
-			log_error("%s: no room for its state, raise VP_STATE_BYTES",
+		if (offset > HV_VP_STATE_BYTES) {
+			log_error("%s: no room for its state, raise HV_VP_STATE_BYTES",
 				  hv_features[i]->name);
 			return ERR_NOMEM;
 		}
 	}
 	return ERR_NONE;
-}
-
-void hv_add_vp(struct vp *vp)
-{
-	vp->abi_state = vp_state[vp->index];
-	memset(vp->abi_state, 0, VP_STATE_BYTES);
 }
 
 static err_t add_feature(struct partition *p, const struct hv_feature *f, u32 base)

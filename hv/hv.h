@@ -51,8 +51,8 @@ MUST_CHECK err_t hv_register(struct partition *p);
  */
 MUST_CHECK err_t hv_build_surface(struct partition *p, const char **what);
 
-/* hv_add_vp() - give @vp the state of its features. After hv_register(), once per VP. */
-void hv_add_vp(struct vp *vp);
+/* Per-VP state of all features together: vp->abi_state, zeroed, 64-byte aligned. */
+#define HV_VP_STATE_BYTES 512u
 
 /* hv_vp_reset() - all live features drop what @vp registered. */
 void hv_vp_reset(struct vp *vp, bool init);

@@ -81,23 +81,21 @@ static void machine_msrs(void)
 		fake_msr_set(MSR_IA32_MTRR_FIX4K_C0000 + i, 0x0505050505050505ull);
 }
 
-static void vp_init(struct fake_guest *g, u32 i)
+void fake_vp_init(struct vp *vp, struct fake_vp_pages *pages, struct partition *p, u32 index)
 {
-	struct vp *vp = &g->vp[i];
-
-	vp->partition = &g->p;
-	vp->index = i;
+	vp->partition = p;
+	vp->index = index;
 	vp->state = VP_RUNNING;
-	vp->apic_id = i * 2;
-	ctx_init(vp, (u16)(i + 1), &exit_table_guest);
-	vp->ctx->msr_bitmap = g->msr_bitmap[i];
-	msr_bitmap_build(&g->p, vp->ctx->msr_bitmap);
+	vp->apic_id = index * 2;
+	ctx_init(vp, (u16)(index + 1), &exit_table_guest);
+	vp->ctx->msr_bitmap = pages->msr_bitmap;
+	msr_bitmap_build(p, vp->ctx->msr_bitmap);
 	vp->deadline_tsc = TIMER_NEVER;
 	vp->xcr0 = XCR0_X87;
-	g->p.vp[i] = vp;
-	hv_add_vp(vp);
-	vlapic_init(vp, g->apic_page[i]);
-	mtrr_init_from_host(&vp->mtrr, g->p.machine.phys_bits);
+	p->vp[index] = vp;
+	vp->abi_state = pages->abi_state;
+	vlapic_init(vp, pages->apic_page);
+	mtrr_init_from_host(&vp->mtrr, p->machine.phys_bits);
 	hv_vp_reset(vp, false);
 }
 
@@ -133,6 +131,6 @@ void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partit
 	p->vp_count = vps;
 	must(hv_build_surface(p, &what), what);
 	for (u32 i = 0; i < vps; i++)
-		vp_init(g, i);
+		fake_vp_init(&g->vp[i], &g->pages[i], p, i);
 	fake.cpu_vp = &g->vp[0];
 }

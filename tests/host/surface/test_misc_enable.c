@@ -94,7 +94,7 @@ static void test_misc_enable_survives_init(void)
 
 static bool efer_write_exits(u32 vp)
 {
-	return (g.msr_bitmap[vp][3072 + 0x80 / 8] & BIT32(0x80 % 8)) != 0;
+	return (g.pages[vp].msr_bitmap[3072 + 0x80 / 8] & BIT32(0x80 % 8)) != 0;
 }
 
 /* Without NX in CPUID, EFER.NXE is a reserved bit; writes of EFER exit only then. */
