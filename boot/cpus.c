@@ -223,12 +223,10 @@ const char *boot_cpu_refusal(const struct boot_state *b, const struct partition 
 	 * Remedy: switch them on, if the guest shall have them. */
 	if (!cpu->enabled)
 		return "the firmware has disabled it";
-	/* Cause (left-out): the limit of the option, or 64 processors.
+	/* Cause (left-out): the limit of the option, which is 256 at most.
 	 * Remedy: a larger `maxcpus=`. */
 	if (have >= b->options.maxcpus)
 		return "maxcpus= allows no more";
-	if (have >= VP_MAX)
-		return "Kensho supports no more";
 	/* Cause (left-out): APIC ID of 255 or more.
 	 * Remedy: "x2APIC" on in the firmware set-up. */
 	if (!lapic_reaches(cpu->apic_id))
@@ -241,8 +239,32 @@ const char *boot_cpu_refusal(const struct boot_state *b, const struct partition 
 	return NULL;
 }
 
+/* CPUs that are left out for one reason: a large machine may have hundreds. */
+struct left_out {
+	const char *why;
+	u32 more; /* beside the first, which has a line of its own */
+};
+
+static void leave_out(struct left_out *l, u32 apic_id, const char *why)
+{
+	if (why == l->why) {
+		l->more++;
+		return;
+	}
+	/* Cause (left-out): as for the processor that the line above names.
+	 * Remedy: see that line. */
+	if (l->more != 0)
+		log_warn("cpus: %u more are left out for that reason", l->more);
+	*l = (struct left_out){ .why = why };
+	/* Cause (left-out): one of the next rows says why; the guest runs on the others.
+	 * Remedy: see that row. */
+	if (why != NULL)
+		log_warn("cpu %u: %s: it is left out", apic_id, why);
+}
+
 void boot_start_cpus(const struct boot_state *b, struct partition *p)
 {
+	struct left_out left_out = { 0 };
 	u32 own = this_cpu()->apic_id;
 	void *tables;
 	u64 page;
@@ -264,13 +286,12 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 
 		if (cpu->apic_id == own)
 			continue;
-		/* Cause (left-out): one of the next rows says why; the guest runs on the others.
-		 * Remedy: see that row. */
 		if (why != NULL)
-			log_warn("cpu %u: %s: it is left out", cpu->apic_id, why);
+			leave_out(&left_out, cpu->apic_id, why);
 		else
 			start_cpu(b, p, cpu->apic_id);
 	}
+	leave_out(&left_out, 0, NULL);
 	smp_end();
 }
 

@@ -13,8 +13,8 @@
 #include "core/surface/pio.h"
 #include "core/time/clock.h"
 
-#define VP_MAX          64
-#define APIC_IDS_DIRECT 256u
+#define VP_MAX          256
+#define APIC_IDS_DIRECT 1024u
 #define CPUID_ROWS_MAX  128
 #define MSR_ROWS_MAX    256
 
@@ -57,7 +57,8 @@ struct partition {
 	struct clock clock;
 	struct vp *vp[VP_MAX];
 	u32 vp_count;
-	struct vp *vp_of_apic_id[APIC_IDS_DIRECT]; /* for IPIs; larger IDs are searched */
+	struct vp *vp_of_apic_id[APIC_IDS_DIRECT]; /* for IPIs; larger IDs are searched:
+						    * machines of eight sockets have some */
 
 	struct machine machine;
 	struct config config;

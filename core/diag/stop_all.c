@@ -23,15 +23,20 @@ static struct {
 	} note[VP_MAX];
 } stop;
 
-/* Give up on a CPU that takes no NMI within 1 ms. */
+/*
+ * Give up on a CPU that takes no NMI within 1 ms of the last one sent: where every NMI exits to an
+ * outer hypervisor, sending 255 of them takes longer than that.
+ */
 static void wait_stopped(const struct partition *p, u64 start_tsc)
 {
 	u64 limit = umax64(p->clock.tsc_hz / 1000, LIMIT_MIN_TICKS);
+	u64 sent_tsc = hw_tsc(), now_tsc;
 
 	do {
-		stop.ticks = hw_tsc() - start_tsc;
+		now_tsc = hw_tsc();
 		__builtin_ia32_pause();
-	} while (LOAD_ACQUIRE(stop.stopped) + 1 < p->vp_count && stop.ticks <= limit);
+	} while (LOAD_ACQUIRE(stop.stopped) + 1 < p->vp_count && now_tsc - sent_tsc <= limit);
+	stop.ticks = now_tsc - start_tsc;
 }
 
 void stop_all_others(void)

@@ -43,8 +43,9 @@ void trace_entry(struct vp *vp)
 
 /* Per VP: how many of its newest records are in the dump, and how many of those are printed. */
 struct trace_part {
-	u16 taken, shown;
+	u8 taken, shown;
 };
+static_assert(TRACE_RECORDS <= 0xff, "a part counts a whole ring");
 
 static u32 held(const struct vp *vp)
 {

@@ -50,8 +50,9 @@ struct fake_hw {
 	bool vmcs_absent;          /* for hw_vmread_safe() */
 	void (*on_vmread)(u64 nr); /* before each VMREAD: what happens elsewhere meanwhile */
 
-	u64 tsc, tsc_step; /* every hw_tsc() adds tsc_step */
-	u64 timer_delta;   /* of the last hw_timer_arm() */
+	u64 tsc, tsc_step;    /* every hw_tsc() adds tsc_step */
+	void (*on_tsc)(void); /* before each hw_tsc(): what happens elsewhere meanwhile */
+	u64 timer_delta;      /* of the last hw_timer_arm() */
 	u32 timer_arms;
 
 	u8 *ram; /* guest physical [ram_base, ram_base + ram_size) */

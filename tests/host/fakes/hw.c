@@ -156,8 +156,11 @@ void hw_vmwrite(enum vmcs_field field, u64 val)
 
 u64 hw_tsc(void)
 {
-	u64 now = fake.tsc;
+	u64 now;
 
+	if (fake.on_tsc != NULL)
+		fake.on_tsc();
+	now = fake.tsc;
 	fake.tsc += fake.tsc_step;
 	return now;
 }

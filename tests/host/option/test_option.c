@@ -4,6 +4,7 @@
 #include "tests/host/harness.h"
 
 #include "boot/option/option.h"
+#include "core/partition.h"
 #include "hv/feature.h"
 
 static struct options o;
@@ -302,6 +303,16 @@ static void test_help_for_one_option(void)
 	EXPECT_EQ(HELP_OFF, o.help);
 }
 
+/* maxcpus= allows as many CPUs as there can be VPs, by default too. */
+static void test_maxcpus_goes_to_the_limit(void)
+{
+	EXPECT_EQ(ERR_NONE, parse(""));
+	EXPECT_EQ(VP_MAX, o.maxcpus);
+	EXPECT_EQ(ERR_NONE, parse("maxcpus=256"));
+	EXPECT_EQ(VP_MAX, o.maxcpus);
+	EXPECT_NE(ERR_NONE, parse("maxcpus=257"));
+}
+
 /* What option_value() says, given as options, makes the same options: of every accepted line. */
 static void test_values_are_what_one_would_write(void)
 {
@@ -366,9 +377,10 @@ static void test_selftest_alone_is_on(void)
 	EXPECT_CONTAINS(msg, "needs a value");
 }
 
-TEST_MAIN(TEST(test_values_are_what_one_would_write), TEST(test_features_by_name),
-	  TEST(test_selftest_alone_is_on), TEST(test_every_default_is_a_legal_value),
-	  TEST(test_defaults), TEST(test_testdev_exit_needs_testdev), TEST(test_all_types),
+TEST_MAIN(TEST(test_maxcpus_goes_to_the_limit), TEST(test_values_are_what_one_would_write),
+	  TEST(test_features_by_name), TEST(test_selftest_alone_is_on),
+	  TEST(test_every_default_is_a_legal_value), TEST(test_defaults),
+	  TEST(test_testdev_exit_needs_testdev), TEST(test_all_types),
 	  TEST(test_idle_and_timer_options), TEST(test_hlt_passthrough_costs_halt_polling),
 	  TEST(test_booleans_as_kvm_writes_them), TEST(test_last_duplicate_wins),
 
