@@ -74,10 +74,13 @@ NORETURN void boot_start(struct boot_state *b);
 /* report.c: fatal(), but a dry run goes on, with the first refusal as its verdict. */
 void boot_refuse(const char *fmt, ...) PRINTF(1, 2);
 
-/* guest.c: check the images and plan their places; write them; hide CPUs from the guest (P3). */
+/* guest.c: check the images and plan their places; write them. */
 void boot_plan_guest(const struct boot_state *b, const struct partition *p);
 const struct load_plan *boot_load_guest(void);
-void boot_hide_cpus(const struct boot_state *b, struct partition *p);
+
+/* guest.c: a CPU without a VP must not be in a MADT of the guest's (P3). */
+void boot_hide_cpus(const struct boot_state *b, const struct partition *p);
+u8 *boot_map_madt(const struct acpi_madt *madt);
 
 /* start.c, for boot/cpus.c: create a VP; enter VMX on its CPU, with a VMCS: NULL, or why the CPU
  * is left out. */

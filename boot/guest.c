@@ -16,6 +16,7 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "core/partition.h"
+#include "core/vp/vp.h"
 #include "drivers/console.h"
 #include "drivers/uart16550.h"
 
@@ -202,24 +203,29 @@ static bool is_in_physmap(u64 pa, u64 len)
 	return true;
 }
 
-/* Rule P3: a CPU the guest does not get must not be in its MADT. */
-void boot_hide_cpus(const struct boot_state *b, struct partition *p)
+u8 *boot_map_madt(const struct acpi_madt *madt)
 {
-	const struct acpi_info *a = &b->acpi;
-	u32 hidden = 0;
-	u8 *madt;
-
-	if (a->madt_pa == 0)
-		return;
 	/* Some firmware keeps its tables outside its memory map. */
-	madt = hw_phys_to_virt(hpa(a->madt_pa));
-	if (!is_in_physmap(a->madt_pa, a->madt_len))
-		madt = mmio_map(hpa(a->madt_pa), a->madt_len);
-	for (u32 i = 0; i < a->cpu_count; i++) {
-		if (!a->cpu[i].enabled || partition_vp_by_apic_id(p, a->cpu[i].apic_id))
-			continue;
-		madt_disable_cpu(madt, a->madt_len, &a->cpu[i]);
-		hidden++;
+	if (!is_in_physmap(madt->pa, madt->len))
+		return mmio_map(hpa(madt->pa), madt->len);
+	return hw_phys_to_virt(hpa(madt->pa));
+}
+
+void boot_hide_cpus(const struct boot_state *b, const struct partition *p)
+{
+	static u32 ids[VP_MAX];
+	const struct madt_keep keep = { .ids = ids, .count = p->vp_count };
+	u32 hidden = 0;
+
+	for (u32 i = 0; i < p->vp_count; i++)
+		ids[i] = p->vp[i]->apic_id;
+	for (u32 i = 0; i < b->acpi.madt_count; i++) {
+		const struct acpi_madt *m = &b->acpi.madt[i];
+		u8 *madt = boot_map_madt(m);
+
+		/* Several are copies of each other: for the RSDT, and for the XSDT. */
+		hidden = umax32(hidden, madt_count_others(madt, m->len, &keep));
+		madt_disable_others(madt, m->len, &keep);
 	}
 	log_info("cpus: the guest gets %u; %u more are disabled in the MADT", p->vp_count, hidden);
 }

@@ -79,6 +79,7 @@ void boot_acpi(struct boot_state *b)
 	const char *why = "the boot loader passed no RSDP";
 	struct acpi_info *a = &b->acpi;
 
+	*a = (struct acpi_info){ .reset_space = 0xff, .s3_slp_typ = -1, .s5_slp_typ = -1 };
 	b->rsdp_pa = find_rsdp(&b->info);
 	if (!b->info.has_rsdp ||
 	    acpi_parse(b->info.rsdp, b->info.rsdp_len, acpi_map, NULL, a, &why) != ERR_NONE) {
@@ -86,8 +87,8 @@ void boot_acpi(struct boot_state *b)
 		 * on with one CPU.
 		 * Remedy: update the firmware; GRUB 2.06 or later finds the tables under UEFI,
 		 * too. */
-		log_warn("acpi: %s; going on with one CPU and legacy timers", why);
-		*a = (struct acpi_info){ .reset_space = 0xff, .s3_slp_typ = -1, .s5_slp_typ = -1 };
+		log_warn("acpi: %s; going on with one CPU%s", why,
+			 a->pm_tmr_port == 0 && a->hpet_pa == 0 ? " and legacy timers" : "");
 		return;
 	}
 	log_info("acpi: %u CPUs, PM timer port 0x%x, HPET at %llx", a->cpu_count, a->pm_tmr_port,

@@ -113,32 +113,51 @@ static void report_ept(struct partition *p)
 		     audit.leaves[0] + audit.leaves[1] + audit.leaves[2]);
 }
 
+static void report_madt_cpu(const struct acpi_cpu *cpu, const char *why)
+{
+	report_line(&boot_report, "madt-cpu");
+	report_field(&boot_report, "apic_id", "%u", cpu->apic_id);
+	report_field(&boot_report, "entry", "%s", cpu->x2apic ? "x2apic" : "apic");
+	report_field(&boot_report, "guest", "%s", why != NULL ? "no" : "yes");
+	if (why != NULL)
+		report_field(&boot_report, "why", "%s", why);
+}
+
+static void report_madt(u64 pa, u32 disabled, const struct madt_keep *keep)
+{
+	report_line(&boot_report, "madt");
+	report_field(&boot_report, "base", "0x%llx", pa);
+	report_field(&boot_report, "guest_cpus", "%u", keep->count);
+	report_field(&boot_report, "disabled", "%u", disabled);
+}
+
+/* What boot_start_cpus() and boot_hide_cpus() would do, if every CPU answers. */
 static void report_cpus(const struct boot_state *b, const struct partition *p)
 {
 	const struct acpi_info *a = &b->acpi;
-	u32 have = 1, disabled = 0;
+	u32 own = this_cpu()->apic_id;
+	static u32 ids[VP_MAX];
+	struct madt_keep keep = { .ids = ids, .count = 1 };
 
+	ids[0] = own;
 	for (u32 i = 0; i < a->cpu_count; i++) {
+		const struct acpi_cpu *cpu = &a->cpu[i];
 		const char *why = NULL;
 
-		report_line(&boot_report, "madt-cpu");
-		report_field(&boot_report, "apic_id", "%u", a->cpu[i].apic_id);
-		report_field(&boot_report, "entry", "%s", a->cpu[i].x2apic ? "x2apic" : "apic");
-		if (a->cpu[i].apic_id == this_cpu()->apic_id) {
-			report_field(&boot_report, "guest", "yes");
-			continue;
+		if (cpu->apic_id != own) {
+			why = boot_cpu_refusal(b, p, cpu, keep.count);
+			if (why == NULL)
+				ids[keep.count++] = cpu->apic_id;
 		}
-		why = boot_cpu_refusal(b, p, &a->cpu[i], have);
-		report_field(&boot_report, "guest", "%s", why != NULL ? "no" : "yes");
-		if (why != NULL)
-			report_field(&boot_report, "why", "%s", why);
-		have += why == NULL;
-		disabled += why != NULL;
+		report_madt_cpu(cpu, why);
 	}
-	report_line(&boot_report, "madt");
-	report_field(&boot_report, "base", "0x%llx", a->madt_pa);
-	report_field(&boot_report, "guest_cpus", "%u", have);
-	report_field(&boot_report, "disabled", "%u", disabled);
+	for (u32 i = 0; i < a->madt_count; i++) {
+		const struct acpi_madt *m = &a->madt[i];
+
+		report_madt(m->pa, madt_count_others(boot_map_madt(m), m->len, &keep), &keep);
+	}
+	if (a->madt_count == 0)
+		report_madt(0, 0, &keep);
 }
 
 void report_partition(const struct boot_state *b, struct partition *p, const struct boot_vmx *vmx)

@@ -15,7 +15,20 @@ struct acpi_cpu {
 	u32 madt_offset; /* of the flags field, for rule P3 */
 };
 
-#define ACPI_CPUS_MAX    64
+/* A MADT that a guest may come to. */
+struct acpi_madt {
+	u64 pa;
+	u32 len;
+};
+
+/* Processors that rule P3 leaves alone. */
+struct madt_keep {
+	const u32 *ids; /* APIC IDs */
+	u32 count;
+};
+
+#define ACPI_CPUS_MAX    512 /* more than VP_MAX: some may not start */
+#define ACPI_MADTS_MAX   4
 #define ACPI_TABLES_SEEN 48
 
 /* A table that was readable, for the machine report. */
@@ -28,8 +41,10 @@ struct acpi_table {
 struct acpi_info {
 	u32 cpu_count;
 	struct acpi_cpu cpu[ACPI_CPUS_MAX];
-	u64 madt_pa;
+	u64 madt_pa; /* of the MADT that lists them; 0: none is usable */
 	u32 madt_len;
+	u32 madt_count; /* all, damaged ones included: guests differ in what they accept */
+	struct acpi_madt madt[ACPI_MADTS_MAX];
 	u16 pm_tmr_port; /* 0: none */
 	bool pm_tmr_32bit;
 	u16 pm1a_cnt, pm1b_cnt;
@@ -45,16 +60,23 @@ struct acpi_info {
 
 /**
  * acpi_parse() - walk the tables from a copy of the RSDP.
- * @why: on error, what is wrong. ERR_NOENT: no MADT, but everything else in @out is valid.
+ * @why: on error, what is wrong. What is in @out is valid nevertheless; ERR_NOENT: only the MADT is
+ *       missing.
  *
  * Tables with bad checksums are skipped and counted. Only enabled CPUs are listed, each once.
  */
 MUST_CHECK err_t acpi_parse(const u8 *rsdp, u32 rsdp_len, acpi_map_fn map, void *ctx,
 			    struct acpi_info *out, const char **why);
 
-/* madt_disable_cpu() - rule P3: clear Enabled and Online Capable in all entries with the APIC ID of
- * @cpu, fix the checksum. */
-void madt_disable_cpu(u8 *madt, u32 madt_len, const struct acpi_cpu *cpu);
+/**
+ * madt_disable_others() - rule P3: clear Enabled and Online Capable in every processor entry, of
+ * either type, whose APIC ID @keep does not have. The table's sum stays as it is.
+ * madt_count_others() - how many of these entries are enabled now.
+ *
+ * @len readable bytes at @madt, damaged or not.
+ */
+void madt_disable_others(u8 *madt, u32 len, const struct madt_keep *keep);
+u32 madt_count_others(const u8 *madt, u32 len, const struct madt_keep *keep);
 
 /* aml_find_sleep_type() - SLP_TYPa of the "_S3_"/"_S5_" package in AML bytes; -1: none. */
 s32 aml_find_sleep_type(const u8 *aml, u64 len, char digit);

@@ -17,9 +17,10 @@
 #define RSDP_RSDT        16u
 #define RSDP_XSDT        24u
 #define ACPI_TABLES_MAX  512u
-#define ACPI_TABLE_BYTES MIB(16) /* a longer one is corrupt, or not one we need */
-#define ACPI_TOTAL_BYTES MIB(32) /* of all tables; real machines have a tenth */
-#define HPET_BASE        44u     /* address in the Generic Address Structure at 40 */
+#define ACPI_TABLE_BYTES MIB(16)  /* a longer one is corrupt, or not one we need */
+#define ACPI_TOTAL_BYTES MIB(32)  /* of all tables; real machines have a tenth */
+#define MADT_BYTES       KIB(128) /* more are corrupt: 8192 x2APIC entries */
+#define HPET_BASE        44u      /* address in the Generic Address Structure at 40 */
 #define HPET_TABLE_LEN   56u
 
 struct acpi_walk {
@@ -117,6 +118,46 @@ static void root_walk(struct acpi_walk *w, u64 root_pa, const u8 *root, u32 root
 	}
 }
 
+static void madt_note(struct acpi_walk *w, u64 pa)
+{
+	struct acpi_info *out = w->out;
+	const u8 *t = pa != 0 ? w->map(w->ctx, pa, ACPI_HEADER_LEN) : NULL;
+	u32 len;
+
+	if (t == NULL || !has_signature(t, "APIC") || out->madt_count == ACPI_MADTS_MAX)
+		return;
+	len = get_u32(t + ACPI_LENGTH_OFF);
+	if (len < ACPI_HEADER_LEN || len > MADT_BYTES || w->map(w->ctx, pa, len) == NULL)
+		return;
+	for (u32 i = 0; i < out->madt_count; i++) {
+		if (out->madt[i].pa == pa)
+			return;
+	}
+	out->madt[out->madt_count++] = (struct acpi_madt){ .pa = pa, .len = len };
+}
+
+/*
+ * Every MADT that a guest may come to, whatever is wrong with it or with other tables: many guests
+ * go by the RSDT, and check no sums.
+ */
+static void madts_find(struct acpi_walk *w, u64 root_pa, const char *sig, u32 width)
+{
+	const u8 *root = root_pa != 0 ? w->map(w->ctx, root_pa, ACPI_HEADER_LEN) : NULL;
+	u32 len;
+
+	if (root == NULL || !has_signature(root, sig))
+		return;
+	len = get_u32(root + ACPI_LENGTH_OFF);
+	for (u32 i = 0; i < ACPI_TABLES_MAX; i++) {
+		u32 at = ACPI_HEADER_LEN + i * width;
+		const u8 *e = at + width <= len ? w->map(w->ctx, root_pa + at, width) : NULL;
+
+		if (e == NULL)
+			return;
+		madt_note(w, width == 8 ? get_u64(e) : get_u32(e));
+	}
+}
+
 static err_t root_find(struct acpi_walk *w, const u8 *rsdp, u32 rsdp_len, const char **why)
 {
 	const u8 *root;
@@ -160,6 +201,9 @@ err_t acpi_parse(const u8 *rsdp, u32 rsdp_len, acpi_map_fn map, void *ctx, struc
 		*why = "ACPI: the RSDP's checksum is wrong";
 		return ERR_INVAL;
 	}
+	if (rsdp[RSDP_REVISION] >= 2 && rsdp_len >= RSDP_V2_LEN)
+		madts_find(&w, get_u64(rsdp + RSDP_XSDT), "XSDT", 8);
+	madts_find(&w, get_u32(rsdp + RSDP_RSDT), "RSDT", 4);
 	TRY(root_find(&w, rsdp, rsdp_len, why));
 	/* The DSDT is the first definition block: it takes precedence over an SSDT. */
 	dsdt = table_map(&w, w.links.dsdt_pa, &len);

@@ -33,6 +33,19 @@ static const void *map(void *ctx, u64 pa, u64 len)
 	return m->bytes + pa;
 }
 
+/* Rule P3 for a guest with one CPU; the sum stays. */
+static void disable(struct memory *m, const struct acpi_madt *madt)
+{
+	const struct madt_keep keep = { .ids = (const u32[]){ 0 }, .count = 1 };
+	u8 *bytes = m->bytes + madt->pa;
+	u8 sum = acpi_checksum(bytes, madt->len);
+
+	madt_disable_others(bytes, madt->len, &keep);
+	if (acpi_checksum(bytes, madt->len) != sum ||
+	    madt_count_others(bytes, madt->len, &keep) != 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 {
 	struct memory m = { .bytes = malloc(len + 1), .len = len };
@@ -50,14 +63,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
 			repair(rsdp, 20, 8);
 			repair(rsdp, 36, 32);
 		}
-		if (acpi_parse(rsdp, data[8] % 2 ? 36 : 20, map, &m, &info, &why) != ERR_NONE) {
-			if (why == NULL)
-				abort();
-		} else {
-			for (u32 i = 0; i < info.cpu_count; i++)
-				madt_disable_cpu(m.bytes + info.madt_pa, info.madt_len,
-						 &info.cpu[i]);
-		}
+		if (acpi_parse(rsdp, data[8] % 2 ? 36 : 20, map, &m, &info, &why) != ERR_NONE &&
+		    why == NULL)
+			abort();
+		for (u32 i = 0; i < info.madt_count; i++)
+			disable(&m, &info.madt[i]);
 	}
 	free(m.bytes);
 	return 0;

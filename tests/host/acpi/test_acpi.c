@@ -236,20 +236,86 @@ static void test_random_damage_is_survived(void)
 
 static void test_madt_disable_removes_exactly_one(void)
 {
+	static const u32 ids[] = { 0, 1, 0x100 };
+
 	for (u32 victim = 0; victim < 3; victim++) {
-		struct acpi_info before;
+		u32 kept[2] = { ids[victim == 0], ids[victim == 2 ? 1 : 2] };
+		const struct madt_keep keep = { kept, 2 };
+		u32 len;
 
 		machine();
 		EXPECT_EQ(ERR_NONE, parse());
-		before = info;
-		madt_disable_cpu(mem + MADT, info.madt_len, &before.cpu[victim]);
-		EXPECT_EQ(0, acpi_checksum(mem + MADT, before.madt_len));
+		len = info.madt_len;
+		EXPECT_EQ(victim == 0 ? 2 : 1, madt_count_others(mem + MADT, len, &keep));
+		madt_disable_others(mem + MADT, len, &keep);
+		EXPECT_EQ(0, madt_count_others(mem + MADT, len, &keep));
+		EXPECT_EQ(0, acpi_checksum(mem + MADT, len));
 		EXPECT_EQ(ERR_NONE, parse());
 		EXPECT_EQ(2, info.cpu_count);
 		for (u32 i = 0; i < info.cpu_count; i++)
-			EXPECT_NE(before.cpu[victim].apic_id, info.cpu[i].apic_id);
+			EXPECT_NE(ids[victim], info.cpu[i].apic_id);
 	}
-	madt_disable_cpu(mem, 40, &info.cpu[0]); /* too short: nothing is touched */
+	mem[9] = 0x55;
+	madt_disable_others(mem, 40, &(struct madt_keep){ ids, 0 }); /* too short: not touched */
+	EXPECT_EQ(0x55, mem[9]);
+}
+
+/* What a guest may come to, whatever is wrong: it may check no sums, and go by the other root. */
+static void test_every_madt_is_found(void)
+{
+	machine();
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_EQ(1, info.madt_count); /* both roots have the same */
+	EXPECT_EQ(MADT, info.madt[0].pa);
+	EXPECT_EQ(info.madt_len, info.madt[0].len);
+
+	memcpy(mem + 0x8000, mem + MADT, info.madt_len); /* a copy for the RSDT */
+	put(mem + RSDT + 36, 0x8000, 4);
+	table(RSDT, "RSDT", 36 + 16);
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_EQ(MADT, info.madt_pa);
+	EXPECT_EQ(2, info.madt_count);
+	EXPECT_EQ(0x8000, info.madt[1].pa);
+
+	mem[XSDT + 9]++;
+	mem[RSDT + 9]++;
+	EXPECT_EQ(ERR_FAULT, parse());
+	EXPECT_EQ(0, info.cpu_count);
+	EXPECT_EQ(2, info.madt_count);
+	rsdp[15] = 0; /* ACPI 1.0 */
+	fix(rsdp, 20, 8);
+	EXPECT_EQ(ERR_FAULT, parse());
+	EXPECT_EQ(1, info.madt_count);
+	EXPECT_EQ(0x8000, info.madt[0].pa);
+
+	machine();
+	mem[MADT + 9]++;
+	EXPECT_EQ(ERR_NOENT, parse());
+	EXPECT_EQ(1, info.madt_count);
+	EXPECT_EQ(0x1808, info.pm_tmr_port); /* all else is valid */
+	put(mem + MADT + 4, 0xffffff, 4);    /* not all there */
+	EXPECT_EQ(ERR_NOENT, parse());
+	EXPECT_EQ(0, info.madt_count);
+}
+
+/* Tables that are damaged, or so large that the MADT behind them is not read any more. */
+static void test_other_tables_do_not_hide_the_madt(void)
+{
+	static const u32 others[] = { FADT, DSDT, SSDT, HPET };
+
+	for (u32 i = 0; i < ARRAY_SIZE(others); i++) {
+		machine();
+		mem[others[i] + 9]++;
+		EXPECT_EQ(ERR_NONE, parse());
+		EXPECT_EQ(3, info.cpu_count);
+		EXPECT_EQ(1, info.madt_count);
+		machine();
+		put(mem + others[i] + 4, 0xffffffff, 4);
+		memset(mem + others[i] + 8, 0xff, 0x200);
+		EXPECT_EQ(ERR_NONE, parse());
+		EXPECT_EQ(3, info.cpu_count);
+		EXPECT_EQ(1, info.madt_count);
+	}
 }
 
 static void test_aml_constants(void)
@@ -281,4 +347,5 @@ static void test_aml_constants(void)
 TEST_MAIN(TEST(test_xsdt_and_rsdt_lead_to_the_same), TEST(test_fadt_fields_end_with_the_table),
 	  TEST(test_flags_of_the_fadt), TEST(test_errors_are_named), TEST(test_loops_end),
 	  TEST(test_random_damage_is_survived), TEST(test_madt_disable_removes_exactly_one),
+	  TEST(test_every_madt_is_found), TEST(test_other_tables_do_not_hide_the_madt),
 	  TEST(test_aml_constants))
