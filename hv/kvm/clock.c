@@ -16,7 +16,7 @@ struct clock_vp {
 	u64 system_time;         /* MSR_KVM_SYSTEM_TIME(_NEW) as written */
 	struct shared_area page; /* struct pvclock_vcpu_time_info */
 	u32 version;             /* of that page; even */
-	bool stopped;            /* set GUEST_STOPPED */
+	bool stopped;            /* set GUEST_STOPPED with the next write */
 };
 
 static struct hv_vp_state state = { .size = sizeof(struct clock_vp) };
@@ -100,11 +100,11 @@ static void clock_paused(struct vp *vp)
 {
 	struct clock_vp *k = clock_of(vp);
 
-	if (!shared_area_is_live(&k->page))
-		return; /* a page registered later does not get the flag */
 	spin_lock(&vp->partition->lock);
-	k->stopped = true;
-	write_page(vp->partition, vp);
+	/* A page that is not live gets the flag when it is again; one registered later does not. */
+	k->stopped = shared_area_is_registered(&k->page);
+	if (shared_area_is_live(&k->page))
+		write_page(vp->partition, vp);
 	spin_unlock(&vp->partition->lock);
 }
 
@@ -114,6 +114,7 @@ static void clock_reset(struct vp *vp, bool init)
 
 	spin_lock(&vp->partition->lock);
 	k->system_time = 0;
+	k->stopped = false;
 	shared_area_clear(vp->partition, &k->page);
 	spin_unlock(&vp->partition->lock);
 	if (!init && vp->index == 0)
