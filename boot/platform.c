@@ -14,6 +14,7 @@
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/string.h"
+#include "core/time/tsc_measure.h"
 #include "drivers/pmtimer.h"
 #include "drivers/rtc.h"
 
@@ -103,25 +104,26 @@ void boot_bios(struct boot_state *b)
 }
 
 /* The best timer that works. Leave the others alone: they are the guest's. */
-static u64 measure_tsc(const struct acpi_info *acpi, const char **by)
+static struct tsc_measurement measure_tsc(const struct acpi_info *acpi, const char **by)
 {
+	struct tsc_measurement m = { 0 };
 	struct tick_source src;
-	u64 hz = 0;
 
 	if (acpi->pm_tmr_port != 0) {
 		src = pmtimer_source(acpi->pm_tmr_port, acpi->pm_tmr_32bit);
-		hz = tsc_measure(&src);
+		m = tsc_measure(&src, TSC_MEASURE_PPM);
 	}
-	if (hz == 0 && acpi->hpet_pa != 0) {
+	if (m.hz == 0 && acpi->hpet_pa != 0) {
 		src = hpet_source(mmio_map(hpa(acpi->hpet_pa), HPET_BYTES));
-		hz = src.hz != 0 ? tsc_measure(&src) : 0;
+		if (src.hz != 0)
+			m = tsc_measure(&src, TSC_MEASURE_PPM);
 	}
-	if (hz == 0) {
+	if (m.hz == 0) {
 		src = pit_source();
-		hz = tsc_measure(&src);
+		m = tsc_measure(&src, TSC_MEASURE_PPM);
 	}
 	*by = src.name;
-	return hz;
+	return m;
 }
 
 static void decide_tsc(struct boot_state *b)
@@ -130,8 +132,10 @@ static void decide_tsc(struct boot_state *b)
 		.cpuid_hz = tsc_cpuid_hz(),
 		.tolerance_ppm = (u32)b->options.tsc_tolerance_ppm,
 	};
+	struct tsc_measurement m = measure_tsc(&b->acpi, &s.measured_by);
 
-	s.measured_hz = measure_tsc(&b->acpi, &s.measured_by);
+	s.measured_hz = m.hz;
+	s.error_ppm = m.error_ppm;
 	b->tsc_sources = s;
 	/* Cause (cpu): a machine without any legacy timer.
 	 * Remedy: look in the firmware set-up for HPET or "8254 clock gating" and change it. */
@@ -143,11 +147,11 @@ static void decide_tsc(struct boot_state *b)
 		log_warn("TSC: no timer counts to check the %llu kHz of CPUID against",
 			 s.cpuid_hz / 1000);
 	else if (s.cpuid_hz == 0)
-		log_info("TSC: cpuid says nothing, %s says %llu kHz, using %llu kHz", s.measured_by,
-			 s.measured_hz / 1000, b->tsc.tsc_hz / 1000);
+		log_info("TSC: cpuid says nothing, %s says %llu kHz +-%u ppm, using %llu kHz",
+			 s.measured_by, s.measured_hz / 1000, s.error_ppm, b->tsc.tsc_hz / 1000);
 	else
-		log_info("TSC: cpuid says %llu kHz, %s says %llu kHz, using %llu kHz",
-			 s.cpuid_hz / 1000, s.measured_by, s.measured_hz / 1000,
+		log_info("TSC: cpuid says %llu kHz, %s says %llu kHz +-%u ppm, using %llu kHz",
+			 s.cpuid_hz / 1000, s.measured_by, s.measured_hz / 1000, s.error_ppm,
 			 b->tsc.tsc_hz / 1000);
 }
 

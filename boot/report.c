@@ -276,6 +276,7 @@ void report_platform(const struct boot_state *b)
 	report_field(&boot_report, "cpuid_hz", "%llu", s->cpuid_hz);
 	report_field(&boot_report, "measured_hz", "%llu", s->measured_hz);
 	report_field(&boot_report, "measured_by", "%s", s->measured_by);
+	report_field(&boot_report, "error_ppm", "%u", s->error_ppm);
 	report_field(&boot_report, "used_hz", "%llu", b->tsc.tsc_hz);
 	report_field(&boot_report, "deviation_ppm", "%llu", b->tsc.deviation_ppm);
 	report_field(&boot_report, "tolerance_ppm", "%u", s->tolerance_ppm);

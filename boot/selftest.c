@@ -11,7 +11,6 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/percpu.h"
-#include "arch/x86/tsc.h"
 #include "boot/test_fault.h"
 #include "core/diag/log.h"
 #include "core/diag/panic.h"
@@ -19,6 +18,7 @@
 #include "core/lib/fmt.h"
 #include "core/mem/ept_audit.h"
 #include "core/partition.h"
+#include "core/time/tsc_measure.h"
 #include "core/vp/vp.h"
 #include "drivers/console.h"
 #include "drivers/pmtimer.h"
@@ -32,7 +32,8 @@
 #define KICKS_LATE_MAX 5u /* an SMI, or an outer hypervisor that ran something else */
 #define TRIES          3u
 #define LATE_PER_S     100u  /* a kick that takes longer than 10 ms is late */
-#define CLOCK_PPM_MAX  1000u /* between two clocks, measured over TSC_MEASURE_MS */
+#define CLOCK_PPM      100u  /* error of one measurement */
+#define CLOCK_PPM_MAX  1000u /* between two clocks */
 
 const char selftest_not_here[] = "";
 
@@ -167,7 +168,7 @@ static bool agrees(const struct tick_source *src, u64 want_hz, const char *key, 
 	u64 hz = 0, off = ~0ull;
 
 	for (u32 i = 0; i < TRIES && off > want_hz / 1000000 * CLOCK_PPM_MAX; i++) {
-		hz = src->hz != 0 ? tsc_measure(src) : 0;
+		hz = src->hz != 0 ? tsc_measure(src, CLOCK_PPM).hz : 0;
 		off = hz > want_hz ? hz - want_hz : want_hz - hz;
 	}
 	add(key, hz);

@@ -29,14 +29,23 @@
 static u16 pm_port;
 static u8 *hpet_regs;
 
-/* Some chipsets return a torn value now and then: read twice, and require the reads in order. */
-static u64 pmtimer_read(void)
+static struct tick_reading pmtimer_read_once(void)
 {
-	u32 a = inl(pm_port), b = inl(pm_port);
+	struct tick_reading r = { .before_tsc = rdtsc_ordered() };
 
-	for (u32 i = 0; i < 4 && b - a > 100; i++) {
+	r.ticks = inl(pm_port);
+	r.after_tsc = rdtsc_ordered();
+	return r;
+}
+
+/* Some chipsets return a torn value now and then: read twice, and require the reads in order. */
+static struct tick_reading pmtimer_read(void)
+{
+	struct tick_reading a = pmtimer_read_once(), b = pmtimer_read_once();
+
+	for (u32 i = 0; i < 4 && (u32)(b.ticks - a.ticks) > 100; i++) {
 		a = b;
-		b = inl(pm_port);
+		b = pmtimer_read_once();
 	}
 	return b;
 }
@@ -52,9 +61,13 @@ struct tick_source pmtimer_source(u16 port, bool is_32bit)
 	};
 }
 
-static u64 hpet_read(void)
+static struct tick_reading hpet_read(void)
 {
-	return mmio_read32(hpet_regs + HPET_COUNTER);
+	struct tick_reading r = { .before_tsc = rdtsc_ordered() };
+
+	r.ticks = mmio_read32(hpet_regs + HPET_COUNTER);
+	r.after_tsc = rdtsc_ordered();
+	return r;
 }
 
 struct tick_source hpet_source(void *regs)
@@ -76,14 +89,17 @@ struct tick_source hpet_source(void *regs)
 	};
 }
 
-/* The 8254 counts down. */
-static u64 pit_read(void)
+/* The 8254 counts down; the latch command samples it. */
+static struct tick_reading pit_read(void)
 {
+	struct tick_reading r = { .before_tsc = rdtsc_ordered() };
 	u32 lo;
 
 	outb(PIT_COMMAND, PIT_LATCH2);
+	r.after_tsc = rdtsc_ordered();
 	lo = inb(PIT_CHANNEL2);
-	return 0u - (lo | (u32)inb(PIT_CHANNEL2) << 8);
+	r.ticks = 0u - (lo | (u32)inb(PIT_CHANNEL2) << 8);
+	return r;
 }
 
 struct tick_source pit_source(void)

@@ -2,7 +2,7 @@
 /* The timers of known frequency that a PC has, as tick sources for tsc_measure(). Context: boot. */
 #pragma once
 
-#include "arch/x86/tsc.h"
+#include "core/time/tick.h"
 
 /* pmtimer_source() - ACPI PM timer at I/O port @port, 24 or 32 bits wide. */
 struct tick_source pmtimer_source(u16 port, bool is_32bit);

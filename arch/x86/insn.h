@@ -105,6 +105,13 @@ static inline u64 rdtsc(void)
 	return hi << 32 | lo;
 }
 
+/* After all earlier loads and instructions: a plain RDTSC may be executed before them. */
+static inline u64 rdtsc_ordered(void)
+{
+	asm volatile("lfence" : : : "memory");
+	return rdtsc();
+}
+
 static inline void cpu_pause(void)
 {
 	asm volatile("pause" : : : "memory");

@@ -96,7 +96,7 @@ err_t tsc_decide(const struct tsc_sources *s, struct tsc_decision *d)
 		return ERR_NONE;
 	}
 	d->deviation_ppm = deviation_ppm(s->cpuid_hz, s->measured_hz);
-	d->cpuid_trusted = d->deviation_ppm <= s->tolerance_ppm;
+	d->cpuid_trusted = d->deviation_ppm <= umax64(s->tolerance_ppm, s->error_ppm);
 	d->tsc_hz = d->cpuid_trusted ? s->cpuid_hz : s->measured_hz;
 	return ERR_NONE;
 }

@@ -26,6 +26,7 @@ u64 clock_now_ns(const struct clock *c, u64 now_tsc); /* since boot_tsc, by the 
 struct tsc_sources {
 	u64 cpuid_hz;    /* CPUID 0x15 (0x16 as the fallback) */
 	u64 measured_hz; /* PM timer, HPET or PIT */
+	u32 error_ppm;   /* @measured_hz is off by at most this */
 	const char *measured_by;
 	u32 tolerance_ppm;
 };
@@ -34,7 +35,8 @@ struct tsc_decision {
 	bool cpuid_trusted; /* CPUID 0x15/0x16 may be shown to the guest */
 	u64 deviation_ppm;
 };
-/* tsc_decide() - ERR_NODEV when no source gives a frequency. */
+/* tsc_decide() - ERR_NODEV when no source gives a frequency. Within its own error a measurement
+ * cannot contradict CPUID. */
 MUST_CHECK err_t tsc_decide(const struct tsc_sources *s, struct tsc_decision *d);
 
 /* rtc_to_unix() - UTC calendar to seconds since 1970; ERR_RANGE for impossible dates. */

@@ -110,7 +110,9 @@ static void test_boot_tsc_is_zero(void)
 
 static struct tsc_decision decide(u64 cpuid_hz, u64 measured_hz, u32 ppm)
 {
-	struct tsc_sources s = { cpuid_hz, measured_hz, "pm timer", ppm };
+	struct tsc_sources s = { .cpuid_hz = cpuid_hz,
+				 .measured_hz = measured_hz,
+				 .tolerance_ppm = ppm };
 	struct tsc_decision d;
 
 	EXPECT_EQ(ERR_NONE, tsc_decide(&s, &d));
@@ -119,10 +121,10 @@ static struct tsc_decision decide(u64 cpuid_hz, u64 measured_hz, u32 ppm)
 
 static void test_decision(void)
 {
-	struct tsc_sources none = { .tolerance_ppm = 250 };
+	struct tsc_sources s = { .tolerance_ppm = 250 };
 	struct tsc_decision d;
 
-	EXPECT_EQ(ERR_NODEV, tsc_decide(&none, &d));
+	EXPECT_EQ(ERR_NODEV, tsc_decide(&s, &d));
 	d = decide(3500000000, 20000000, 250); /* Bochs: CPUID says 3.5 GHz, ips is 20 M */
 	EXPECT_EQ(20000000, d.tsc_hz);
 	EXPECT_FALSE(d.cpuid_trusted);
@@ -133,6 +135,9 @@ static void test_decision(void)
 	d = decide(2400000000, 2400700000, 250); /* 291 ppm */
 	EXPECT_EQ(2400700000, d.tsc_hz);
 	EXPECT_FALSE(d.cpuid_trusted);
+	s = (struct tsc_sources){ 2400000000, 2400700000, 300, "PIT", 250 };
+	EXPECT_EQ(ERR_NONE, tsc_decide(&s, &d)); /* within the error of the measurement */
+	EXPECT_EQ(2400000000, d.tsc_hz);
 	d = decide(2400000000, 0, 250);
 	EXPECT_EQ(2400000000, d.tsc_hz);
 	EXPECT_TRUE(d.cpuid_trusted);
