@@ -9,6 +9,7 @@
 #include "boot/load/disk.h"
 #include "boot/option/option.h"
 #include "core/time/clock.h"
+#include "core/time/tsc_skew.h"
 #include "core/vp/ctx.h"
 
 struct acpi_cpu;
@@ -99,8 +100,17 @@ const char *boot_cpu_refusal(const struct boot_state *b, const struct partition 
 /* cpus.c: a page of free RAM below 1 MiB, for real mode. */
 bool boot_find_low_page(const struct partition *p, u64 *pa);
 
-/* cpus.c: offset of the TSC of VP @index's CPU from the boot CPU's, and its uncertainty. */
-void boot_cpu_tsc(u32 index, s64 *offset, u64 *error);
+/* The TSC of a CPU, next to the boot CPU's. */
+struct cpu_tsc {
+	struct tsc_skew skew;
+	s64 found;       /* its offset, before ... */
+	bool moved;      /* ... we tried to bring it into step */
+	bool has_adjust; /* IA32_TSC_ADJUST exists, and has the value ... */
+	s64 adjust;
+};
+
+/* cpus.c: the TSC of VP @index's CPU, which is not the boot CPU. */
+const struct cpu_tsc *boot_cpu_tsc(u32 index);
 
 /* start.c: make @page the VMCS of @vp, current and ready for the first entry; reset @vp. */
 void boot_fill_vmcs(struct vp *vp, void *page);

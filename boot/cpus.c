@@ -11,39 +11,17 @@
 #include "arch/x86/paging.h"
 #include "arch/x86/smp.h"
 #include "arch/x86/vmx.h"
-#include "boot/boot.h"
+#include "boot/ap_internal.h"
 #include "boot/test_fault.h"
 #include "core/diag/log.h"
-#include "core/lib/bits.h"
+#include "core/lib/fmt.h"
 #include "core/mem/page_alloc.h"
 #include "core/partition.h"
 #include "core/vp/vp.h"
 
-#define TSC_ROUNDS 16
-
-/* Whoever is first leaves AP_COMING: the AP when it has joined, the boot CPU when it has waited
- * long enough. */
-enum ap_state { AP_COMING, AP_SETTLED, AP_GIVEN_UP };
-
-/* A CPU coming up. Each field is written by one side and read by the other, with release and
- * acquire. */
-struct ap {
-	struct percpu pc; /* must be first: the AP gets its address */
-	struct vp *vp;
-	void *vmxon_page, *vmcs_page;
-	u64 tsc_hz;           /* also the time limit of a step, in ticks */
-	const char *left_out; /* why, NULL: it has joined */
-	u32 state;            /* enum ap_state */
-	u32 ping, pong;       /* TSC comparison */
-	u64 tsc;
-};
-
 static bool released;
 
-static struct {
-	s64 offset;
-	u64 error;
-} tsc_of[VP_MAX];
+static struct cpu_tsc tsc_of[VP_MAX];
 
 /* False: the other side was first. */
 static bool settle(struct ap *ap, enum ap_state state)
@@ -54,7 +32,7 @@ static bool settle(struct ap *ap, enum ap_state state)
 					   __ATOMIC_ACQUIRE);
 }
 
-static NORETURN void end_late(const struct ap *ap)
+NORETURN void ap_end_late(const struct ap *ap)
 {
 	/* Cause (left-out): the processor does not start, or much too slowly (an overloaded outer
 	 * hypervisor).
@@ -64,20 +42,6 @@ static NORETURN void end_late(const struct ap *ap)
 	hw_halt();
 }
 
-/* The AP's half of measure_tsc(). */
-static void answer_tsc(struct ap *ap)
-{
-	for (u32 round = 1; round <= TSC_ROUNDS; round++) {
-		while (LOAD_ACQUIRE(ap->ping) != round) {
-			if (LOAD_ACQUIRE(ap->state) == AP_GIVEN_UP)
-				end_late(ap);
-			cpu_pause();
-		}
-		ap->tsc = rdtsc();
-		STORE_RELEASE(ap->pong, round);
-	}
-}
-
 static NORETURN void ap_main(struct percpu *pc)
 {
 	struct ap *ap = (struct ap *)(void *)pc;
@@ -85,7 +49,7 @@ static NORETURN void ap_main(struct percpu *pc)
 	percpu_load(pc, pc->stacks, pc->cpu);
 	smp_arrived(pc);
 	test_point(TEST_AP_STEP, &(u32){ 1 });
-	answer_tsc(ap);
+	ap_answer_tsc(ap);
 	/* Cause (left-out): the firmware has switched it off on this processor.
 	 * Remedy: update the firmware. */
 	if (lapic_init() != ERR_NONE)
@@ -94,7 +58,7 @@ static NORETURN void ap_main(struct percpu *pc)
 		ap->left_out = boot_adopt_cpu(ap->vp, ap->vmxon_page, ap->vmcs_page);
 	test_point(TEST_AP_STEP, &(u32){ 2 });
 	if (!settle(ap, AP_SETTLED))
-		end_late(ap);
+		ap_end_late(ap);
 	if (ap->left_out)
 		hw_halt();
 	while (!LOAD_ACQUIRE(released))
@@ -104,8 +68,7 @@ static NORETURN void ap_main(struct percpu *pc)
 	vmx_run(ap->vp);
 }
 
-/* Wait until *@at is @want. False: the AP took too long and was given up. */
-static bool wait_for(struct ap *ap, const u32 *at, u32 want)
+bool ap_wait(struct ap *ap, const u32 *at, u32 want)
 {
 	u64 start = rdtsc();
 
@@ -113,28 +76,6 @@ static bool wait_for(struct ap *ap, const u32 *at, u32 want)
 		if (rdtsc() - start > ap->tsc_hz && settle(ap, AP_GIVEN_UP))
 			return false;
 		cpu_pause();
-	}
-	return true;
-}
-
-/*
- * TSC of the AP minus ours, from the fastest exchange; *error: half of its duration. False: the AP
- * does not answer.
- */
-static bool measure_tsc(struct ap *ap, s64 *offset, u64 *error)
-{
-	*error = ~0ull;
-	for (u32 round = 1; round <= TSC_ROUNDS; round++) {
-		u64 start = rdtsc(), end;
-
-		STORE_RELEASE(ap->ping, round);
-		if (!wait_for(ap, &ap->pong, round))
-			return false;
-		end = rdtsc();
-		if ((end - start) / 2 < *error) {
-			*error = (end - start) / 2;
-			*offset = (s64)(ap->tsc - (start + *error));
-		}
 	}
 	return true;
 }
@@ -158,7 +99,7 @@ static struct ap *create_ap(u32 apic_id, u32 index)
 }
 
 /* NULL: it has joined; else why it is left out. */
-static const char *bring_up(struct ap *ap, s64 *offset, u64 *error)
+static const char *bring_up(struct ap *ap, struct cpu_tsc *tsc)
 {
 	if (smp_start_cpu(&ap->pc, ap_main, ap->tsc_hz) != ERR_NONE) {
 		(void)settle(ap, AP_GIVEN_UP);
@@ -168,19 +109,40 @@ static const char *bring_up(struct ap *ap, s64 *offset, u64 *error)
 		 * the firmware. */
 		return "does not answer INIT-SIPI-SIPI";
 	}
-	if (!measure_tsc(ap, offset, error))
+	if (!ap_sync_tsc(ap, tsc))
 		return "does not answer within a second of its start";
-	if (!wait_for(ap, &ap->state, AP_SETTLED))
+	if (!ap_wait(ap, &ap->state, AP_SETTLED))
 		return "has not entered VMX within a second";
 	return ap->left_out;
 }
 
+static void note_tsc(struct partition *p, u32 apic_id, const struct cpu_tsc *tsc)
+{
+	s64 offset = tsc_skew_offset(&tsc->skew);
+
+	if (!tsc_skew_is_in_step(&tsc->skew)) {
+		/* Cause (cpu): the firmware left the processors' time-stamp counters out of step
+		 * and writing them does not help, or an outer hypervisor moves them. The guest's
+		 * kvmclock then compares its readings, which costs it time.
+		 * Remedy: update the firmware; pin the outer machine's virtual CPUs. */
+		log_warn("cpu %u: its TSC is %lld ticks off the boot CPU's and stays so: no clock "
+			 "is "
+			 "STABLE",
+			 apic_id, offset);
+		clock_out_of_step(&p->clock);
+	} else if (tsc->moved) {
+		log_info("cpu %u: its TSC was %lld ticks off the boot CPU's: moved", apic_id,
+			 tsc->found);
+	}
+}
+
 static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_id)
 {
-	u64 pages = page_free_count(), error = 0;
-	struct ap *ap;
+	u64 pages = page_free_count();
+	struct cpu_tsc *tsc = &tsc_of[p->vp_count];
 	const char *left_out;
-	s64 offset = 0;
+	char adjust[32] = "";
+	struct ap *ap;
 
 	ap = create_ap(apic_id, p->vp_count);
 	if (!ap) {
@@ -191,7 +153,7 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 	}
 	ap->vp = boot_create_vp(p, apic_id);
 	ap->tsc_hz = b->tsc.tsc_hz;
-	left_out = bring_up(ap, &offset, &error);
+	left_out = bring_up(ap, tsc);
 	if (left_out) {
 		/* Cause (left-out): one of the next rows says why; the guest runs on the others.
 		 * Remedy: see that row. */
@@ -199,10 +161,12 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 		partition_drop_last_vp(p);
 		return;
 	}
-	tsc_of[ap->vp->index].offset = offset;
-	tsc_of[ap->vp->index].error = error;
-	log_info("cpu %u: VP %u, TSC offset %lld +-%llu ticks, %llu KiB", apic_id, ap->vp->index,
-		 offset, error, (pages - page_free_count()) * (PAGE_SIZE / 1024));
+	if (tsc->has_adjust)
+		fmt_print(adjust, sizeof(adjust), " (adjusted by %lld)", tsc->adjust);
+	log_info("cpu %u: VP %u, TSC offset %lld +-%llu ticks%s, %llu KiB", apic_id, ap->vp->index,
+		 tsc_skew_offset(&tsc->skew), tsc_skew_error(&tsc->skew), adjust,
+		 (pages - page_free_count()) * (PAGE_SIZE / 1024));
+	note_tsc(p, apic_id, tsc);
 }
 
 bool boot_find_low_page(const struct partition *p, u64 *pa)
@@ -295,10 +259,9 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 	smp_end();
 }
 
-void boot_cpu_tsc(u32 index, s64 *offset, u64 *error)
+const struct cpu_tsc *boot_cpu_tsc(u32 index)
 {
-	*offset = tsc_of[index].offset;
-	*error = tsc_of[index].error;
+	return &tsc_of[index];
 }
 
 void boot_release_cpus(void)

@@ -133,6 +133,7 @@ static void decide_tsc(struct boot_state *b)
 		.tolerance_ppm = (u32)b->options.tsc_tolerance_ppm,
 	};
 	struct tsc_measurement m = measure_tsc(&b->acpi, &s.measured_by);
+	u64 adjust;
 
 	s.measured_hz = m.hz;
 	s.error_ppm = m.error_ppm;
@@ -153,6 +154,8 @@ static void decide_tsc(struct boot_state *b)
 		log_info("TSC: cpuid says %llu kHz, %s says %llu kHz +-%u ppm, using %llu kHz",
 			 s.cpuid_hz / 1000, s.measured_by, s.measured_hz / 1000, s.error_ppm,
 			 b->tsc.tsc_hz / 1000);
+	if (tsc_adjust_read(&adjust) == ERR_NONE && adjust != 0)
+		log_info("TSC: the firmware has adjusted the boot CPU's by %lld", (s64)adjust);
 }
 
 static void read_clock(struct boot_state *b)

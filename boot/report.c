@@ -8,6 +8,7 @@
 
 #include "arch/x86/insn.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/tsc.h"
 #include "boot/version.h"
 #include "core/diag/log.h"
 #include "core/diag/panic.h"
@@ -266,6 +267,7 @@ void report_region(const struct boot_state *b)
 void report_platform(const struct boot_state *b)
 {
 	const struct tsc_sources *s = &b->tsc_sources;
+	u64 adjust;
 
 	if (!report_is_open(&boot_report))
 		return;
@@ -286,6 +288,10 @@ void report_platform(const struct boot_state *b)
 				     (cpuid(0x80000007, 0).d & CPUID80000007_EDX_INVARIANT_TSC)
 			     ? "yes"
 			     : "no");
+	if (tsc_adjust_read(&adjust) == ERR_NONE)
+		report_field(&boot_report, "adjust", "%lld", (s64)adjust);
+	else
+		report_field(&boot_report, "adjust", "absent");
 	report_line(&boot_report, "clock");
 	report_field(&boot_report, "unix", "%llu", b->wall_s);
 	report_break(&boot_report);

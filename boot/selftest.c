@@ -144,18 +144,18 @@ static const char *check_tsc_in_step(struct selftest *s)
 	if (s->p->vp_count < 2)
 		return selftest_not_here;
 	for (u32 i = 1; i < s->p->vp_count; i++) {
-		u64 error, off;
-		s64 offset;
+		const struct cpu_tsc *tsc = boot_cpu_tsc(i);
+		u32 apic_id = s->p->vp[i]->apic_id;
 
-		boot_cpu_tsc(i, &offset, &error);
-		off = (u64)(offset < 0 ? -offset : offset);
-		add_of_cpu("offset", s->p->vp[i]->apic_id, offset);
-		add_of_cpu("error", s->p->vp[i]->apic_id, (s64)error);
-		/* Both directions may differ in time: the bound is twice the half. */
+		add_of_cpu("found", apic_id, tsc->found);
+		add_of_cpu("offset", apic_id, tsc_skew_offset(&tsc->skew));
+		add_of_cpu("error", apic_id, (s64)tsc_skew_error(&tsc->skew));
+		if (tsc->has_adjust)
+			add_of_cpu("adjust", apic_id, tsc->adjust);
 		/* Cause (selftest): the TSCs of the CPUs are not in step (firmware) or not
 		 * monotonic (an outer hypervisor).
 		 * Remedy: send the report; update the firmware or the outer hypervisor. */
-		if (off > 2 * error)
+		if (!tsc_skew_is_in_step(&tsc->skew))
 			why = "a CPU's TSC is off the boot CPU's";
 	}
 	return why;

@@ -264,6 +264,18 @@ static void strike_lost1(void *arg)
 		__builtin_ia32_pause();
 }
 
+static void strike_drift1(void *arg)
+{
+	if (this_cpu()->apic_id == 1)
+		wrmsr(MSR_IA32_TSC, rdtsc() + the_partition.clock.tsc_hz / 500);
+}
+
+static void strike_skew1(void *arg)
+{
+	if (*(const u32 *)arg == 0)
+		strike_drift1(arg);
+}
+
 /* --- For selftest= to find, and rule K1 --- */
 
 /* The mark says that an NMI is in flight, but none is: so none will ever be sent (rule K2). */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the CPU says about its TSC (rule T3). Context: boot. */
+/* This CPU's TSC. Context: boot. */
 #include "arch/x86/tsc.h"
 
+#include "arch/x86/defs/cpuid.h"
+#include "arch/x86/defs/msr.h"
 #include "arch/x86/insn.h"
 
 u64 tsc_cpuid_hz(void)
@@ -17,4 +19,21 @@ u64 tsc_cpuid_hz(void)
 	if (max >= 0x16)
 		return (u64)(cpuid(0x16, 0).a & 0xffff) * 1000000;
 	return 0;
+}
+
+err_t tsc_adjust_read(u64 *adjust)
+{
+	if (cpuid(0, 0).a < 7 || (cpuid(7, 0).b & CPUID7_EBX_TSC_ADJUST) == 0)
+		return ERR_NODEV;
+	return rdmsr_safe(MSR_IA32_TSC_ADJUST, adjust) == ERR_NONE ? ERR_NONE : ERR_NODEV;
+}
+
+err_t tsc_move(u64 delta_tsc)
+{
+	u64 adjust;
+
+	if (tsc_adjust_read(&adjust) == ERR_NONE &&
+	    wrmsr_safe(MSR_IA32_TSC_ADJUST, adjust + delta_tsc) == ERR_NONE)
+		return ERR_NONE;
+	return wrmsr_safe(MSR_IA32_TSC, rdtsc() + delta_tsc);
 }

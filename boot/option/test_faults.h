@@ -12,6 +12,7 @@ enum test_point {
 	TEST_VMX_CPU,  /* struct vmx_cpu of a CPU was read. That CPU; arg: it */
 	TEST_VMX_CAPS, /* its struct vmx_caps was read; arg: it */
 	TEST_AP_STEP,  /* an AP runs our code (1), has entered VMX but not said so (2); arg: u32 */
+	TEST_AP_TSC,   /* its TSC is to be compared. The AP; arg: u32, 0 the first time */
 	TEST_SELFTEST, /* before the checks of selftest=. Boot CPU; arg: struct partition */
 	TEST_TIMER,    /* selftest= has armed the preemption timer. Boot CPU; arg: NULL */
 	TEST_ENTRY,    /* before the first entry of a VP. Its CPU; arg: struct vp */
@@ -47,6 +48,8 @@ enum test_point {
 	X(vmxoff1,         VMX_CPU,  "firmware has locked VMX off on the CPU with APIC ID 1")       \
 	X(far1,            BOOT,     "the MADT says 0x101 where it means APIC ID 1")                \
 	X(lost1,           AP_STEP,  "APIC ID 1 takes 1.5 s to answer, 2 to enter VMX")             \
+	X(skew1,           AP_TSC,   "the TSC of APIC ID 1 is 2 ms ahead")                          \
+	X(drift1,          AP_TSC,   "and it is again, whenever it was set")                        \
 	X(pause,           ENTRY,    "the partition pauses for 500 ms, after 1 s and every 5 s")    \
 	X(selftest_kick,   SELFTEST, "a kick that never arrives")                                   \
 	X(selftest_region, SELFTEST, "the guest can reach the hypervisor's memory")                 \

@@ -39,10 +39,17 @@ err_t clock_init(struct clock *c, u64 tsc_hz, u64 boot_tsc, u64 boot_wall_ns)
 		.tsc_hz = tsc_hz,
 		.boot_tsc = boot_tsc,
 		.boot_wall_ns = boot_wall_ns,
+		.in_step = true,
 		.synced = true,
 	};
 	scale_from_hz(c, tsc_hz);
 	return ERR_NONE;
+}
+
+void clock_out_of_step(struct clock *c)
+{
+	c->in_step = false;
+	c->synced = false;
 }
 
 /* The formula that guests use: both sides must round alike. */

@@ -12,11 +12,15 @@ struct clock {
 	/* pvclock scale: ns = ((tsc << shift) * mul) >> 32 */
 	u32 mul;
 	s8 shift;
-	bool synced; /* all VPs have equal TSC offsets: STABLE may be claimed */
+	bool in_step; /* the TSCs of all CPUs are */
+	bool synced;  /* so what the VPs read is: with equal offsets. STABLE may be claimed */
 };
 
 /* clock_init() - derive all scales. ERR_RANGE unless 1 MHz <= tsc_hz <= 100 GHz. */
 MUST_CHECK err_t clock_init(struct clock *c, u64 tsc_hz, u64 boot_tsc, u64 boot_wall_ns);
+
+/* clock_out_of_step() - the TSCs of the CPUs differ, for ever. Before the guest runs. */
+void clock_out_of_step(struct clock *c);
 
 u64 clock_tsc_to_ns(const struct clock *c, u64 delta_tsc);
 u64 clock_ns_to_tsc(const struct clock *c, u64 delta_ns); /* rounds up; saturates at ~0 */

@@ -26,7 +26,7 @@ void guest_tsc_shift(struct vp *vp, u64 delta_tsc)
 	spin_lock(&p->lock);
 	WRITE_ONCE(vp->tsc_offset, vp->tsc_offset + delta_tsc);
 	vp->tsc_adjust += delta_tsc;
-	p->clock.synced = offsets_are_equal(p);
+	p->clock.synced = p->clock.in_step && offsets_are_equal(p);
 	spin_unlock(&p->lock);
 	TRACE(vp, TSC_OFFSET, 0, vp->tsc_offset, 0);
 	hw_vmwrite(VMCS_TSC_OFFSET, vp->tsc_offset);

@@ -105,6 +105,22 @@ static void test_unequal_offsets_drop_stable_everywhere(void)
 		EXPECT_EQ(PVCLOCK_TSC_STABLE_BIT, page_at(PAGE_GPA + 0x40 * i).flags);
 }
 
+/* The machine's own TSCs differ: nothing that the guest writes makes a page STABLE. */
+static void test_tscs_out_of_step_are_never_stable(void)
+{
+	fake_guest_init(&g, 2, NULL);
+	clock_out_of_step(&g.p.clock);
+	for (u32 i = 0; i < 2; i++)
+		enable(i, PAGE_GPA + 0x40 * i);
+	for (u64 adjust = 0; adjust < 3; adjust++) {
+		for (u32 i = 0; i < 2; i++) {
+			EXPECT_EQ(MSR_OK, msr_write(&g.vp[i], MSR_IA32_TSC_ADJUST, adjust));
+			EXPECT_EQ(0, page_at(PAGE_GPA).flags);
+			EXPECT_EQ(0, page_at(PAGE_GPA + 0x40).flags);
+		}
+	}
+}
+
 static void test_same_sample_for_all_vps(void)
 {
 	fake_guest_init(&g, 4, NULL);
@@ -368,7 +384,8 @@ static void test_reader_never_sees_half_an_update(void)
 }
 
 TEST_MAIN(TEST(test_page_agrees_with_clock_module), TEST(test_tsc_writes_do_not_move_time),
-	  TEST(test_unequal_offsets_drop_stable_everywhere), TEST(test_same_sample_for_all_vps),
+	  TEST(test_unequal_offsets_drop_stable_everywhere),
+	  TEST(test_tscs_out_of_step_are_never_stable), TEST(test_same_sample_for_all_vps),
 	  TEST(test_bad_addresses_are_inactive), TEST(test_hypervisor_region_is_refused),
 	  TEST(test_disable_and_init_stop_writes), TEST(test_pads_are_zero),
 	  TEST(test_guest_stopped_flag_is_the_guests),

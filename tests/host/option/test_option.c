@@ -293,7 +293,7 @@ static void test_help_for_one_option(void)
 		EXPECT_LE(widest, 79);
 	}
 	print("help=test_fault");
-	EXPECT_CONTAINS(printed, "|selftest_timer");
+	EXPECT_CONTAINS(printed, "selftest_timer");
 	EXPECT_CONTAINS(printed, "For its development");
 	EXPECT_CONTAINS(print("help=cpu"), "cpu=host,kvmclock=on|off [on]\n      clock pages\n");
 	EXPECT_NULL(strstr(print("help=log"), "apicv"));
