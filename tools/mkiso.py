@@ -35,7 +35,7 @@ GRUB_OWN_MODULES = {"i386-pc": ["drivemap"], "x86_64-efi": ["efifwsetup"]}
 # Modules that both platforms have; what reads the medium is in grub-mkrescue's core image.
 # The partition modules are those that grub-mkrescue's UEFI image asks for.
 GRUB_MODULES = ("multiboot2 multiboot linux normal iso9660 fat test echo iorw serial terminal "
-                "all_video halt reboot sleep ls cat lsmmap videoinfo rdmsr cpuid "
+                "all_video halt reboot sleep ls cat lsmmap videoinfo rdmsr wrmsr cpuid "
                 "regexp acpi mmap "
                 "part_msdos part_gpt part_acorn part_amiga part_apple part_bsd part_dfly part_dvh "
                 "part_plan part_sun part_sunpc")

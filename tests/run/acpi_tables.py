@@ -74,11 +74,15 @@ def fadt():
     return table(b"FACP", 1, bytes(body))
 
 
-def madt(cpus):
+def madt(cpus, twice=False):
+    """APIC IDs from 255 on need x2APIC entries. twice: all have one, those below two."""
     body = struct.pack("<II", 0xFEE00000, 1)
     for cpu in range(cpus):
-        body += struct.pack("<BBBBI", 0, 8, cpu, cpu, 1)
-    body += struct.pack("<BBBBII", 1, 12, cpus, 0, 0xFEC00000, 0)
+        if twice or cpu >= 255:
+            body += struct.pack("<BBHIII", 9, 16, 0, cpu, 1, cpu)
+        if cpu < 255:
+            body += struct.pack("<BBBBI", 0, 8, cpu, cpu, 1)
+    body += struct.pack("<BBBBII", 1, 12, cpus & 0xFF, 0, 0xFEC00000, 0)
     body += struct.pack("<BBBBIH", 2, 10, 0, 0, 2, 0)               # the PIT is on pin 2
     body += struct.pack("<BBBBIH", 2, 10, 0, SCI, SCI, 0xD)         # level, active high
     return table(b"APIC", 1, body)

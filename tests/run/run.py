@@ -112,6 +112,10 @@ class Run:
         before = row.get("grub", "")
         if row["emulator"] == "bochs-ovmf" and row.get("acpi") != "no":
             before += self.acpi_tables(files)
+        if "madt" in row:
+            files["boot/apic.aml"] = self.dir / "apic.aml"
+            files["boot/apic.aml"].write_bytes(acpi_tables.madt(int(row["madt"]), twice=True))
+            before += "\nacpi --exclude=APIC /boot/apic.aml\n"
         mkiso.make_iso(self.dir / "boot.iso", mkiso.Boot(
             hv=hv, before=before, modules=images.image(row["image"], self.dir, append), files=files,
             gfxpayload=row.get("gfxpayload", "")))
