@@ -88,6 +88,9 @@ u8 *boot_map_madt(const struct acpi_madt *madt);
 struct vp *boot_create_vp(struct partition *p, u32 apic_id);
 const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page);
 
+/* CPUs that are tried in vain: each costs a second, and memory that it may still come to use. */
+#define BOOT_CPUS_FAILED_MAX 32u
+
 /* cpus.c: bring up the other CPUs and park them with a VP each; then let them wait for the guest.
  */
 void boot_start_cpus(const struct boot_state *b, struct partition *p);

@@ -136,7 +136,8 @@ static void note_tsc(struct partition *p, u32 apic_id, const struct cpu_tsc *tsc
 	}
 }
 
-static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_id)
+/* False: it is left out. */
+static bool start_cpu(const struct boot_state *b, struct partition *p, u32 apic_id)
 {
 	u64 pages = page_free_count();
 	struct cpu_tsc *tsc = &tsc_of[p->vp_count];
@@ -149,7 +150,7 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 		/* Cause (left-out): Kensho's region is full.
 		 * Remedy: please report it with the machine report; `maxcpus=N`. */
 		log_warn("cpu %u: no memory for it: it is left out", apic_id);
-		return;
+		return false;
 	}
 	ap->vp = boot_create_vp(p, apic_id);
 	ap->tsc_hz = b->tsc.tsc_hz;
@@ -159,7 +160,7 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 		 * Remedy: see that row. */
 		log_warn("cpu %u: %s: it is left out", apic_id, left_out);
 		partition_drop_last_vp(p);
-		return;
+		return false;
 	}
 	if (tsc->has_adjust)
 		fmt_print(adjust, sizeof(adjust), " (adjusted by %lld)", tsc->adjust);
@@ -167,6 +168,7 @@ static void start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 		 tsc_skew_offset(&tsc->skew), tsc_skew_error(&tsc->skew), adjust,
 		 (pages - page_free_count()) * (PAGE_SIZE / 1024));
 	note_tsc(p, apic_id, tsc);
+	return true;
 }
 
 bool boot_find_low_page(const struct partition *p, u64 *pa)
@@ -229,7 +231,7 @@ static void leave_out(struct left_out *l, u32 apic_id, const char *why)
 void boot_start_cpus(const struct boot_state *b, struct partition *p)
 {
 	struct left_out left_out = { 0 };
-	u32 own = this_cpu()->apic_id;
+	u32 own = this_cpu()->apic_id, failed = 0;
 	void *tables;
 	u64 page;
 
@@ -250,10 +252,15 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 
 		if (cpu->apic_id == own)
 			continue;
+		/* Cause (left-out): the firmware lists processors that do not exist, or the outer
+		 * hypervisor is overloaded. Kensho does not wait a second for each of hundreds.
+		 * Remedy: see the lines above about those that were tried. */
+		if (why == NULL && failed == BOOT_CPUS_FAILED_MAX)
+			why = "too many others did not start";
 		if (why != NULL)
 			leave_out(&left_out, cpu->apic_id, why);
 		else
-			start_cpu(b, p, cpu->apic_id);
+			failed += !start_cpu(b, p, cpu->apic_id);
 	}
 	leave_out(&left_out, 0, NULL);
 	smp_end();

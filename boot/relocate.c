@@ -36,7 +36,7 @@ static u64 region_size(const struct boot_state *b)
 	/* EPT: a table per 512 GiB of address space and, without 1-GiB pages, per GiB of RAM. */
 	u64 ept = (phys_bits > 39 ? 1ull << (phys_bits - 39) : 1) + ram_gib + 64;
 	u64 physmap = has_1g ? 16 : ram_gib + 16;
-	u64 cpus = umax64(umin64(b->acpi.cpu_count, b->options.maxcpus), 1);
+	u64 cpus = umax64(umin64(b->acpi.cpu_count, b->options.maxcpus + BOOT_CPUS_FAILED_MAX), 1);
 
 	return ALIGN_UP(MIB(3) + (ept + physmap) * PAGE_SIZE + cpus * KIB(192), PAGE_SIZE_2M);
 }
