@@ -7,6 +7,7 @@
 #include "arch/x86/defs/cr.h"
 #include "core/diag/panic.h"
 #include "core/emul/emul_internal.h"
+#include "core/lib/mul128.h"
 
 #define FLAGS_ARITH (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
@@ -115,4 +116,91 @@ u64 alu_bit(enum emul_op op, u64 a, u32 bit, u64 *rflags)
 	if (op == EMUL_BTR)
 		return a & ~BIT64(bit);
 	return op == EMUL_BTC ? a ^ BIT64(bit) : a;
+}
+
+u64 alu_multiply(u32 size, u64 a, u64 b, bool is_signed, u64 *hi, u64 *rflags)
+{
+	u64 mask = size_mask(size), lo;
+	unsigned __int128 product;
+	bool wide;
+
+	if (is_signed)
+		product = (unsigned __int128)((__int128)(s64)size_extend(a, size) *
+					      (s64)size_extend(b, size));
+	else
+		product = (unsigned __int128)(a & mask) * (b & mask);
+	lo = (u64)product & mask;
+	*hi = (u64)(product >> 8 * size) & mask;
+	wide = *hi != (is_signed && (lo & sign_bit(size)) ? mask : 0);
+	*rflags = (*rflags & ~(RFLAGS_CF | RFLAGS_OF)) | (wide ? RFLAGS_CF | RFLAGS_OF : 0);
+	return lo;
+}
+
+/* Absolute values in, so that one division does both kinds. */
+err_t alu_divide(u32 size, u64 *hi, u64 *lo, u64 by, bool is_signed)
+{
+	u64 mask = size_mask(size), sign = is_signed ? sign_bit(size) : 0;
+	u64 h = *hi & mask, l = *lo & mask, rem;
+	bool minus = (h & sign) != 0, differ = minus != ((by & sign) != 0);
+
+	by &= mask;
+	if (by & sign)
+		by = -by & mask;
+	if (minus) {
+		l = -l & mask;
+		h = (~h + (l == 0)) & mask;
+	}
+	if (h >= by) /* 0, too */
+		return ERR_RANGE;
+	if (size == 8) {
+		l = div_u128_u64(h, l, by, &rem);
+	} else {
+		l |= h << 8 * size;
+		rem = l % by;
+		l /= by;
+	}
+	if (is_signed && l > sign - !differ)
+		return ERR_RANGE;
+	*lo = (differ ? -l : l) & mask;
+	*hi = (minus ? -rem : rem) & mask;
+	return ERR_NONE;
+}
+
+u64 alu_double_shift(enum emul_op op, u32 size, u64 a, u64 b, u32 by, u64 *rflags)
+{
+	u32 bits = 8 * size;
+	bool left = op == EMUL_SHLD, carry;
+	u64 ring, res;
+
+	a &= size_mask(size);
+	b &= size_mask(size);
+	if (size == 2) { /* more than 16 is undefined: the first operand follows again */
+		ring = a << 32 | b << 16 | a;
+		res = left ? ring << by >> 32 : ring >> by;
+		carry = (left ? ring >> (48 - by) : ring >> (by - 1)) & 1;
+	} else {
+		res = left ? a << by | b >> (bits - by) : a >> by | b << (bits - by);
+		carry = (left ? a >> (bits - by) : a >> (by - 1)) & 1;
+	}
+	res &= size_mask(size);
+	*rflags = (*rflags & ~FLAGS_ARITH) | flags_of(res, size) | (carry ? RFLAGS_CF : 0) |
+		  (((res ^ a) & sign_bit(size)) ? RFLAGS_OF : 0);
+	return res;
+}
+
+bool alu_condition(u32 cc, u64 rflags)
+{
+	bool less = !(rflags & RFLAGS_SF) != !(rflags & RFLAGS_OF);
+	const bool holds[8] = {
+		(rflags & RFLAGS_OF) != 0,
+		(rflags & RFLAGS_CF) != 0,
+		(rflags & RFLAGS_ZF) != 0,
+		(rflags & (RFLAGS_CF | RFLAGS_ZF)) != 0,
+		(rflags & RFLAGS_SF) != 0,
+		(rflags & RFLAGS_PF) != 0,
+		less,
+		less || (rflags & RFLAGS_ZF) != 0,
+	};
+
+	return holds[cc >> 1 & 7] != (cc & 1);
 }

@@ -365,6 +365,8 @@ err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct insn *out)
 	TRY(decode_imm(&d, &in));
 	if (in.lock && !(d.attr & INSN_LOCK))
 		return ERR_INVAL; /* #UD */
+	if (in.rep && (d.attr & INSN_NO_F3))
+		return ERR_INVAL;
 
 	in.op = (enum emul_op)((d.attr & INSN_OP_MASK) - 1);
 	in.mem_dst = (d.attr & INSN_MEM_DST) != 0;
@@ -376,6 +378,7 @@ err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct insn *out)
 		in.high_byte = true;
 		in.reg -= 4;
 	}
+	in.detail = d.opcode & 0xf;
 	in.len = (u8)(d.at - bytes);
 	*out = in;
 	return ERR_NONE;

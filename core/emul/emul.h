@@ -43,6 +43,18 @@ enum emul_op {
 	EMUL_BTS,
 	EMUL_BTR,
 	EMUL_BTC,
+	EMUL_MUL, /* of DX:AX, as the next three */
+	EMUL_IMUL,
+	EMUL_DIV,
+	EMUL_IDIV,
+	EMUL_IMUL_REG, /* two or three operands */
+	EMUL_SHLD,
+	EMUL_SHRD,
+	EMUL_BSF,
+	EMUL_BSR,
+	EMUL_CMOV,
+	EMUL_SETCC,
+	EMUL_SMSW,
 	EMUL_PUSH, /* mem_dst: of a register or immediate; else of the memory operand */
 	EMUL_POP,  /* mem_dst: to the memory operand; else to a register */
 	EMUL_VMOV, /* vector register <-> mem; SSE, and VEX with 128 or 256 bits */
@@ -71,6 +83,7 @@ struct insn {
 	/* VMOV */
 	u8 half;    /* enum vec_half: the 8 bytes of the register that move */
 	u8 vec_src; /* MOVLPS and friends: a load takes the other half from this register */
+	u8 detail;  /* CMOV, SETcc: the condition, as in the opcode */
 	s64 disp;
 };
 

@@ -31,11 +31,12 @@
 #define INSN_REGOP      BIT32(21)       /* register in opcode bits 2:0; the operand is the stack */
 #define INSN_PREFIX     BIT32(22)       /* legacy prefix */
 #define INSN_DI         BIT32(23)       /* string instruction with its operand at ES:DI */
+#define INSN_NO_F3      BIT32(28)       /* F3 makes it another instruction */
 #define INSN_GROUP      GENMASK32(27, 24)
 #define INSN_GRP(n)     ((u32)(n) << 24)
 
 /* Rows of insn_groups[]. */
-enum insn_group { GRP_NONE, GRP_1, GRP_1A, GRP_3, GRP_4, GRP_5, GRP_8, GRP_11, GRP_COUNT };
+enum insn_group { GRP_NONE, GRP_1, GRP_1A, GRP_3, GRP_4, GRP_5, GRP_7, GRP_8, GRP_11, GRP_COUNT };
 
 /* clang-format on */
 
@@ -113,3 +114,16 @@ u64 alu_unary(enum emul_op op, u32 size, u64 a, u64 *rflags);
 
 /* alu_bit() - BT, BTS, BTR, BTC of bit @bit (already below 8 * size); CF is the old bit. */
 u64 alu_bit(enum emul_op op, u64 a, u32 bit, u64 *rflags);
+
+/* alu_multiply() - low half of a * b, @size bytes; *@hi: the upper one. CF and OF: it counts. */
+u64 alu_multiply(u32 size, u64 a, u64 b, bool is_signed, u64 *hi, u64 *rflags);
+
+/* alu_divide() - *@hi:*@lo / @by, of @size bytes each: the quotient into *@lo, the remainder into
+ * *@hi. ERR_RANGE: #DE, nothing has changed. */
+MUST_CHECK err_t alu_divide(u32 size, u64 *hi, u64 *lo, u64 by, bool is_signed);
+
+/* alu_double_shift() - SHLD, SHRD of @a by @by, which is 1 to 31, or 63 with 8 bytes. */
+u64 alu_double_shift(enum emul_op op, u32 size, u64 a, u64 b, u32 by, u64 *rflags);
+
+/* alu_condition() - condition @cc of Jcc, CMOVcc and SETcc, as in bits 3:0 of the opcode. */
+bool alu_condition(u32 cc, u64 rflags);

@@ -71,10 +71,17 @@ static inline void reg_set(const struct exec *x, u32 size, u64 val)
 	gpr_merge(x->vp, x->in->reg, size, val);
 }
 
-/* Instructions by emul_op: exec_string.c, exec_stack.c. */
+/* Instructions by emul_op: exec_string.c, exec_math.c, exec_stack.c. */
 enum exit_action exec_stos_lods(const struct exec *x);
 enum exit_action exec_movs(const struct exec *x);
 enum exit_action exec_compare(const struct exec *x);
 enum exit_action exec_port(const struct exec *x);
+enum exit_action exec_muldiv(const struct exec *x);
+enum exit_action exec_imul(const struct exec *x);
+enum exit_action exec_double_shift(const struct exec *x);
+enum exit_action exec_bit_scan(const struct exec *x);
+enum exit_action exec_cmov(const struct exec *x);
+enum exit_action exec_setcc(const struct exec *x);
+enum exit_action exec_smsw(const struct exec *x);
 enum exit_action exec_push(const struct exec *x);
 enum exit_action exec_pop(const struct exec *x);

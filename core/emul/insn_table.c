@@ -35,7 +35,9 @@ const u32 insn_one_byte[256] = {
 	[0x50 ... 0x57] = OP(PUSH) | DST | INSN_REGOP | INSN_DEF64,
 	[0x58 ... 0x5f] = OP(POP) | INSN_REGOP | INSN_DEF64,
 	[0x68] = OP(PUSH) | DST | Iz | INSN_DEF64,
+	[0x69] = OP(IMUL_REG) | RM | Iz,
 	[0x6a] = OP(PUSH) | DST | Ib | INSN_DEF64,
+	[0x6b] = OP(IMUL_REG) | RM | Ib,
 
 	[0x63] = OP(MOV) | RM | INSN_MEM32 | INSN_SX | INSN_ONLY64,     /* MOVSXD */
 
@@ -82,8 +84,16 @@ const u32 insn_one_byte[256] = {
 };
 
 const u32 insn_two_byte[256] = {
+	[0x01] = RM | INSN_GRP(GRP_7),
+	[0x40 ... 0x4f] = OP(CMOV) | RM,
+	[0x90 ... 0x9f] = OP(SETCC) | RM | B | DST,
 	[0xa3] = OP(BT) | RM | DST,
+	[0xa4] = OP(SHLD) | RM | DST | Ib,
+	[0xa5] = OP(SHLD) | RM | DST,
 	[0xab] = OP(BTS) | RM | DST | LK,
+	[0xac] = OP(SHRD) | RM | DST | Ib,
+	[0xad] = OP(SHRD) | RM | DST,
+	[0xaf] = OP(IMUL_REG) | RM,
 	[0xb0] = OP(CMPXCHG) | RM | B | DST | LK,
 	[0xb1] = OP(CMPXCHG) | RM | DST | LK,
 	[0xb3] = OP(BTR) | RM | DST | LK,
@@ -91,6 +101,8 @@ const u32 insn_two_byte[256] = {
 	[0xb7] = OP(MOV) | RM | INSN_MEM16,
 	[0xba] = RM | DST | Ib | INSN_GRP(GRP_8),
 	[0xbb] = OP(BTC) | RM | DST | LK,
+	[0xbc] = OP(BSF) | RM | INSN_NO_F3,                             /* else TZCNT */
+	[0xbd] = OP(BSR) | RM | INSN_NO_F3,                             /* else LZCNT */
 	[0xbe] = OP(MOV) | RM | INSN_MEM8 | INSN_SX,
 	[0xbf] = OP(MOV) | RM | INSN_MEM16 | INSN_SX,
 	[0xc0] = OP(XADD) | RM | B | DST | LK,
@@ -102,9 +114,11 @@ const u32 insn_groups[GRP_COUNT][8] = {
 		    OP(AND) | LK, OP(SUB) | LK, OP(XOR) | LK, OP(CMP) },
 	[GRP_1A] = { OP(POP) },
 	/* /1 is an alias of /0. */
-	[GRP_3] = { OP(TEST) | Iz, OP(TEST) | Iz, OP(NOT) | LK, OP(NEG) | LK },
+	[GRP_3] = { OP(TEST) | Iz, OP(TEST) | Iz, OP(NOT) | LK, OP(NEG) | LK,
+		    OP(MUL), OP(IMUL), OP(DIV), OP(IDIV) },
 	[GRP_4] = { OP(INC) | LK, OP(DEC) | LK },
 	[GRP_5] = { OP(INC) | DST | LK, OP(DEC) | DST | LK, [6] = OP(PUSH) | INSN_DEF64 },
+	[GRP_7] = { [4] = OP(SMSW) | DST | INSN_MEM16 },
 	[GRP_8] = { [4] = OP(BT), OP(BTS) | LK, OP(BTR) | LK, OP(BTC) | LK },
 	[GRP_11] = { OP(MOV) },
 };

@@ -16,6 +16,24 @@ static inline u64 mul_u64_u32_shr(u64 a, u32 b, u32 shift)
 	return mul_u64_u64_shr(a, b, shift);
 }
 
+/* div_u128_u64() - hi:lo / @c, where @hi is below @c; *@rem: what is left. One step per bit. */
+static inline u64 div_u128_u64(u64 hi, u64 lo, u64 c, u64 *rem)
+{
+	/* Shift-and-subtract: hi is the remainder, the quotient grows in lo's freed low bits. */
+	for (u32 i = 0; i < 64; i++) {
+		bool carry = hi >> 63;
+
+		hi = hi << 1 | lo >> 63;
+		lo <<= 1;
+		if (carry || hi >= c) {
+			hi -= c;
+			lo |= 1;
+		}
+	}
+	*rem = hi;
+	return lo;
+}
+
 /**
  * mul_u64_u64_div_u64() - a * b / c, rounded down; ~0 when c is 0 or the quotient needs more than
  * 64 bits. Not for hot paths: one step per bit when the product needs more than 64 bits.
@@ -30,16 +48,5 @@ static inline u64 mul_u64_u64_div_u64(u64 a, u64 b, u64 c)
 		return ~0ull;
 	if (hi == 0)
 		return lo / c;
-	/* Shift-and-subtract: hi is the remainder, the quotient grows in lo's freed low bits. */
-	for (u32 i = 0; i < 64; i++) {
-		bool carry = hi >> 63;
-
-		hi = hi << 1 | lo >> 63;
-		lo <<= 1;
-		if (carry || hi >= c) {
-			hi -= c;
-			lo |= 1;
-		}
-	}
-	return lo;
+	return div_u128_u64(hi, lo, c, &hi);
 }

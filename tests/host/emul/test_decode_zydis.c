@@ -25,7 +25,7 @@ TEST_MAIN(TEST(test_zydis_is_installed))
 #include <Zydis/Zydis.h>
 
 #define BYTES      15u
-#define PER_OPCODE 24u
+#define PER_OPCODE 64u
 #define GENERATED  1000000u /* of each kind */
 
 struct rival {
@@ -99,6 +99,11 @@ struct word {
 
 /* clang-format off */
 #define GENERAL(m, o) { ZYDIS_MNEMONIC_##m, EMUL_##o }
+#define CONDITIONS(m, o) \
+	GENERAL(m##O, o), GENERAL(m##NO, o), GENERAL(m##B, o), GENERAL(m##NB, o), \
+	GENERAL(m##Z, o), GENERAL(m##NZ, o), GENERAL(m##BE, o), GENERAL(m##NBE, o), \
+	GENERAL(m##S, o), GENERAL(m##NS, o), GENERAL(m##P, o), GENERAL(m##NP, o), \
+	GENERAL(m##L, o), GENERAL(m##NL, o), GENERAL(m##LE, o), GENERAL(m##NLE, o)
 #define VECTOR(m)     { ZYDIS_MNEMONIC_##m, EMUL_VMOV }, { ZYDIS_MNEMONIC_V##m, EMUL_VMOV }
 
 /* The classes of docs/emulation.md. */
@@ -116,6 +121,9 @@ static const struct word words[] = {
 	GENERAL(INC, INC), GENERAL(DEC, DEC), GENERAL(NOT, NOT), GENERAL(NEG, NEG),
 	GENERAL(XCHG, XCHG), GENERAL(CMPXCHG, CMPXCHG), GENERAL(XADD, XADD),
 	GENERAL(BT, BT), GENERAL(BTS, BTS), GENERAL(BTR, BTR), GENERAL(BTC, BTC),
+	GENERAL(MUL, MUL), GENERAL(DIV, DIV), GENERAL(IDIV, IDIV), /* IMUL: below */
+	GENERAL(SHLD, SHLD), GENERAL(SHRD, SHRD), GENERAL(BSF, BSF), GENERAL(BSR, BSR),
+	CONDITIONS(CMOV, CMOV), CONDITIONS(SET, SETCC), GENERAL(SMSW, SMSW),
 	GENERAL(PUSH, PUSH), GENERAL(POP, POP),
 	VECTOR(MOVUPS), VECTOR(MOVUPD), VECTOR(MOVAPS), VECTOR(MOVAPD), VECTOR(MOVSS), VECTOR(MOVSD),
 	VECTOR(MOVLPS), VECTOR(MOVLPD), VECTOR(MOVHPS), VECTOR(MOVHPD), VECTOR(MOVNTPS), VECTOR(MOVNTPD),
@@ -138,6 +146,8 @@ static int rival_op(const struct rival *r)
 	if (r->in.mnemonic == ZYDIS_MNEMONIC_CMPSD &&
 	    r->in.meta.category == ZYDIS_CATEGORY_STRINGOP)
 		return EMUL_CMPS;
+	if (r->in.mnemonic == ZYDIS_MNEMONIC_IMUL) /* with one operand, or into a register */
+		return r->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY ? EMUL_IMUL : EMUL_IMUL_REG;
 	return table[r->in.mnemonic] - 1;
 }
 
@@ -215,12 +225,18 @@ static bool is_string(enum emul_op op)
 	return op >= EMUL_STOS && op <= EMUL_OUTS;
 }
 
+/* An immediate is a byte and a count of bits. */
+static bool is_bit_op(enum emul_op op)
+{
+	return (op >= EMUL_BT && op <= EMUL_BTC) || op == EMUL_SHLD || op == EMUL_SHRD;
+}
+
 /* How the memory operand is used. */
 static bool rival_mem_dst(const struct insn *in, const struct rival *r)
 {
 	if (in->op == EMUL_TEST)
 		return r->imm != NULL;
-	if (in->op == EMUL_CMP || in->op == EMUL_BT)
+	if (in->op == EMUL_CMP || in->op == EMUL_BT || (in->op >= EMUL_MUL && in->op <= EMUL_IDIV))
 		return r->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY;
 	return in->op == EMUL_MOVS || (r->mem->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
 }
@@ -229,9 +245,9 @@ static void same_registers(const struct insn *in, const struct rival *r)
 {
 	bool high = false, vex = r->in.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
 
-	if (is_string(in->op))
-		return; /* the accumulator, or no register at all */
-	SAME("register operand", in->has_imm, r->reg == NULL && r->imm != NULL);
+	if (is_string(in->op) || in->op == EMUL_SETCC)
+		return; /* the accumulator, or no register at all: then ModRM.reg is ignored */
+	SAME("immediate operand", in->has_imm, r->imm != NULL);
 	if (r->reg != NULL)
 		SAME("register", in->reg, reg_number(r->reg->reg.value, &high));
 	SAME("high byte", in->high_byte, high);
@@ -292,8 +308,10 @@ static void same_insn(const struct insn *in, const struct rival *r)
 	}
 	same_address(in, r);
 	same_registers(in, r);
-	if (in->has_imm && in->op >= EMUL_BT && in->op <= EMUL_BTC)
+	if (is_bit_op(in->op))
 		mask = 0xff;
+	if (in->op == EMUL_CMOV || in->op == EMUL_SETCC)
+		SAME("condition", in->detail, r->in.opcode & 0xf);
 	if (in->has_imm)
 		SAME("immediate", in->imm & mask, r->imm->imm.value.u & mask);
 }

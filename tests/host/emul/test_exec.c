@@ -33,9 +33,10 @@ static void native(struct native *n, const u8 *bytes, u32 len)
 	native_run(n, native_code(bytes, len));
 }
 
-#define ALL_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-#define LOGIC     (ALL_FLAGS & ~RFLAGS_AF)
-#define BIT_FLAGS (RFLAGS_CF | RFLAGS_ZF)
+#define ALL_FLAGS  (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+#define LOGIC      (ALL_FLAGS & ~RFLAGS_AF)
+#define WIDE_FLAGS (RFLAGS_CF | RFLAGS_OF)
+#define BIT_FLAGS  (RFLAGS_CF | RFLAGS_ZF)
 
 /* clang-format off */
 #define SIZES(X, op, flags) \
@@ -55,6 +56,10 @@ static void native(struct native *n, const u8 *bytes, u32 len)
 #define BITS(X, op) \
 	X(op "w $13, (%rbx)", BIT_FLAGS) X(op "l $31, (%rbx)", BIT_FLAGS) X(op "q $63, (%rbx)", BIT_FLAGS)
 
+#define LOADS_WLQ(X, op, flags) \
+	X(op "w (%rbx), %cx", flags) X(op "l (%rbx), %edx", flags) X(op "q (%rbx), %rax", flags)
+#define CMOVS(X, cc) LOADS_WLQ(X, "cmov" cc, ALL_FLAGS) X("set" cc " (%rbx)", ALL_FLAGS)
+
 #define ROWS(X) \
 	ALU(X, "add", ALL_FLAGS) ALU(X, "adc", ALL_FLAGS) ALU(X, "sub", ALL_FLAGS) \
 	ALU(X, "sbb", ALL_FLAGS) ALU(X, "cmp", ALL_FLAGS) ALU(X, "or", LOGIC) \
@@ -68,6 +73,20 @@ static void native(struct native *n, const u8 *bytes, u32 len)
 	X("movzwq (%rbx), %rcx", ALL_FLAGS) X("movsbw (%rbx), %dx", ALL_FLAGS) \
 	X("movsbl (%rbx), %edx", ALL_FLAGS) X("movsbq (%rbx), %rdx", ALL_FLAGS) \
 	X("movswl (%rbx), %eax", ALL_FLAGS) X("movslq (%rbx), %rax", ALL_FLAGS) \
+	UNARY(X, "mul", WIDE_FLAGS) UNARY(X, "imul", WIDE_FLAGS) \
+	LOADS_WLQ(X, "imul", WIDE_FLAGS) X("imull $-7, (%rbx), %edx", WIDE_FLAGS) \
+	X("imulw $0x1234, (%rbx), %ax", WIDE_FLAGS) X("imulq $0x12345678, (%rbx), %rcx", WIDE_FLAGS) \
+	X("shldw $1, %cx, (%rbx)", LOGIC) X("shldl $31, %ecx, (%rbx)", LOGIC & ~RFLAGS_OF) \
+	X("shldq $63, %rdx, (%rbx)", LOGIC & ~RFLAGS_OF) X("shldw $15, %dx, (%rbx)", LOGIC & ~RFLAGS_OF) \
+	X("shldl %cl, %edx, (%rbx)", LOGIC & ~RFLAGS_OF) X("shldq %cl, %rax, (%rbx)", LOGIC & ~RFLAGS_OF) \
+	X("shrdw $1, %cx, (%rbx)", LOGIC) X("shrdl $31, %ecx, (%rbx)", LOGIC & ~RFLAGS_OF) \
+	X("shrdq $63, %rdx, (%rbx)", LOGIC & ~RFLAGS_OF) X("shrdw $15, %dx, (%rbx)", LOGIC & ~RFLAGS_OF) \
+	X("shrdl %cl, %edx, (%rbx)", LOGIC & ~RFLAGS_OF) X("shrdq %cl, %rax, (%rbx)", LOGIC & ~RFLAGS_OF) \
+	X("shldl $0, %ecx, (%rbx)", ALL_FLAGS) X("shrdw $16, %cx, (%rbx)", 0) \
+	LOADS_WLQ(X, "bsf", RFLAGS_ZF) LOADS_WLQ(X, "bsr", RFLAGS_ZF) \
+	CMOVS(X, "o") CMOVS(X, "no") CMOVS(X, "b") CMOVS(X, "nb") CMOVS(X, "z") CMOVS(X, "nz") \
+	CMOVS(X, "be") CMOVS(X, "nbe") CMOVS(X, "s") CMOVS(X, "ns") CMOVS(X, "p") CMOVS(X, "np") \
+	CMOVS(X, "l") CMOVS(X, "nl") CMOVS(X, "le") CMOVS(X, "nle") \
 	X("lock xaddl %ecx, (%rbx)", ALL_FLAGS) X("lock decq (%rbx)", ALL_FLAGS) \
 	X("movntil %ecx, (%rbx)", ALL_FLAGS) X("movntiq %rdx, (%rbx)", ALL_FLAGS)
 
