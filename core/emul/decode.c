@@ -180,7 +180,7 @@ static void decode_sizes(const struct decoder *d, struct insn *in)
 		size = d->opsize_prefix ? 2 : 4;
 		if (d->rex & REX_W)
 			size = 8;
-		if ((d->attr & INSN_DEF64) && size == 4)
+		if (((d->attr & INSN_DEF64) && size == 4) || (d->attr & INSN_NEAR))
 			size = 8;
 	} else {
 		in->addrsize = (d->mode == EMUL_32) != d->addrsize_prefix ? 4 : 2;
@@ -190,6 +190,8 @@ static void decode_sizes(const struct decoder *d, struct insn *in)
 		size = 1;
 	in->opsize = size;
 	in->regsize = size;
+	if (d->attr & INSN_SREG)
+		in->regsize = 2;
 	if (d->attr & INSN_MEM8)
 		in->opsize = 1;
 	else if (d->attr & INSN_MEM16)
@@ -262,6 +264,15 @@ static MUST_CHECK err_t decode_mem32(struct decoder *d, struct insn *in, u32 mod
 	return ERR_NONE;
 }
 
+/* The stack, which no prefix overrides: the operand that is written, if ModRM has a register. */
+static void stack_operand(struct decoder *d, struct insn *in)
+{
+	d->attr |= (d->attr & INSN_MODRM) ? INSN_MEM_DST : 0;
+	d->seg_override = NO_OVERRIDE;
+	in->base = (d->attr & INSN_OP_MASK) == INSN_OP(EMUL_LEAVE) ? GPR_BP : GPR_SP;
+	in->seg = SEG_SS;
+}
+
 static MUST_CHECK err_t decode_modrm(struct decoder *d, struct insn *in)
 {
 	u32 group = (u32)FIELD_GET(INSN_GROUP, d->attr);
@@ -276,12 +287,23 @@ static MUST_CHECK err_t decode_modrm(struct decoder *d, struct insn *in)
 		if (attr == 0)
 			return ERR_INVAL;
 		d->attr |= attr;
+	} else if (d->attr & INSN_SREG) {
+		bool load = !(d->attr & INSN_MEM_DST);
+
+		if (reg > SEG_GS || (load && reg == SEG_CS))
+			return ERR_INVAL; /* #UD */
+		in->reg = (u8)reg;        /* REX.R is ignored */
 	} else {
 		in->reg = (u8)(reg | ((d->rex & REX_R) ? 8 : 0));
 	}
 	decode_sizes(d, in);
-	if (modrm >= 0xc0)
-		return ERR_INVAL; /* no memory operand */
+	if (modrm >= 0xc0) {
+		if ((d->attr & INSN_OP_MASK) != INSN_OP(EMUL_CALL))
+			return ERR_INVAL; /* no memory operand */
+		in->reg = (u8)((modrm & 7) | ((d->rex & REX_B) ? 8 : 0));
+		stack_operand(d, in);
+		return ERR_NONE;
+	}
 	if (in->addrsize == 2)
 		return decode_mem16(d, in, modrm >> 6, modrm & 7);
 	return decode_mem32(d, in, modrm >> 6, modrm & 7);
@@ -306,17 +328,25 @@ static MUST_CHECK err_t decode_implicit(struct decoder *d, struct insn *in)
 		in->reg = (d->attr & INSN_REGOP)
 				  ? (u8)((d->opcode & 7) | ((d->rex & REX_B) ? 8 : 0))
 				  : 0;
-		in->base = GPR_SP;
-		in->seg = SEG_SS;
-		d->seg_override = NO_OVERRIDE;
+		stack_operand(d, in);
 	}
 	return ERR_NONE;
 }
 
 static MUST_CHECK err_t decode_imm(struct decoder *d, struct insn *in)
 {
+	u64 level = 0;
 	u32 size = 0;
 
+	if (unlikely(d->attr & INSN_IMM16)) {
+		in->has_imm = true;
+		TRY(next_signed(d, 2, &in->imm));
+		in->imm &= 0xffff;
+		if (d->attr & INSN_IMM8) /* ENTER */
+			TRY(next_signed(d, 1, &level));
+		in->imm |= (level & 0xff) << 16;
+		return ERR_NONE;
+	}
 	if (d->attr & INSN_IMM8)
 		size = 1;
 	else if (d->attr & INSN_IMMZ)

@@ -57,6 +57,19 @@ enum emul_op {
 	EMUL_SMSW,
 	EMUL_PUSH, /* mem_dst: of a register or immediate; else of the memory operand */
 	EMUL_POP,  /* mem_dst: to the memory operand; else to a register */
+	EMUL_ENTER,
+	EMUL_LEAVE,
+	EMUL_JMP,  /* near */
+	EMUL_CALL, /* the same; mem_dst: by an immediate or a register, else the memory operand */
+	EMUL_RET,
+	EMUL_JMP_FAR, /* the operand is a far pointer of opsize + 2 bytes */
+	EMUL_CALL_FAR,
+	EMUL_RET_FAR,
+	EMUL_IRET,
+	EMUL_MOV_FROM_SREG, /* reg: the segment register */
+	EMUL_MOV_TO_SREG,
+	EMUL_LLDT,
+	EMUL_LTR,
 	EMUL_VMOV, /* vector register <-> mem; SSE, and VEX with 128 or 256 bits */
 	EMUL_OPS
 };
@@ -97,6 +110,9 @@ MUST_CHECK err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct
  * is queued.
  */
 MUST_CHECK err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *linear);
+
+/* emul_linear_width() - bits of a linear address in 64-bit mode. */
+u32 emul_linear_width(void);
 
 /* emul_cpu_mode() - from EFER.LMA, CS.L, CS.D. */
 enum emul_mode emul_cpu_mode(const struct vp *vp);

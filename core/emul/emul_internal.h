@@ -32,11 +32,14 @@
 #define INSN_PREFIX     BIT32(22)       /* legacy prefix */
 #define INSN_DI         BIT32(23)       /* string instruction with its operand at ES:DI */
 #define INSN_NO_F3      BIT32(28)       /* F3 makes it another instruction */
+#define INSN_NEAR       BIT32(29)       /* near branch: 8 bytes in 64-bit mode, whatever the prefix */
+#define INSN_IMM16      BIT32(30)       /* unsigned; with INSN_IMM8 a byte follows */
+#define INSN_SREG       BIT32(31)       /* ModRM.reg is a segment register */
 #define INSN_GROUP      GENMASK32(27, 24)
 #define INSN_GRP(n)     ((u32)(n) << 24)
 
 /* Rows of insn_groups[]. */
-enum insn_group { GRP_NONE, GRP_1, GRP_1A, GRP_3, GRP_4, GRP_5, GRP_7, GRP_8, GRP_11, GRP_COUNT };
+enum insn_group { GRP_NONE, GRP_1, GRP_1A, GRP_3, GRP_4, GRP_5, GRP_6, GRP_7, GRP_8, GRP_11, GRP_COUNT };
 
 /* clang-format on */
 
@@ -69,8 +72,8 @@ const struct vec_row *vec_row_find(u32 map, u8 opcode, enum vec_prefix pp);
 /* Register numbers in instructions. */
 enum insn_gpr { GPR_AX, GPR_CX, GPR_DX, GPR_BX, GPR_SP, GPR_BP, GPR_SI, GPR_DI };
 
-/* Segment numbers as in instructions and VMX instruction information. */
-enum insn_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
+/* Segment numbers as in instructions, VMX instruction information and VMCS fields. */
+enum insn_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
 
 /* size_mask() - the low @size bytes, @size 1, 2, 4 or 8. */
 static inline u64 size_mask(u32 size)

@@ -222,6 +222,17 @@ static enum exit_action (*const exec_fn[EMUL_OPS])(const struct exec *x) = {
 	[EMUL_SMSW] = exec_smsw,
 	[EMUL_PUSH] = exec_push,
 	[EMUL_POP] = exec_pop,
+	[EMUL_ENTER] = exec_enter,
+	[EMUL_LEAVE] = exec_leave,
+	[EMUL_JMP] = exec_jmp,
+	[EMUL_CALL] = exec_call,
+	[EMUL_RET] = exec_ret,
+	[EMUL_JMP_FAR ... EMUL_CALL_FAR] = exec_far,
+	[EMUL_RET_FAR] = exec_ret_far,
+	[EMUL_IRET] = exec_iret,
+	[EMUL_MOV_FROM_SREG] = exec_mov_from_sreg,
+	[EMUL_MOV_TO_SREG] = exec_mov_to_sreg,
+	[EMUL_LLDT ... EMUL_LTR] = exec_load_system,
 	[EMUL_VMOV] = exec_vmov,
 };
 /* clang-format on */

@@ -71,7 +71,30 @@ static inline void reg_set(const struct exec *x, u32 size, u64 val)
 	gpr_merge(x->vp, x->in->reg, size, val);
 }
 
-/* Instructions by emul_op: exec_string.c, exec_math.c, exec_stack.c. */
+/* A function that resolves goes on, or fails as @expr does. */
+#define TRY_OPERAND(expr)                      \
+	do {                                   \
+		enum resolve try_op_ = (expr); \
+		if (try_op_ != RESOLVE_OK)     \
+			return try_op_;        \
+	} while (0)
+
+#define STACK_WORDS_MAX 5u
+
+/*
+ * stack_push(), stack_peek() - @count words of the operand's size, lowest address first, all or
+ * none. stack_peek_at() - behind @skip bytes. stack_drop() - move SP up. exec_stack.c
+ */
+enum resolve stack_push(const struct exec *x, const u64 *words, u32 count);
+enum resolve stack_peek_at(const struct exec *x, u32 skip, u64 *words, u32 count);
+void stack_drop(const struct exec *x, u32 bytes);
+
+static inline enum resolve stack_peek(const struct exec *x, u64 *words, u32 count)
+{
+	return stack_peek_at(x, 0, words, count);
+}
+
+/* Instructions by emul_op: exec_string.c, exec_math.c, exec_stack.c, exec_flow.c, exec_seg.c. */
 enum exit_action exec_stos_lods(const struct exec *x);
 enum exit_action exec_movs(const struct exec *x);
 enum exit_action exec_compare(const struct exec *x);
@@ -85,3 +108,14 @@ enum exit_action exec_setcc(const struct exec *x);
 enum exit_action exec_smsw(const struct exec *x);
 enum exit_action exec_push(const struct exec *x);
 enum exit_action exec_pop(const struct exec *x);
+enum exit_action exec_enter(const struct exec *x);
+enum exit_action exec_leave(const struct exec *x);
+enum exit_action exec_jmp(const struct exec *x);
+enum exit_action exec_call(const struct exec *x);
+enum exit_action exec_ret(const struct exec *x);
+enum exit_action exec_far(const struct exec *x);
+enum exit_action exec_ret_far(const struct exec *x);
+enum exit_action exec_iret(const struct exec *x);
+enum exit_action exec_mov_from_sreg(const struct exec *x);
+enum exit_action exec_mov_to_sreg(const struct exec *x);
+enum exit_action exec_load_system(const struct exec *x);

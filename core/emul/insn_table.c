@@ -58,6 +58,8 @@ const u32 insn_one_byte[256] = {
 	[0x89] = OP(MOV) | RM | DST,
 	[0x8a] = OP(MOV) | RM | B,
 	[0x8b] = OP(MOV) | RM,
+	[0x8c] = OP(MOV_FROM_SREG) | RM | DST | INSN_MEM16 | INSN_SREG,
+	[0x8e] = OP(MOV_TO_SREG) | RM | INSN_MEM16 | INSN_SREG,
 	[0x8f] = RM | DST | INSN_DEF64 | INSN_GRP(GRP_1A),
 
 	[0xa0] = OP(MOV) | B | INSN_MOFFS,
@@ -75,8 +77,17 @@ const u32 insn_one_byte[256] = {
 	[0xae] = OP(SCAS) | B | INSN_STRING | INSN_DI,
 	[0xaf] = OP(SCAS) | INSN_STRING | INSN_DI,
 
+	[0xc2] = OP(RET) | INSN_IMM16 | INSN_NEAR,
+	[0xc3] = OP(RET) | INSN_NEAR,
 	[0xc6] = RM | B | DST | Ib | INSN_GRP(GRP_11),
 	[0xc7] = RM | DST | Iz | INSN_GRP(GRP_11),
+	[0xc8] = OP(ENTER) | DST | INSN_IMM16 | Ib | INSN_DEF64,
+	[0xc9] = OP(LEAVE) | INSN_DEF64,
+	[0xca] = OP(RET_FAR) | INSN_IMM16,
+	[0xcb] = OP(RET_FAR),
+	[0xcf] = OP(IRET),
+	[0xe8] = OP(CALL) | DST | Iz | INSN_NEAR,
+
 	[0xf6] = RM | B | DST | INSN_GRP(GRP_3),
 	[0xf7] = RM | DST | INSN_GRP(GRP_3),
 	[0xfe] = RM | B | DST | INSN_GRP(GRP_4),
@@ -84,6 +95,7 @@ const u32 insn_one_byte[256] = {
 };
 
 const u32 insn_two_byte[256] = {
+	[0x00] = RM | INSN_MEM16 | INSN_GRP(GRP_6),
 	[0x01] = RM | INSN_GRP(GRP_7),
 	[0x40 ... 0x4f] = OP(CMOV) | RM,
 	[0x90 ... 0x9f] = OP(SETCC) | RM | B | DST,
@@ -117,7 +129,9 @@ const u32 insn_groups[GRP_COUNT][8] = {
 	[GRP_3] = { OP(TEST) | Iz, OP(TEST) | Iz, OP(NOT) | LK, OP(NEG) | LK,
 		    OP(MUL), OP(IMUL), OP(DIV), OP(IDIV) },
 	[GRP_4] = { OP(INC) | LK, OP(DEC) | LK },
-	[GRP_5] = { OP(INC) | DST | LK, OP(DEC) | DST | LK, [6] = OP(PUSH) | INSN_DEF64 },
+	[GRP_5] = { OP(INC) | DST | LK, OP(DEC) | DST | LK, OP(CALL) | INSN_NEAR, OP(CALL_FAR),
+		    OP(JMP) | INSN_NEAR, OP(JMP_FAR), OP(PUSH) | INSN_DEF64 },
+	[GRP_6] = { [2] = OP(LLDT), OP(LTR) },
 	[GRP_7] = { [4] = OP(SMSW) | DST | INSN_MEM16 },
 	[GRP_8] = { [4] = OP(BT), OP(BTS) | LK, OP(BTR) | LK, OP(BTC) | LK },
 	[GRP_11] = { OP(MOV) },

@@ -33,6 +33,11 @@ static bool is_inside_limit(u32 ar, u32 limit, u64 offset, u32 len)
 	return last <= limit;
 }
 
+u32 emul_linear_width(void)
+{
+	return (hw_vmread(VMCS_GUEST_CR4) & CR4_LA57) ? 57 : 48;
+}
+
 err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *linear)
 {
 	u64 base = hw_vmread(vmcs_segment_field(VMCS_GUEST_ES_BASE, seg));
@@ -40,7 +45,7 @@ err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *
 	u32 ar;
 
 	if (emul_cpu_mode(vp) == EMUL_64) {
-		u32 width = (hw_vmread(VMCS_GUEST_CR4) & CR4_LA57) ? 57 : 48;
+		u32 width = emul_linear_width();
 		u64 at = offset + (seg >= SEG_FS ? base : 0);
 
 		if (!addr_is_canonical(at, width) || !addr_is_canonical(at + len - 1, width))

@@ -292,6 +292,11 @@ static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 	case EXIT_NEXT:
 	case EXIT_NEXT_DECODED: /* not here */
 		break;
+	case EXIT_NEXT_MOV_SS:
+		retire_unusual(vp, hw_vmread(VMCS_GUEST_RIP), vp->insn_len);
+		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) | GUEST_INTR_BLOCKED_BY_MOV_SS);
+		break;
 	case EXIT_RETRY:
 		vp_wait_page(vp);
 		exit_restart();

@@ -18,12 +18,11 @@
 #include "core/hw.h"
 #include "core/vp/vp.h"
 
-#define AR_FROM_DESC 0xf0ffu /* of bits 55:40 */
 #define AR_FLAT_CODE (AR_G | AR_DB | AR_P | AR_S | 0xbu)
 #define AR_V86       (AR_P | AR_S | AR_DPL | 0x3u)
 #define CPL_USER     3u
 
-struct segment {
+struct task_segment {
 	u16 selector;
 	bool found; /* not null, and inside its table */
 	u64 desc;
@@ -32,108 +31,108 @@ struct segment {
 
 struct loading {
 	const struct task_switching *t;
-	struct segment seg[SEG_LDTR + 1];
+	struct task_segment seg[SEG_LDTR + 1];
 	u32 cpl;
 };
 
-static u32 rpl(const struct segment *s)
+static u32 rpl(const struct task_segment *s)
 {
 	return s->selector & SEL_RPL;
 }
 
-static u32 dpl(const struct segment *s)
+static u32 dpl(const struct task_segment *s)
 {
 	return (u32)FIELD_GET(DESC_DPL, s->desc);
 }
 
-static u32 type(const struct segment *s)
+static u32 type(const struct task_segment *s)
 {
 	return (u32)FIELD_GET(DESC_TYPE, s->desc);
 }
 
-static bool is_null(const struct segment *s)
+static bool is_null(const struct task_segment *s)
 {
 	return !(s->selector & (SEL_INDEX | SEL_TI));
 }
 
-static bool is_present(const struct segment *s)
+static bool is_present(const struct task_segment *s)
 {
 	return (s->desc & DESC_P) != 0;
 }
 
-static bool is_code(const struct segment *s)
+static bool is_code(const struct task_segment *s)
 {
 	return s->found && (s->desc & DESC_S) && (type(s) & AR_TYPE_CODE);
 }
 
-static bool is_conforming(const struct segment *s)
+static bool is_conforming(const struct task_segment *s)
 {
 	return is_code(s) && (type(s) & AR_TYPE_CONFORMING);
 }
 
 /* --- The checks. Each returns true when the segment passes. --- */
 
-static bool ldt_is_valid(const struct loading *l, const struct segment *s)
+static bool ldt_is_valid(const struct loading *l, const struct task_segment *s)
 {
 	return is_null(s) || (s->found && !(s->desc & DESC_S) && type(s) == DESC_TYPE_LDT);
 }
 
-static bool ldt_is_present(const struct loading *l, const struct segment *s)
+static bool ldt_is_present(const struct loading *l, const struct task_segment *s)
 {
 	return is_null(s) || is_present(s);
 }
 
 /* Anything but a code segment fails later, at cs_is_valid(). */
-static bool cs_privilege_fits(const struct loading *l, const struct segment *s)
+static bool cs_privilege_fits(const struct loading *l, const struct task_segment *s)
 {
 	if (!is_code(s))
 		return true;
 	return is_conforming(s) ? dpl(s) <= rpl(s) : dpl(s) == rpl(s);
 }
 
-static bool cs_is_valid(const struct loading *l, const struct segment *s)
+static bool cs_is_valid(const struct loading *l, const struct task_segment *s)
 {
 	return is_code(s);
 }
 
-static bool ss_is_valid(const struct loading *l, const struct segment *s)
+static bool ss_is_valid(const struct loading *l, const struct task_segment *s)
 {
 	return s->found && (s->desc & DESC_S) && !(type(s) & AR_TYPE_CODE) &&
 	       (type(s) & AR_TYPE_WRITABLE);
 }
 
-static bool dpl_is_cpl(const struct loading *l, const struct segment *s)
+static bool dpl_is_cpl(const struct loading *l, const struct task_segment *s)
 {
 	return dpl(s) == l->cpl;
 }
 
-static bool dpl_is_rpl(const struct loading *l, const struct segment *s)
+static bool dpl_is_rpl(const struct loading *l, const struct task_segment *s)
 {
 	return dpl(s) == rpl(s);
 }
 
-static bool segment_is_present(const struct loading *l, const struct segment *s)
+static bool segment_is_present(const struct loading *l, const struct task_segment *s)
 {
 	return is_present(s);
 }
 
-static bool data_is_valid(const struct loading *l, const struct segment *s)
+static bool data_is_valid(const struct loading *l, const struct task_segment *s)
 {
 	return s->found && (s->desc & DESC_S);
 }
 
-static bool data_is_readable(const struct loading *l, const struct segment *s)
+static bool data_is_readable(const struct loading *l, const struct task_segment *s)
 {
 	return !is_code(s) || (type(s) & AR_TYPE_READABLE);
 }
 
-static bool data_privilege_allows(const struct loading *l, const struct segment *s)
+static bool data_privilege_allows(const struct loading *l, const struct task_segment *s)
 {
 	return is_conforming(s) || (dpl(s) >= l->cpl && dpl(s) >= rpl(s));
 }
 
 struct check {
-	bool (*passes)(const struct loading *l, const struct segment *s);
+	bool (*passes)(const struct loading *l, const struct task_segment *s);
 	u8 seg;
 	u8 vector;
 };
@@ -179,14 +178,6 @@ static void write_segment(u32 seg, u64 base, u32 limit, u32 ar)
 	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_AR, seg), ar);
 }
 
-void task_segment_write(u32 seg, u16 selector, u64 desc, u32 type)
-{
-	u32 ar = (u32)(desc >> 8 * DESC_TYPE_BYTE) & AR_FROM_DESC;
-
-	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_SELECTOR, seg), selector);
-	write_segment(seg, desc_base(desc), desc_limit(desc), (ar & ~AR_TYPE) | type);
-}
-
 /* A placeholder until CS is checked: CS cannot be unusable, and its RPL is the CPL. */
 static void write_cs_place(const struct loading *l, u32 cpl)
 {
@@ -223,22 +214,22 @@ static void write_v86(const struct loading *l)
 /* After the checks: mark the descriptor accessed, load the register. */
 static err_t load(const struct loading *l, u32 seg)
 {
-	const struct segment *s = &l->seg[seg];
+	const struct task_segment *s = &l->seg[seg];
 
 	/* ERR_BUSY: another CPU has written the descriptor meanwhile. Load what was checked. */
 	if (!(type(s) & AR_TYPE_ACCESSED) &&
 	    system_set_type(l->t->vp, s->at, s->desc, type(s) | AR_TYPE_ACCESSED) == ERR_FAULT)
 		return ERR_FAULT;
-	task_segment_write(seg, s->selector, s->desc, type(s) | AR_TYPE_ACCESSED);
+	segment_write(seg, s->selector, s->desc, type(s) | AR_TYPE_ACCESSED);
 	return ERR_NONE;
 }
 
 static err_t load_ldt(const struct loading *l)
 {
-	const struct segment *s = &l->seg[SEG_LDTR];
+	const struct task_segment *s = &l->seg[SEG_LDTR];
 
 	if (!is_null(s) && first_failure(l, SEG_LDTR) == NULL)
-		task_segment_write(SEG_LDTR, s->selector, s->desc, DESC_TYPE_LDT);
+		segment_write(SEG_LDTR, s->selector, s->desc, DESC_TYPE_LDT);
 	return ERR_NONE;
 }
 
@@ -256,8 +247,8 @@ static err_t load_ss(const struct loading *l)
 
 static err_t fetch(struct loading *l, u32 seg)
 {
-	struct segment *s = &l->seg[seg];
-	const struct segment *ldt = &l->seg[SEG_LDTR];
+	struct task_segment *s = &l->seg[seg];
+	const struct task_segment *ldt = &l->seg[SEG_LDTR];
 	u64 base = hw_vmread(VMCS_GUEST_GDTR_BASE);
 	u64 limit = hw_vmread(VMCS_GUEST_GDTR_LIMIT);
 
@@ -279,7 +270,7 @@ static err_t fetch(struct loading *l, u32 seg)
 
 static err_t load_data(struct loading *l, u32 seg)
 {
-	const struct segment *s = &l->seg[seg];
+	const struct task_segment *s = &l->seg[seg];
 
 	TRY(fetch(l, seg));
 	if (is_null(s))
@@ -294,7 +285,7 @@ static err_t load_data(struct loading *l, u32 seg)
 /* LDTR, SS and CS in the table's order. After a failure, still load the others if possible. */
 static err_t load_execution(struct loading *l)
 {
-	const struct segment *s;
+	const struct task_segment *s;
 
 	TRY(fetch(l, SEG_CS));
 	TRY(fetch(l, SEG_SS));
@@ -312,7 +303,7 @@ err_t task_load_segments(const struct task_switching *t)
 {
 	static const u8 data[] = { SEG_DS, SEG_ES, SEG_FS, SEG_GS };
 	struct loading l = { .t = t };
-	const struct segment *ldt = &l.seg[SEG_LDTR];
+	const struct task_segment *ldt = &l.seg[SEG_LDTR];
 
 	for (u32 i = 0; i <= SEG_LDTR; i++)
 		l.seg[i].selector = t->image.selector[i];

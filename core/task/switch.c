@@ -218,7 +218,7 @@ static void commit(struct task_switching *t)
 	accept_event(t);
 	if (nests(t))
 		in->eflags |= RFLAGS_NT;
-	task_segment_write(SEG_TR, t->selector, t->desc, type | DESC_TYPE_TSS_IS_BUSY);
+	segment_write(SEG_TR, t->selector, t->desc, type | DESC_TYPE_TSS_IS_BUSY);
 	hw_vmwrite(VMCS_GUEST_CR0, hw_vmread(VMCS_GUEST_CR0) | CR0_TS);
 	/* SPEC-GAP: the SDM names L0-L3 only; LE belongs with them. */
 	hw_vmwrite(VMCS_GUEST_DR7, hw_vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);

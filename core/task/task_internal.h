@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/x86/defs/exit.h"
+#include "core/emul/segment.h"
 #include "core/emul/system.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
@@ -67,6 +68,3 @@ void task_image_get(const struct tss_layout *l, const u8 *tss, struct task_image
  * first, then each descriptor as its checks pass. ERR_FAULT: the fault is queued, in the context of
  * the new task. */
 MUST_CHECK err_t task_load_segments(const struct task_switching *t);
-
-/* task_segment_write() - selector and descriptor into the VMCS; @type replaces the one of @desc. */
-void task_segment_write(u32 seg, u16 selector, u64 desc, u32 type);

@@ -15,6 +15,7 @@ enum exit_action {
 	EXIT_NEXT,         /* emulated: retire it (RIP, RF, blocking, TF) */
 	EXIT_RESUME,       /* enter again at the same RIP: a fault is queued, or a restart */
 	EXIT_NEXT_DECODED, /* the same, length from the decoder in vp->insn_len */
+	EXIT_NEXT_MOV_SS,  /* the same: it loaded SS, which blocks events for one instruction */
 	EXIT_MSR_FAULT,    /* RDMSR or WRMSR refused: #GP(0) */
 	EXIT_RETRY,        /* guest memory is not there yet, nothing changed: wait, enter again */
 	EXIT_ITERATION,    /* of a REP instruction, not the last: RIP stays, RF is set, TF traps */

@@ -50,6 +50,12 @@ static void differ(const char *text, const char *what, u64 emulated, u64 native)
 	EXPECT_EQ(native, emulated);
 }
 
+/* Relative to the operands if it points there. */
+static u64 stack_of(const struct both *r)
+{
+	return r->rsp - r->base < 0x1000 ? r->rsp - r->base : r->rsp;
+}
+
 void both_same(const char *text, const struct both r[2], u64 mask)
 {
 	differ(text, "vector", r[0].vector, r[1].vector);
@@ -60,6 +66,7 @@ void both_same(const char *text, const struct both r[2], u64 mask)
 	differ(text, "RBX", r[0].rbx - r[0].base, r[1].rbx - r[1].base);
 	differ(text, "RSI", r[0].rsi - r[0].base, r[1].rsi - r[1].base);
 	differ(text, "RDI", r[0].rdi - r[0].base, r[1].rdi - r[1].base);
+	differ(text, "RSP", stack_of(&r[0]), stack_of(&r[1]));
 	differ(text, "RFLAGS", r[0].flags & mask, r[1].flags & mask);
 	for (u32 i = 0; i < BOTH_BYTES; i += 8)
 		differ(text, "memory", *(volatile u64 *)(uintptr_t)(r[0].base + i),

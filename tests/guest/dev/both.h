@@ -13,7 +13,7 @@
 #define BOTH_SEEDS 8u
 
 struct both {
-	u64 rax, rcx, rdx, rbx, rsi, rdi, flags;
+	u64 rax, rcx, rdx, rbx, rsi, rdi, flags, rsp;
 	u64 base; /* RBX, RSI and RDI point behind it: + 40h, + 80h, + C0h */
 	u32 vector, error;
 };
@@ -29,16 +29,19 @@ struct both {
 void both_start(struct both *r, u32 place, u32 at, u32 seed, bool alike);
 void both_same(const char *text, const struct both r[2], u64 mask);
 
-#define BOTH_RUN(text, r)                                                                      \
-	({                                                                                     \
-		trap_clear();                                                                  \
-		asm volatile("push %6; popfq\n\t" TRY_BEGIN text TRY_END "pushfq; pop %6; cld" \
-			     : "+a"((r)->rax), "+c"((r)->rcx), "+d"((r)->rdx), "+b"((r)->rbx), \
-			       "+S"((r)->rsi), "+D"((r)->rdi), "+r"((r)->flags)                \
-			     :                                                                 \
-			     : "memory", "cc");                                                \
-		(r)->vector = trap_vector();                                                   \
-		(r)->error = (r)->vector == NO_FAULT ? 0 : trap_last()->error;                 \
+/* @text may leave RSP anywhere; R12 has the one from before. */
+#define BOTH_RUN(text, r)                                                                        \
+	({                                                                                       \
+		trap_clear();                                                                    \
+		asm volatile(                                                                    \
+			"mov %%rsp, %%r12; push %6; popfq\n\t" TRY_BEGIN text TRY_END            \
+			"mov %%rsp, %%r13; mov %%r12, %%rsp; pushfq; pop %6; cld; mov %%r13, %7" \
+			: "+a"((r)->rax), "+c"((r)->rcx), "+d"((r)->rdx), "+b"((r)->rbx),        \
+			  "+S"((r)->rsi), "+D"((r)->rdi), "+r"((r)->flags), "=m"((r)->rsp)       \
+			:                                                                        \
+			: "memory", "cc", "r12", "r13", "r14");                                  \
+		(r)->vector = trap_vector();                                                     \
+		(r)->error = (r)->vector == NO_FAULT ? 0 : trap_last()->error;                   \
 	})
 
 #define BOTH_AT(text, mask, where, alike)                                         \
@@ -55,5 +58,8 @@ void both_same(const char *text, const struct both r[2], u64 mask);
 
 #define BOTH(text, mask)       BOTH_AT(text, mask, BOTH_MIDDLE, false)
 #define BOTH_ALIKE(text, mask) BOTH_AT(text, mask, BOTH_MIDDLE, true)
+
+/* The same with the stack there; for what pushes no address of it. */
+#define BOTH_STACK(text, mask) BOTH("lea 0x80(%%rbx), %%rsp; " text, mask)
 
 #define ARITH 0x8d5ull /* OF SF ZF AF PF CF */

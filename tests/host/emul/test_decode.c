@@ -204,7 +204,10 @@ static void test_decode_refuses_what_is_outside(void)
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xf0, 0x39, 0x00));       /* lock cmp */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xf0, 0x03, 0x00));       /* lock add reg, mem */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xf0, 0x0f, 0xa3, 0x00)); /* lock bt */
-	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xff, 0x10));             /* call [rax] */
+	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x0f, 0x01, 0x38));       /* invlpg */
+	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xf3, 0x0f, 0xbc, 0x00)); /* tzcnt */
+	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x8e, 0x08));             /* mov cs, [rax] */
+	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x8c, 0x30));             /* segment register 6 */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xff, 0x38));             /* FF /7: undefined */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xff, 0xff)); /* what unmapped memory reads */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xc7, 0x08, 0, 0, 0, 0)); /* C7 /1 */

@@ -124,6 +124,9 @@ static const struct word words[] = {
 	GENERAL(MUL, MUL), GENERAL(DIV, DIV), GENERAL(IDIV, IDIV), /* IMUL: below */
 	GENERAL(SHLD, SHLD), GENERAL(SHRD, SHRD), GENERAL(BSF, BSF), GENERAL(BSR, BSR),
 	CONDITIONS(CMOV, CMOV), CONDITIONS(SET, SETCC), GENERAL(SMSW, SMSW),
+	GENERAL(ENTER, ENTER), GENERAL(LEAVE, LEAVE), GENERAL(JMP, JMP), GENERAL(CALL, CALL),
+	GENERAL(RET, RET), GENERAL(IRET, IRET), GENERAL(IRETD, IRET), GENERAL(IRETQ, IRET),
+	GENERAL(LLDT, LLDT), GENERAL(LTR, LTR), /* MOV of segment registers, far branches: below */
 	GENERAL(PUSH, PUSH), GENERAL(POP, POP),
 	VECTOR(MOVUPS), VECTOR(MOVUPD), VECTOR(MOVAPS), VECTOR(MOVAPD), VECTOR(MOVSS), VECTOR(MOVSD),
 	VECTOR(MOVLPS), VECTOR(MOVLPD), VECTOR(MOVHPS), VECTOR(MOVHPD), VECTOR(MOVNTPS), VECTOR(MOVNTPD),
@@ -131,6 +134,12 @@ static const struct word words[] = {
 	VECTOR(LDDQU),
 };
 /* clang-format on */
+
+static bool is_reg_class(const ZydisDecodedOperand *o, ZydisRegisterClass class)
+{
+	return o->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       ZydisRegisterGetClass(o->reg.value) == class;
+}
 
 /* The operation it is for us, -1: outside the list. */
 static int rival_op(const struct rival *r)
@@ -146,15 +155,18 @@ static int rival_op(const struct rival *r)
 	if (r->in.mnemonic == ZYDIS_MNEMONIC_CMPSD &&
 	    r->in.meta.category == ZYDIS_CATEGORY_STRINGOP)
 		return EMUL_CMPS;
+	if (r->in.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR && table[r->in.mnemonic] != 0)
+		return r->in.mnemonic == ZYDIS_MNEMONIC_JMP    ? EMUL_JMP_FAR
+		       : r->in.mnemonic == ZYDIS_MNEMONIC_CALL ? EMUL_CALL_FAR
+		       : r->in.mnemonic == ZYDIS_MNEMONIC_RET  ? EMUL_RET_FAR
+							       : EMUL_IRET;
+	if (r->in.mnemonic == ZYDIS_MNEMONIC_MOV && is_reg_class(&r->op[0], ZYDIS_REGCLASS_SEGMENT))
+		return EMUL_MOV_TO_SREG;
+	if (r->in.mnemonic == ZYDIS_MNEMONIC_MOV && is_reg_class(&r->op[1], ZYDIS_REGCLASS_SEGMENT))
+		return EMUL_MOV_FROM_SREG;
 	if (r->in.mnemonic == ZYDIS_MNEMONIC_IMUL) /* with one operand, or into a register */
 		return r->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY ? EMUL_IMUL : EMUL_IMUL_REG;
 	return table[r->in.mnemonic] - 1;
-}
-
-static bool is_reg_class(const ZydisDecodedOperand *o, ZydisRegisterClass class)
-{
-	return o->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-	       ZydisRegisterGetClass(o->reg.value) == class;
 }
 
 /* In the list: its mnemonic, a memory operand, and no register of another kind. */
@@ -169,8 +181,12 @@ static bool rival_is_listed(const struct rival *r)
 	if ((op == EMUL_PUSH || op == EMUL_POP) && r->in.raw.modrm.mod == 3 &&
 	    (r->in.attributes & ZYDIS_ATTRIB_HAS_MODRM))
 		return false;
+	if (r->op[0].type == ZYDIS_OPERAND_TYPE_POINTER)
+		return false; /* a direct far CALL */
 	for (u32 i = 0; i < r->in.operand_count; i++) {
-		if (is_reg_class(&r->op[i], ZYDIS_REGCLASS_SEGMENT) ||
+		bool segment = is_reg_class(&r->op[i], ZYDIS_REGCLASS_SEGMENT);
+
+		if ((segment && (op == EMUL_PUSH || op == EMUL_POP)) ||
 		    is_reg_class(&r->op[i], ZYDIS_REGCLASS_MMX))
 			return false;
 	}
@@ -217,6 +233,9 @@ static void same_address(const struct insn *in, const struct rival *r)
 	if (in->index >= 0)
 		SAME("scale", 1u << in->scale, m->mem.scale == 0 ? 1 : m->mem.scale);
 	SAME("displacement", (u64)in->disp & mask, disp & mask);
+	/* 3E before JMP and CALL: a CPU without CET has no other meaning for it than DS. */
+	if (r->in.attributes & ZYDIS_ATTRIB_HAS_NOTRACK)
+		return;
 	SAME("segment", in->seg, ZydisRegisterGetId(m->mem.segment));
 }
 
@@ -282,6 +301,16 @@ static bool has_prefix(const struct rival *r, u8 prefix)
 	return false;
 }
 
+/* Far transfers have several words of the operand's size. */
+static u32 memory_bytes(const struct insn *in)
+{
+	if (in->op == EMUL_JMP_FAR || in->op == EMUL_CALL_FAR)
+		return in->opsize + 2;
+	if (in->op == EMUL_RET_FAR)
+		return 2 * in->opsize;
+	return in->op == EMUL_IRET ? 5 * in->opsize : in->opsize;
+}
+
 static void same_insn(const struct insn *in, const struct rival *r)
 {
 	ZydisMnemonic m = r->in.mnemonic;
@@ -293,7 +322,7 @@ static void same_insn(const struct insn *in, const struct rival *r)
 	SAME("memory operand", true, r->mem != NULL);
 	/* SDM MOVSXD: "r16, r/m16"; Zydis has 32 bits there. */
 	if (!(m == ZYDIS_MNEMONIC_MOVSXD && in->regsize == 2))
-		SAME("memory size", in->opsize, r->mem->size / 8);
+		SAME("memory size", memory_bytes(in), r->mem->size / 8);
 	SAME("address size", in->addrsize, r->in.address_width / 8);
 	SAME("direction", in->mem_dst, rival_mem_dst(in, r));
 	SAME("sign extension", in->sign_extend && in->opsize < in->regsize,
@@ -312,6 +341,10 @@ static void same_insn(const struct insn *in, const struct rival *r)
 		mask = 0xff;
 	if (in->op == EMUL_CMOV || in->op == EMUL_SETCC)
 		SAME("condition", in->detail, r->in.opcode & 0xf);
+	if (in->op == EMUL_ENTER)
+		SAME("level", in->imm >> 16, r->op[1].imm.value.u);
+	if (in->op == EMUL_ENTER || in->op == EMUL_RET || in->op == EMUL_RET_FAR)
+		mask = 0xffff;
 	if (in->has_imm)
 		SAME("immediate", in->imm & mask, r->imm->imm.value.u & mask);
 }

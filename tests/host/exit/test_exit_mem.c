@@ -165,11 +165,11 @@ static void test_region_write_into_a_scratch_page(void)
 static void test_nmi_blocking_comes_back_after_iret(void)
 {
 	setup();
-	CODE(0x48, 0xcf); /* iretq: not in the subset */
+	CODE(0xd9, 0x3b); /* fnstcw: not in the subset */
 	EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE, WRITE | EPT_QUAL_NMI_UNBLOCKING));
 	EXPECT_TRUE(fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] & GUEST_INTR_BLOCKED_BY_NMI);
 	setup();
-	CODE(0x48, 0xcf);
+	CODE(0xd9, 0x3b);
 	fake.vmcs[VMCS_IDT_VECTORING_INFO] = INTR_INFO_VALID;
 	EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE, WRITE | EPT_QUAL_NMI_UNBLOCKING));
 	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY]);
@@ -180,7 +180,7 @@ static void test_restart_keeps_debug_state(void)
 {
 	for (u32 shadow = 0; shadow < 2; shadow++) {
 		setup();
-		CODE(0x48, 0xcf);
+		CODE(0xd9, 0x3b);
 		fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS] = PENDING_DBG_BS;
 		fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] = shadow ? GUEST_INTR_BLOCKED_BY_MOV_SS : 0;
 		EXPECT_EQ(EXIT_RESUME, violation(REGION_BASE, WRITE));

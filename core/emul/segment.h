@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Segment registers as instructions and events load them: descriptors, their checks, the VMCS.
+ * VP's CPU, with its VMCS current. A function that returns ERR_FAULT has queued the exception.
+ *
+ * Spec: SDM Vol. 3A, "Protection"; SDM Vol. 2, MOV, LTR, LLDT, JMP, CALL, RET, IRET, INT n.
+ */
+#pragma once
+
+#include "core/lib/compiler.h"
+#include "core/lib/err.h"
+#include "core/lib/types.h"
+
+struct vp;
+
+/* A selector and the descriptor that it names. */
+struct segment {
+	u16 selector;
+	u64 desc;
+	u64 at; /* linear address of the descriptor */
+};
+
+/* Where a fault of a check belongs to. */
+struct segment_user {
+	struct vp *vp;
+	u32 ext; /* ERROR_CODE_EXT while an event is delivered, else 0 */
+};
+
+/* segment_fault() - @vector with @selector as its error code. Returns ERR_FAULT. */
+err_t segment_fault(const struct segment_user *u, u8 vector, u32 selector);
+
+/* segment_find() - @vector: the fault of a null selector (error code 0), and of one beyond its
+ * table. */
+MUST_CHECK err_t segment_find(const struct segment_user *u, u8 vector, u16 selector,
+			      struct segment *out);
+
+/* segment_in_long_mode() - IA-32e mode: system descriptors have 16 bytes. */
+bool segment_in_long_mode(void);
+
+/* segment_is_conforming(), segment_dpl() - what the descriptor says. */
+bool segment_is_conforming(const struct segment *s);
+u32 segment_dpl(const struct segment *s);
+
+/* segment_write() - a register of the VMCS (numbered as in instructions, then LDTR and TR) from
+ * selector and descriptor; @type replaces the one of @desc. */
+void segment_write(u32 seg, u16 selector, u64 desc, u32 type);
+
+/* segment_write_null() - the register becomes unusable; @dpl counts for SS only. */
+void segment_write_null(u32 seg, u16 selector, u32 dpl);
+
+/*
+ * segment_load() - MOV to ES, SS, DS, FS or GS, in every mode. segment_load_system() - LTR, or else
+ * LLDT.
+ */
+MUST_CHECK err_t segment_load(struct vp *vp, u32 seg, u16 selector);
+MUST_CHECK err_t segment_load_system(struct vp *vp, bool ltr, u16 selector);
+
+/* segment_check_cs() - a code segment whose descriptor is present and may run in this mode.
+ * Privilege is the caller's business. */
+MUST_CHECK err_t segment_check_cs(const struct segment_user *u, const struct segment *s);
+
+/* segment_check_ss() - a stack for code at @cpl; @vector: the fault of all but a missing segment.
+ */
+MUST_CHECK err_t segment_check_ss(const struct segment_user *u, u8 vector, const struct segment *s,
+				  u32 cpl);
+
+/* segment_check_rip() - @rip is inside the code segment @s, or canonical in a 64-bit one. */
+MUST_CHECK err_t segment_check_rip(const struct segment_user *u, const struct segment *s, u64 rip);
+
+/*
+ * segment_touch(), segment_set() - load a segment that was checked: mark it accessed, which may
+ * fault, then write the register, with @rpl in its selector. Touch all before the first is set.
+ */
+MUST_CHECK err_t segment_touch(struct vp *vp, const struct segment *s);
+void segment_set(u32 seg, const struct segment *s, u32 rpl);
