@@ -101,13 +101,17 @@ void hw_write_cr2(u64 val);
 void hw_wbinvd(void);
 
 /*
- * hw_vector_read(), hw_vector_write() - XMM or YMM register 0-15: the guest's, the hypervisor has
- * none. Only while the guest could use it itself (CR0.EM and TS, CR4, XCR0).
- * @wide: all 32 bytes, the write clears what the register has above them (VEX). Else 16 bytes, the
- *        rest of the register and of @val is left alone.
+ * hw_vector_read(), hw_vector_write() - a vector register: the guest's, the hypervisor has none.
+ * Only while the guest could use it itself (CR0.EM and TS, CR4, XCR0).
+ * HW_MMX: 0-7, 8 bytes; the x87 unit is in its MMX state afterwards. ERR_BUSY: an x87 exception is
+ *         pending, which an MMX instruction raises; nothing has happened.
+ * HW_XMM: 0-15, 16 bytes; the rest of the register is left alone.
+ * HW_YMM: 0-15, 32 bytes; the write clears what the register has above them (VEX).
+ * The rest of @val is left alone.
  */
-void hw_vector_read(u32 nr, bool wide, u64 val[4]);
-void hw_vector_write(u32 nr, bool wide, const u64 val[4]);
+enum hw_vector { HW_MMX, HW_XMM, HW_YMM };
+MUST_CHECK err_t hw_vector_read(enum hw_vector kind, u32 nr, u64 val[4]);
+MUST_CHECK err_t hw_vector_write(enum hw_vector kind, u32 nr, const u64 val[4]);
 
 /* --- Memory --- */
 

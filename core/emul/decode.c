@@ -367,7 +367,10 @@ static void vector_sizes(const struct decoder *d, struct insn *in)
 	if ((row->flags & VEC_ANY_L) && d->vex_l != 0)
 		in->opsize *= 2;
 	in->regsize = in->opsize;
-	if (!(row->flags & VEC_NO_VEX)) {
+	if (row->flags & VEC_MMX) {
+		in->regsize = 8;
+		in->reg &= 7; /* REX.R is ignored */
+	} else if (!(row->flags & VEC_NO_VEX)) {
 		in->regsize = d->vex ? 32 : 16;
 		in->half = row->half;
 		in->vec_src = d->vex ? d->vvvv & (d->mode == EMUL_64 ? 15 : 7) : in->reg;

@@ -70,7 +70,7 @@ enum emul_op {
 	EMUL_MOV_TO_SREG,
 	EMUL_LLDT,
 	EMUL_LTR,
-	EMUL_VMOV, /* vector register <-> mem; SSE, and VEX with 128 or 256 bits */
+	EMUL_VMOV, /* vector register <-> mem; MMX, SSE, and VEX with 128 or 256 bits */
 	EMUL_OPS
 };
 
@@ -81,7 +81,7 @@ struct insn {
 	u8 len;         /* bytes, 1..15 */
 	u8 opsize;      /* bytes: 1, 2, 4, 8 of the memory access; VMOV: 4, 8, 16, 32 */
 	u8 regsize;     /* bytes of the register operand (MOVZX/MOVSX differ from opsize); of VMOV
-			 * what a load replaces: 16, or 32 and all above it (VEX) */
+			 * what a load replaces: 8 (MMX), 16, or 32 and all above it (VEX) */
 	u8 addrsize;    /* bytes: 2, 4, 8 */
 	u8 reg;         /* register operand, 0-15 */
 	bool high_byte; /* register operand is AH..BH */

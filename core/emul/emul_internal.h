@@ -55,6 +55,7 @@ enum vec_prefix { PP_NONE, PP_66, PP_F3, PP_F2 };
 #define VEC_NO_L   BIT32(1) /* VEX.L must be 0; neither: it is ignored */
 #define VEC_W      BIT32(2) /* REX.W, VEX.W double @bytes */
 #define VEC_NO_VEX BIT32(3)
+#define VEC_MMX    BIT32(4)
 
 struct vec_row {
 	u8 map; /* 1: 0F, 2: 0F 38 */

@@ -110,11 +110,13 @@ static enum exit_action exec_vmov(const struct exec *x)
 		return EXIT_RESUME;
 	TRY_RESOLVE(x, resolve_main(x, x->in->mem_dst, &op));
 	if (x->in->mem_dst) {
-		vec_get(x->in, buf);
+		if (vec_get(x->vp, x->in, buf) != ERR_NONE)
+			return EXIT_RESUME;
 		operand_store_wide(x->vp, x->mem, &op, (const u8 *)buf);
 	} else {
 		operand_load_wide(x->vp, x->mem, &op, (u8 *)buf);
-		vec_set(x->in, buf);
+		if (vec_set(x->vp, x->in, buf) != ERR_NONE)
+			return EXIT_RESUME;
 	}
 	return EXIT_NEXT_DECODED;
 }

@@ -139,6 +139,7 @@ const u32 insn_groups[GRP_COUNT][8] = {
 
 #define BOTH (BIT32(PP_NONE) | BIT32(PP_66))
 #define ST   INSN_MEM_DST
+#define MMX  (VEC_MMX | VEC_NO_VEX)
 
 static const struct vec_row vec_rows[] = {
 	/* map, opcode, prefixes, bytes, half, flags, attr */
@@ -155,6 +156,11 @@ static const struct vec_row vec_rows[] = {
 	{ 1, 0x28, BOTH, 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) },                  /* MOVAPS, MOVAPD */
 	{ 1, 0x29, BOTH, 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) | ST },
 	{ 1, 0x2b, BOTH, 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) | ST },             /* MOVNTPS, MOVNTPD */
+	{ 1, 0x6e, BIT32(PP_NONE), 4, VEC_WHOLE, MMX | VEC_W, OP(VMOV) },       /* MOVD, MOVQ of MMX */
+	{ 1, 0x7e, BIT32(PP_NONE), 4, VEC_WHOLE, MMX | VEC_W, OP(VMOV) | ST },
+	{ 1, 0x6f, BIT32(PP_NONE), 8, VEC_WHOLE, MMX, OP(VMOV) },               /* MOVQ of MMX */
+	{ 1, 0x7f, BIT32(PP_NONE), 8, VEC_WHOLE, MMX, OP(VMOV) | ST },
+	{ 1, 0xe7, BIT32(PP_NONE), 8, VEC_WHOLE, MMX, OP(VMOV) | ST },          /* MOVNTQ */
 	{ 1, 0x6e, BIT32(PP_66), 4, VEC_WHOLE, VEC_NO_L | VEC_W, OP(VMOV) },    /* MOVD, MOVQ */
 	{ 1, 0x7e, BIT32(PP_66), 4, VEC_WHOLE, VEC_NO_L | VEC_W, OP(VMOV) | ST },
 	{ 1, 0x6f, BIT32(PP_66) | BIT32(PP_F3), 16, VEC_WHOLE, VEC_ANY_L, OP(VMOV) }, /* MOVDQA, -U */

@@ -47,6 +47,7 @@ void operand_store_wide(struct vp *vp, const struct emul_mem *mem, const struct 
  */
 MUST_CHECK err_t vec_fault(struct vp *vp, const struct insn *in);
 
-/* vec_get() - the bytes that a store writes; vec_set() - load @buf, which is 0 beyond opsize. */
-void vec_get(const struct insn *in, u64 buf[4]);
-void vec_set(const struct insn *in, const u64 buf[4]);
+/* vec_get() - the bytes that a store writes; vec_set() - load @buf, which is 0 beyond opsize.
+ * ERR_FAULT: #MF is queued. */
+MUST_CHECK err_t vec_get(struct vp *vp, const struct insn *in, u64 buf[4]);
+MUST_CHECK err_t vec_set(struct vp *vp, const struct insn *in, const u64 buf[4]);

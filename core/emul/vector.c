@@ -3,7 +3,8 @@
  * The guest's vector registers, for emulated moves. They are live in the CPU, as the hypervisor
  * uses none. VP's CPU, with its VMCS current.
  *
- * Spec: SDM Vol. 2A, "Exception Conditions" of legacy SSE and VEX instructions.
+ * Spec: SDM Vol. 2A, "Exception Conditions" of legacy SSE and VEX instructions; SDM Vol. 3A, "MMX
+ * Technology System Programming".
  */
 #include "core/emul/operand_internal.h"
 
@@ -14,9 +15,11 @@
 
 #define XCR0_VEX (XCR0_SSE | XCR0_AVX)
 
-static bool is_vex(const struct insn *in)
+static enum hw_vector kind_of(const struct insn *in)
 {
-	return in->regsize == 32;
+	if (in->regsize == 8)
+		return HW_MMX;
+	return in->regsize == 32 ? HW_YMM : HW_XMM;
 }
 
 err_t vec_fault(struct vp *vp, const struct insn *in)
@@ -25,33 +28,41 @@ err_t vec_fault(struct vp *vp, const struct insn *in)
 	u64 cr4 = hw_vmread(VMCS_GUEST_CR4);
 	bool on;
 
-	if (is_vex(in))
+	if (kind_of(in) == HW_YMM)
 		on = (cr0 & CR0_PE) && !(hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM) &&
 		     (cr4 & CR4_OSXSAVE) && (vp->xcr0 & XCR0_VEX) == XCR0_VEX;
 	else
-		on = !(cr0 & CR0_EM) && (cr4 & CR4_OSFXSR);
+		on = !(cr0 & CR0_EM) && (kind_of(in) == HW_MMX || (cr4 & CR4_OSFXSR));
 	if (on && !(cr0 & CR0_TS))
 		return ERR_NONE;
 	(void)vp_fault(vp, on ? EXC_NM : EXC_UD);
 	return ERR_FAULT;
 }
 
-void vec_get(const struct insn *in, u64 buf[4])
+/* The CPU raises it before the access, too: this is only for code that has changed meanwhile. */
+static err_t pending(struct vp *vp, err_t err)
 {
-	hw_vector_read(in->reg, is_vex(in), buf);
-	if (in->half == VEC_HIGH)
-		buf[0] = buf[1];
+	if (err == ERR_NONE)
+		return ERR_NONE;
+	(void)vp_fault(vp, EXC_MF);
+	return ERR_FAULT;
 }
 
-void vec_set(const struct insn *in, const u64 buf[4])
+err_t vec_get(struct vp *vp, const struct insn *in, u64 buf[4])
+{
+	TRY(pending(vp, hw_vector_read(kind_of(in), in->reg, buf)));
+	if (in->half == VEC_HIGH)
+		buf[0] = buf[1];
+	return ERR_NONE;
+}
+
+err_t vec_set(struct vp *vp, const struct insn *in, const u64 buf[4])
 {
 	u64 val[4] = { 0 };
 
-	if (in->half == VEC_WHOLE) {
-		hw_vector_write(in->reg, is_vex(in), buf);
-		return;
-	}
-	hw_vector_read(in->vec_src, false, val);
+	if (in->half == VEC_WHOLE)
+		return pending(vp, hw_vector_write(kind_of(in), in->reg, buf));
+	TRY(pending(vp, hw_vector_read(HW_XMM, in->vec_src, val)));
 	val[in->half == VEC_HIGH] = buf[0];
-	hw_vector_write(in->reg, is_vex(in), val);
+	return pending(vp, hw_vector_write(kind_of(in), in->reg, val));
 }

@@ -211,7 +211,7 @@ static void test_decode_refuses_what_is_outside(void)
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xff, 0x38));             /* FF /7: undefined */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xff, 0xff)); /* what unmapped memory reads */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xc7, 0x08, 0, 0, 0, 0)); /* C7 /1 */
-	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x0f, 0x6f, 0x00));       /* movq: MMX */
+	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x0f, 0x60, 0x00));       /* punpcklbw */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x66, 0x0f, 0xc3, 0x00)); /* movnti has no 66 */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x0f, 0xba, 0x00, 1));    /* BA /0 */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x62, 0xf1, 0x7c, 0x48, 0x29, 0x00)); /* EVEX */

@@ -131,7 +131,7 @@ static const struct word words[] = {
 	VECTOR(MOVUPS), VECTOR(MOVUPD), VECTOR(MOVAPS), VECTOR(MOVAPD), VECTOR(MOVSS), VECTOR(MOVSD),
 	VECTOR(MOVLPS), VECTOR(MOVLPD), VECTOR(MOVHPS), VECTOR(MOVHPD), VECTOR(MOVNTPS), VECTOR(MOVNTPD),
 	VECTOR(MOVD), VECTOR(MOVQ), VECTOR(MOVDQA), VECTOR(MOVDQU), VECTOR(MOVNTDQ), VECTOR(MOVNTDQA),
-	VECTOR(LDDQU),
+	VECTOR(LDDQU), GENERAL(MOVNTQ, VMOV),
 };
 /* clang-format on */
 
@@ -186,8 +186,7 @@ static bool rival_is_listed(const struct rival *r)
 	for (u32 i = 0; i < r->in.operand_count; i++) {
 		bool segment = is_reg_class(&r->op[i], ZYDIS_REGCLASS_SEGMENT);
 
-		if ((segment && (op == EMUL_PUSH || op == EMUL_POP)) ||
-		    is_reg_class(&r->op[i], ZYDIS_REGCLASS_MMX))
+		if (segment && (op == EMUL_PUSH || op == EMUL_POP))
 			return false;
 	}
 	return true;
@@ -275,7 +274,10 @@ static void same_registers(const struct insn *in, const struct rival *r)
 			SAME("register size", in->regsize, r->reg->size / 8);
 		return;
 	}
-	SAME("vector width", in->regsize, vex ? 32 : 16);
+	SAME("vector width", in->regsize,
+	     vex                                        ? 32
+	     : is_reg_class(r->reg, ZYDIS_REGCLASS_MMX) ? 8
+							: 16);
 	if (in->half != VEC_WHOLE && !in->mem_dst)
 		SAME("merged register", in->vec_src, reg_number(r->op[vex].reg.value, &high));
 	vex_accepted += vex;

@@ -65,6 +65,34 @@ __asm__(".pushsection .text\n"
 		STORE_YMM) "vzeroupper\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\tret\n"
 			   ".popsection");
 
+/* clang-format off */
+#define MMX(X) \
+	X("movq (%rbx), %mm1", 1) X("movq %mm7, (%rbx)", 1) X("movd (%rbx), %mm2", 1) \
+	X("movd %mm3, (%rbx)", 1) X("movntq %mm4, (%rbx)", 1) \
+	X(".byte 0x48, 0x0f, 0x6e, 0x2b # movq r/m64, %mm5", 1) \
+	X(".byte 0x4c, 0x0f, 0x7e, 0x33 # movq %mm6, r/m64: REX.R is ignored", 1)
+#define EMIT_MMX(text, align) EMIT("exec_mmx", text)
+
+static const struct row mmx[] = { MMX(ROW) };
+MMX(EMIT_MMX)
+
+extern const u8 __start_exec_mmx[];
+
+/* Run @code with MM0-7 = @regs, stored back, and RBX = @rbx. */
+void native_mmx(u64 regs[8], const void *code, u64 rbx);
+
+#define EACH_MMX(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define LOAD_MMX(n)  "movq 8*" #n "(%r12), %mm" #n "\n\t"
+#define STORE_MMX(n) "movq %mm" #n ", 8*" #n "(%r12)\n\t"
+
+__asm__(".pushsection .text\n"
+	"native_mmx:\n\t"
+	"push %rbx\n\tpush %r12\n\tpush %r13\n\t"
+	"mov %rdi, %r12\n\tmov %rdx, %rbx\n\t" EACH_MMX(LOAD_MMX) "call *%rsi\n\t"
+	EACH_MMX(STORE_MMX) "emms\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\tret\n"
+	".popsection");
+/* clang-format on */
+
 /* Vector state is on in the guest. */
 static void setup_vectors(void)
 {
@@ -118,6 +146,71 @@ static void test_exec_vectors_agree_with_the_cpu(void)
 	}
 }
 
+static void compare_mmx(const u8 *rec, u64 linear)
+{
+	u64 regs[8];
+
+	fill_random();
+	for (u32 i = 0; i < 8; i++)
+		regs[i] = test_rng();
+	memcpy(fake.mmx, regs, sizeof(regs));
+	paged_code(0x100, rec + 1, rec[0]);
+	paged_vp.regs.rbx = linear;
+	native_mmx(regs, native_code(rec + 1, rec[0]), host_of(linear));
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(reported_gpa(linear)));
+	EXPECT_MEMEQ(fake.mmx, regs, sizeof(regs));
+	expect_same_memory();
+}
+
+static void test_exec_mmx_agrees_with_the_cpu(void)
+{
+	const u8 *rec = __start_exec_mmx;
+
+	setup();
+	for (size_t i = 0; i < ARRAY_SIZE(mmx); i++, rec += 1 + rec[0]) {
+		for (u32 k = 0; k < 40; k++)
+			compare_mmx(rec, PAGE_GVA + test_rng() % (PAGE_SIZE - 8));
+		for (u32 k = 1; k < 4; k++) {
+			compare_mmx(rec, PAGE_GVA - k);
+			compare_mmx(rec, NEXT_GVA - k);
+		}
+	}
+}
+
+static void expect_mmx_fault(u8 opcode, int vector)
+{
+	u8 bytes[] = { 0x0f, opcode, 0x03 };
+
+	paged_code(0x100, bytes, sizeof(bytes));
+	paged_vp.event.info = 0;
+	EXPECT_EQ(vector < 0 ? EXIT_NEXT_DECODED : EXIT_RESUME, emulate(PAGE_GPA));
+	EXPECT_EQ(vector, paged_exception());
+}
+
+/* CR0 and a pending x87 exception, in the CPU's order; CR4 has no say. */
+static void test_exec_mmx_must_be_on(void)
+{
+	static const u8 opcodes[] = { 0x6f, 0x7f };
+
+	for (u32 i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		setup();
+		paged_vp.regs.rbx = PAGE_GVA;
+		fake.mmx[0] = 0x1234;
+		memset(page, 0x55, 8);
+		expect_mmx_fault(opcodes[i], -1);
+		fake.mmx[0] = 0x1234;
+		memset(page, 0x55, 8);
+		fake.x87_pending = true;
+		expect_mmx_fault(opcodes[i], EXC_MF);
+		fake.vmcs[VMCS_GUEST_CR0] |= CR0_TS;
+		expect_mmx_fault(opcodes[i], EXC_NM);
+		fake.vmcs[VMCS_GUEST_CR0] |= CR0_EM;
+		expect_mmx_fault(opcodes[i], EXC_UD);
+		EXPECT_EQ(0x1234, fake.mmx[0]);
+		EXPECT_EQ(0x55, page[0]);
+	}
+}
+
 /* State that the guest has switched off is not touched: what the CPU says before any access. */
 static void expect_vector_fault(bool vex, int vector)
 {
@@ -155,4 +248,5 @@ static void test_exec_vectors_must_be_on(void)
 	EXPECT_EQ(0, page_reads);
 }
 
-TEST_MAIN(TEST(test_exec_vectors_agree_with_the_cpu), TEST(test_exec_vectors_must_be_on))
+TEST_MAIN(TEST(test_exec_mmx_agrees_with_the_cpu), TEST(test_exec_mmx_must_be_on),
+	  TEST(test_exec_vectors_agree_with_the_cpu), TEST(test_exec_vectors_must_be_on))

@@ -91,6 +91,8 @@ struct fake_hw {
 	u32 invvpids;
 	u64 xcr0, cr2, dr[8];
 	u64 vector[16][4]; /* hw_vector_*() */
+	u64 mmx[8];
+	bool x87_pending; /* an x87 exception */
 	u32 xsetbvs, wbinvds, crash_dumps;
 
 	char console[FAKE_CONSOLE]; /* NUL-terminated; stops when full */

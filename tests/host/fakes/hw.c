@@ -15,18 +15,30 @@ void fake_reset(void)
 	fake.tsc = 1000000;
 }
 
-void hw_vector_read(u32 nr, bool wide, u64 val[4])
+err_t hw_vector_read(enum hw_vector kind, u32 nr, u64 val[4])
 {
-	if (nr >= 16)
+	if (nr >= (kind == HW_MMX ? 8 : 16))
 		abort();
-	memcpy(val, fake.vector[nr], wide ? 32 : 16);
+	if (kind == HW_MMX && fake.x87_pending)
+		return ERR_BUSY;
+	if (kind == HW_MMX)
+		val[0] = fake.mmx[nr];
+	else
+		memcpy(val, fake.vector[nr], kind == HW_YMM ? 32 : 16);
+	return ERR_NONE;
 }
 
-void hw_vector_write(u32 nr, bool wide, const u64 val[4])
+err_t hw_vector_write(enum hw_vector kind, u32 nr, const u64 val[4])
 {
-	if (nr >= 16)
+	if (nr >= (kind == HW_MMX ? 8 : 16))
 		abort();
-	memcpy(fake.vector[nr], val, wide ? 32 : 16);
+	if (kind == HW_MMX && fake.x87_pending)
+		return ERR_BUSY;
+	if (kind == HW_MMX)
+		fake.mmx[nr] = val[0];
+	else
+		memcpy(fake.vector[nr], val, kind == HW_YMM ? 32 : 16);
+	return ERR_NONE;
 }
 
 /* The store of the VMCS at @pa, a fresh one when it has none. */
