@@ -111,11 +111,21 @@ MUST_CHECK err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct
  */
 MUST_CHECK err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *linear);
 
+/* emul_inside_limit() - [@offset, +@len) is inside a segment with access rights @ar and @limit. */
+bool emul_inside_limit(u32 ar, u32 limit, u64 offset, u32 len);
+
 /* emul_linear_width() - bits of a linear address in 64-bit mode. */
 u32 emul_linear_width(void);
 
 /* emul_cpu_mode() - from EFER.LMA, CS.L, CS.D. */
 enum emul_mode emul_cpu_mode(const struct vp *vp);
+
+/**
+ * emul_deliver() - deliver vp->event, whose delivery by the CPU exited: push the frame, enter the
+ * handler. ERR_FAULT: a fault on the way is queued, merged with the event. ERR_NODEV: real or
+ * virtual-8086 mode, nothing has changed.
+ */
+MUST_CHECK err_t emul_deliver(struct vp *vp);
 
 /**
  * emul_execute() - fetch, decode and run the instruction at RIP whose memory operand hits @gpa.

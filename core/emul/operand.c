@@ -22,7 +22,7 @@ static err_t fault_segment(struct vp *vp, u32 seg)
 	return ERR_FAULT;
 }
 
-static bool is_inside_limit(u32 ar, u32 limit, u64 offset, u32 len)
+bool emul_inside_limit(u32 ar, u32 limit, u64 offset, u32 len)
 {
 	u64 last = offset + len - 1;
 	u64 top = (ar & AR_DB) ? 0xffffffff : 0xffff;
@@ -60,8 +60,8 @@ err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *
 		return fault_segment(vp, seg);
 	if (!real && write && !(ar & AR_TYPE_WRITABLE))
 		return fault_segment(vp, seg);
-	if (!is_inside_limit(ar, (u32)hw_vmread(vmcs_segment_field(VMCS_GUEST_ES_LIMIT, seg)),
-			     offset, len))
+	if (!emul_inside_limit(ar, (u32)hw_vmread(vmcs_segment_field(VMCS_GUEST_ES_LIMIT, seg)),
+			       offset, len))
 		return fault_segment(vp, seg);
 	*linear = (u32)(base + offset);
 	return ERR_NONE;

@@ -44,14 +44,14 @@ u32 segment_dpl(const struct segment *s)
 	return (u32)FIELD_GET(DESC_DPL, s->desc);
 }
 
-static bool is_code(const struct segment *s)
+bool segment_is_code(const struct segment *s)
 {
 	return (s->desc & DESC_S) && (type(s) & AR_TYPE_CODE);
 }
 
 bool segment_is_conforming(const struct segment *s)
 {
-	return is_code(s) && (type(s) & AR_TYPE_CONFORMING);
+	return segment_is_code(s) && (type(s) & AR_TYPE_CONFORMING);
 }
 
 bool segment_in_long_mode(void)
@@ -90,11 +90,15 @@ static void write_fields(u32 seg, u16 selector, u64 base, u32 limit, u32 ar)
 	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_AR, seg), ar);
 }
 
+u32 segment_ar(u64 desc)
+{
+	return (u32)(desc >> 8 * DESC_TYPE_BYTE) & AR_FROM_DESC;
+}
+
 void segment_write(u32 seg, u16 selector, u64 desc, u32 type)
 {
-	u32 ar = (u32)(desc >> 8 * DESC_TYPE_BYTE) & AR_FROM_DESC;
-
-	write_fields(seg, selector, desc_base(desc), desc_limit(desc), (ar & ~AR_TYPE) | type);
+	write_fields(seg, selector, desc_base(desc), desc_limit(desc),
+		     (segment_ar(desc) & ~AR_TYPE) | type);
 }
 
 void segment_write_null(u32 seg, u16 selector, u32 dpl)
@@ -236,7 +240,7 @@ err_t segment_check_cs(const struct segment_user *u, const struct segment *s)
 {
 	bool both = segment_in_long_mode() && (s->desc & DESC_L) && (s->desc & DESC_DB);
 
-	if (!is_code(s) || both)
+	if (!segment_is_code(s) || both)
 		return segment_fault(u, EXC_GP, s->selector);
 	return is_present(s) ? ERR_NONE : segment_fault(u, EXC_NP, s->selector);
 }

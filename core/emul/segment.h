@@ -37,7 +37,9 @@ MUST_CHECK err_t segment_find(const struct segment_user *u, u8 vector, u16 selec
 /* segment_in_long_mode() - IA-32e mode: system descriptors have 16 bytes. */
 bool segment_in_long_mode(void);
 
-/* segment_is_conforming(), segment_dpl() - what the descriptor says. */
+/* segment_is_code() and so on - what the descriptor says. segment_ar(): as access rights. */
+bool segment_is_code(const struct segment *s);
+u32 segment_ar(u64 desc);
 bool segment_is_conforming(const struct segment *s);
 u32 segment_dpl(const struct segment *s);
 

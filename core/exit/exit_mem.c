@@ -85,11 +85,22 @@ static enum exit_action fetch_violation(struct vp *vp, const struct exit_info *x
 	return vp_fault(vp, EXC_UD);
 }
 
-/* False for event delivery and the CPU's own page walk: no instruction at RIP to emulate. */
-static bool is_instruction_access(u64 qual)
+/* False for the CPU's own page walk. */
+static bool is_linear_access(u64 qual)
 {
 	return (qual & EPT_QUAL_GLA_VALID) && (qual & EPT_QUAL_GLA_IS_TRANSLATION) &&
-	       !(qual & EPT_QUAL_ASYNC) && !(hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID);
+	       !(qual & EPT_QUAL_ASYNC);
+}
+
+static bool is_delivery(void)
+{
+	return (hw_vmread(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID) != 0;
+}
+
+/* Else there is no instruction at RIP to emulate. */
+static bool is_instruction_access(u64 qual)
+{
+	return is_linear_access(qual) && !is_delivery();
 }
 
 static enum exit_action unexpected(struct vp *vp, const struct exit_info *x)
@@ -131,6 +142,9 @@ static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x
 	const struct emul_mem *mem = emulated_at(vp->partition, x->gpa);
 	enum exit_action action;
 
+	/* A stack, or a table that delivery reads: NEEDS_VECTOR has queued the event. */
+	if (is_linear_access(x->qual) && is_delivery() && emul_deliver(vp) != ERR_NODEV)
+		return EXIT_RESUME;
 	if (!is_instruction_access(x->qual))
 		return stop_with_report(vp, x, "page table or event delivery in an emulated page");
 	action = emul_execute(vp, x->gpa, mem);

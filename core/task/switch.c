@@ -154,13 +154,6 @@ static err_t release_old_task(const struct task_switching *t)
 	return system_set_type(t->vp, gdt_slot(tr), old, type) == ERR_FAULT ? ERR_FAULT : ERR_NONE;
 }
 
-/* SDM "Instruction-Breakpoint Exception Condition": faults other than #DB save RF set. */
-static bool is_fault(u8 vector)
-{
-	return vector != EXC_DB && vector != EXC_BP && vector != EXC_OF && vector != EXC_DF &&
-	       vector != EXC_MC;
-}
-
 /* RIP and RFLAGS with which the old task will resume. */
 static void resume_state(const struct task_switching *t, u32 *eip, u32 *eflags)
 {
@@ -171,7 +164,7 @@ static void resume_state(const struct task_switching *t, u32 *eip, u32 *eflags)
 		len = (u32)hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH);
 		*eflags &= ~(u32)RFLAGS_RF;
 	} else if (event_type(t) == INTR_TYPE_HARD_EXCEPTION &&
-		   is_fault((u8)(t->event & INTR_INFO_VECTOR))) {
+		   exception_sets_rf((u8)(t->event & INTR_INFO_VECTOR))) {
 		*eflags |= RFLAGS_RF;
 	}
 	if (t->source == TASK_SWITCH_IRET)

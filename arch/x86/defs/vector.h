@@ -52,6 +52,13 @@ static inline bool exception_has_error_code(u8 vector)
 	return vector < EXC_COUNT && (EXC_ERROR_CODE_MASK & BIT32(vector)) != 0;
 }
 
+/* SDM "Instruction-Breakpoint Exception Condition": faults other than #DB save RF set. */
+static inline bool exception_sets_rf(u8 vector)
+{
+	return vector != EXC_DB && vector != EXC_BP && vector != EXC_OF && vector != EXC_DF &&
+	       vector != EXC_MC;
+}
+
 /* SDM Vol. 3A, "Interrupt 8 - Double Fault Exception (#DF)": classes and their combination. */
 enum exception_class { EXC_CLASS_BENIGN, EXC_CLASS_CONTRIBUTORY, EXC_CLASS_PAGE_FAULT };
 

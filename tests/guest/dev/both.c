@@ -68,7 +68,7 @@ void both_same(const char *text, const struct both r[2], u64 mask)
 	differ(text, "RDI", r[0].rdi - r[0].base, r[1].rdi - r[1].base);
 	differ(text, "RSP", stack_of(&r[0]), stack_of(&r[1]));
 	differ(text, "RFLAGS", r[0].flags & mask, r[1].flags & mask);
-	for (u32 i = 0; i < BOTH_BYTES; i += 8)
+	for (u32 i = 0; i < BOTH_BYTES && !(mask & BOTH_NO_MEMORY); i += 8)
 		differ(text, "memory", *(volatile u64 *)(uintptr_t)(r[0].base + i),
 		       *(volatile u64 *)(uintptr_t)(r[1].base + i));
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/lib/types.h"
+#include "core/lib/bits.h"
 #include "tests/guest/lib/insn.h"
 
 #define BOTH_MMIO  0xff000000ull
@@ -58,6 +58,9 @@ void both_same(const char *text, const struct both r[2], u64 mask);
 
 #define BOTH(text, mask)       BOTH_AT(text, mask, BOTH_MIDDLE, false)
 #define BOTH_ALIKE(text, mask) BOTH_AT(text, mask, BOTH_MIDDLE, true)
+
+/* In @mask: the memory holds addresses of itself. */
+#define BOTH_NO_MEMORY BIT64(63)
 
 /* The same with the stack there; for what pushes no address of it. */
 #define BOTH_STACK(text, mask) BOTH("lea 0x80(%%rbx), %%rsp; " text, mask)

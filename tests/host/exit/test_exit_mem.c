@@ -348,6 +348,32 @@ static void test_a_write_of_another_page_goes_by_its_class(void)
 	}
 }
 
+/* Not the instruction at RIP: the event. What cannot be delivered, and page tables, stop the guest.
+ */
+static void test_events_on_an_emulated_stack_are_delivered(void)
+{
+	static const struct {
+		u64 qual, cr0;
+		enum exit_action want;
+	} rows[] = {
+		{ WRITE, 0, EXIT_RESUME },
+		{ EPT_QUAL_WRITE | EPT_QUAL_GLA_VALID, 0, EXIT_STOP }, /* a page table */
+		{ WRITE | EPT_QUAL_ASYNC, 0, EXIT_STOP },
+		{ WRITE, CR0_PE, EXIT_STOP }, /* real mode */
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		every_class_setup();
+		fake.vmcs[VMCS_GUEST_CR0] &= ~rows[i].cr0;
+		fake.vmcs[VMCS_IDT_VECTORING_INFO] = INTR_INFO_VALID | 0x55;
+		event_vectoring(&paged_vp);
+		fake.vmcs[VMCS_GUEST_IDTR_LIMIT] = 0; /* seen: delivery begins, and faults */
+		EXPECT_EQ(rows[i].want, violation(AN_EMUL + 0x40, rows[i].qual));
+		EXPECT_EQ(rows[i].want == EXIT_RESUME ? EXC_GP : 0x55, paged_exception());
+		EXPECT_EQ(0, counter(COUNTER_EMULATED));
+	}
+}
+
 static void far_setup(void)
 {
 	setup();
@@ -404,4 +430,5 @@ TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_
 	  TEST(test_beyond_the_machine_is_a_reserved_bit),
 	  TEST(test_everything_else_stops_with_a_report), TEST(test_every_class_answers_or_stops),
 	  TEST(test_a_write_of_another_page_goes_by_its_class),
+	  TEST(test_events_on_an_emulated_stack_are_delivered),
 	  TEST(test_far_page_is_mapped_when_it_comes), TEST(test_far_page_that_never_comes_stops))
