@@ -41,6 +41,7 @@ struct boot_vmx {
 	bool has_caps; /* they could be read */
 	bool is_usable;
 	struct vmx_apicv apicv;
+	const char *x2apic_why; /* of machine.phys_x2apic */
 	struct vp_ctls ctls;
 	struct mitigation_input cpu_bugs;
 	u32 mitigations;

@@ -204,6 +204,8 @@ void report_firmware(const struct boot_state *b)
 	report_field(&boot_report, "pm_timer_port", "0x%x", a->pm_tmr_port);
 	report_field(&boot_report, "pm_timer_bits", "%u", a->pm_tmr_32bit ? 32 : 24);
 	report_field(&boot_report, "hpet", "0x%llx", a->hpet_pa);
+	report_field(&boot_report, "dmar", "%s", a->has_dmar ? "yes" : "no");
+	report_field(&boot_report, "dmar_flags", "0x%x", a->dmar_flags);
 	report_field(&boot_report, "pm1a_cnt", "0x%x", a->pm1a_cnt);
 	report_field(&boot_report, "pm1b_cnt", "0x%x", a->pm1b_cnt);
 	report_field(&boot_report, "reset_space", "0x%x", a->reset_space);

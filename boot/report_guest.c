@@ -167,6 +167,9 @@ void report_partition(const struct boot_state *b, struct partition *p, const str
 	if (!report_is_open(&boot_report))
 		return;
 	report_decisions(vmx);
+	report_line(&boot_report, "apic-mode");
+	report_field(&boot_report, "physical_x2apic", "%s", p->machine.phys_x2apic ? "yes" : "no");
+	report_field(&boot_report, "because", "%s", vmx->x2apic_why);
 	e820_public(&p->memory, &memory);
 	report_map("guest-map", &memory);
 	report_ept(p);

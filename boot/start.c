@@ -18,6 +18,7 @@
 #include "boot/load/load.h"
 #include "boot/report.h"
 #include "boot/test_fault.h"
+#include "core/apic/phys_mode.h"
 #include "core/dev/testdev.h"
 #include "core/diag/log.h"
 #include "core/diag/panic.h"
@@ -99,12 +100,32 @@ static void decide_apicv(const struct boot_state *b, struct machine *m)
 		 m->is_bochs && !m->virt_intr_delivery ? " (Bochs: see docs/emulators.md)" : "");
 }
 
+/* Rule I7. */
+static void decide_apic_mode(const struct boot_state *b, struct machine *m, bool nested)
+{
+	struct phys_apic_facts f = {
+		.has_x2apic = m->x2apic,
+		.is_x2apic = this_cpu()->x2apic,
+		.has_hypervisor = nested,
+		.is_bochs = m->is_bochs,
+		.has_dmar = b->acpi.has_dmar,
+		.intr_remap = (b->acpi.dmar_flags & DMAR_INTR_REMAP) != 0,
+		.x2apic_opt_out = (b->acpi.dmar_flags & DMAR_X2APIC_OPT_OUT) != 0,
+	};
+
+	test_point(TEST_APIC_MODE, &f);
+	m->phys_x2apic = phys_apic_may_x2apic(&f, &vmx.x2apic_why);
+	log_info("lapic: x2APIC mode, when the guest enters it, is %s: %s",
+		 m->phys_x2apic ? "physical, too" : "virtual only", vmx.x2apic_why);
+}
+
 static void describe_machine(const struct boot_state *b, struct machine *m, bool nested)
 {
 	/* Bochs' firmware says so in its RSDP; so does QEMU's, but QEMU sets the hypervisor bit. */
 	m->is_bochs = b->info.has_rsdp && memcmp(b->info.rsdp + 9, "BOCHS ", 6) == 0 && !nested;
 	m->phys_bits = umin32(cpuid(0x80000008, 0).a & 0xff, EPT_PHYS_BITS_MAX);
 	m->x2apic = (cpuid(1, 0).c & CPUID1_ECX_X2APIC) != 0;
+	decide_apic_mode(b, m, nested);
 	m->cpuid_tsc_trusted = b->tsc.cpuid_trusted;
 	m->has_nmi_status = vp_probe_nmi_status();
 	if (!m->has_nmi_status)

@@ -17,6 +17,7 @@
 #include "arch/x86/mitigation.h"
 #include "arch/x86/percpu.h"
 #include "boot/boot.h"
+#include "core/apic/phys_mode.h"
 #include "core/diag/log.h"
 #include "core/diag/panic.h"
 #include "core/hw.h"
@@ -224,6 +225,12 @@ static void strike_pause(void *arg)
 
 	if (vp->index == 0)
 		arm(vp, pause_due, 1000);
+}
+
+/* Of all that speaks for x2APIC mode nothing but the CPU is left. */
+static void strike_xapic(void *arg)
+{
+	*(struct phys_apic_facts *)arg = (struct phys_apic_facts){ .has_x2apic = true };
 }
 
 /* --- Other CPUs, during their bring-up --- */

@@ -30,6 +30,7 @@ struct machine {
 	u32 phys_bits;           /* CPUID 0x80000008, cut to 48 for the EPT map */
 	bool is_bochs;           /* emulator with the bugs of docs/emulators.md */
 	bool x2apic;             /* CPU has x2APIC */
+	bool phys_x2apic;        /* the physical APICs may use it: core/apic/phys_mode.h */
 	bool apic_register_virt; /* in use */
 	bool tpr_shadow;         /* in use */
 	bool virt_intr_delivery; /* in use */

@@ -38,6 +38,10 @@ struct acpi_table {
 	u32 len;
 };
 
+/* Flags of the DMAR table: VT-d, "DMA Remapping Reporting Structure". */
+#define DMAR_INTR_REMAP     0x01u
+#define DMAR_X2APIC_OPT_OUT 0x02u
+
 struct acpi_info {
 	u32 cpu_count;
 	struct acpi_cpu cpu[ACPI_CPUS_MAX];
@@ -53,8 +57,10 @@ struct acpi_info {
 	u64 reset_addr;
 	s32 s3_slp_typ, s5_slp_typ; /* SLP_TYPa; -1: no object */
 	u64 hpet_pa;                /* 0: none */
-	u32 bad_checksums;          /* tables skipped for that */
-	u32 table_count;            /* in the order of the root table, then the DSDT */
+	bool has_dmar;
+	u8 dmar_flags;     /* DMAR_* */
+	u32 bad_checksums; /* tables skipped for that */
+	u32 table_count;   /* in the order of the root table, then the DSDT */
 	struct acpi_table table[ACPI_TABLES_SEEN];
 };
 

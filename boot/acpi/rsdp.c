@@ -22,6 +22,7 @@
 #define MADT_BYTES       KIB(128) /* more are corrupt: 8192 x2APIC entries */
 #define HPET_BASE        44u      /* address in the Generic Address Structure at 40 */
 #define HPET_TABLE_LEN   56u
+#define DMAR_FLAGS       37u
 
 struct acpi_walk {
 	acpi_map_fn map;
@@ -91,6 +92,9 @@ static void table_use(struct acpi_walk *w, u64 pa, const u8 *t, u32 len)
 		fadt_parse(t, len, out, &w->links);
 	} else if (has_signature(t, "HPET") && len >= HPET_TABLE_LEN && out->hpet_pa == 0) {
 		out->hpet_pa = get_u64(t + HPET_BASE);
+	} else if (has_signature(t, "DMAR") && len > DMAR_FLAGS && !out->has_dmar) {
+		out->has_dmar = true;
+		out->dmar_flags = t[DMAR_FLAGS];
 	} else if (has_signature(t, "SSDT")) {
 		sleep_types(out, t + ACPI_HEADER_LEN, len - ACPI_HEADER_LEN);
 	}

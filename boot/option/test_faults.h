@@ -7,17 +7,18 @@
 
 /* Where a row can strike: each is a call of test_point() in boot/test_fault.h. */
 enum test_point {
-	TEST_BOOT,     /* all is set up but VMX. Boot CPU; arg: struct boot_state */
-	TEST_PATCH,    /* our text has been patched for this CPU. Boot CPU; arg: NULL */
-	TEST_VMX_CPU,  /* struct vmx_cpu of a CPU was read. That CPU; arg: it */
-	TEST_VMX_CAPS, /* its struct vmx_caps was read; arg: it */
-	TEST_AP_STEP,  /* an AP runs our code (1), has entered VMX but not said so (2); arg: u32 */
-	TEST_AP_TSC,   /* its TSC is to be compared. The AP; arg: u32, 0 the first time */
-	TEST_SELFTEST, /* before the checks of selftest=. Boot CPU; arg: struct partition */
-	TEST_TIMER,    /* selftest= has armed the preemption timer. Boot CPU; arg: NULL */
-	TEST_ENTRY,    /* before the first entry of a VP. Its CPU; arg: struct vp */
-	TEST_GUEST,    /* 300 ms later on VP 0, between exit and entry; arg: struct vp */
-	TEST_ANY_TIME, /* only in rows: BOOT or GUEST, by test_fault_at= */
+	TEST_BOOT,      /* all is set up but VMX. Boot CPU; arg: struct boot_state */
+	TEST_APIC_MODE, /* before the decision of core/apic/phys_mode.h. Boot CPU; arg: its facts */
+	TEST_PATCH,     /* our text has been patched for this CPU. Boot CPU; arg: NULL */
+	TEST_VMX_CPU,   /* struct vmx_cpu of a CPU was read. That CPU; arg: it */
+	TEST_VMX_CAPS,  /* its struct vmx_caps was read; arg: it */
+	TEST_AP_STEP,   /* an AP runs our code (1), has entered VMX but not said so (2); arg: u32 */
+	TEST_AP_TSC,    /* its TSC is to be compared. The AP; arg: u32, 0 the first time */
+	TEST_SELFTEST,  /* before the checks of selftest=. Boot CPU; arg: struct partition */
+	TEST_TIMER,     /* selftest= has armed the preemption timer. Boot CPU; arg: NULL */
+	TEST_ENTRY,     /* before the first entry of a VP. Its CPU; arg: struct vp */
+	TEST_GUEST,     /* 300 ms later on VP 0, between exit and entry; arg: struct vp */
+	TEST_ANY_TIME,  /* only in rows: BOOT or GUEST, by test_fault_at= */
 };
 
 /*
@@ -44,6 +45,7 @@ enum test_point {
 	X(cpu2,            ENTRY,    "the same on VP 2")                                            \
 	X(cpu3,            ENTRY,    "the same on VP 3")                                            \
 	X(cpus,            ENTRY,    "page faults on all CPUs at once")                             \
+	X(xapic,           APIC_MODE, "the machine has no interrupt remapping: physical xAPIC")       \
 	X(caps1,           VMX_CAPS, "the VMX of the CPU with APIC ID 1 is another")                \
 	X(vmxoff1,         VMX_CPU,  "firmware has locked VMX off on the CPU with APIC ID 1")       \
 	X(far1,            BOOT,     "the MADT says 0x101 where it means APIC ID 1")                \

@@ -205,6 +205,19 @@ static void lint0_changed(struct vp *vp)
 		vp_set_work(vp, VP_WORK_LINES);
 }
 
+/*
+ * The guest is in x2APIC mode, the physical APIC is not. Devices' messages have 8 bits, as without
+ * interrupt remapping. Physical destinations are the same in both modes. A logical one is extended
+ * with zeroes: it means members of cluster 0, each with its bit; the flat model does the same. The
+ * APICs that no such message can reach get no bit.
+ */
+static u32 ldr_of_cluster_0(u32 ldr)
+{
+	return FIELD_GET(APIC_LDR_X2APIC_CLUSTER, ldr) == 0
+		       ? (u32)FIELD_PREP(APIC_LDR_XAPIC, ldr & 0xff)
+		       : 0;
+}
+
 void irq_fwd_mirror(struct vp *vp, u32 reg)
 {
 	const struct vlapic *a = &vp->apic;
@@ -216,6 +229,8 @@ void irq_fwd_mirror(struct vp *vp, u32 reg)
 		/* LDR is read-only and DFR absent in x2APIC mode: WRMSR would #GP. */
 		if (vp->fwd.phys_x2apic)
 			return;
+		if (vlapic_is_x2apic(a))
+			val = reg == APIC_LDR ? ldr_of_cluster_0(val) : APIC_DFR_FLAT;
 		break;
 	case APIC_LVT_CMCI:
 		if (!vlapic_has_cmci(a))
@@ -238,7 +253,10 @@ void irq_fwd_mirror(struct vp *vp, u32 reg)
 
 void irq_fwd_set_x2apic(struct vp *vp)
 {
-	vp->fwd.phys_x2apic = hw_lapic_set_x2apic(true);
+	if (vp->partition->machine.phys_x2apic)
+		vp->fwd.phys_x2apic = hw_lapic_set_x2apic(true);
+	irq_fwd_mirror(vp, APIC_LDR);
+	irq_fwd_mirror(vp, APIC_DFR);
 }
 
 /* Bochs cannot re-enable an APIC; kicks in xAPIC mode reach only 8-bit IDs. */

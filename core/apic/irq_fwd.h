@@ -54,7 +54,8 @@ void irq_fwd_mirror(struct vp *vp, u32 reg);
 /* irq_fwd_mirror_all() - all mirrored registers; a globally disabled APIC becomes virtual wire. */
 void irq_fwd_mirror_all(struct vp *vp);
 
-/* irq_fwd_set_x2apic() - the physical LAPIC follows the guest's into x2APIC mode. */
+/* irq_fwd_set_x2apic() - the guest's APIC is in x2APIC mode now: the physical one follows where it
+ * may (core/apic/phys_mode.h); else its logical ID does. */
 void irq_fwd_set_x2apic(struct vp *vp);
 
 /**

@@ -376,7 +376,7 @@ void vlapic_copy_physical(struct vp *vp)
 
 	if (hw_rdmsr_safe(MSR_IA32_APIC_BASE, &base) == ERR_NONE && (base & APIC_BASE_EXTD) != 0) {
 		a->base_msr |= APIC_BASE_EXTD;
-		irq_fwd_set_x2apic(vp);
+		vp->fwd.phys_x2apic = true;
 	}
 	vlapic_clear(vp);
 	vlapic_quiet_physical();

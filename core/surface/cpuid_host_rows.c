@@ -122,7 +122,7 @@ static void leaf1_init(const struct partition *p, u32 leaf, u32 subleaf, struct 
 	keep_if(&r->c, CPUID1_ECX_XSAVE, xcr0 != 0);
 	keep_if(&r->c, CPUID1_ECX_AVX | CPUID1_ECX_FMA | CPUID1_ECX_F16C, xcr0 & XCR0_AVX);
 	r->c |= CPUID1_ECX_TSC_DEADLINE; /* the virtual APIC's */
-	if (p->machine.x2apic)           /* needs a physical APIC that can follow (rule I7) */
+	if (p->machine.x2apic) /* virtual, but the physical APIC may have to follow (rule I7) */
 		r->c |= CPUID1_ECX_X2APIC;
 }
 

@@ -337,6 +337,8 @@ def check_acpi(report, row, view):
         yield f"tables {sorted(signatures)}"
     if ("DMAR" in signatures) != ("intel-iommu" in row.get("extra", "")):
         yield f"remapping of interrupts: {sorted(signatures)}"
+    if int(acpi["dmar_flags"], 16) & 3 != ("DMAR" in signatures):
+        yield f"remapping of interrupts: flags {acpi['dmar_flags']}"
 
 
 def check_time(report, row, view):

@@ -32,9 +32,19 @@ static void expect_device(const char *what, u32 cpu)
 }
 
 /*
- * Logical destinations in xAPIC mode only: in x2APIC mode Bochs 2.7 still compares them with the
- * LDR of xAPIC mode, and nobody uses them without interrupt remapping.
+ * In x2APIC mode a device's logical destination names members of cluster 0. Bochs 2.7 compares it
+ * with the LDR of xAPIC mode: only where that is in use (xapic=1 on the command line).
  */
+static bool logical_dest(u32 cpu, u32 *dest)
+{
+	if (apic_mode() == APIC_X2APIC) {
+		*dest = x2apic_ldr(smp_ids[cpu]) & 0xff;
+		return smp_ids[cpu] < 8 && cmdline_number("xapic", 0) != 0;
+	}
+	*dest = 1u << cpu;
+	return true;
+}
+
 static void device_to_each(void)
 {
 	if (!smp_ipi_begin())
@@ -44,12 +54,12 @@ static void device_to_each(void)
 		u32 low = 0x63 | (level != 0 ? IOAPIC_RTE_LEVEL : 0);
 
 		for (u32 round = 0; round < 3; round++) {
-			for (u32 i = 0; i < smp_count(); i++) {
+			for (u32 i = 0, dest; i < smp_count(); i++) {
 				ioapic_route(IOAPIC_PIN_COM1, low, smp_ids[i]);
 				expect_device("physical", i);
-				if (apic_mode() == APIC_X2APIC)
+				if (!logical_dest(i, &dest))
 					continue;
-				ioapic_route(IOAPIC_PIN_COM1, low | BIT32(11), 1u << i);
+				ioapic_route(IOAPIC_PIN_COM1, low | BIT32(11), dest);
 				expect_device("logical", i);
 			}
 		}
@@ -65,13 +75,13 @@ static void device_moves(void)
 	pit_periodic(1193);
 	sti();
 	for (u32 i = 0; i < 4 * smp_count(); i++) {
-		u32 cpu = i % smp_count(), before;
+		u32 cpu = i % smp_count(), before, dest;
 		bool logical = i >= 2 * smp_count();
 
-		if (logical && apic_mode() == APIC_X2APIC)
+		if (logical && !logical_dest(cpu, &dest))
 			break;
 		if (logical)
-			ioapic_route(IOAPIC_PIN_PIT, SMP_VEC | BIT32(11), 1u << cpu);
+			ioapic_route(IOAPIC_PIN_PIT, SMP_VEC | BIT32(11), dest);
 		else
 			ioapic_route(IOAPIC_PIN_PIT, SMP_VEC, smp_ids[cpu]);
 		delay_us(20);

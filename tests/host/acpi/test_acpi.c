@@ -137,6 +137,26 @@ static void expect_machine(void)
 	EXPECT_TRUE(info.pm_tmr_32bit);
 }
 
+/* DMAR: the flags byte decides on x2APIC mode; one too short to have it is none. */
+static void test_dmar(void)
+{
+	machine();
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_FALSE(info.has_dmar);
+	for (u32 flags = 0; flags < 8; flags++) {
+		machine();
+		mem[HPET + 36] = 38; /* host address width */
+		mem[HPET + 37] = (u8)flags;
+		table(HPET, "DMAR", 48);
+		EXPECT_EQ(ERR_NONE, parse());
+		EXPECT_TRUE(info.has_dmar);
+		EXPECT_EQ(flags, info.dmar_flags);
+	}
+	table(HPET, "DMAR", 37);
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_FALSE(info.has_dmar);
+}
+
 static void test_xsdt_and_rsdt_lead_to_the_same(void)
 {
 	machine();
@@ -344,8 +364,8 @@ static void test_aml_constants(void)
 	EXPECT_EQ(-1, aml_find_sleep_type(NULL, 0, '5'));
 }
 
-TEST_MAIN(TEST(test_xsdt_and_rsdt_lead_to_the_same), TEST(test_fadt_fields_end_with_the_table),
-	  TEST(test_flags_of_the_fadt), TEST(test_errors_are_named), TEST(test_loops_end),
-	  TEST(test_random_damage_is_survived), TEST(test_madt_disable_removes_exactly_one),
-	  TEST(test_every_madt_is_found), TEST(test_other_tables_do_not_hide_the_madt),
-	  TEST(test_aml_constants))
+TEST_MAIN(TEST(test_dmar), TEST(test_xsdt_and_rsdt_lead_to_the_same),
+	  TEST(test_fadt_fields_end_with_the_table), TEST(test_flags_of_the_fadt),
+	  TEST(test_errors_are_named), TEST(test_loops_end), TEST(test_random_damage_is_survived),
+	  TEST(test_madt_disable_removes_exactly_one), TEST(test_every_madt_is_found),
+	  TEST(test_other_tables_do_not_hide_the_madt), TEST(test_aml_constants))

@@ -269,6 +269,64 @@ static void test_physical_apic_stays_in_x2apic(void)
 	EXPECT_TRUE(irqhw.x2apic);
 }
 
+static void expect_logical_id(u32 ldr, u32 dfr)
+{
+	EXPECT_EQ(ldr << 24, irqhw.reg[APIC_LDR >> 4]);
+	EXPECT_EQ(dfr, irqhw.reg[APIC_DFR >> 4]);
+}
+
+/* No interrupt remapping: a device's 8-bit logical destination is extended with zeroes, so that it
+ * names members of cluster 0. The physical APIC, in xAPIC mode, answers to the same ones. */
+static void test_x2apic_over_physical_xapic(void)
+{
+	static const struct {
+		u32 id, ldr;
+	} cpus[] = { { 0, 0x01 }, { 5, 0x20 }, { 7, 0x80 }, { 8, 0 },
+		     { 15, 0 },   { 16, 0 },   { 33, 0 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cpus); i++) {
+		apic_test_init(1, false);
+		at.p.machine.phys_x2apic = false;
+		VP->apic_id = cpus[i].id;
+		vlapic_write(VP, APIC_SVR, 0x1ff);
+		vlapic_write(VP, APIC_LDR, 0x42u << 24);
+		vlapic_write(VP, APIC_DFR, APIC_DFR_CLUSTER);
+		apic_test_mode(VP, '2');
+		EXPECT_TRUE(vlapic_is_x2apic(&VP->apic));
+		EXPECT_FALSE(irqhw.x2apic || VP->fwd.phys_x2apic);
+		EXPECT_EQ(x2apic_ldr(cpus[i].id), vlapic_read(VP, APIC_LDR));
+		expect_logical_id(cpus[i].ldr, APIC_DFR_FLAT);
+		EXPECT_EQ(0x1ff, irqhw.reg[APIC_SVR >> 4]);
+		vlapic_reset(VP, true); /* INIT: the mode stays */
+		EXPECT_TRUE(vlapic_is_x2apic(&VP->apic));
+		expect_logical_id(cpus[i].ldr, APIC_DFR_FLAT);
+		apic_test_mode(VP, '0');
+		EXPECT_EQ(0, irqhw.reg[APIC_LDR >> 4]);
+		apic_test_mode(VP, 'x');
+		vlapic_write(VP, APIC_LDR, 0x42u << 24);
+		vlapic_write(VP, APIC_DFR, APIC_DFR_CLUSTER);
+		expect_logical_id(0x42, APIC_DFR_CLUSTER);
+	}
+}
+
+/* Interrupts of devices reach it, edge and level, and their ends reach the device. */
+static void test_devices_of_an_x2apic_over_physical_xapic(void)
+{
+	apic_test_init(1, false);
+	at.p.machine.phys_x2apic = false;
+	model_rte(0, 0x42, true, false);
+	apic_test_mode(VP, '2');
+	vlapic_write(VP, APIC_SVR, 0x1ff);
+	model_line(0, true);
+	EXPECT_TRUE(model_exit(false));
+	EXPECT_EQ(0x42, vlapic_pending_vector(VP));
+	EXPECT_TRUE(irqhw.pin[0].remote_irr);
+	model_line(0, false);
+	apic_test_mode(VP, '0');
+	EXPECT_FALSE(irqhw.pin[0].remote_irr);
+	EXPECT_EQ(0, VP->kicked);
+}
+
 /* A CPU that was given up while it came: its index is another VP's by now. */
 static void test_page_of_a_dropped_vp_is_not_noted(void)
 {
@@ -371,7 +429,8 @@ TEST_MAIN(TEST(test_x2apic_access_map), TEST(test_x2apic_msrs_fault_in_other_mod
 	  TEST(test_bsp_bit_is_not_software_s), TEST(test_page_follows_base_and_mode),
 	  TEST(test_physical_apic_follows_back_to_xapic),
 	  TEST(test_back_to_xapic_gives_a_level_vector_back),
-	  TEST(test_physical_apic_stays_in_x2apic),
+	  TEST(test_physical_apic_stays_in_x2apic), TEST(test_x2apic_over_physical_xapic),
+	  TEST(test_devices_of_an_x2apic_over_physical_xapic),
 	  TEST(test_x2apic_keeps_state_and_disable_loses_it),
 	  TEST(test_page_of_a_dropped_vp_is_not_noted), TEST(test_accesses_that_fault_exit),
 	  TEST(test_cpu_delivers_only_for_an_enabled_apic))

@@ -18,6 +18,7 @@ static void set_up_machine(bool vid)
 
 	m->phys_bits = 40;
 	m->x2apic = true;
+	m->phys_x2apic = true;
 	m->tpr_shadow = true;
 	m->virt_intr_delivery = vid;
 	m->apic_register_virt = vid;
