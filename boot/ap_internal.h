@@ -25,6 +25,7 @@ struct ap {
 	void *vmxon_page, *vmcs_page;
 	u64 tsc_hz;           /* also the time limit of a step, in ticks */
 	const char *left_out; /* why, NULL: it has joined */
+	bool switched;        /* to x2APIC mode, to be like the boot CPU */
 	u32 state;            /* enum ap_state */
 	u32 asked, answered;  /* running numbers of the questions */
 	enum ap_question question;

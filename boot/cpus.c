@@ -42,6 +42,23 @@ NORETURN void ap_end_late(const struct ap *ap)
 	hw_halt();
 }
 
+/*
+ * NULL, or why the CPU is left out. Where the firmware switched the boot CPU alone to x2APIC mode
+ * this one follows: in xAPIC mode it would read 8 bits of its ID, and reach none of 255 and more.
+ */
+static const char *init_lapic(struct ap *ap)
+{
+	err_t err = lapic_init();
+
+	if (err == ERR_NONE && percpu_boot.x2apic && !this_cpu()->x2apic) {
+		ap->switched = hw_lapic_set_x2apic(true);
+		err = lapic_init();
+	}
+	/* Cause (left-out): the firmware has switched it off on this processor.
+	 * Remedy: update the firmware. */
+	return err != ERR_NONE ? "its local APIC is disabled" : NULL;
+}
+
 static NORETURN void ap_main(struct percpu *pc)
 {
 	struct ap *ap = (struct ap *)(void *)pc;
@@ -50,11 +67,8 @@ static NORETURN void ap_main(struct percpu *pc)
 	smp_arrived(pc);
 	test_point(TEST_AP_STEP, &(u32){ 1 });
 	ap_answer_tsc(ap);
-	/* Cause (left-out): the firmware has switched it off on this processor.
-	 * Remedy: update the firmware. */
-	if (lapic_init() != ERR_NONE)
-		ap->left_out = "its local APIC is disabled";
-	else
+	ap->left_out = init_lapic(ap);
+	if (!ap->left_out)
 		ap->left_out = boot_adopt_cpu(ap->vp, ap->vmxon_page, ap->vmcs_page);
 	test_point(TEST_AP_STEP, &(u32){ 2 });
 	if (!settle(ap, AP_SETTLED))
@@ -162,6 +176,9 @@ static bool start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 		partition_drop_last_vp(p);
 		return false;
 	}
+	if (ap->switched)
+		log_info("cpu %u: in xAPIC mode, unlike the boot CPU: switched to x2APIC mode",
+			 apic_id);
 	if (tsc->has_adjust)
 		fmt_print(adjust, sizeof(adjust), " (adjusted by %lld)", tsc->adjust);
 	log_info("cpu %u: VP %u, TSC offset %lld +-%llu ticks%s, %llu KiB", apic_id, ap->vp->index,
