@@ -10,16 +10,17 @@
 
 struct vp;
 
-/* What a handler wants to happen to the guest's instruction. Only exit.c acts on it. */
+/* What a handler wants to happen to the guest's instruction. Only exit.c acts on it. The values are
+ * part of the hot paths: what is new goes behind EXIT_STOP. */
 enum exit_action {
 	EXIT_NEXT,         /* emulated: retire it (RIP, RF, blocking, TF) */
 	EXIT_RESUME,       /* enter again at the same RIP: a fault is queued, or a restart */
 	EXIT_NEXT_DECODED, /* the same, length from the decoder in vp->insn_len */
-	EXIT_NEXT_MOV_SS,  /* the same: it loaded SS, which blocks events for one instruction */
 	EXIT_MSR_FAULT,    /* RDMSR or WRMSR refused: #GP(0) */
 	EXIT_RETRY,        /* guest memory is not there yet, nothing changed: wait, enter again */
 	EXIT_ITERATION,    /* of a REP instruction, not the last: RIP stays, RF is set, TF traps */
 	EXIT_STOP,         /* stop the partition with a report */
+	EXIT_NEXT_MOV_SS,  /* EXIT_NEXT_DECODED of a load of SS, which blocks events for a moment */
 	EXIT_UNHANDLED,    /* declined, nothing changed; the caller decides, never the dispatcher */
 };
 
