@@ -159,6 +159,30 @@ static enum msr_result tsc_adjust_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
+/* --- Machine checks --- */
+
+#define MCG_STATUS_SHOWN (MCG_STATUS_RIPV | MCG_STATUS_EIPV | MCG_STATUS_MCIP)
+
+static enum msr_result mcg_status_read(struct vp *vp, u32 msr, u64 *val)
+{
+	u64 host;
+
+	*val = hw_rdmsr_safe(MSR_IA32_MCG_STATUS, &host) == ERR_NONE ? host & MCG_STATUS_SHOWN : 0;
+	return MSR_OK;
+}
+
+/*
+ * Clear only: a machine check goes straight to the guest, whose handler ends with this write. MCIP
+ * must be clear in the CPU then, or the next machine check shuts the machine down (SDM Vol. 3B
+ * "IA32_MCG_STATUS MSR"). Never set: by MCIP the host's handler tells a machine check from a
+ * vector.
+ */
+static enum msr_result mcg_status_write(struct vp *vp, u32 msr, u64 val)
+{
+	(void)!hw_wrmsr_safe(MSR_IA32_MCG_STATUS, val); /* absent: nothing to clear */
+	return MSR_OK;
+}
+
 /* --- Identity and configuration --- */
 
 /* The revision appears after CPUID leaf 1: SDM "Determining the Signature". 0 where it is unknown.
@@ -270,8 +294,8 @@ const struct msr_row msr_arch_rows[] = {
 	  .flags = PASS, .read = vmcs_read, .write = base_write },
 	/* MCA without banks: the guest can handle #MC, the machine's banks are firmware's. */
 	{ MSR_ONE(MSR_IA32_MCG_CAP, "MCG_CAP"), .flags = MSR_CONST, .present = mca_present },
-	{ MSR_ONE(MSR_IA32_MCG_STATUS, "MCG_STATUS"), .flags = MSR_CONST | MSR_WRITE_IGNORED,
-	  .rsvdz = ~0ull, .present = mca_present },
+	{ MSR_ONE(MSR_IA32_MCG_STATUS, "MCG_STATUS"), .rsvdz = ~0ull,
+	  .read = mcg_status_read, .write = mcg_status_write, .present = mca_present },
 	{ MSR_ONE(MSR_IA32_MISC_ENABLE, "MISC_ENABLE"), .rsvdz = MISC_ENABLE_RSVDZ,
 	  .read = misc_enable_read, .write = misc_enable_write },
 	{ MSR_ONE(MSR_IA32_DEBUGCTL, "DEBUGCTL"), .rsvdz = ~(DEBUGCTL_BTF | DEBUGCTL_LBR),

@@ -308,6 +308,24 @@ static void test_identity_registers(void)
 	EXPECT_EQ(MSR_GP, rd(MSR_IA32_PERF_GLOBAL_CTRL, &val));
 }
 
+/* A machine check in the guest: MCIP left set would turn the next one into a shutdown. */
+static void test_clearing_mcip_reaches_the_cpu(void)
+{
+	u64 val;
+
+	init();
+	EXPECT_EQ(MSR_OK, rd(MSR_IA32_MCG_STATUS, &val)); /* the fake CPU has no such register */
+	EXPECT_EQ(0, val);
+	fake_msr_set(MSR_IA32_MCG_STATUS, ~0ull);
+	EXPECT_EQ(MSR_OK, rd(MSR_IA32_MCG_STATUS, &val));
+	EXPECT_EQ(MCG_STATUS_RIPV | MCG_STATUS_EIPV | MCG_STATUS_MCIP, val);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_MCG_STATUS, 0));
+	EXPECT_EQ(0, fake_msr_find(MSR_IA32_MCG_STATUS)->val);
+	for (u32 bit = 0; bit < 64; bit++)
+		EXPECT_EQ(MSR_GP, wr(MSR_IA32_MCG_STATUS, BIT64(bit)));
+	EXPECT_EQ(0, fake_msr_find(MSR_IA32_MCG_STATUS)->val);
+}
+
 static void test_arch_capabilities_promise_no_msr(void)
 {
 	u64 val;
@@ -431,6 +449,7 @@ TEST_MAIN(TEST(test_lookup_equals_linear_search), TEST(test_probes_are_short),
 	  TEST(test_refused_writes_are_one_line_each_and_limited), TEST(test_ignore_msrs),
 	  TEST(test_every_row_answers_without_host_msr), TEST(test_identity_registers),
 
-	  TEST(test_arch_capabilities_promise_no_msr), TEST(test_bases_must_be_canonical),
-	  TEST(test_efer_pat_debugctl_rules), TEST(test_tsc_writes_keep_views_equal),
-	  TEST(test_unchanged_tsc_costs_nothing), TEST(test_all_vps_moved_alike_are_synced_again))
+	  TEST(test_clearing_mcip_reaches_the_cpu), TEST(test_arch_capabilities_promise_no_msr),
+	  TEST(test_bases_must_be_canonical), TEST(test_efer_pat_debugctl_rules),
+	  TEST(test_tsc_writes_keep_views_equal), TEST(test_unchanged_tsc_costs_nothing),
+	  TEST(test_all_vps_moved_alike_are_synced_again))
