@@ -205,6 +205,30 @@ static void lint0_changed(struct vp *vp)
 		vp_set_work(vp, VP_WORK_LINES);
 }
 
+static u32 smi_entry(u32 reg)
+{
+	u32 val = hw_lapic_read(reg) & ~LVT_READ_ONLY;
+
+	return FIELD_GET(APIC_LVT_MODE, val) == APIC_MODE_SMI ? val : 0;
+}
+
+/* Firmware that throttles, or logs corrected errors, from system-management mode needs its SMIs. */
+void irq_fwd_note_firmware(struct vp *vp)
+{
+	vp->fwd.smi_thermal = smi_entry(APIC_LVT_THERMAL);
+	if (vlapic_has_cmci(&vp->apic))
+		vp->fwd.smi_cmci = smi_entry(APIC_LVT_CMCI);
+}
+
+/* An APIC disabled by SVR has masked all entries, a change of its mode has reset them. */
+static void restore_firmware(const struct vp *vp)
+{
+	if (vp->fwd.smi_thermal != 0)
+		hw_lapic_write(APIC_LVT_THERMAL, vp->fwd.smi_thermal);
+	if (vp->fwd.smi_cmci != 0)
+		hw_lapic_write(APIC_LVT_CMCI, vp->fwd.smi_cmci);
+}
+
 /*
  * The guest is in x2APIC mode, the physical APIC is not. Devices' messages have 8 bits, as without
  * interrupt remapping. Physical destinations are the same in both modes. A logical one is extended
@@ -235,11 +259,16 @@ void irq_fwd_mirror(struct vp *vp, u32 reg)
 	case APIC_LVT_CMCI:
 		if (!vlapic_has_cmci(a))
 			return;
+		if (vp->fwd.smi_cmci != 0)
+			return;
 		break;
 	case APIC_SVR:
 		val &= APIC_SVR_VECTOR | APIC_SVR_ENABLE | APIC_SVR_EOI_SUPPRESS;
 		break;
 	case APIC_LVT_THERMAL:
+		if (vp->fwd.smi_thermal != 0)
+			return;
+		break;
 	case APIC_LVT_LINT0:
 	case APIC_LVT_LINT1:
 		break;
@@ -249,6 +278,8 @@ void irq_fwd_mirror(struct vp *vp, u32 reg)
 	hw_lapic_write(reg, val);
 	if (reg == APIC_LVT_LINT0)
 		lint0_changed(vp);
+	else if (reg == APIC_SVR)
+		restore_firmware(vp);
 }
 
 void irq_fwd_set_x2apic(struct vp *vp)
@@ -294,6 +325,7 @@ void irq_fwd_mirror_all(struct vp *vp)
 	if (!vlapic_is_hw_enabled(&vp->apic)) {
 		/* Without an APIC, LINT0 and LINT1 are the CPU's INTR and NMI pins. */
 		hw_lapic_write(APIC_SVR, APIC_SVR_RESET | APIC_SVR_ENABLE);
+		restore_firmware(vp);
 		hw_lapic_write(APIC_LVT_LINT0, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_EXTINT));
 		hw_lapic_write(APIC_LVT_LINT1, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_NMI));
 		/* No logical ID: a lowest-priority message might pick us and be dropped. */

@@ -19,6 +19,8 @@ struct irq_fwd {
 	u32 line_count;      /* bits set in it */
 	u64 posted_level[4]; /* remote: posted, for VP_WORK_LINES */
 	u64 eoi_exit[4];     /* EOI-exit bitmap in the VMCS (virtual-interrupt delivery) */
+	u32 smi_thermal;     /* LVT entry that firmware left in SMI mode, its own; 0: none */
+	u32 smi_cmci;        /* the same */
 	bool draining;       /* rule I5: finish arrivals at once */
 	bool phys_x2apic;    /* mode of the physical LAPIC */
 };
@@ -46,6 +48,9 @@ void irq_fwd_drain(struct vp *vp);
 
 /* irq_fwd_reset() - drain, and forget the ExtINT FIFO: INIT and our own start. */
 void irq_fwd_reset(struct vp *vp);
+
+/* irq_fwd_note_firmware() - at our start: find the LVT entries that stay firmware's (I7). */
+void irq_fwd_note_firmware(struct vp *vp);
 
 /* irq_fwd_mirror() - after a guest write: copy @reg to the physical LAPIC if it is mirrored
  * (I7). */

@@ -380,6 +380,7 @@ void vlapic_copy_physical(struct vp *vp)
 	}
 	vlapic_clear(vp);
 	vlapic_quiet_physical();
+	irq_fwd_note_firmware(vp);
 	for (u32 i = 0; i < ARRAY_SIZE(copied); i++)
 		vlapic_reg_set(a, copied[i], hw_lapic_read(copied[i]) & LVT_COPIED);
 	if (vlapic_has_cmci(a))

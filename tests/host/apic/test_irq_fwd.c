@@ -157,7 +157,45 @@ static void test_exactly_the_listed_registers_are_mirrored(void)
 	}
 }
 
-TEST_MAIN(TEST(test_edge_is_finished_at_once), TEST(test_nested_levels_retire_in_hardware_order),
+/* Whatever the guest does: firmware throttles the CPU from system-management mode. */
+static void test_smi_entries_stay_the_firmwares(void)
+{
+	static const u32 entries[] = { APIC_LVT_THERMAL, APIC_LVT_CMCI };
+
+	for (u32 i = 0; i < ARRAY_SIZE(entries); i++) {
+		u32 *reg = &irqhw.reg[entries[i] >> 4];
+
+		apic_test_init(1, false);
+		hw_lapic_write(APIC_SVR, 0x1ff);
+		*reg = APIC_MODE_SMI << 8;
+		vlapic_copy_physical(VP);
+		EXPECT_EQ(APIC_MODE_SMI << 8, vlapic_read(VP, entries[i])); /* the guest sees it */
+		vlapic_write(VP, entries[i], 0xfa);
+		EXPECT_EQ(0xfa, vlapic_read(VP, entries[i]));
+		EXPECT_EQ(APIC_MODE_SMI << 8, *reg);
+		vlapic_write(VP, APIC_SVR, 0xff); /* masks all entries */
+		vlapic_write(VP, APIC_SVR, 0x1ff);
+		EXPECT_EQ(APIC_MODE_SMI << 8, *reg);
+		apic_test_mode(VP, '2');
+		apic_test_mode(VP, '0');
+		EXPECT_EQ(APIC_MODE_SMI << 8, *reg);
+		apic_test_mode(VP, 'x'); /* resets the physical APIC */
+		vlapic_write(VP, APIC_SVR, 0x1ff);
+		EXPECT_EQ(APIC_MODE_SMI << 8, *reg);
+		vlapic_reset(VP, true);
+		vlapic_write(VP, APIC_SVR, 0x1ff);
+		EXPECT_EQ(APIC_MODE_SMI << 8, *reg);
+	}
+	apic_test_init(1, false);
+	hw_lapic_write(APIC_SVR, 0x1ff);
+	vlapic_copy_physical(VP); /* not in SMI mode: the guest's */
+	vlapic_write(VP, APIC_LVT_THERMAL, APIC_MODE_SMI << 8);
+	vlapic_write(VP, APIC_LVT_THERMAL, 0xfa);
+	EXPECT_EQ(0xfa, irqhw.reg[APIC_LVT_THERMAL >> 4]);
+}
+
+TEST_MAIN(TEST(test_smi_entries_stay_the_firmwares), TEST(test_edge_is_finished_at_once),
+	  TEST(test_nested_levels_retire_in_hardware_order),
 	  TEST(test_level_comes_again_iff_the_line_is_up),
 	  TEST(test_level_msi_is_held_until_its_eoi), TEST(test_windows_accept_as_exits_do),
 	  TEST(test_virtual_wire_is_copied), TEST(test_irr_reads_include_the_physical_irr),
