@@ -7,7 +7,9 @@
  */
 #include "core/exit/entry_check.h"
 
+#include "arch/x86/defs/cpuid.h"
 #include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
 
@@ -18,9 +20,13 @@ static u64 rd(enum vmcs_field f)
 	return hw_vmread(f);
 }
 
+/* By the width that the CPU supports: CR4.LA57 is about what is translated. */
 static bool is_canonical(u64 va)
 {
-	return (u64)((s64)(va << 16) >> 16) == va;
+	struct cpuid_regs r;
+
+	hw_cpuid(CPUID_LEAF_EXT_ADDRESS, 0, &r);
+	return addr_is_canonical(va, FIELD_GET(CPUID80000008_EAX_LINEAR_BITS, r.a) >= 57 ? 57 : 48);
 }
 
 static bool is_v86(void)

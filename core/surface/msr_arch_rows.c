@@ -14,6 +14,7 @@
  */
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
@@ -65,11 +66,16 @@ static enum msr_result vmcs_read(struct vp *vp, u32 msr, u64 *val)
 	return MSR_OK;
 }
 
+/*
+ * By the width that the CPU supports, 57 bits with 5-level paging, whatever CR4.LA57 says (Intel,
+ * "5-Level Paging and 5-Level EPT"): so does the CPU where these MSRs pass through.
+ */
 static bool is_canonical(const struct vp *vp, u64 va)
 {
-	u32 shift = (hw_vmread(VMCS_GUEST_CR4) & CR4_LA57) ? 64 - 57 : 64 - 48;
+	u32 sizes = cpuid_base(vp->partition, CPUID_LEAF_EXT_ADDRESS, 0).a;
 
-	return (u64)((s64)(va << shift) >> shift) == va;
+	return addr_is_canonical(va,
+				 FIELD_GET(CPUID80000008_EAX_LINEAR_BITS, sizes) >= 57 ? 57 : 48);
 }
 
 static enum msr_result base_write(struct vp *vp, u32 msr, u64 val)

@@ -208,6 +208,22 @@ static void test_every_check_names_its_failure(void)
 	}
 }
 
+/* A CPU with 5-level paging: 57 bits, also while CR4.LA57 is clear. */
+static void test_canonical_by_the_width_of_the_cpu(void)
+{
+	static const enum vmcs_field fields[] = { VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_IDTR_BASE,
+						  VMCS_GUEST_FS_BASE, VMCS_GUEST_RIP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		enter(ENTRY_LONG64);
+		fake_cpuid_set(0x80000008, 0, 0x3934, 0, 0, 0);
+		fake.vmcs[fields[i]] = NON_CANONICAL;
+		EXPECT_CONTAINS(entry_check_guest_state(), PASSES);
+		fake.vmcs[fields[i]] = 1ull << 56;
+		EXPECT_NULL(strstr(entry_check_guest_state(), PASSES));
+	}
+}
+
 /*
  * Rule K2b: INIT ends the blocking of NMIs, whatever later exits report; the next NMI is injected,
  * and from then on they tell the truth.
@@ -233,6 +249,7 @@ static void test_init_ends_nmi_blocking(void)
 	EXPECT_TRUE(vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING);
 }
 
-TEST_MAIN(TEST(test_init_ends_nmi_blocking), TEST(test_reset_without_xsave_leaves_xcr0_alone),
-	  TEST(test_reset_state_passes), TEST(test_entry_state_passes), TEST(test_real_mode_entry),
+TEST_MAIN(TEST(test_canonical_by_the_width_of_the_cpu), TEST(test_init_ends_nmi_blocking),
+	  TEST(test_reset_without_xsave_leaves_xcr0_alone), TEST(test_reset_state_passes),
+	  TEST(test_entry_state_passes), TEST(test_real_mode_entry),
 	  TEST(test_controls_are_written), TEST(test_every_check_names_its_failure))

@@ -364,9 +364,24 @@ static void test_bases_must_be_canonical(void)
 			}
 		}
 	}
-	fake.vmcs[VMCS_GUEST_CR4] |= CR4_LA57;
-	EXPECT_EQ(MSR_OK, wr(MSR_IA32_FS_BASE, 1ull << 55));
-	EXPECT_EQ(MSR_GP, wr(MSR_IA32_FS_BASE, 1ull << 56));
+}
+
+static void linear_57(struct partition *p)
+{
+	fake_cpuid_set(0x80000008, 0, 0x3934, 0, 0, 0);
+}
+
+/* With 5-level paging in the CPU 57 bits count, whatever CR4.LA57 says. */
+static void test_bases_of_a_cpu_with_57_bits(void)
+{
+	fake_guest_init(&g, 1, linear_57);
+	for (u32 i = 0; i < 2; i++) {
+		EXPECT_EQ(MSR_OK, wr(MSR_IA32_FS_BASE, 1ull << 55));
+		EXPECT_EQ(MSR_OK, wr(MSR_IA32_SYSENTER_EIP, ~0ull << 56));
+		EXPECT_EQ(MSR_GP, wr(MSR_IA32_FS_BASE, 1ull << 56));
+		EXPECT_EQ(MSR_GP, wr(MSR_IA32_SYSENTER_EIP, (~0ull << 56) - 1));
+		fake.vmcs[VMCS_GUEST_CR4] |= CR4_LA57;
+	}
 }
 
 static void test_efer_pat_debugctl_rules(void)
@@ -450,6 +465,6 @@ TEST_MAIN(TEST(test_lookup_equals_linear_search), TEST(test_probes_are_short),
 	  TEST(test_every_row_answers_without_host_msr), TEST(test_identity_registers),
 
 	  TEST(test_clearing_mcip_reaches_the_cpu), TEST(test_arch_capabilities_promise_no_msr),
-	  TEST(test_bases_must_be_canonical), TEST(test_efer_pat_debugctl_rules),
-	  TEST(test_tsc_writes_keep_views_equal), TEST(test_unchanged_tsc_costs_nothing),
-	  TEST(test_all_vps_moved_alike_are_synced_again))
+	  TEST(test_bases_must_be_canonical), TEST(test_bases_of_a_cpu_with_57_bits),
+	  TEST(test_efer_pat_debugctl_rules), TEST(test_tsc_writes_keep_views_equal),
+	  TEST(test_unchanged_tsc_costs_nothing), TEST(test_all_vps_moved_alike_are_synced_again))
