@@ -108,6 +108,7 @@ void report_decisions(const struct boot_vmx *vmx)
 {
 	const struct vp_ctls *c = &vmx->ctls;
 	const struct vmx_ctls ctls = { c->pin, c->proc, c->proc2, c->exit, c->entry };
+	struct mitigation_gap gap;
 	struct vmx_optional o;
 	char text[80];
 
@@ -127,4 +128,10 @@ void report_decisions(const struct boot_vmx *vmx)
 	add("md_clear", vmx->cpu_bugs.md_clear);
 	add("rtm", vmx->cpu_bugs.rtm);
 	add("update_microcode", (vmx->mitigations & MITIGATION_L1TF) != 0);
+	for (u32 i = 0; mitigation_gap(i, &vmx->cpu_bugs, &gap); i++) {
+		report_line(&boot_report, "mitigation-gap");
+		report_field(&boot_report, gap.name, "%s", gap.is_open ? "open" : "closed");
+		if (gap.is_open)
+			report_field(&boot_report, "because", "%s", gap.why);
+	}
 }

@@ -33,6 +33,10 @@ static const struct {
 	{ .sequence = MITIGATION_VERW,
 	  .immune = ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO,
 	  .only_with = ARCH_CAP_FB_CLEAR },
+	/* Register file data sampling, on Atoms and E-cores. */
+	{ .sequence = MITIGATION_VERW,
+	  .not_affected = ARCH_CAP_RFDS_NO,
+	  .only_with = ARCH_CAP_RFDS_CLEAR },
 	{ .sequence = MITIGATION_L1TF,
 	  .not_affected = ARCH_CAP_RDCL_NO | ARCH_CAP_SKIP_L1DFL_VMENTRY },
 };
@@ -59,6 +63,41 @@ u32 mitigation_decide(const struct mitigation_input *in)
 		sequences |= problems[i].sequence;
 	}
 	return sequences;
+}
+
+/*
+ * Intel, "Branch History Injection": the host has no indirect branches but thunks; only where a RET
+ * is predicted like one (RRSBA) would it take SPEC_CTRL, which is the guest's.
+ */
+static bool bhi_is_open(const struct mitigation_input *in, u64 caps)
+{
+	return (caps & ARCH_CAP_BHI_NO) == 0 && (in->hidden || (caps & ARCH_CAP_RRSBA) != 0);
+}
+
+/* Intel, "Machine Check Error Avoidance on Page Size Change". Some Atoms are not affected, too. */
+static bool itlb_multihit_is_open(const struct mitigation_input *in, u64 caps)
+{
+	return (caps & ARCH_CAP_IF_PSCHANGE_MC_NO) == 0;
+}
+
+static const struct {
+	const char *name;
+	bool (*is_open)(const struct mitigation_input *in, u64 caps);
+	const char *why;
+} gaps[] = {
+	{ "bhi", bhi_is_open, "indirect branches or returns are predicted by the guest's history" },
+	{ "itlb_multihit", itlb_multihit_is_open,
+	  "large pages stay executable: a guest that owns the machine can stop it anyway" },
+};
+
+bool mitigation_gap(u32 i, const struct mitigation_input *in, struct mitigation_gap *out)
+{
+	u64 caps = in->arch_capabilities_present ? in->arch_capabilities : 0;
+
+	if (i >= ARRAY_SIZE(gaps))
+		return false;
+	*out = (struct mitigation_gap){ gaps[i].name, gaps[i].is_open(in, caps), gaps[i].why };
+	return true;
 }
 
 void mitigation_describe(u32 sequences, char *buf, size_t len)

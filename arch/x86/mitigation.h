@@ -30,6 +30,16 @@ u32 mitigation_decide(const struct mitigation_input *in);
 /* mitigation_describe() - "retpoline rsb-fill verw" or "none", for the log. */
 void mitigation_describe(u32 sequences, char *buf, size_t len);
 
+/* A problem that no sequence of ours covers on this CPU, or that one does. */
+struct mitigation_gap {
+	const char *name; /* a word */
+	bool is_open;
+	const char *why; /* when it is open */
+};
+
+/* mitigation_gap() - row @i of them, for the report. False: there is none. Pure. */
+bool mitigation_gap(u32 i, const struct mitigation_input *in, struct mitigation_gap *out);
+
 /* mitigation_apply() - patch thunks and VERW sites. Boot, one CPU, before the first VM entry. */
 void mitigation_apply(u32 sequences);
 

@@ -258,8 +258,8 @@ static void test_every_mitigation_decision(void)
 		{ 1, 1, 1, 1, BTI },
 	};
 	/* SDM Vol. 4, IA32_ARCH_CAPABILITIES: RDCL_NO 0, SKIP_L1DFL_VMENTRY 3, MDS_NO 5,
-	 * FB_CLEAR 17. */
-	const u64 known = 1u << 0 | 1u << 3 | 1u << 5 | 1u << 17;
+	 * FB_CLEAR 17, RFDS_CLEAR 28. */
+	const u64 known = 1u << 0 | 1u << 3 | 1u << 5 | 1u << 17 | 1u << 28;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct mitigation_input in = { .arch_capabilities_present = true,
@@ -299,6 +299,48 @@ static void test_verw_for_newer_problems(void)
 			  (mitigation_decide(&in) & MITIGATION_VERW) != 0);
 		in.arch_capabilities |= taa_no;
 		EXPECT_EQ((i & 4) && i >> 3 != 7, (mitigation_decide(&in) & MITIGATION_VERW) != 0);
+	}
+}
+
+/* Intel, "Register File Data Sampling": RFDS_NO 27; VERW clears the files with RFDS_CLEAR 28. */
+static void test_verw_for_register_files(void)
+{
+	const u64 mds_no = 1u << 5;
+
+	for (u64 i = 0; i < 4; i++) {
+		struct mitigation_input in = { .arch_capabilities_present = true,
+					       .arch_capabilities = mds_no | i << 27 };
+
+		EXPECT_EQ(i == 2, (mitigation_decide(&in) & MITIGATION_VERW) != 0);
+	}
+}
+
+static bool is_open(const char *name, const struct mitigation_input *in)
+{
+	struct mitigation_gap gap;
+
+	for (u32 i = 0; mitigation_gap(i, in, &gap); i++) {
+		if (strcmp(gap.name, name) == 0)
+			return gap.is_open;
+	}
+	EXPECT_TRUE(false);
+	return false;
+}
+
+/* PSCHANGE_MC_NO 6; RRSBA 19, BHI_NO 20. Without IA32_ARCH_CAPABILITIES nothing is promised. */
+static void test_gaps_are_reported(void)
+{
+	for (u64 i = 0; i < 8; i++) {
+		struct mitigation_input in = { .arch_capabilities_present = true,
+					       .arch_capabilities = (i & 1) << 6 | i >> 1 << 19 };
+
+		EXPECT_EQ((i & 1) == 0, is_open("itlb_multihit", &in));
+		EXPECT_EQ(i >> 1 == 1, is_open("bhi", &in));
+		in.hidden = true; /* mitigations=off: no thunks either */
+		EXPECT_EQ(i >> 1 < 2, is_open("bhi", &in));
+		in.hidden = in.arch_capabilities_present = false;
+		EXPECT_TRUE(is_open("itlb_multihit", &in));
+		EXPECT_FALSE(is_open("bhi", &in));
 	}
 }
 
@@ -345,5 +387,6 @@ TEST_MAIN(TEST(test_cpu_refusals_name_cause_and_remedy),
 	  TEST(test_each_difference_is_named), TEST(test_adjusted_controls_respect_the_capability),
 	  TEST(test_controls_follow_guest_features), TEST(test_apicv_decisions),
 	  TEST(test_mitigation_table), TEST(test_every_mitigation_decision),
-	  TEST(test_verw_for_newer_problems), TEST(test_another_cpu_is_left_out_by_name),
+	  TEST(test_verw_for_newer_problems), TEST(test_verw_for_register_files),
+	  TEST(test_gaps_are_reported), TEST(test_another_cpu_is_left_out_by_name),
 	  TEST(test_feature_control_is_locked_with_vmx_on))
