@@ -9,6 +9,7 @@
 #include "boot/load/disk.h"
 #include "boot/option/option.h"
 #include "core/time/clock.h"
+#include "core/time/run_timer.h"
 #include "core/time/tsc_skew.h"
 #include "core/vp/ctx.h"
 
@@ -42,6 +43,8 @@ struct boot_vmx {
 	bool is_usable;
 	struct vmx_apicv apicv;
 	const char *x2apic_why; /* of machine.phys_x2apic */
+	enum run_timer timer;
+	const char *timer_why;
 	struct vp_ctls ctls;
 	struct mitigation_input cpu_bugs;
 	u32 mitigations;

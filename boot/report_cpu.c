@@ -2,6 +2,7 @@
 /* The machine report: the CPU against the requirements, and the features we use. Boot CPU. */
 #include "arch/x86/defs/cpuid.h"
 #include "arch/x86/defs/msr.h"
+#include "arch/x86/defs/vmcs.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/vmx_optional.h"
 #include "boot/report.h"
@@ -104,10 +105,28 @@ void report_cpu(const struct boot_state *b, const struct boot_vmx *vmx)
 	report_break(&boot_report);
 }
 
+static void report_timer(const struct boot_vmx *vmx)
+{
+	report_line(&boot_report, "timer");
+	report_field(&boot_report, "source", "%s", run_timer_name(vmx->timer));
+	report_field(&boot_report, "what", "%s", run_timer_what(vmx->timer));
+	report_field(&boot_report, "because", "%s", vmx->timer_why);
+}
+
+/* Controls that are on or off by the mode of a VP's APIC. */
+static u32 by_mode(const struct vmx_apicv *a)
+{
+	return (a->apic_accesses ? PROC2_VIRTUALIZE_APIC_ACCESSES : 0) |
+	       (a->register_virt ? PROC2_APIC_REGISTER_VIRT : 0) |
+	       (a->virt_intr_delivery ? PROC2_VIRTUAL_INTR_DELIVERY : 0) |
+	       (a->virt_x2apic ? PROC2_VIRTUALIZE_X2APIC_MODE : 0);
+}
+
 void report_decisions(const struct boot_vmx *vmx)
 {
 	const struct vp_ctls *c = &vmx->ctls;
-	const struct vmx_ctls ctls = { c->pin, c->proc, c->proc2, c->exit, c->entry };
+	const struct vmx_ctls ctls = { c->pin, c->proc, c->proc2 | by_mode(&vmx->apicv), c->exit,
+				       c->entry };
 	struct mitigation_gap gap;
 	struct vmx_optional o;
 	char text[80];
@@ -120,6 +139,8 @@ void report_decisions(const struct boot_vmx *vmx)
 					 : "absent");
 		report_field(&boot_report, "for", "%s", o.purpose);
 	}
+	if (vmx->is_usable)
+		report_timer(vmx);
 	mitigation_describe(vmx->mitigations, text, sizeof(text));
 	report_line(&boot_report, "mitigations");
 	report_field(&boot_report, "sequences", "%s", text);

@@ -11,6 +11,7 @@
 #include "arch/x86/hw_vmx.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/ioapic.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/mitigation.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx.h"
@@ -90,10 +91,14 @@ static void decide_apicv(const struct boot_state *b, struct machine *m)
 	if (vmx_apicv_decide(&vmx.caps, b->options.config.apicv, m->is_bochs, &vmx.apicv, &why) !=
 	    ERR_NONE)
 		boot_refuse("%s", why);
+	test_point(TEST_APICV, &vmx.apicv);
+	m->apic_accesses = vmx.apicv.apic_accesses;
 	m->tpr_shadow = vmx.apicv.tpr_shadow;
 	m->apic_register_virt = vmx.apicv.register_virt;
 	m->virt_intr_delivery = vmx.apicv.virt_intr_delivery;
 	m->virt_x2apic = vmx.apicv.virt_x2apic;
+	if (vmx.is_usable && !m->apic_accesses)
+		log_info("apicv: no APIC-access page: xAPIC accesses are emulated by violations");
 	log_info("apicv: TPR shadow %s, register virtualization %s, interrupt delivery %s%s",
 		 m->tpr_shadow ? "on" : "off", m->apic_register_virt ? "on" : "off",
 		 m->virt_intr_delivery ? "on" : "off",
@@ -117,6 +122,27 @@ static void decide_apic_mode(const struct boot_state *b, struct machine *m, bool
 	m->phys_x2apic = phys_apic_may_x2apic(&f, &vmx.x2apic_why);
 	log_info("lapic: x2APIC mode, when the guest enters it, is %s: %s",
 		 m->phys_x2apic ? "physical, too" : "virtual only", vmx.x2apic_why);
+}
+
+/* Rule T1. */
+static void decide_timer(const struct boot_state *b, struct machine *m)
+{
+	struct run_timer_facts facts = {
+		.has_vmx_timer =
+			(FIELD_GET(VMX_CTLS_ALLOWED1, vmx.caps.pin) & PIN_PREEMPTION_TIMER) != 0,
+		.vmx_timer_is_broken = vmx_timer_is_broken(&vmx.cpu),
+		.has_tsc_deadline = vmx.cpu.has_tsc_deadline,
+	};
+
+	if (!vmx.is_usable)
+		return; /* a dry run has reported it */
+	test_point(TEST_RUN_TIMER, &facts);
+	vmx.timer = run_timer_choose(&facts, &vmx.timer_why);
+	m->run_timer = vmx.timer;
+	if (vmx.timer == RUN_TIMER_APIC_ONE_SHOT)
+		m->apic_timer_hz = lapic_timer_hz(b->tsc.tsc_hz);
+	if (vmx.timer != RUN_TIMER_VMX)
+		log_info("timer: %s, since %s", run_timer_what(vmx.timer), vmx.timer_why);
 }
 
 static void describe_machine(const struct boot_state *b, struct machine *m, bool nested)
@@ -181,6 +207,7 @@ static void create_partition(struct boot_state *b, struct partition *p, bool nes
 	describe_machine(b, &p->machine, nested);
 	apply_options(&b->options, &p->config);
 	decide_apicv(b, &p->machine);
+	decide_timer(b, &p->machine);
 	p->region_base = b->region_base;
 	p->region_len = b->region_bytes;
 	p->memory = b->info.memory;
@@ -208,7 +235,7 @@ struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 	vp->apic_id = apic_id;
 	partition_add_vp(p, vp);
 	ctx_init(vp, (u16)(vp->index + 1), &exit_table_guest);
-	vp->deadline_tsc = TIMER_NEVER;
+	timer_init(vp);
 	vp->ctx->msr_bitmap = page_alloc();
 	if (!vp->ctx->msr_bitmap)
 		no_pages();
@@ -249,7 +276,7 @@ static void decide_controls(const struct partition *p)
 
 	if (!vmx.is_usable)
 		return; /* a dry run has reported it */
-	if (vmx_ctls_init(&vmx.caps, &gf, vmx.apicv.tpr_shadow, &c) != ERR_NONE) {
+	if (vmx_ctls_init(&vmx.caps, &gf, &vmx.apicv, vmx.timer == RUN_TIMER_VMX, &c) != ERR_NONE) {
 		/* Cause (cpu): an outer hypervisor with a fault, or a processor Kensho does not
 		 * know.
 		 * Remedy: please report it, with the machine report. */
@@ -280,7 +307,7 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 
 	vmx_read_cpu(&cpu);
 	test_point(TEST_VMX_CPU, &cpu);
-	why = vmx_left_out(&cpu);
+	why = vmx_left_out(&cpu, vmx.timer == RUN_TIMER_VMX);
 	if (why)
 		return why;
 	vmx_read_caps(&caps);

@@ -243,6 +243,23 @@ static void strike_caps1(void *arg)
 		caps->misc ^= 1; /* the rate of the preemption timer */
 }
 
+static void strike_no_apic_access(void *arg)
+{
+	struct vmx_apicv *apicv = arg;
+
+	apicv->apic_accesses = apicv->register_virt = apicv->virt_intr_delivery = false;
+}
+
+static void strike_apic_timer(void *arg)
+{
+	((struct run_timer_facts *)arg)->has_vmx_timer = false;
+}
+
+static void strike_apic_one_shot(void *arg)
+{
+	*(struct run_timer_facts *)arg = (struct run_timer_facts){ 0 };
+}
+
 static void strike_vmxoff1(void *arg)
 {
 	struct vmx_cpu *cpu = arg;
@@ -305,7 +322,16 @@ static void strike_selftest_region(void *arg)
 
 static void strike_selftest_timer(void *arg)
 {
-	hw_vmwrite(VMCS_VMX_PREEMPTION_TIMER_VALUE, 2 * hw_vmread(VMCS_VMX_PREEMPTION_TIMER_VALUE));
+	struct vp *vp = arg;
+	u64 now_tsc = rdtsc();
+
+	if (vp->near_tsc != 0) {
+		hw_vmwrite(VMCS_VMX_PREEMPTION_TIMER_VALUE,
+			   2 * hw_vmread(VMCS_VMX_PREEMPTION_TIMER_VALUE));
+	} else {
+		vp->deadline_tsc += vp->deadline_tsc - now_tsc;
+		apic_timer_arm(vp, now_tsc);
+	}
 }
 
 static void strike_wide_window(void *arg)

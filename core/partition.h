@@ -12,6 +12,7 @@
 #include "core/surface/msr.h"
 #include "core/surface/pio.h"
 #include "core/time/clock.h"
+#include "core/time/run_timer.h"
 
 #define VP_MAX          256
 #define APIC_IDS_DIRECT 1024u
@@ -31,11 +32,14 @@ struct machine {
 	bool is_bochs;           /* emulator with the bugs of docs/emulators.md */
 	bool x2apic;             /* CPU has x2APIC */
 	bool phys_x2apic;        /* the physical APICs may use it: core/apic/phys_mode.h */
+	bool apic_accesses;      /* in use: the CPU names the register; else the page violates */
 	bool apic_register_virt; /* in use */
 	bool tpr_shadow;         /* in use */
 	bool virt_intr_delivery; /* in use */
 	bool virt_x2apic;        /* virtualize x2APIC mode in use */
 	bool cpuid_tsc_trusted;
+	enum run_timer run_timer;
+	u64 apic_timer_hz;      /* for RUN_TIMER_APIC_ONE_SHOT: what it counts, divided by 1 */
 	bool has_nmi_status;    /* port 61h exists */
 	u64 xcr0_supported;     /* host XCR0 bits that the guest may set */
 	u64 cr4_allowed;        /* CR4 bits the guest may set */

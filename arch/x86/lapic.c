@@ -8,6 +8,7 @@
 #include "arch/x86/paging.h"
 #include "arch/x86/percpu.h"
 #include "core/hw.h"
+#include "core/lib/mul128.h"
 
 static u8 *lapic_regs; /* all CPUs have their APIC at the same address */
 
@@ -92,6 +93,23 @@ err_t lapic_init(void)
 	if (!pc->x2apic)
 		pc->apic_id = (u32)FIELD_GET(APIC_ID_XAPIC, pc->apic_id);
 	return ERR_NONE;
+}
+
+u64 lapic_timer_hz(u64 tsc_hz)
+{
+	u64 start_tsc, span_tsc;
+	u32 ticks;
+
+	hw_lapic_write(APIC_TDCR, APIC_TDCR_BY_1);
+	hw_lapic_write(APIC_TMICT, 0xffffffff);
+	start_tsc = rdtsc();
+	do
+		span_tsc = rdtsc() - start_tsc;
+	while (span_tsc < tsc_hz / 100);
+	ticks = 0xffffffff - hw_lapic_read(APIC_TMCCT);
+	span_tsc = rdtsc() - start_tsc;
+	hw_lapic_write(APIC_TMICT, 0);
+	return mul_u64_u64_div_u64(ticks, tsc_hz, span_tsc);
 }
 
 bool lapic_reaches(u32 apic_id)

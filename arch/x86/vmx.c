@@ -19,6 +19,7 @@ void vmx_read_cpu(struct vmx_cpu *cpu)
 	*cpu = (struct vmx_cpu){
 		.has_vmx = (f.c & CPUID1_ECX_VMX) != 0,
 		.has_hypervisor = (f.c & CPUID1_ECX_HYPERVISOR) != 0,
+		.has_tsc_deadline = (f.c & CPUID1_ECX_TSC_DEADLINE) != 0,
 		.stepping = (u32)FIELD_GET(CPUID1_EAX_STEPPING, f.a),
 	};
 	memcpy(cpu->vendor, &v.b, 4);

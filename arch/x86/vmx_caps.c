@@ -23,7 +23,6 @@ enum caps_reg {
 	CPU_VMX,
 	CPU_FEATURE_CONTROL,
 	CPU_LOCK,
-	CPU_TIMER,
 	CAPS_BASIC,
 	CAPS_MISC,
 	CAPS_EPT_VPID,
@@ -50,8 +49,6 @@ static const struct requirement requirements[] = {
 	  "it says whether VMX may be used", "update the firmware or the outer hypervisor" },
 	{ CPU_LOCK, 0, "vmx-not-locked-off", "VMX allowed in IA32_FEATURE_CONTROL",
 	  "VMXON faults while the firmware has it locked off", REMEDY_SETUP },
-	{ CPU_TIMER, 0, "timer-erratum", "a VMX-preemption timer without the rate erratum",
-	  "every virtual timer is armed on it", "use another machine" },
 	{ CAPS_BASIC,    VMX_BASIC_TRUE_CTLS, "true-controls", "true VMX controls",
 	  "CR3 accesses must not exit", REMEDY_OLD_CPU },
 	{ CAPS_BASIC,    VMX_BASIC_INS_OUTS_INFO, "ins-outs-info", "instruction information for INS and OUTS",
@@ -61,8 +58,6 @@ static const struct requirement requirements[] = {
 	{ CAPS_PIN,      PIN_NMI_EXITING, "nmi-exiting", "NMI exiting", "kicks are NMIs", REMEDY_NESTED },
 	{ CAPS_PIN,      PIN_VIRTUAL_NMIS, "virtual-nmis", "virtual NMIs",
 	  "guest NMIs and kicks must not block each other", REMEDY_OLD_CPU },
-	{ CAPS_PIN,      PIN_PREEMPTION_TIMER, "preemption-timer", "the VMX-preemption timer",
-	  "every virtual timer is armed on it", REMEDY_NESTED },
 	{ CAPS_PROC,     PROC_ACTIVATE_SECONDARY, "secondary-controls", "secondary processor-based controls",
 	  "EPT lives there", REMEDY_OLD_CPU },
 	{ CAPS_PROC,     PROC_USE_MSR_BITMAPS, "msr-bitmaps", "MSR bitmaps",
@@ -80,8 +75,6 @@ static const struct requirement requirements[] = {
 	  "guests start in real mode", REMEDY_OLD_CPU },
 	{ CAPS_PROC2,    PROC2_ENABLE_VPID, "vpid", "VPID",
 	  "TLB entries survive an exit", REMEDY_NESTED },
-	{ CAPS_PROC2,    PROC2_VIRTUALIZE_APIC_ACCESSES, "apic-access-page", "the APIC-access page",
-	  "the xAPIC is emulated through it", REMEDY_NESTED },
 	{ CAPS_EXIT,     EXIT_CTL_HOST_64, "host-64", "64-bit host", "Kensho is 64-bit code", REMEDY_OLD_CPU },
 	{ CAPS_EXIT,     EXIT_CTL_ACK_INTERRUPT, "ack-interrupt", "acknowledge interrupt on exit",
 	  "the vector is needed at the exit", REMEDY_NESTED },
@@ -119,11 +112,11 @@ static const struct {
 	{ 0x1a, 4 }, { 0x1a, 5 }, { 0x1e, 5 }, { 0x25, 2 }, { 0x25, 5 }, { 0x2c, 2 }, { 0x2e, 6 },
 };
 
-static bool timer_is_broken(u32 family, u32 model, u32 stepping)
+bool vmx_timer_is_broken(const struct vmx_cpu *cpu)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(broken_timers); i++) {
-		if (family == 6 && model == broken_timers[i].model &&
-		    stepping == broken_timers[i].stepping)
+		if (cpu->family == 6 && cpu->model == broken_timers[i].model &&
+		    cpu->stepping == broken_timers[i].stepping)
 			return true;
 	}
 	return false;
@@ -166,8 +159,6 @@ static bool is_met(const struct requirement *req, const struct vmx_cpu *cpu,
 		return !cpu->feature_control_faults;
 	case CPU_LOCK:
 		return !is_locked_off(cpu->feature_control);
-	case CPU_TIMER:
-		return !timer_is_broken(cpu->family, cpu->model, cpu->stepping);
 	case CAPS_BASIC:
 		return has_bits(c->basic, req->bit);
 	case CAPS_MISC:
@@ -204,7 +195,7 @@ bool vmx_requirement(u32 i, const struct vmx_cpu *cpu, const struct vmx_caps *c,
 	*out = (struct vmx_requirement){ req->name, req->what, req->why, req->remedy,
 					 VMX_REQUIREMENT_MISSING };
 	/* Without VMX these registers do not exist. */
-	if ((req->reg > CPU_VMX && req->reg < CPU_TIMER && !cpu->has_vmx) ||
+	if ((req->reg > CPU_VMX && req->reg < CAPS_BASIC && !cpu->has_vmx) ||
 	    (!is_of_cpu(req) && c == NULL))
 		out->state = VMX_REQUIREMENT_UNKNOWN;
 	else if (is_met(req, cpu, c))
@@ -243,10 +234,14 @@ static const struct requirement *first_missing(const struct vmx_cpu *cpu)
 	return NULL;
 }
 
-const char *vmx_left_out(const struct vmx_cpu *cpu)
+const char *vmx_left_out(const struct vmx_cpu *cpu, bool uses_vmx_timer)
 {
 	const struct requirement *req = first_missing(cpu);
 
+	/* Cause (left-out): the processors of the machine differ.
+	 * Remedy: `maxcpus=1`, or another machine. */
+	if (req == NULL && uses_vmx_timer && vmx_timer_is_broken(cpu))
+		return "its VMX-preemption timer runs at the wrong rate (erratum)";
 	if (req == NULL)
 		return NULL;
 	switch (req->reg) {
@@ -261,13 +256,9 @@ const char *vmx_left_out(const struct vmx_cpu *cpu)
 		       "firmware setup)";
 	case CPU_FEATURE_CONTROL:
 		return "its IA32_FEATURE_CONTROL cannot be read";
-	case CPU_LOCK:
+	default: /* CPU_LOCK: first_missing() returns no other */
 		return "VMX is locked off in its IA32_FEATURE_CONTROL, unlike the boot CPU's "
 		       "(update the firmware, or power-cycle)";
-	default: /* CPU_TIMER: first_missing() returns no other */
-		/* Cause (left-out): the processors of the machine differ.
-		 * Remedy: `maxcpus=1`, or another machine. */
-		return "its VMX-preemption timer runs at the wrong rate (erratum)";
 	}
 }
 
@@ -297,20 +288,11 @@ static void describe_cpu(const struct requirement *req, const struct vmx_cpu *cp
 		 * Remedy: update it; QEMU/KVM with `-cpu host,+vmx` has it. */
 		fmt_print(why, why_len, "IA32_FEATURE_CONTROL cannot be read: %s", req->remedy);
 		break;
-	case CPU_LOCK:
+	default: /* CPU_LOCK: first_missing() returns no other */
 		/* Cause (cpu): the firmware has locked VMX off.
 		 * Remedy: the section above; a full power cycle after the change. */
 		fmt_print(why, why_len, "VMX is locked off in IA32_FEATURE_CONTROL (0x%llx): %s",
 			  cpu->feature_control, req->remedy);
-		break;
-	default: /* CPU_TIMER: first_missing() returns no other */
-		/* Cause (cpu): a processor on Intel's list of this erratum.
-		 * Remedy: another machine. */
-		fmt_print(
-			why, why_len,
-			"family %u model 0x%x stepping %u has a VMX-preemption timer that runs at "
-			"the wrong rate (erratum): %s",
-			cpu->family, cpu->model, cpu->stepping, req->remedy);
 	}
 }
 
@@ -327,7 +309,7 @@ err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len)
 	 * message).
 	 * Remedy: on the host `modprobe -r kvm_intel; modprobe kvm_intel nested=1`, and start
 	 * QEMU as docs/boot-qemu.md says. QEMU without KVM has no VMX: use Bochs (`make run`). */
-	if (cpu->has_hypervisor && req->reg != CPU_TIMER)
+	if (cpu->has_hypervisor)
 		fmt_print(why + len, why_len - len,
 			  "; this machine is virtual: start it with VMX for guests (QEMU/KVM on an "
 			  "Intel host: -enable-kvm -cpu host,+vmx, and kvm_intel.nested=1)");

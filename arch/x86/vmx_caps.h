@@ -15,15 +15,16 @@ struct vmx_caps {
 /* What boot must check before it may read a VMX register. */
 struct vmx_cpu {
 	char vendor[13];
-	bool has_vmx;        /* CPUID.1:ECX.VMX */
-	bool has_hypervisor; /* CPUID.1:ECX.31: we are nested */
+	bool has_vmx;          /* CPUID.1:ECX.VMX */
+	bool has_hypervisor;   /* CPUID.1:ECX.31: we are nested */
+	bool has_tsc_deadline; /* CPUID.1:ECX.24 */
 	u32 family, model, stepping;
 	u64 feature_control; /* IA32_FEATURE_CONTROL; 0 when it cannot be read */
 	bool feature_control_faults;
 };
 
 /**
- * vmx_check_cpu() - may VMX be used at all? (AMD CPU, VMX absent, locked off, bad stepping)
+ * vmx_check_cpu() - may VMX be used at all? (AMD CPU, VMX absent, locked off)
  * @why: on ERR_NODEV one line: cause and remedy.
  */
 MUST_CHECK err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len);
@@ -51,8 +52,12 @@ bool vmx_requirement(u32 i, const struct vmx_cpu *cpu, const struct vmx_caps *ca
 /**
  * vmx_left_out() - why a CPU other than the boot CPU cannot join, a clause with the remedy; NULL:
  * it can.
+ * @uses_vmx_timer: the VMX-preemption timer ends the guest's runs.
  */
-const char *vmx_left_out(const struct vmx_cpu *cpu);
+const char *vmx_left_out(const struct vmx_cpu *cpu, bool uses_vmx_timer);
+
+/* vmx_timer_is_broken() - the VMX-preemption timer of this stepping runs at the wrong rate. */
+bool vmx_timer_is_broken(const struct vmx_cpu *cpu);
 
 /* vmx_feature_control() - the value of IA32_FEATURE_CONTROL to use: if it was unlocked, locked
  * with VMX on. */

@@ -17,7 +17,7 @@ err_t vmx_adjust_ctls(u32 want, u32 must, u64 cap, u32 *out)
 }
 
 err_t vmx_ctls_init(const struct vmx_caps *caps, const struct vmx_guest_features *gf,
-		    bool use_tpr_shadow, struct vmx_ctls *ctls)
+		    const struct vmx_apicv *apicv, bool use_vmx_timer, struct vmx_ctls *ctls)
 {
 	struct vmx_ctls c;
 	u32 proc = PROC_USE_MSR_BITMAPS | PROC_USE_IO_BITMAPS | PROC_ACTIVATE_SECONDARY;
@@ -27,8 +27,8 @@ err_t vmx_ctls_init(const struct vmx_caps *caps, const struct vmx_guest_features
 	u32 proc2_want = PROC2_ENCLS_EXITING | PROC2_ENCLV_EXITING;
 
 	/* Without a TPR shadow CR8 must exit: the physical TPR is not the guest's. */
-	proc |= use_tpr_shadow ? PROC_USE_TPR_SHADOW
-			       : PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING;
+	proc |= apicv->tpr_shadow ? PROC_USE_TPR_SHADOW
+				  : PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING;
 	if (!gf->hlt_passthrough)
 		proc |= PROC_HLT_EXITING;
 	if (!gf->mwait)
@@ -44,7 +44,7 @@ err_t vmx_ctls_init(const struct vmx_caps *caps, const struct vmx_guest_features
 
 	TRY(vmx_adjust_ctls(0,
 			    PIN_EXTERNAL_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS |
-				    PIN_PREEMPTION_TIMER,
+				    (use_vmx_timer ? PIN_PREEMPTION_TIMER : 0),
 			    caps->pin, &c.pin));
 	TRY(vmx_adjust_ctls(proc_want, proc, caps->proc, &c.proc));
 	TRY(vmx_adjust_ctls(proc2_want, proc2, caps->proc2, &c.proc2));
@@ -64,7 +64,7 @@ err_t vmx_apicv_decide(const struct vmx_caps *caps, enum apicv_option mode, bool
 {
 	u32 proc = (u32)FIELD_GET(VMX_CTLS_ALLOWED1, caps->proc);
 	u32 proc2 = (u32)FIELD_GET(VMX_CTLS_ALLOWED1, caps->proc2);
-	struct vmx_apicv a = { 0 };
+	struct vmx_apicv a = { .apic_accesses = (proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES) != 0 };
 
 	if (mode == APICV_OFF) {
 		*out = a;
@@ -72,8 +72,7 @@ err_t vmx_apicv_decide(const struct vmx_caps *caps, enum apicv_option mode, bool
 	}
 	a.tpr_shadow = (proc & PROC_USE_TPR_SHADOW) != 0;
 	/* Each of the others requires the TPR shadow (SDM "VM-Execution Control Fields"). */
-	a.register_virt = a.tpr_shadow && (proc2 & PROC2_APIC_REGISTER_VIRT) &&
-			  (proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES);
+	a.register_virt = a.tpr_shadow && (proc2 & PROC2_APIC_REGISTER_VIRT) && a.apic_accesses;
 	a.virt_x2apic = a.tpr_shadow && (proc2 & PROC2_VIRTUALIZE_X2APIC_MODE);
 	a.virt_intr_delivery = a.register_virt && (proc2 & PROC2_VIRTUAL_INTR_DELIVERY) &&
 			       (mode == APICV_ON || !vid_is_buggy);

@@ -13,7 +13,7 @@ struct vmx_ctls {
 
 /* APIC virtualization that boot decided to use (option apicv=). */
 struct vmx_apicv {
-	bool tpr_shadow, register_virt, virt_intr_delivery, virt_x2apic;
+	bool apic_accesses, tpr_shadow, register_virt, virt_intr_delivery, virt_x2apic;
 };
 
 /* Optional instructions: on when the guest sees the CPUID feature, else they #UD. */
@@ -32,7 +32,8 @@ MUST_CHECK err_t vmx_adjust_ctls(u32 want, u32 must, u64 cap, u32 *out);
 
 /* vmx_ctls_init() - all five words for the start of a VP. */
 MUST_CHECK err_t vmx_ctls_init(const struct vmx_caps *caps, const struct vmx_guest_features *gf,
-			       bool use_tpr_shadow, struct vmx_ctls *ctls);
+			       const struct vmx_apicv *apicv, bool use_vmx_timer,
+			       struct vmx_ctls *ctls);
 
 /**
  * vmx_apicv_decide() - what option apicv= means on this CPU.

@@ -7,7 +7,7 @@
 #include "core/lib/bits.h"
 
 /* Features in IA32_VMX_EPT_VPID_CAP are used always or never. */
-enum optional_reg { OF_PROC, OF_PROC2, OF_EPT_USED, OF_EPT_UNUSED };
+enum optional_reg { OF_PIN, OF_PROC, OF_PROC2, OF_EPT_USED, OF_EPT_UNUSED };
 
 /* clang-format off */
 static const struct {
@@ -15,7 +15,10 @@ static const struct {
 	u64 bit;
 	const char *name, *purpose;
 } optionals[] = {
+	{ OF_PIN, PIN_PREEMPTION_TIMER, "preemption-timer", "ends a run of the guest at a deadline" },
 	{ OF_PROC, PROC_USE_TPR_SHADOW, "tpr-shadow", "the guest's TPR without exits" },
+	{ OF_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES, "apic-access-page",
+	  "xAPIC accesses name their register" },
 	{ OF_PROC2, PROC2_APIC_REGISTER_VIRT, "apic-register-virt", "APIC reads without exits" },
 	{ OF_PROC2, PROC2_VIRTUAL_INTR_DELIVERY, "virtual-interrupt-delivery",
 	  "interrupts and EOIs without exits (apicv=)" },
@@ -46,6 +49,10 @@ bool vmx_optional(u32 i, const struct vmx_caps *c, const struct vmx_ctls *ctls,
 	if (i >= ARRAY_SIZE(optionals))
 		return false;
 	switch (optionals[i].reg) {
+	case OF_PIN:
+		offered = FIELD_GET(VMX_CTLS_ALLOWED1, c->pin);
+		in_use = ctls->pin;
+		break;
 	case OF_PROC:
 		offered = FIELD_GET(VMX_CTLS_ALLOWED1, c->proc);
 		in_use = ctls->proc;

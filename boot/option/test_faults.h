@@ -12,10 +12,12 @@ enum test_point {
 	TEST_PATCH,     /* our text has been patched for this CPU. Boot CPU; arg: NULL */
 	TEST_VMX_CPU,   /* struct vmx_cpu of a CPU was read. That CPU; arg: it */
 	TEST_VMX_CAPS,  /* its struct vmx_caps was read; arg: it */
+	TEST_RUN_TIMER, /* before the choice of the timer. Boot CPU; arg: struct run_timer_facts */
+	TEST_APICV,     /* APIC virtualization was decided. Boot CPU; arg: struct vmx_apicv */
 	TEST_AP_STEP,   /* an AP runs our code (1), has entered VMX but not said so (2); arg: u32 */
 	TEST_AP_TSC,    /* its TSC is to be compared. The AP; arg: u32, 0 the first time */
 	TEST_SELFTEST,  /* before the checks of selftest=. Boot CPU; arg: struct partition */
-	TEST_TIMER,     /* selftest= has armed the preemption timer. Boot CPU; arg: NULL */
+	TEST_TIMER,     /* selftest= has armed the run timer. Boot CPU; arg: struct vp */
 	TEST_ENTRY,     /* before the first entry of a VP. Its CPU; arg: struct vp */
 	TEST_GUEST,     /* 300 ms later on VP 0, between exit and entry; arg: struct vp */
 	TEST_ANY_TIME,  /* only in rows: BOOT or GUEST, by test_fault_at= */
@@ -53,7 +55,10 @@ enum test_point {
 	X(skew1,           AP_TSC,   "the TSC of APIC ID 1 is 2 ms ahead")                          \
 	X(drift1,          AP_TSC,   "and it is again, whenever it was set")                        \
 	X(pause,           ENTRY,    "the partition pauses for 500 ms, after 1 s and every 5 s")    \
+	X(apic_timer,      RUN_TIMER, "no VMX-preemption timer")                                    \
+	X(no_apic_access,  APICV,    "no APIC-access page")                                         \
+	X(apic_one_shot,   RUN_TIMER, "nor a TSC-deadline mode of the APIC timer")                  \
 	X(selftest_kick,   SELFTEST, "a kick that never arrives")                                   \
 	X(selftest_region, SELFTEST, "the guest can reach the hypervisor's memory")                 \
-	X(selftest_timer,  TIMER,    "a preemption timer that is late")
+	X(selftest_timer,  TIMER,    "a run timer that is late")
 /* clang-format on */

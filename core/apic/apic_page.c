@@ -50,7 +50,7 @@ void apic_page_remap(struct vp *vp)
 	}
 	if (!overlay_is_mapped(o))
 		*o = (struct overlay){ .page = p->apic_access_page,
-				       .perms = EPT_R | EPT_W,
+				       .perms = p->machine.apic_accesses ? EPT_R | EPT_W : 0,
 				       .kind = PAGE_APIC,
 				       .vp = vp };
 	place(p, o, vp->apic.base_msr & APIC_BASE_ADDR);

@@ -16,6 +16,7 @@
 #include "core/apic/vlapic_internal.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/time/apic_timer.h"
 
 /* Keep these out of a physical LVT entry that is written back. */
 #define LVT_READ_ONLY (APIC_LVT_PENDING | APIC_LVT_REMOTE_IRR)
@@ -72,15 +73,31 @@ static NOINLINE void irq_fwd_accept_draining(struct vp *vp, u8 vector, bool leve
 	vlapic_set_irr(vp, vector, level); /* dropped, unless the guest disables by SVR only */
 }
 
+/* A vector that may be the run timer's (core/time/apic_timer.h). */
+static NOINLINE void irq_fwd_accept_top(struct vp *vp, u8 vector)
+{
+	u32 whose = apic_timer_take(vp, vector);
+
+	hw_lapic_eoi();
+	if (whose & APIC_TIMER_IRQ_OURS)
+		COUNT(vp, RUN_TIMER);
+	if (!(whose & APIC_TIMER_IRQ_DEVICE))
+		return;
+	COUNT(vp, IRQ_EDGE);
+	vlapic_set_irr(vp, vector, false);
+}
+
 /* Anything but a plain edge. */
 static NOINLINE void irq_fwd_accept_rare(struct vp *vp, u8 vector, bool in_service, bool level)
 {
 	if (!in_service || irq_fwd_is_held(&vp->fwd, vector))
 		extint_put(vp, vector); /* 8259 or spurious: I1 */
-	else if (vp->fwd.draining)
-		irq_fwd_accept_draining(vp, vector, level);
-	else if (level)
+	else if (level && vp->fwd.look_from != 0)
 		irq_fwd_hold(vp, vector);
+	else if (!level && vp->near_tsc == 0 && vector >= APIC_TIMER_FIRST)
+		irq_fwd_accept_top(vp, vector);
+	else
+		irq_fwd_accept_draining(vp, vector, level);
 }
 
 bool irq_fwd_take(struct vp *vp, u32 vector)
@@ -90,7 +107,7 @@ bool irq_fwd_take(struct vp *vp, u32 vector)
 	u32 isr = (u32)state, tmr = (u32)(state >> 32);
 
 	/* Held vectors need no test: they are level, so their TMR bit is set. */
-	if (unlikely((isr & ~tmr & bit) == 0) || unlikely(vp->fwd.draining)) {
+	if (unlikely((isr & ~tmr & bit) == 0) || unlikely(vector >= vp->fwd.look_from)) {
 		irq_fwd_accept_rare(vp, (u8)vector, (isr & bit) != 0, (tmr & bit) != 0);
 		return false;
 	}
@@ -159,13 +176,18 @@ static bool phys_bitmap_any(u32 reg)
 	return false;
 }
 
+void irq_fwd_init(struct vp *vp)
+{
+	vp->fwd.look_from = vp->near_tsc != 0 ? VECTOR_COUNT : APIC_TIMER_FIRST;
+}
+
 void irq_fwd_drain(struct vp *vp)
 {
 	struct irq_fwd *f = &vp->fwd;
 	u32 lint0 = hw_lapic_read(APIC_LVT_LINT0);
 	u32 svr = hw_lapic_read(APIC_SVR);
 
-	f->draining = true;
+	f->look_from = 0;
 	/* With EOI suppression no EOI would reach the I/O APIC, and nobody sends the directed
 	 * ones: the lines' Remote IRR would stay set. */
 	if ((svr & APIC_SVR_EOI_SUPPRESS) != 0)
@@ -187,7 +209,7 @@ void irq_fwd_drain(struct vp *vp)
 	}
 	if ((svr & APIC_SVR_EOI_SUPPRESS) != 0)
 		hw_lapic_write(APIC_SVR, svr);
-	f->draining = false;
+	irq_fwd_init(vp);
 }
 
 void irq_fwd_reset(struct vp *vp)
@@ -278,8 +300,10 @@ void irq_fwd_mirror(struct vp *vp, u32 reg)
 	hw_lapic_write(reg, val);
 	if (reg == APIC_LVT_LINT0)
 		lint0_changed(vp);
-	else if (reg == APIC_SVR)
+	if (reg == APIC_SVR) {
+		apic_timer_open(vp, val);
 		restore_firmware(vp);
+	}
 }
 
 void irq_fwd_set_x2apic(struct vp *vp)
@@ -325,6 +349,7 @@ void irq_fwd_mirror_all(struct vp *vp)
 	if (!vlapic_is_hw_enabled(&vp->apic)) {
 		/* Without an APIC, LINT0 and LINT1 are the CPU's INTR and NMI pins. */
 		hw_lapic_write(APIC_SVR, APIC_SVR_RESET | APIC_SVR_ENABLE);
+		apic_timer_open(vp, APIC_SVR_RESET);
 		restore_firmware(vp);
 		hw_lapic_write(APIC_LVT_LINT0, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_EXTINT));
 		hw_lapic_write(APIC_LVT_LINT1, FIELD_PREP(APIC_LVT_MODE, APIC_MODE_NMI));

@@ -21,7 +21,8 @@ struct irq_fwd {
 	u64 eoi_exit[4];     /* EOI-exit bitmap in the VMCS (virtual-interrupt delivery) */
 	u32 smi_thermal;     /* LVT entry that firmware left in SMI mode, its own; 0: none */
 	u32 smi_cmci;        /* the same */
-	bool draining;       /* rule I5: finish arrivals at once */
+	u32 look_from;       /* vectors from here on are no plain edges: the run timer's, and all
+			      * while draining (rule I5) */
 	bool phys_x2apic;    /* mode of the physical LAPIC */
 };
 
@@ -42,6 +43,9 @@ void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector);
 
 /* irq_fwd_set_eoi_exits() - the same for all vectors, when virtual-interrupt delivery begins. */
 void irq_fwd_set_eoi_exits(struct vp *vp);
+
+/* irq_fwd_init() - plain edges take the short way from now on. */
+void irq_fwd_init(struct vp *vp);
 
 /* irq_fwd_drain() - EOI all held vectors; accept and discard what the physical IRR holds (I5). */
 void irq_fwd_drain(struct vp *vp);

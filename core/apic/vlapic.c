@@ -332,6 +332,7 @@ void vlapic_init(struct vp *vp, u8 *page)
 	vlapic_reg_set(a, APIC_VERSION,
 		       (u32)(0x14 | FIELD_PREP(APIC_VERSION_MAX_LVT, umax32(max_lvt, 5)) |
 			     (phys & APIC_VERSION_EOI_SUPPRESS)));
+	irq_fwd_init(vp);
 	vlapic_timer_init(vp);
 	vlapic_clear(vp);
 	a->vid = false; /* vlapic_mode_changed() says more */
@@ -359,7 +360,7 @@ void vlapic_reset(struct vp *vp, bool init)
 	vp_set_work(vp, VP_WORK_EVENT);
 }
 
-/* LVT entries that the guest never gets: masked for good. */
+/* LVT entries that the guest never gets: masked for good, unless one is the run timer. */
 static void vlapic_quiet_physical(void)
 {
 	hw_lapic_write(APIC_LVT_TIMER, APIC_LVT_MASKED);
@@ -393,6 +394,7 @@ void vlapic_copy_physical(struct vp *vp)
 	hw_lapic_write(APIC_TPR, 0); /* priorities are the virtual APIC's business */
 	irq_fwd_reset(vp); /* firmware's timer ticks, before the guest's SVR accepts them */
 	a->svr = hw_lapic_read(APIC_SVR);
+	apic_timer_open(vp, a->svr);
 	vlapic_reg_set(a, APIC_SVR, a->svr);
 	vlapic_enable_changed(vp);
 	vlapic_mode_changed(vp);

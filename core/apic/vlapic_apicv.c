@@ -120,7 +120,7 @@ void vlapic_mode_changed(struct vp *vp)
 
 	ctx_set_bits(vp->ctx, CTX_PROC2,
 		     PROC2_VIRTUALIZE_APIC_ACCESSES | PROC2_VIRTUALIZE_X2APIC_MODE, false);
-	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES, xapic);
+	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES, xapic && m->apic_accesses);
 	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_VIRTUALIZE_X2APIC_MODE, virtual_x2apic);
 	/*
 	 * Not in xAPIC mode: there the CPU would answer IRR reads from the page, without the

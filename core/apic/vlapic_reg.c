@@ -9,6 +9,7 @@
 #include "core/apic/vlapic_internal.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/time/apic_timer.h"
 
 /* Bit n: the register at offset n * 16 exists in xAPIC mode. CMCI apart. */
 #define REG_BIT(reg) BIT64((reg) >> 4)
@@ -47,7 +48,8 @@ u32 vlapic_read(struct vp *vp, u32 reg)
 		return 0;
 	}
 	if (reg >= APIC_IRR && reg < APIC_ESR)
-		return vlapic_reg(a, reg) | hw_lapic_read(reg); /* rule I6 */
+		return vlapic_reg(a, reg) |
+		       (hw_lapic_read(reg) & ~apic_timer_irr(vp, reg)); /* I6 */
 	if (reg == APIC_PPR)
 		return vlapic_ppr(a);
 	if (reg == APIC_APR || reg == APIC_RRD || reg == APIC_EOI)

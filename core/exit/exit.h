@@ -80,5 +80,8 @@ enum exit_action exit_io(struct vp *vp, const struct exit_info *x);
 /* exit_apic.c */
 enum exit_action exit_apic_access(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_apic_write(struct vp *vp, const struct exit_info *x);
+
+/* exit_apic_page() - emulate the instruction at RIP, which accesses the APIC page at @offset. */
+enum exit_action exit_apic_page(struct vp *vp, u32 offset);
 enum exit_action exit_tpr_threshold(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_virtualized_eoi(struct vp *vp, const struct exit_info *x);

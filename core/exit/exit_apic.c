@@ -43,7 +43,7 @@ static void apic_page_write(struct vp *vp, u64 gpa, u32 size, u64 val)
 
 static const struct emul_mem apic_page = { apic_page_read, apic_page_write };
 
-static enum exit_action apic_page_access(struct vp *vp, u32 offset)
+enum exit_action exit_apic_page(struct vp *vp, u32 offset)
 {
 	u64 page_gpa = vp->apic.base_msr & APIC_BASE_ADDR;
 	enum exit_action action = emul_execute(vp, page_gpa + offset, &apic_page);
@@ -62,7 +62,7 @@ enum exit_action exit_apic_access(struct vp *vp, const struct exit_info *x)
 	switch (access.type) {
 	case APIC_ACCESS_LINEAR_READ:
 	case APIC_ACCESS_LINEAR_WRITE:
-		return apic_page_access(vp, access.offset);
+		return exit_apic_page(vp, access.offset);
 	case APIC_ACCESS_LINEAR_FETCH:
 		/* Rule M1: registers are not code. */
 		COUNT(vp, APIC_WINDOW);

@@ -155,6 +155,22 @@ static enum exit_action emulated_access(struct vp *vp, const struct exit_info *x
 	return vp_fault(vp, EXC_UD);
 }
 
+/* Without an APIC-access page in the CPU. */
+static enum exit_action apic_violation(struct vp *vp, const struct exit_info *x)
+{
+	if (!is_instruction_access(x->qual))
+		return stop_with_report(vp, x, "page table or event delivery on the APIC page");
+	return exit_apic_page(vp, (u32)(x->gpa & (PAGE_SIZE - 1)));
+}
+
+/* Each register access of a guest in xAPIC mode: spare it the searches below. */
+static bool is_own_apic_page(const struct vp *vp, u64 gpa)
+{
+	const struct overlay *o = &vp->apic.overlay;
+
+	return o->perms == 0 && o->place == (ALIGN_DOWN(gpa, PAGE_SIZE) | 1);
+}
+
 /* Another CPU has mapped it meanwhile: just retry the access. */
 static bool is_mapped_meanwhile(struct partition *p, const struct exit_info *x)
 {
@@ -184,9 +200,8 @@ static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
 /* A column of page_class[], kept here; the classes without a row stop the guest. Not for fetches:
  * no class that can violate is executable. */
 static const exit_fn violation[PAGE_KINDS] = {
-	[PAGE_REGION] = ones_violation,
-	[PAGE_WINDOW] = ones_violation,
-	[PAGE_EMULATED] = emulated_access,
+	[PAGE_REGION] = ones_violation,    [PAGE_WINDOW] = ones_violation,
+	[PAGE_EMULATED] = emulated_access, [PAGE_APIC] = apic_violation,
 	[PAGE_ABSENT] = beyond_machine,
 };
 
@@ -198,11 +213,14 @@ static exit_fn answer_of(enum page_kind kind)
 enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 {
 	struct partition *p = vp->partition;
-	err_t err = ept_map_lazy(p, gpa(x->gpa));
 	enum page_kind kind;
+	err_t err;
 	u64 end;
 
 	TRACE(vp, EPT_VIOLATION, 0, x->gpa, x->qual);
+	if (is_own_apic_page(vp, x->gpa) && !(x->qual & EPT_QUAL_FETCH))
+		return apic_violation(vp, x);
+	err = ept_map_lazy(p, gpa(x->gpa));
 	if (err == ERR_NONE || (err == ERR_BUSY && is_mapped_meanwhile(p, x)))
 		return restart(x->qual);
 	if (err == ERR_AGAIN) {

@@ -174,8 +174,15 @@ struct ept_audit ept_audit(struct partition *p)
 	for (u32 i = 0; i < ARRAY_SIZE(p->overlays); i++) {
 		const struct overlay *o = p->overlays[i];
 
-		if (o != NULL && ept_walk(&p->ept, gpa(o->place & ~1ull)).hpa.v != o->page.v)
+		struct ept_leaf leaf;
+
+		if (o == NULL)
+			continue;
+		leaf = ept_walk(&p->ept, gpa(o->place & ~1ull));
+		if (o->perms != 0 && leaf.hpa.v != o->page.v)
 			wrong(&a, "an overlay is not mapped", o->place & ~1ull, 0);
+		if (o->perms == 0 && leaf.size != 0)
+			wrong(&a, "an emulated page is mapped", o->place & ~1ull, 0);
 	}
 	if (out.tables != p->ept.pages)
 		wrong(&a, "tables are lost or counted twice", 0, p->ept.pages);

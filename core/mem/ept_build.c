@@ -29,6 +29,13 @@ static bool is_identity(const struct ept *e, u64 base, u64 size, u64 perms)
 	return true;
 }
 
+static bool has_overlay(const struct partition *p, u64 base, u64 size)
+{
+	const struct overlay *o = overlay_next(p, base);
+
+	return o != NULL && overlay_gpa(o) - base < size;
+}
+
 struct mapper {
 	struct partition *p;
 	const struct mtrr_state *mtrr;
@@ -78,8 +85,11 @@ static err_t map_identity(const struct mapper *m, u64 at, u64 end, u64 perms)
 	return ERR_NONE;
 }
 
+/* @perms: 0: a hole, which ept_map_lazy() must not fill. */
 static err_t map_own(struct partition *p, gpa_t page, hpa_t own, u64 perms)
 {
+	if (perms == 0)
+		return ept_unmap(&p->ept, page, PAGE_SIZE);
 	return ept_map(&p->ept, page, own, PAGE_SIZE, perms, MT_WB);
 }
 
@@ -223,7 +233,8 @@ err_t ept_map_lazy(struct partition *p, gpa_t at)
 	if (c->backing == BACKING_LATE)
 		return map_far(p, ALIGN_DOWN(at.v, PAGE_SIZE));
 	spin_lock(&p->ept.lock);
-	if (ept_walk(&p->ept, at).size == 0) {
+	if (ept_walk(&p->ept, at).size == 0 &&
+	    !has_overlay(p, ALIGN_DOWN(at.v, PAGE_SIZE), PAGE_SIZE)) {
 		u64 page = ALIGN_DOWN(at.v, PAGE_SIZE);
 
 		err = ept_is_built(&p->ept, at) ? map_range(&m, page, page + PAGE_SIZE)
@@ -307,13 +318,6 @@ err_t ept_place(struct partition *p, gpa_t page, hpa_t own, u64 perms)
 	if (!ept_is_built(&p->ept, page))
 		TRY(map_gib(&m, page.v));
 	return map_own(p, page, own, perms);
-}
-
-static bool has_overlay(const struct partition *p, u64 base, u64 size)
-{
-	const struct overlay *o = overlay_next(p, base);
-
-	return o != NULL && overlay_gpa(o) - base < size;
 }
 
 /* Tables that only the page needed become large pages again: a guest that moves its APIC for ever

@@ -52,7 +52,8 @@ static err_t check(const struct partition *p, const struct overlay *o, u64 gpa)
 	enum page_kind ground;
 	u64 end;
 
-	if (!IS_ALIGNED(gpa, PAGE_SIZE) || o->page.v == 0 || (o->perms & EPT_R) == 0 ||
+	if (!IS_ALIGNED(gpa, PAGE_SIZE) || o->page.v == 0 ||
+	    ((o->perms & EPT_R) == 0 && (o->perms != 0 || o->kind != PAGE_APIC)) ||
 	    (o->perms & ~page_class[o->kind].perms) != 0)
 		return ERR_INVAL;
 	ground = page_ground_at(p, gpa, &end);

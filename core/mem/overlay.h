@@ -23,7 +23,8 @@ struct vp;
 struct overlay {
 	u64 place;  /* remote; GPA | 1; 0: nowhere. LOCK: ept.lock to write */
 	hpa_t page; /* like the members below, fixed while mapped */
-	u64 perms;  /* EPT_R | EPT_W | EPT_X, at least EPT_R, at most those of @kind's row */
+	u64 perms;  /* EPT_R | EPT_W | EPT_X, at least EPT_R, at most those of @kind's row; 0 for an
+		     * APIC page that is emulated: every access violates */
 	enum page_kind kind; /* PAGE_APIC or PAGE_OVERLAY */
 	const struct vp *vp; /* owner; NULL: the partition */
 };

@@ -2,7 +2,15 @@
 /* Per-CPU deadline queue. Context: the VP's own CPU, VMX root, interrupts disabled. */
 #include "core/time/timer.h"
 
+#include "core/partition.h"
 #include "core/vp/vp.h"
+
+void timer_init(struct vp *vp)
+{
+	vp->deadline_tsc = TIMER_NEVER;
+	vp->rearm_tsc = 0;
+	vp->near_tsc = vp->partition->machine.run_timer == RUN_TIMER_VMX ? TIMER_NEAR_TSC : 0;
+}
 
 /* No work flag needed: every entry arms vp->deadline_tsc, or runs the queue if it has passed. */
 static void timer_publish(struct vp *vp)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Per-CPU deadline queue: every virtual timer is one entry; the head is armed on the VMX-preemption
- * timer. Pure.
+ * Per-CPU deadline queue: every virtual timer is one entry; the head is armed on the run timer
+ * (run_timer.h). Pure.
  */
 #pragma once
 
@@ -11,6 +11,12 @@ struct vp;
 struct timer;
 
 #define TIMER_NEVER (~0ull)
+
+/*
+ * A deadline beyond this span is far: program half of the remaining time, good for every entry in
+ * the first half. The price is one early exit per halving, each at least this span apart.
+ */
+#define TIMER_NEAR_TSC (1ull << 24)
 
 typedef void (*timer_fn)(struct vp *vp, struct timer *t);
 
@@ -26,6 +32,9 @@ struct timer_queue {
 	struct timer *head; /* sorted, earliest first */
 	u32 pass;           /* calls of timer_run() */
 };
+
+/* timer_init() - an empty queue, and how its head is armed. Once, before the VP runs. */
+void timer_init(struct vp *vp);
 
 /* timer_set() - (re)arm @t of @vp's CPU; updates vp->deadline_tsc. */
 void timer_set(struct vp *vp, struct timer *t, u64 deadline_tsc);

@@ -75,7 +75,8 @@ void ctx_fill(struct vp *vp, const struct vp_ctls *ctls)
 	hw_vmwrite(VMCS_IO_BITMAP_A, hw_virt_to_phys(ctx->io_bitmap).v);
 	hw_vmwrite(VMCS_IO_BITMAP_B, hw_virt_to_phys(ctx->io_bitmap + 4096).v);
 	hw_vmwrite(VMCS_MSR_BITMAP, hw_virt_to_phys(ctx->msr_bitmap).v);
-	hw_vmwrite(VMCS_APIC_ACCESS_ADDR, p->apic_access_page.v);
+	if (m->apic_accesses)
+		hw_vmwrite(VMCS_APIC_ACCESS_ADDR, p->apic_access_page.v);
 	if (m->tpr_shadow)
 		hw_vmwrite(VMCS_VIRTUAL_APIC_ADDR, hw_virt_to_phys(vp->apic.page).v);
 	if (m->virt_intr_delivery) {

@@ -13,6 +13,7 @@
 #include "core/hw.h"
 #include "core/lib/types.h"
 #include "core/mem/mtrr.h"
+#include "core/time/apic_timer.h"
 #include "core/time/timer.h"
 #include "core/vp/ctx.h"
 #include "core/vp/event.h"
@@ -70,7 +71,9 @@ struct vp {
 	bool entered;     /* remote reads: the VP is about to run its guest for the first time */
 	u32 flush_done;   /* remote reads: generation of the last INVEPT, see ept_flush() */
 	u64 deadline_tsc; /* head of the deadline queue, ~0 when empty; timer.c */
-	u64 rearm_tsc;    /* the preemption timer must be programmed again at this TSC; 0: now */
+	u64 rearm_tsc;    /* the run timer must be programmed again at this TSC; 0: now */
+	u64 near_tsc; /* TIMER_NEAR_TSC: a nearer deadline is programmed exactly, at every entry; 0:
+		       * the run timer is the APIC's, good across entries */
 	struct partition *partition;
 	struct vcpu_ctx *ctx;    /* current context: core/vp/ctx.h */
 	const exit_fn *dispatch; /* its exit table's handlers: saves the exit path a load */
@@ -87,6 +90,7 @@ struct vp {
 	struct irq_fwd fwd;
 	struct extint extint;
 	struct timer_queue timers;
+	struct apic_timer apic_timer;
 	u64 periodic_tsc; /* the modules' periodic work is due with the first timer after this;
 			   * 0: never */
 	struct mtrr_state mtrr;
@@ -207,8 +211,8 @@ void vp_startup(struct vp *vp, u8 vector);
 void vp_program_timer(struct vp *vp, u64 now_tsc);
 
 /*
- * vp_arm_timer() - before every entry: make the preemption timer fire at vp->deadline_tsc at the
- * latest. The programmed count restarts at each entry, so one VMWRITE is good until vp->rearm_tsc:
+ * vp_arm_timer() - before every entry: make the run timer fire at vp->deadline_tsc at the latest.
+ * The preemption timer's count restarts at each entry, so one VMWRITE is good until vp->rearm_tsc:
  * for a distant deadline most entries need none (vp_program_timer()).
  */
 static inline void vp_arm_timer(struct vp *vp)

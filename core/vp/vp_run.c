@@ -9,12 +9,6 @@
 #include "core/partition.h"
 #include "core/vp/hold.h"
 
-/*
- * A deadline beyond this span is far: program half of the remaining time, good for every entry in
- * the first half. The price is one early exit per halving, each at least this span apart.
- */
-#define FAR_TSC (1ull << 24)
-
 void vp_program_timer(struct vp *vp, u64 now_tsc)
 {
 	u64 left;
@@ -24,11 +18,15 @@ void vp_program_timer(struct vp *vp, u64 now_tsc)
 		return;
 	}
 	left = vp->deadline_tsc - now_tsc;
-	if (left < FAR_TSC) {
+	if (left < vp->near_tsc) {
+		if (left >= TIMER_NEAR_TSC)
+			__builtin_unreachable(); /* spares a clamp at every entry; make bench */
 		(void)hw_timer_arm(left);
 		vp->rearm_tsc = 0;
-	} else {
+	} else if (likely(vp->near_tsc != 0)) {
 		vp->rearm_tsc = vp->deadline_tsc - hw_timer_arm(left / 2);
+	} else {
+		apic_timer_arm(vp, now_tsc);
 	}
 }
 

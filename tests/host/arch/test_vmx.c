@@ -8,6 +8,7 @@
 #include "arch/x86/mitigation.h"
 #include "arch/x86/vmx_caps.h"
 #include "arch/x86/vmx_ctls.h"
+#include "core/time/run_timer.h"
 
 /* Everything may be set, nothing must be. */
 static struct vmx_caps generous(void)
@@ -60,10 +61,6 @@ static void test_cpu_refusals_name_cause_and_remedy(void)
 	expect_refused(&cpu, "firmware setup");
 	cpu.has_hypervisor = true;
 	expect_refused(&cpu, "-cpu host,+vmx");
-	cpu = good_cpu();
-	cpu.model = 0x1a;
-	cpu.stepping = 5;
-	expect_refused(&cpu, "erratum");
 }
 
 /* Taking away any one capability bit either changes nothing or is refused with a reason. */
@@ -100,13 +97,39 @@ static void test_missing_names(void)
 	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
 	EXPECT_CONTAINS(why, "unrestricted guest");
 	c = generous();
-	c.pin &= ~((u64)PIN_PREEMPTION_TIMER << 32);
-	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
-	EXPECT_CONTAINS(why, "preemption timer");
-	c = generous();
 	c.basic &= ~VMX_BASIC_INS_OUTS_INFO;
 	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
 	EXPECT_CONTAINS(why, "INS and OUTS");
+}
+
+/* Rule T1. */
+static void test_the_run_timer_is_the_first_that_works(void)
+{
+	static const struct {
+		struct run_timer_facts facts;
+		enum run_timer want;
+		const char *why;
+	} rows[] = {
+		{ { true, false, true }, RUN_TIMER_VMX, "has it" },
+		{ { true, false, false }, RUN_TIMER_VMX, "has it" },
+		{ { true, true, true }, RUN_TIMER_APIC_DEADLINE, "erratum" },
+		{ { true, true, false }, RUN_TIMER_APIC_ONE_SHOT, "erratum" },
+		{ { false, false, true }, RUN_TIMER_APIC_DEADLINE, "no VMX-preemption timer" },
+		{ { false, false, false }, RUN_TIMER_APIC_ONE_SHOT, "no VMX-preemption timer" },
+	};
+	struct vmx_cpu cpu = good_cpu();
+	const char *why;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		EXPECT_EQ(rows[i].want, run_timer_choose(&rows[i].facts, &why));
+		EXPECT_CONTAINS(why, rows[i].why);
+	}
+	EXPECT_FALSE(vmx_timer_is_broken(&cpu));
+	cpu.model = 0x1a;
+	cpu.stepping = 5;
+	EXPECT_TRUE(vmx_timer_is_broken(&cpu));
+	EXPECT_STREQ("apic-one-shot", run_timer_name(RUN_TIMER_APIC_ONE_SHOT));
+	EXPECT_CONTAINS(run_timer_what(RUN_TIMER_APIC_DEADLINE), "TSC-deadline");
 }
 
 /* A CPU that is not like the boot CPU is left out, with the register that differs. */
@@ -160,15 +183,18 @@ static void test_controls_follow_guest_features(void)
 {
 	struct vmx_caps caps = generous();
 	struct vmx_guest_features none = { 0 }, all = { true, true, true, true, true, true };
+	const struct vmx_apicv off = { 0 }, on = { .tpr_shadow = true };
 	const u32 idle = PROC_HLT_EXITING | PROC_MWAIT_EXITING | PROC_MONITOR_EXITING;
 	struct vmx_ctls c;
 
-	EXPECT_EQ(ERR_NONE, vmx_ctls_init(&caps, &none, false, &c));
+	EXPECT_EQ(ERR_NONE, vmx_ctls_init(&caps, &none, &off, true, &c));
+	EXPECT_TRUE(c.pin & PIN_PREEMPTION_TIMER);
 	EXPECT_EQ(0, c.proc2 & (PROC2_ENABLE_RDTSCP | PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES |
 				PROC2_ENABLE_USER_WAIT_PAUSE));
 	EXPECT_TRUE(c.proc & PROC_CR8_LOAD_EXITING);
 	EXPECT_EQ(idle, c.proc & idle);
-	EXPECT_EQ(ERR_NONE, vmx_ctls_init(&caps, &all, true, &c));
+	EXPECT_EQ(ERR_NONE, vmx_ctls_init(&caps, &all, &on, false, &c));
+	EXPECT_FALSE(c.pin & PIN_PREEMPTION_TIMER);
 	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_RDTSCP);
 	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_INVPCID);
 	EXPECT_TRUE(c.proc2 & PROC2_ENABLE_XSAVES);
@@ -177,7 +203,7 @@ static void test_controls_follow_guest_features(void)
 	EXPECT_FALSE(c.proc & PROC_CR8_LOAD_EXITING);
 	EXPECT_EQ(0, c.proc & idle);
 	caps.proc2 &= ~((u64)PROC2_ENABLE_INVPCID << 32);
-	EXPECT_EQ(ERR_NODEV, vmx_ctls_init(&caps, &all, true, &c));
+	EXPECT_EQ(ERR_NODEV, vmx_ctls_init(&caps, &all, &on, true, &c));
 }
 
 static void test_apicv_decisions(void)
@@ -346,7 +372,7 @@ static void test_gaps_are_reported(void)
 
 static void expect_left_out(const struct vmx_cpu *cpu, const char *word)
 {
-	const char *why = vmx_left_out(cpu);
+	const char *why = vmx_left_out(cpu, true);
 
 	EXPECT_TRUE(why != NULL);
 	EXPECT_CONTAINS(why, word);
@@ -356,9 +382,9 @@ static void test_another_cpu_is_left_out_by_name(void)
 {
 	struct vmx_cpu cpu = good_cpu();
 
-	EXPECT_TRUE(vmx_left_out(&cpu) == NULL);
+	EXPECT_TRUE(vmx_left_out(&cpu, true) == NULL);
 	cpu.feature_control = 0; /* unlocked */
-	EXPECT_TRUE(vmx_left_out(&cpu) == NULL);
+	EXPECT_TRUE(vmx_left_out(&cpu, true) == NULL);
 	cpu.feature_control = FEATURE_CONTROL_LOCK;
 	expect_left_out(&cpu, "locked off");
 	cpu.feature_control_faults = true;
@@ -369,6 +395,7 @@ static void test_another_cpu_is_left_out_by_name(void)
 	cpu.model = 0x1a;
 	cpu.stepping = 4;
 	expect_left_out(&cpu, "wrong rate");
+	EXPECT_TRUE(vmx_left_out(&cpu, false) == NULL);
 }
 
 static void test_feature_control_is_locked_with_vmx_on(void)
@@ -384,7 +411,8 @@ static void test_feature_control_is_locked_with_vmx_on(void)
 
 TEST_MAIN(TEST(test_cpu_refusals_name_cause_and_remedy),
 	  TEST(test_each_required_capability_is_named), TEST(test_missing_names),
-	  TEST(test_each_difference_is_named), TEST(test_adjusted_controls_respect_the_capability),
+	  TEST(test_the_run_timer_is_the_first_that_works), TEST(test_each_difference_is_named),
+	  TEST(test_adjusted_controls_respect_the_capability),
 	  TEST(test_controls_follow_guest_features), TEST(test_apicv_decisions),
 	  TEST(test_mitigation_table), TEST(test_every_mitigation_decision),
 	  TEST(test_verw_for_newer_problems), TEST(test_verw_for_register_files),

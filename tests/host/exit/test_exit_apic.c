@@ -66,6 +66,57 @@ static void test_registers_are_where_the_guest_finds_them(void)
 	EXPECT_EQ(0x55, vlapic_pending_vector(VP));
 }
 
+/*
+ * A CPU without an APIC-access page: the page is a hole that nobody fills, and each access to it
+ * violates.
+ */
+static enum exit_action violate(u8 opcode, u32 offset, u64 qual)
+{
+	u32 address = 0xfee00000 + offset;
+	struct exit_info x = { .gpa = address, .gla = address, .qual = qual };
+
+	ram[RIP] = opcode;
+	memcpy(&ram[RIP + 1], &address, 4);
+	return exit_ept_violation(VP, &x);
+}
+
+static void test_apic_page_without_the_cpus_help(void)
+{
+	const u64 gla = EPT_QUAL_GLA_VALID | EPT_QUAL_GLA_IS_TRANSLATION;
+	struct partition *p = &at.p;
+
+	set_up(false);
+	fake_heap(64);
+	p->region_base = hpa(0x40000000);
+	p->region_len = 0x200000;
+	EXPECT_CALL(ERR_NONE, e820_add(&p->memory, p->region_base.v, p->region_len, E820_RESERVED));
+	VP->mtrr.def_type = 0x806;
+	p->machine.apic_accesses = false;
+	overlay_unmap(p, &VP->apic.overlay);
+	apic_page_remap(VP);
+	EXPECT_CALL(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
+	EXPECT_CALL(ERR_NONE, ept_build_partition(p));
+	EXPECT_EQ(0, ept_walk(&p->ept, gpa(0xfee00000)).size);
+	EXPECT_EQ(p->ones_page.v, ept_walk(&p->ept, gpa(0xfee01000)).hpa.v);
+	EXPECT_CALL(ERR_BUSY, ept_map_lazy(p, gpa(0xfee00030)));
+	vlapic_mode_changed(VP);
+	EXPECT_EQ(0, VP->ctx->word[CTX_PROC2] & PROC2_VIRTUALIZE_APIC_ACCESSES);
+
+	EXPECT_CALL(EXIT_NEXT_DECODED, violate(0xa1, APIC_VERSION, EPT_QUAL_READ | gla));
+	EXPECT_EQ(0x01060014, VP->regs.rax);
+	VP->regs.rax = 0x40;
+	EXPECT_CALL(EXIT_NEXT_DECODED, violate(0xa3, APIC_TPR, EPT_QUAL_WRITE | gla));
+	EXPECT_EQ(0x40, vlapic_read(VP, APIC_TPR));
+	EXPECT_CALL(EXIT_RESUME, violate(0x90, 0, EPT_QUAL_FETCH | gla));
+	EXPECT_EQ(EXC_UD, VP->event.info & 0xff);
+	EXPECT_CALL(EXIT_STOP, violate(0x90, 0, EPT_QUAL_WRITE | EPT_QUAL_GLA_VALID));
+
+	/* Another place: the old one is the window again. */
+	EXPECT_CALL(MSR_OK, vlapic_write_base(VP, 0xfed40000 | APIC_BASE_EN | APIC_BASE_BSP));
+	EXPECT_EQ(0, ept_walk(&p->ept, gpa(0xfed40000)).size);
+	EXPECT_EQ(p->ones_page.v, ept_walk(&p->ept, gpa(0xfee00000)).hpa.v);
+}
+
 static void test_odd_accesses(void)
 {
 	set_up(false);
@@ -186,7 +237,8 @@ static void test_virtualized_eoi_finishes_held_vectors(void)
 	EXPECT_EQ(1, irqhw.eois);
 }
 
-TEST_MAIN(TEST(test_registers_are_where_the_guest_finds_them), TEST(test_odd_accesses),
+TEST_MAIN(TEST(test_registers_are_where_the_guest_finds_them),
+	  TEST(test_apic_page_without_the_cpus_help), TEST(test_odd_accesses),
 	  TEST(test_other_instructions_are_ud), TEST(test_accesses_that_are_no_loads_and_stores),
 	  TEST(test_write_after_the_fact_equals_a_direct_one),
 	  TEST(test_tpr_threshold_asks_for_another_look),

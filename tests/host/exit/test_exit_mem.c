@@ -270,7 +270,10 @@ static void every_class_setup(void)
 						    .mem = &mem };
 	static struct overlay o, apic;
 
+	static _Alignas(4096) u8 apic_page[4096];
+
 	setup();
+	paged_vp.apic.page = apic_page;
 	p->memory.e[p->memory.count++] = (struct e820_entry){ A_FIRMWARE, 0x1000, E820_ACPI };
 	fake_far_add(p, 0x80000, 0x82000);
 	fake_far.never = true;
@@ -301,7 +304,7 @@ static void test_every_class_answers_or_stops(void)
 		[PAGE_WINDOW] = { WINDOW, EXIT_NEXT_DECODED },
 		[PAGE_EMULATED] = { AN_EMUL, EXIT_NEXT_DECODED },
 		[PAGE_SCRATCH] = { SCRATCH, EXIT_STOP },
-		[PAGE_APIC] = { 0xfee00000, EXIT_STOP },
+		[PAGE_APIC] = { 0xfee00000, EXIT_NEXT_DECODED },
 		[PAGE_OVERLAY] = { AN_OVERLAY, EXIT_STOP },
 		[PAGE_ABSENT] = { BIT64(45), EXIT_RESUME },
 	};

@@ -90,7 +90,7 @@ void fake_vp_init(struct vp *vp, struct fake_vp_pages *pages, struct partition *
 	ctx_init(vp, (u16)(index + 1), &exit_table_guest);
 	vp->ctx->msr_bitmap = pages->msr_bitmap;
 	msr_bitmap_build(p, vp->ctx->msr_bitmap);
-	vp->deadline_tsc = TIMER_NEVER;
+	timer_init(vp);
 	vp->xcr0 = XCR0_X87;
 	p->vp[index] = vp;
 	vp->abi_state = pages->abi_state;
@@ -116,6 +116,7 @@ void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partit
 	fake.vmcs[VMCS_GUEST_CS_AR] = 0xa09b;
 	fake.vmcs[VMCS_GUEST_SS_AR] = 0xc093;
 	p->machine.phys_bits = 46;
+	p->machine.apic_accesses = true;
 	p->machine.x2apic = true;
 	p->machine.cpuid_tsc_trusted = true;
 	p->config.cpu_features = BIT64(FEATURE_COUNT) - 1;

@@ -49,6 +49,7 @@ static void machine(void)
 static void build(void)
 {
 	machine();
+	p->machine.apic_accesses = true;
 	EXPECT_EQ(ERR_NONE, apic_page_init(p));
 	EXPECT_EQ(ERR_NONE, ept_init(&p->ept, true, true, false, MT_WB));
 	EXPECT_EQ(ERR_NONE, ept_build_partition(p));

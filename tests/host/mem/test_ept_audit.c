@@ -155,6 +155,16 @@ static void test_apic_page(void)
 	expect_rule(NULL, 0);
 	o.perms = EPT_R;
 	expect_rule("permissions of the overlay", 0xfee00000);
+	o.perms = 0; /* emulated: a hole */
+	expect_rule("permissions of the overlay", 0xfee00000);
+	EXPECT_EQ(ERR_NONE,
+		  ept_map(&p->ept, gpa(0xfee00000), p->ones_page, PAGE_SIZE, EPT_R, MT_WB));
+	expect_rule("not the page of the overlay", 0xfee00000);
+	EXPECT_EQ(ERR_NONE, ept_unmap(&p->ept, gpa(0xfee00000), PAGE_SIZE));
+	expect_rule(NULL, 0);
+	EXPECT_EQ(ERR_NONE, ept_map(&p->ept, gpa(0xfee00000), p->apic_access_page, PAGE_SIZE,
+				    EPT_R | EPT_W, MT_WB));
+	o.perms = EPT_R;
 	p->overlays[3] = NULL;
 	expect_rule("neither all-ones nor scratch", 0xfee00000);
 }

@@ -259,6 +259,7 @@ static void test_apic_page_beyond_the_map(void)
 static void test_apic_page_noted_before_the_build(void)
 {
 	machine();
+	p->machine.apic_accesses = true;
 	EXPECT_EQ(ERR_NONE, apic_page_init(p));
 	apic_base(0xfee00000 | APIC_BASE_EN);
 	EXPECT_EQ(0, fake.invepts);

@@ -3,10 +3,12 @@
 #include "tests/host/models/apic_model.h"
 
 #include "arch/x86/defs/apic.h"
+#include "arch/x86/defs/msr.h"
 #include "core/apic/irq_fwd.h"
 #include "core/hw.h"
 #include "core/partition.h"
 #include "core/vp/vp.h"
+#include "tests/host/fakes/fake.h"
 #include "tests/host/harness.h"
 
 struct apic_model irqhw;
@@ -111,6 +113,44 @@ static void poll_lines(void)
 		if (p->level && p->line && !p->masked && !p->remote_irr)
 			p->remote_irr = send(p);
 	}
+}
+
+static bool timer_is_due(void)
+{
+	u32 lvt = irqhw.reg[APIC_LVT_TIMER >> 4];
+	const struct fake_msr *deadline = fake_msr_find(MSR_IA32_TSC_DEADLINE);
+
+	if (FIELD_GET(APIC_LVT_TIMER_MODE, lvt) == APIC_TIMER_TSC_DEADLINE) {
+		if (deadline->val != irqhw.timer_fired_tsc)
+			irqhw.timer_fired_tsc = 0;
+		return deadline->val != 0 && irqhw.timer_fired_tsc == 0 &&
+		       fake.tsc + irqhw.timer_early_tsc >= deadline->val;
+	}
+	return irqhw.timer_start_tsc != 0 &&
+	       (fake.tsc - irqhw.timer_start_tsc) / irqhw.timer_tsc_per_tick >=
+		       irqhw.reg[APIC_TMICT >> 4];
+}
+
+void model_timer(void)
+{
+	u32 lvt = irqhw.reg[APIC_LVT_TIMER >> 4];
+	u32 ticks = 0;
+
+	if (timer_is_due()) {
+		irqhw.timer_start_tsc = 0;
+		if (irqhw.timer_keeps_msr)
+			irqhw.timer_fired_tsc = fake_msr_find(MSR_IA32_TSC_DEADLINE)->val;
+		else
+			fake_msr_set(MSR_IA32_TSC_DEADLINE, 0);
+		if ((lvt & APIC_LVT_MASKED) == 0) {
+			irqhw.timer_irqs++;
+			(void)model_accept(&irqhw, (u8)lvt, false);
+		}
+	}
+	if (irqhw.timer_start_tsc != 0)
+		ticks = irqhw.reg[APIC_TMICT >> 4] -
+			(u32)((fake.tsc - irqhw.timer_start_tsc) / irqhw.timer_tsc_per_tick);
+	irqhw.reg[APIC_TMCCT >> 4] = ticks;
 }
 
 void model_line(u32 pin, bool asserted)
@@ -240,6 +280,7 @@ u32 hw_lapic_read(u32 reg)
 {
 	u32 w = (reg & 0x7f) >> 4;
 
+	model_timer();
 	if (reg >= APIC_ISR && reg < APIC_TMR)
 		return irqhw.isr[w];
 	if (reg >= APIC_TMR && reg < APIC_IRR)
@@ -261,6 +302,8 @@ void hw_lapic_write(u32 reg, u32 val)
 		val |= APIC_LVT_MASKED;
 	irqhw.reg[reg >> 4] = val;
 	irqhw.writes[reg >> 4]++;
+	if (reg == APIC_TMICT)
+		irqhw.timer_start_tsc = val != 0 ? fake.tsc : 0;
 	if (reg != APIC_SVR)
 		return;
 	if (!sw_enabled())
@@ -277,7 +320,7 @@ void hw_lapic_eoi(void)
 	irqhw.eois++;
 	if (vector < 0)
 		model_fail("physical EOI with an empty ISR", vector);
-	if (!irqhw.draining && !irqhw.vp->fwd.draining) {
+	if (!irqhw.draining && irqhw.vp->fwd.look_from != 0) {
 		if (irqhw.unfinished_edge >= 0 && vector != irqhw.unfinished_edge)
 			model_fail("EOI of an edge vector retired another one", vector);
 		if (irqhw.unfinished_edge < 0 && !irqhw.guest_done[vector])
@@ -329,7 +372,7 @@ void hw_irq_window(void)
 
 	irqhw.window = true;
 	for (u32 i = 0; i < max && model_intr(); i++) {
-		irqhw.drained += irqhw.vp->fwd.draining;
+		irqhw.drained += irqhw.vp->fwd.look_from == 0;
 		(void)model_exit(irqhw.acks % 2 != 0);
 	}
 	irqhw.window = false;

@@ -41,6 +41,14 @@ struct apic_model {
 	bool window;        /* inside hw_irq_window() */
 	bool pin_mode;      /* LINT0 delivers although masked (Bochs) */
 
+	/* its timer; runs by fake.tsc, as model_timer() is called */
+	u64 timer_start_tsc;    /* TMICT was written; 0: it stands */
+	u64 timer_early_tsc;    /* an outer hypervisor fires so much too early */
+	u32 timer_tsc_per_tick; /* one-shot */
+	bool timer_keeps_msr;   /* IA32_TSC_DEADLINE keeps its value (Bochs) */
+	u64 timer_fired_tsc;    /* then that value has fired already */
+	u32 timer_irqs;
+
 	/* I/O APIC, 8259 */
 	struct model_pin pin[MODEL_PINS];
 	u8 pic_base, pic_irr, pic_isr;
@@ -77,6 +85,9 @@ void model_rte(u32 pin, u8 vector, bool level, bool masked);
 void model_ioapic_eoi(u8 vector); /* directed EOI, and what a broadcast does */
 void model_pic_irq(u32 irq);
 void model_pic_eoi(void);
+
+/* model_timer() - bring the local APIC's timer up to fake.tsc. */
+void model_timer(void);
 
 /* The CPU's side: is INTR up; acknowledge. @pic_first decides ties. */
 bool model_intr(void);

@@ -19,6 +19,7 @@ static void set_up_machine(bool vid)
 	m->phys_bits = 40;
 	m->x2apic = true;
 	m->phys_x2apic = true;
+	m->apic_accesses = true;
 	m->tpr_shadow = true;
 	m->virt_intr_delivery = vid;
 	m->apic_register_virt = vid;
@@ -38,7 +39,7 @@ void apic_test_init(u32 vps, bool vid)
 		vp->state = VP_RUNNING;
 		vp->apic_id = i;
 		partition_add_vp(&at.p, vp);
-		vp->deadline_tsc = TIMER_NEVER;
+		timer_init(vp);
 		ctx_init(vp, (u16)(i + 1), &exit_table_guest);
 		vp->ctx->msr_bitmap = at.msr_bitmap;
 	}
@@ -54,6 +55,19 @@ void apic_test_init(u32 vps, bool vid)
 		at.vp[i].work = 0;
 	}
 	memset(irqhw.writes, 0, sizeof(irqhw.writes));
+}
+
+void apic_test_use_timer(enum run_timer timer)
+{
+	at.p.machine.run_timer = timer;
+	at.p.machine.apic_timer_hz = APIC_TEST_TSC_HZ / APIC_TEST_TSC_PER_TICK;
+	irqhw.timer_tsc_per_tick = APIC_TEST_TSC_PER_TICK;
+	fake_msr_set(MSR_IA32_TSC_DEADLINE, 0);
+	for (u32 i = 0; i < at.p.vp_count; i++) {
+		timer_init(&at.vp[i]);
+		irq_fwd_init(&at.vp[i]);
+	}
+	apic_timer_open(&at.vp[0], irqhw.reg[APIC_SVR >> 4]);
 }
 
 static const struct msr_row *find_row(u32 msr)

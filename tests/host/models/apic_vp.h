@@ -6,8 +6,9 @@
 #include "core/vp/vp.h"
 #include "tests/host/harness.h"
 
-#define APIC_TEST_VPS    4
-#define APIC_TEST_TSC_HZ 2000000000ull /* 2 TSC ticks per ns */
+#define APIC_TEST_VPS          4
+#define APIC_TEST_TSC_HZ       2000000000ull /* 2 TSC ticks per ns */
+#define APIC_TEST_TSC_PER_TICK 20u           /* of the APIC's timer */
 
 struct apic_test {
 	struct partition p;
@@ -32,6 +33,9 @@ static inline void apic_expect(s64 want, s64 got, const char *call, const char *
  * has left enabled in virtual-wire mode and VP 0 has copied. @vid: virtual-interrupt delivery.
  */
 void apic_test_init(u32 vps, bool vid);
+
+/* apic_test_use_timer() - all VPs run by @timer from now on. */
+void apic_test_use_timer(enum run_timer timer);
 
 /* WRMSR and RDMSR through the rows, reserved bits included. */
 enum msr_result apic_test_wrmsr(struct vp *vp, u32 msr, u64 val);
