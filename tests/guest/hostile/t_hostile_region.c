@@ -304,12 +304,13 @@ static void hostile_region_stack(void)
 	EXPECT_EQ(ONES64, popped);
 	region_dropped(3);
 	EXPECT_TRUE(region_all_ones(region + MIDDLE, 4096));
-	at = region_scratch_page(); /* CALL is not in the decoder's subset */
+	at = region_scratch_page(); /* PUSHF is not in the decoder's subset */
 	counter_want("DECODE_FAILED", 1);
-	asm volatile("mov %%rsp, %%r8; mov %0, %%rsp; call 1f; jmp 2f; 1: ret; 2: mov %%r8, %%rsp"
-		     :
+	asm volatile("mov %%rsp, %%r8; mov %1, %%rsp; pushf; pop %0; mov %%r8, %%rsp"
+		     : "=&r"(popped)
 		     : "r"(at + 4096)
 		     : "r8", "memory");
+	EXPECT_NE(ONES64, popped);
 	EXPECT_TRUE(region_all_ones(at, 4088));
 }
 
