@@ -51,6 +51,7 @@ class Machine:
     cpus: int = 1
     memory: int = 512               # MiB
     ips: int = IPS_RUN
+    paced: bool = False         # Bochs: not faster than the clock on the wall
     model: str = "corei7_skylake_x"
     medium: str = "cd"              # where QEMU has the image: a name of MEDIA
     com1: str = "file:com1.log"     # file:NAME, term:/dev/pts/N; QEMU: socket:NAME (and NAME.log), none
@@ -129,7 +130,7 @@ def bochsrc(m):
         "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15" if m.disk2 else "",
         *disk("ata1-master", m.disk2),
         "boot: disk" if m.disk_first else "boot: cdrom",
-        "clock: sync=none, time0=1700000000",
+        f"clock: sync={'slowdown' if m.paced else 'none'}, time0=1700000000",
         port(1, m.com1),
         port(2, m.com2),
         "log: bochs.log",

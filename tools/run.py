@@ -171,7 +171,8 @@ def start(directory, com1_dev, chosen):
     """chosen: of choose()"""
     machine = emu.Machine(dir=directory, iso=directory / "boot.iso", com1=f"term:{com1_dev}",
                           memory=int(os.environ.get("MEMORY", 512)),
-                          cpus=int(os.environ.get("CPUS", 1)), vnc=os.environ.get("VNC") == "1")
+                          cpus=int(os.environ.get("CPUS", 1)), vnc=os.environ.get("VNC") == "1",
+                          ips=emu.IPS_BENCH, paced=True)
     reason, wanted = chosen
     if not reason:
         say(f"starting QEMU/KVM with {'OVMF' if wanted == 'ovmf' else 'its BIOS'} (this machine "

@@ -19,6 +19,7 @@ import results
 CTRL_C = b"\x03"
 FIRST_WORD_S = 5            # something must be on the screen by then
 BOOT_S, ANSWER_S = 240, 60
+IDLE_S = 8
 
 
 class Terminal:
@@ -45,6 +46,11 @@ class Terminal:
         sys.stdout.buffer.flush()
         self.seen += data
         return bool(data)
+
+    def read_for(self, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.pump(0.2):
+            pass
 
     def expect(self, pattern, seconds, start=0):
         """Wait for a regular expression beyond `start`; returns the match."""
@@ -97,6 +103,18 @@ def emulators():
     return mine
 
 
+def idle_at_the_prompt(term):
+    """While nobody types the guest's clock goes with the one on the wall."""
+    def uptime():
+        return int(term.ask(b"echo up $(cut -d. -f1 /proc/uptime)", rb"up (\d+)\r?\n")[1])
+
+    wall, guest = time.monotonic(), uptime()
+    term.read_for(IDLE_S)
+    guest, wall = uptime() - guest, time.monotonic() - wall
+    assert guest <= wall + 2, f"{guest} s passed for the guest in {wall:.0f} s"
+    assert guest >= IDLE_S / 4, f"only {guest} s passed for the guest in {wall:.0f} s"
+
+
 def shell(term):
     term.expect(rb"run: ", FIRST_WORD_S)
     term.expect(rb"[\r\n]guest# ", BOOT_S)
@@ -104,6 +122,7 @@ def shell(term):
     term.ask(b"uname -s -m", rb"Linux x86_64\r?\n")
     term.ask(b"dmesg | grep -c 'Hypervisor detected: KVM'", rb"\n1\r?\n")
     term.ask(b"ls /cd/boot", rb"kensho\.elf")
+    idle_at_the_prompt(term)
     os.write(term.fd, b"poweroff\r")
     status = term.wait(ANSWER_S)
     assert status == 0, f"exit status {status}, want 0"
