@@ -75,6 +75,7 @@ struct partition {
 	u32 flush_wanted;       /* generation of EPT changes, see ept_flush() */
 	hpa_t apic_access_page; /* one for all VPs; never accessed, the CPU only compares it */
 	struct overlay *overlays[OVERLAYS_MAX]; /* the mapped ones. LOCK: ept.lock to write */
+	u32 overlay_slots;                      /* those from here on have never been used */
 	hpa_t ones_page;                        /* rule M1: 4 KiB of 0xFF */
 	hpa_t scratch_page; /* shared by scratch requests beyond the private ones */
 	hpa_t scratch_pages[SCRATCH_PAGES_MAX];
@@ -97,6 +98,8 @@ struct partition {
 
 	const struct partition_hooks *hooks; /* NULL: no module listens */
 };
+
+static_assert(OVERLAYS_MAX > VP_MAX, "each VP has an APIC page");
 
 /* The one partition. Static storage; filled by boot. */
 extern struct partition the_partition;

@@ -176,7 +176,7 @@ err_t ept_build_partition(struct partition *p)
 		TRY(alloc_filled(&p->ones_page, 0xff));
 	p->ept.top = eager_limit(p);
 	TRY(map_range(&m, 0, p->ept.top));
-	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
+	for (u32 i = 0; i < p->overlay_slots; i++) {
 		const struct overlay *o = p->overlays[i];
 
 		if (o != NULL)

@@ -15,7 +15,7 @@ const struct overlay *overlay_next(const struct partition *p, u64 at)
 	const struct overlay *best = NULL;
 	u64 lowest = ~0ull;
 
-	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
+	for (u32 i = 0, slots = LOAD_ACQUIRE(p->overlay_slots); i < slots; i++) {
 		const struct overlay *o = READ_ONCE(p->overlays[i]);
 		u64 place = o != NULL ? READ_ONCE(o->place) : 0;
 
@@ -30,7 +30,7 @@ const struct overlay *overlay_next(const struct partition *p, u64 at)
 /* An overlay other than @o at @place; NULL: none. */
 static const struct overlay *other_at(const struct partition *p, const struct overlay *o, u64 place)
 {
-	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
+	for (u32 i = 0; i < p->overlay_slots; i++) {
 		if (p->overlays[i] != NULL && p->overlays[i] != o && p->overlays[i]->place == place)
 			return p->overlays[i];
 	}
@@ -91,6 +91,7 @@ static err_t move(struct partition *p, struct overlay *o, u64 place)
 	gpa_forget_hint(p);
 	WRITE_ONCE(o->place, place);
 	WRITE_ONCE(*slot, place != 0 ? o : NULL);
+	STORE_RELEASE(p->overlay_slots, umax32(p->overlay_slots, (u32)(slot - p->overlays) + 1));
 	if (old != 0 && p->ept.root != NULL && other_at(p, o, old) == NULL)
 		ept_restore(p, gpa(old & PAGE_MASK));
 	return ERR_NONE;
@@ -138,7 +139,7 @@ void overlay_unmap(struct partition *p, struct overlay *o)
 
 void overlay_reset(struct partition *p, const struct vp *vp)
 {
-	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
+	for (u32 i = 0; i < p->overlay_slots; i++) {
 		struct overlay *o = READ_ONCE(p->overlays[i]);
 
 		if (o != NULL && o->vp == vp)

@@ -17,7 +17,7 @@
 struct partition;
 struct vp;
 
-#define OVERLAYS_MAX 80u /* an APIC page per VP, and some */
+#define OVERLAYS_MAX 264u /* an APIC page per VP, and some */
 
 /* Static storage or part of its owner: readers on other CPUs take no lock. */
 struct overlay {

@@ -172,6 +172,23 @@ static void test_one_page_may_be_mapped_by_many(void)
 	expect_refused(ERR_BUSY, &other, AT);
 }
 
+/* All CPUs in xAPIC mode, each with its APIC where the reset puts it. */
+static void test_every_vp_has_room_for_its_apic_page(void)
+{
+	static struct overlay apic[VP_MAX];
+
+	setup();
+	for (u32 i = 0; i < VP_MAX; i++) {
+		apic[i] = (struct overlay){ .page = p->apic_access_page,
+					    .perms = EPT_R | EPT_W,
+					    .kind = PAGE_APIC };
+		EXPECT_EQ(ERR_NONE, overlay_map(p, &apic[i], 0xfee00000));
+	}
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, AT));
+	expect_at(&apic[VP_MAX - 1], 0xfee00000);
+	expect_at(&o, AT);
+}
+
 static void test_reset_takes_what_is_the_owner_s(void)
 {
 	setup();
@@ -250,6 +267,7 @@ static void test_never_on_far_memory(void)
 
 TEST_MAIN(TEST(test_map_move_unmap), TEST(test_permissions), TEST(test_refusals_change_nothing),
 	  TEST(test_the_apic_page_may_be_anywhere), TEST(test_one_page_may_be_mapped_by_many),
+	  TEST(test_every_vp_has_room_for_its_apic_page),
 	  TEST(test_reset_takes_what_is_the_owner_s), TEST(test_memory_beneath_keeps_its_contents),
 	  TEST(test_no_memory_is_a_refusal), TEST(test_moves_give_everything_back),
 	  TEST(test_never_on_far_memory))
