@@ -5,7 +5,6 @@
 #include "arch/x86/defs/msr.h"
 #include "core/apic/vlapic.h"
 #include "core/diag/log.h"
-#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/mem/page_alloc.h"
 #include "core/partition.h"
@@ -23,12 +22,13 @@ err_t apic_page_init(struct partition *p)
 
 /* If the overlay is refused the APIC has no page, as if other registers hid it. The guest can
  * still move it elsewhere or use x2APIC mode. */
-static void place(struct partition *p, struct overlay *o, u64 at)
+static void place(struct vp *vp, struct overlay *o, u64 at)
 {
+	struct partition *p = vp->partition;
 	err_t err = overlay_map(p, o, at);
 
 	if (err == ERR_NOMEM)
-		panic("no memory for EPT tables: the guest moved its APIC to 0x%llx", at);
+		partition_stop(vp, "no memory for EPT tables: the guest moved its APIC");
 	if (err == ERR_NONE)
 		return;
 	log_guest("the guest moved its APIC to 0x%llx, where no page of it can be (%s)", at,
@@ -53,5 +53,5 @@ void apic_page_remap(struct vp *vp)
 				       .perms = p->machine.apic_accesses ? EPT_R | EPT_W : 0,
 				       .kind = PAGE_APIC,
 				       .vp = vp };
-	place(p, o, vp->apic.base_msr & APIC_BASE_ADDR);
+	place(vp, o, vp->apic.base_msr & APIC_BASE_ADDR);
 }

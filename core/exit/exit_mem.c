@@ -171,13 +171,17 @@ static bool is_own_apic_page(const struct vp *vp, u64 gpa)
 	return o->perms == 0 && o->place == (ALIGN_DOWN(gpa, PAGE_SIZE) | 1);
 }
 
-/* Another CPU has mapped it meanwhile: just retry the access. */
+/* Another CPU has mapped it meanwhile, and perhaps recycled it again: just retry the access. */
 static bool is_mapped_meanwhile(struct partition *p, const struct exit_info *x)
 {
 	u64 wanted = x->qual & (EPT_QUAL_READ | EPT_QUAL_WRITE | EPT_QUAL_FETCH);
+	u64 perms = ept_walk(&p->ept, gpa(x->gpa)).perms, end;
 
-	return p->vp_count > 1 && wanted != 0 &&
-	       (wanted & ~ept_walk(&p->ept, gpa(x->gpa)).perms) == 0;
+	if (p->vp_count == 1 || wanted == 0)
+		return false;
+	if (!ept_is_built(&p->ept, gpa(x->gpa)))
+		perms = page_class[page_ground_at(p, x->gpa, &end)].perms;
+	return (wanted & ~perms) == 0;
 }
 
 /* Above the machine's physical addresses: to the guest a page-table entry with reserved bits

@@ -187,6 +187,31 @@ bool ept_is_built(const struct ept *e, gpa_t gpa)
 	return is_present(entry) && is_present(entry_table(entry)[pt_index(gpa.v, 3)]);
 }
 
+u64 ept_next_gib(const struct ept *e, u64 at)
+{
+	u64 span = BIT64(level_shift(EPT_LEVELS));
+
+	while (at < e->top && !ept_is_built(e, gpa(at)))
+		at += is_present(e->root[pt_index(at, EPT_LEVELS)]) ? PAGE_SIZE_1G
+								    : span - (at & (span - 1));
+	return at;
+}
+
+/* A table per 512 GiB would add up, too: the last GiB takes its own with it. */
+void ept_unmap_gib(struct ept *e, gpa_t gpa)
+{
+	const u64 *table = entry_table(e->root[pt_index(gpa.v, EPT_LEVELS)]);
+	err_t err = slot_set(e, gpa.v, 3, 0);
+
+	for (u32 i = 0; err == ERR_NONE && i < PT_ENTRIES; i++) {
+		if (is_present(table[i]))
+			return;
+	}
+	if (err == ERR_NONE)
+		err = slot_set(e, gpa.v, EPT_LEVELS, 0);
+	ASSERT(err == ERR_NONE); /* nothing is split */
+}
+
 struct ept_leaf ept_walk(const struct ept *e, gpa_t gpa)
 {
 	const u64 *table = e->root;

@@ -15,9 +15,11 @@ struct ept {
 	u64 *root; /* PML4, hypervisor virtual address */
 	u64 eptp;  /* value for the VMCS */
 	bool has_1g, has_2m, has_ad;
-	u32 pages;  /* table pages in use */
-	u64 *freed; /* unlinked tables that CPUs may still walk from their caches */
-	u64 top;    /* nothing is mapped from here on */
+	u32 pages;      /* table pages in use */
+	u64 *freed;     /* unlinked tables that CPUs may still walk from their caches */
+	u64 top;        /* nothing is mapped from here on */
+	u64 lazy_from;  /* ept_map_lazy() alone maps from here on */
+	u64 recycle_at; /* where ept_make_room() searches next */
 	struct spinlock
 		lock; /* LOCK: table changes after the first entry; taken by this module's users */
 };
@@ -55,7 +57,8 @@ MUST_CHECK err_t ept_build_partition(struct partition *p);
 /*
  * ept_map_lazy() - on the first access: map the GiB around @gpa, or only its page if that was
  * dropped from a mapped GiB, or is far memory. ERR_RANGE: beyond the machine's addresses; ERR_BUSY:
- * mapped already, or emulated; ERR_AGAIN, ERR_FAULT: from the owner of far memory.
+ * mapped already, or emulated; ERR_AGAIN, ERR_FAULT: from the owner of far memory; ERR_NOMEM: and
+ * no GiB was left to unmap. The caller holds no lock.
  */
 MUST_CHECK err_t ept_map_lazy(struct partition *p, gpa_t gpa);
 
@@ -69,6 +72,20 @@ MUST_CHECK err_t ept_drop_page(struct partition *p, gpa_t gpa);
 
 /* ept_is_built() - the GiB around @gpa has tables: a page not mapped in it is a hole. */
 bool ept_is_built(const struct ept *e, gpa_t gpa);
+
+/* ept_next_gib() - the first GiB from @at on, of 1 GiB alignment, that is built; e->top or more:
+ * none. */
+u64 ept_next_gib(const struct ept *e, u64 at);
+
+/* ept_unmap_gib() - unmap the built GiB at @gpa; its tables are freed, it is no longer built. */
+void ept_unmap_gib(struct ept *e, gpa_t gpa);
+
+/**
+ * ept_make_room() - when the heap is nearly used up, unmap some GiBs that ept_map_lazy() has mapped
+ * in whole. The next access maps them again. Call it before a change that may take tables, with no
+ * lock held: it ends with ept_flush().
+ */
+void ept_make_room(struct partition *p);
 
 /* ept_place() - for core/mem/overlay.c: map @own in place of @page. ERR_NOMEM: nothing has
  * changed. The caller must ept_flush(). LOCK: ept.lock. */

@@ -175,6 +175,7 @@ err_t ept_build_partition(struct partition *p)
 	if (p->ones_page.v == 0)
 		TRY(alloc_filled(&p->ones_page, 0xff));
 	p->ept.top = eager_limit(p);
+	p->ept.lazy_from = p->ept.top;
 	TRY(map_range(&m, 0, p->ept.top));
 	for (u32 i = 0; i < p->overlay_slots; i++) {
 		const struct overlay *o = p->overlays[i];
@@ -230,6 +231,7 @@ err_t ept_map_lazy(struct partition *p, gpa_t at)
 	c = &page_class[page_ground_at(p, ALIGN_DOWN(at.v, PAGE_SIZE), &end)];
 	if (c->perms == 0)
 		return ERR_BUSY;
+	ept_make_room(p);
 	if (c->backing == BACKING_LATE)
 		return map_far(p, ALIGN_DOWN(at.v, PAGE_SIZE));
 	spin_lock(&p->ept.lock);

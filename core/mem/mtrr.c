@@ -9,7 +9,6 @@
 
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/msr.h"
-#include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/string.h"
@@ -204,19 +203,23 @@ static bool states_equal(const struct mtrr_state *a, const struct mtrr_state *b)
 static void apply(struct vp *vp)
 {
 	struct partition *p = vp->partition;
+	err_t err = ERR_NONE;
 	bool differs;
 
+	ept_make_room(p);
 	spin_lock(&p->lock);
 	differs = !states_equal(&applied, &vp->mtrr);
 	if (differs) {
 		COUNT(vp, MTRR_REBUILD);
 		TRACE(vp, MTRR_REBUILD, 0, 0, 0);
-		if (ept_retype(p, &vp->mtrr) != ERR_NONE)
-			log_warn("out of pages for EPT: some memory types are not as the guest's "
-				 "MTRRs say");
+		err = ept_retype(p, &vp->mtrr);
 		applied = vp->mtrr;
 	}
 	spin_unlock(&p->lock);
+	/* Wrong types would corrupt memory that a device shares with the CPUs. */
+	if (err != ERR_NONE)
+		partition_stop(vp,
+			       "no memory for EPT tables: too many ranges in the guest's MTRRs");
 	if (differs) /* after the unlock: it waits for CPUs that may spin on it */
 		ept_flush(p);
 }

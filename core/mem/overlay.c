@@ -114,6 +114,7 @@ err_t overlay_map(struct partition *p, struct overlay *o, u64 gpa)
 
 	if (o->place == (gpa | 1))
 		return ERR_NONE;
+	ept_make_room(p);
 	spin_lock(&p->ept.lock);
 	err = check(p, o, gpa);
 	if (err == ERR_NONE)

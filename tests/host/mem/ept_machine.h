@@ -46,7 +46,7 @@ static void machine(void)
 	m->mask[0] = 0xffc0000000 | BIT64(11);
 }
 
-static void build(void)
+static UNUSED void build(void)
 {
 	machine();
 	p->machine.apic_accesses = true;
