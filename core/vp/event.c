@@ -11,6 +11,13 @@
 #include "core/vp/step.h"
 #include "core/vp/vp.h"
 
+/* An entry that delivers one in real mode fails: SDM Vol. 3C "Checks on VM-Entry Control Fields".
+ */
+static bool pushes_error_code(void)
+{
+	return (hw_vmread(VMCS_GUEST_CR0) & CR0_PE) != 0;
+}
+
 static u32 intr_info(enum intr_type type, u8 vector, bool has_code)
 {
 	return INTR_INFO_VALID | (u32)FIELD_PREP(INTR_INFO_TYPE, type) | vector |
@@ -54,7 +61,7 @@ static bool merge_with_queued(struct vp *vp, u8 vector)
 	case EXC_MERGE_DOUBLE_FAULT:
 		COUNT(vp, DOUBLE_FAULT);
 		TRACE(vp, DOUBLE_FAULT, first, hw_vmread(VMCS_GUEST_RIP), 0);
-		queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, EXC_DF, true), 0);
+		queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, EXC_DF, pushes_error_code()), 0);
 		return false;
 	case EXC_MERGE_SHUTDOWN:
 		ev->triple_fault = true;
@@ -67,8 +74,6 @@ static bool merge_with_queued(struct vp *vp, u8 vector)
 
 void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code)
 {
-	bool real_mode = !(hw_vmread(VMCS_GUEST_CR0) & CR0_PE);
-
 	COUNT(vp, EXC_INJECTED);
 	TRACE(vp, EXCEPTION, vector, hw_vmread(VMCS_GUEST_RIP), code);
 	if (vp->event.triple_fault)
@@ -78,7 +83,8 @@ void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code)
 	/* Faults push RF = 1: SDM "Instruction-Breakpoint Exception Condition". Traps do not. */
 	if (vector != EXC_DB && vector != EXC_BP && vector != EXC_OF)
 		hw_vmwrite(VMCS_GUEST_RFLAGS, hw_vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
-	queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, vector, has_code && !real_mode), code);
+	queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, vector, has_code && pushes_error_code()),
+	      code);
 }
 
 /*

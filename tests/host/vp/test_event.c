@@ -125,6 +125,16 @@ static void test_real_mode_pushes_no_error_code(void)
 	EXPECT_EQ(info(INTR_TYPE_HARD_EXCEPTION, EXC_GP, false), vp->event.info);
 }
 
+static void test_double_fault_in_real_mode_pushes_none_either(void)
+{
+	init();
+	fake.vmcs[VMCS_GUEST_CR0] = 0;
+	fake.vmcs[VMCS_IDT_VECTORING_INFO] = info(INTR_TYPE_HARD_EXCEPTION, EXC_GP, false);
+	event_vectoring(vp);
+	event_exception(vp, EXC_GP, true, 0);
+	EXPECT_EQ(info(INTR_TYPE_HARD_EXCEPTION, EXC_DF, false), vp->event.info);
+}
+
 static void test_faults_set_rf_and_traps_do_not(void)
 {
 	init();
@@ -281,7 +291,9 @@ static void test_pending_single_step_ends_hlt(void)
 TEST_MAIN(TEST(test_merge_follows_the_sdm_table), TEST(test_triple_fault_stops_the_partition),
 	  TEST(test_fault_during_nmi_delivery_keeps_the_nmi),
 	  TEST(test_reinjection_repeats_what_was_interrupted), TEST(test_no_vectoring_no_event),
-	  TEST(test_real_mode_pushes_no_error_code), TEST(test_faults_set_rf_and_traps_do_not),
+	  TEST(test_real_mode_pushes_no_error_code),
+	  TEST(test_double_fault_in_real_mode_pushes_none_either),
+	  TEST(test_faults_set_rf_and_traps_do_not),
 	  TEST(test_exception_goes_before_nmi_before_extint_before_apic),
 	  TEST(test_committed_injection_is_not_replaced),
 	  TEST(test_windows_open_exactly_while_something_waits),

@@ -215,6 +215,36 @@ static void test_physical_init_forgets_an_old_sipi(void)
 	EXPECT_EQ(0x3400, fake.vmcs[VMCS_GUEST_CS_SELECTOR]);
 }
 
+/*
+ * Rule P2: the chipset's INIT# reaches every CPU. The boot CPU goes on at its reset vector, the
+ * others wait for a SIPI, also one that waits already.
+ */
+static void test_init_from_the_chipset_reaches_each_vp(void)
+{
+	static struct fake_guest g;
+	static u8 bitmap[2][4096];
+
+	fake_guest_init(&g, 2, NULL);
+	for (u32 i = 0; i < 4; i++) {
+		struct vp *v = fake.cpu_vp = &g.vp[i / 2];
+
+		v->ctx->msr_bitmap = bitmap[i / 2];
+		v->regs.rbx = 0x5a;
+		EXPECT_EQ(EXIT_RESUME, exit_init(v, &v->exit));
+		(void)vp_prepare_entry(v);
+		EXPECT_EQ(i < 2 ? VP_RUNNING : VP_WAIT_SIPI, v->state);
+		EXPECT_EQ(i < 2 ? ACTIVITY_ACTIVE : ACTIVITY_HLT,
+			  fake.vmcs[VMCS_GUEST_ACTIVITY_STATE]);
+		EXPECT_EQ(0, v->regs.rbx);
+		EXPECT_EQ(0xfff0, fake.vmcs[VMCS_GUEST_RIP]);
+		EXPECT_EQ(0xffff0000, fake.vmcs[VMCS_GUEST_CS_BASE]);
+		EXPECT_EQ(i % 2 + 1, v->counters.c[COUNTER_INIT]);
+	}
+	vlapic_post_sipi(&g.vp[1], 0x34);
+	(void)vp_prepare_entry(&g.vp[1]);
+	EXPECT_EQ(VP_RUNNING, g.vp[1].state);
+}
+
 static void test_register_numbers(void)
 {
 	init();
@@ -246,5 +276,6 @@ TEST_MAIN(TEST(test_near_deadline_is_programmed_exactly_at_every_entry),
 	  TEST(test_prepare_entry_delivers_what_a_timer_raised),
 	  TEST(test_a_vector_posted_meanwhile_is_not_lost), TEST(test_work_for_another_vp_kicks_it),
 	  TEST(test_signals_act_in_their_order), TEST(test_two_nmis_from_others_are_two),
-	  TEST(test_physical_init_forgets_an_old_sipi), TEST(test_register_numbers),
+	  TEST(test_physical_init_forgets_an_old_sipi),
+	  TEST(test_init_from_the_chipset_reaches_each_vp), TEST(test_register_numbers),
 	  TEST(test_failed_entry_names_the_error))
