@@ -134,3 +134,7 @@ MUST_CHECK err_t emul_deliver(struct vp *vp);
  * instruction must restart, EXIT_UNHANDLED when it is not in the subset: the caller decides.
  */
 enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem);
+
+/* emul_monitor_length() - bytes of the MONITOR at RIP, prefixes included; 0: it is another
+ * instruction. */
+u32 emul_monitor_length(struct vp *vp);

@@ -50,11 +50,17 @@ enum exit_action exit_apic_page(struct vp *vp, u32 offset)
 
 	if (likely(action != EXIT_UNHANDLED))
 		return action;
+	/* MONITOR on a register would never trigger. Some CPUs report it as a read. */
+	vp->insn_len = emul_monitor_length(vp);
+	if (vp->insn_len != 0)
+		return EXIT_NEXT_DECODED;
 	log_guest("vp%u: an instruction on the APIC page at offset 0x%x is not emulated: #UD",
 		  vp->index, offset);
 	return vp_fault(vp, EXC_UD);
 }
 
+/* The length field is undefined here: SDM Vol. 3C "Information for VM Exits Due to Instruction
+ * Execution". Only the decoder knows. */
 enum exit_action exit_apic_access(struct vp *vp, const struct exit_info *x)
 {
 	struct apic_access access = apic_access_decode(x->qual);
@@ -62,13 +68,12 @@ enum exit_action exit_apic_access(struct vp *vp, const struct exit_info *x)
 	switch (access.type) {
 	case APIC_ACCESS_LINEAR_READ:
 	case APIC_ACCESS_LINEAR_WRITE:
+	case APIC_ACCESS_LINEAR_MONITOR:
 		return exit_apic_page(vp, access.offset);
 	case APIC_ACCESS_LINEAR_FETCH:
 		/* Rule M1: registers are not code. */
 		COUNT(vp, APIC_WINDOW);
 		return vp_fault(vp, EXC_UD);
-	case APIC_ACCESS_LINEAR_MONITOR:
-		return EXIT_NEXT; /* MONITOR on a register: it would never trigger */
 	case APIC_ACCESS_LINEAR_EVENT:
 	case APIC_ACCESS_PHYSICAL_EVENT:
 	case APIC_ACCESS_PHYSICAL_MONITOR_PT:

@@ -28,6 +28,7 @@ static void set_up(bool vid)
 	hw_vmwrite(VMCS_GUEST_DS_LIMIT, 0xffffffff);
 	hw_vmwrite(VMCS_GUEST_DS_AR, AR_P | AR_S | AR_DB | AR_G | 0x3);
 	hw_vmwrite(VMCS_GUEST_RIP, RIP);
+	fake.vmcs[VMCS_VM_EXIT_INSTRUCTION_LENGTH] = 11; /* undefined for these exits */
 }
 
 /* An exit by "@opcode moffs32" (A0/A1 load AL/EAX, A2/A3 store) at APIC offset @offset. */
@@ -148,12 +149,48 @@ static void test_accesses_that_are_no_loads_and_stores(void)
 	EXPECT_CALL(EXIT_RESUME, moffs(0x90, 0, APIC_ACCESS_LINEAR_FETCH));
 	EXPECT_EQ(EXC_UD, VP->event.info & 0xff);
 	set_up(false);
-	EXPECT_CALL(EXIT_NEXT, moffs(0x90, 0, APIC_ACCESS_LINEAR_MONITOR));
 	EXPECT_CALL(EXIT_STOP, moffs(0x90, 0, APIC_ACCESS_LINEAR_EVENT));
 	EXPECT_CALL(EXIT_STOP, moffs(0x90, 0, APIC_ACCESS_PHYSICAL_EVENT));
 	EXPECT_CALL(EXIT_STOP, moffs(0x90, 0, APIC_ACCESS_PHYSICAL_INSTRUCTION));
 	EXPECT_CALL(EXIT_STOP, moffs(0x90, 0, (enum apic_access_type)7));
 	EXPECT_EQ(0, VP->event.info);
+}
+
+static enum exit_action monitor(const u8 *code, enum apic_access_type type)
+{
+	struct exit_info x = { .qual = (u64)type << 12 };
+
+	memcpy(&ram[RIP], code, 8);
+	return exit_apic_access(VP, &x);
+}
+
+/* Newer CPUs have an access type for it, older ones call it a read. */
+static void test_monitor_is_skipped_by_its_own_length(void)
+{
+	static const enum apic_access_type types[] = { APIC_ACCESS_LINEAR_MONITOR,
+						       APIC_ACCESS_LINEAR_READ };
+	static const u8 plain[8] = { 0x0f, 0x01, 0xc8, 0x90 };
+	static const u8 prefixed[8] = { 0x3e, 0x67, 0x0f, 0x01, 0xc8 };
+	static const u8 mwait[8] = { 0x0f, 0x01, 0xc9 };
+	static const u8 rex[8] = { 0x48, 0x0f, 0x01, 0xc8 }; /* DEC EAX here */
+
+	for (u32 i = 0; i < ARRAY_SIZE(types); i++) {
+		set_up(false);
+		EXPECT_CALL(EXIT_NEXT_DECODED, monitor(plain, types[i]));
+		EXPECT_EQ(3, VP->insn_len);
+		EXPECT_CALL(EXIT_NEXT_DECODED, monitor(prefixed, types[i]));
+		EXPECT_EQ(5, VP->insn_len);
+		EXPECT_EQ(0, VP->event.info);
+		EXPECT_CALL(EXIT_RESUME, monitor(mwait, types[i]));
+		EXPECT_EQ(EXC_UD, VP->event.info & 0xff);
+		set_up(false);
+		EXPECT_CALL(EXIT_RESUME, monitor(rex, types[i]));
+		set_up(false);
+		hw_vmwrite(VMCS_GUEST_EFER, EFER_LME | EFER_LMA);
+		hw_vmwrite(VMCS_GUEST_CS_AR, AR_P | AR_S | AR_L | AR_G | 0xb);
+		EXPECT_CALL(EXIT_NEXT_DECODED, monitor(rex, types[i]));
+		EXPECT_EQ(4, VP->insn_len);
+	}
 }
 
 /* Register virtualization: the CPU has put the value into the page already. */
@@ -240,6 +277,7 @@ static void test_virtualized_eoi_finishes_held_vectors(void)
 TEST_MAIN(TEST(test_registers_are_where_the_guest_finds_them),
 	  TEST(test_apic_page_without_the_cpus_help), TEST(test_odd_accesses),
 	  TEST(test_other_instructions_are_ud), TEST(test_accesses_that_are_no_loads_and_stores),
+	  TEST(test_monitor_is_skipped_by_its_own_length),
 	  TEST(test_write_after_the_fact_equals_a_direct_one),
 	  TEST(test_tpr_threshold_asks_for_another_look),
 	  TEST(test_virtualized_eoi_finishes_held_vectors))
