@@ -128,7 +128,7 @@ check: ## lint and host tests: a minute or two
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py check
 
 nightly: ## once a day: fuzz 60 s and 10^7 inputs, mutations, more guest runs
-	$(call setup,test)
+	$(call setup,nightly)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py nightly
 
 bench: ## measure on packaged Bochs 2.7, print beside the targets

@@ -4,7 +4,7 @@
 # Find out what is missing for a purpose and install it: Debian packages through apt (sudo when
 # not root), the guest kernel unpacked under build/. Nothing else outside the repository changes.
 #
-#   tools/setup.sh build|check|run|test|bench
+#   tools/setup.sh build|check|run|test|nightly|bench
 #
 # Fast and silent when nothing is missing. KENSHO_NO_INSTALL=1 only reports.
 
@@ -35,8 +35,8 @@ build) wanted=$build_pkgs ;;
 check) wanted=$check_pkgs ;;
 run) wanted=$run_pkgs ;;
 bench) wanted=$bochs_pkgs ;;
-test) wanted=$test_pkgs ;;
-*) die "usage: tools/setup.sh build|check|run|test|bench" ;;
+test | nightly) wanted=$test_pkgs ;;
+*) die "usage: tools/setup.sh build|check|run|test|nightly|bench" ;;
 esac
 
 # --- Debian packages ---------------------------------------------------------------------------
@@ -138,28 +138,47 @@ guest_kernel() {
 	say "guest kernel: $(cat $dir/version), unpacked under $dir"
 }
 
-# --- kexec for the guest: likewise ---------------------------------------------------------------
+# --- programs and other guests for tests: likewise -------------------------------------------------
 
-guest_kexec() {
-	local dir=build/cache/kexec deb
+# unpack_package PACKAGE DIR FILE SIZE - under build/cache/DIR, where FILE of it must be then.
+unpack_package() {
+	local pkg=$1 dir=build/cache/$2 file=$3 deb
 
-	[ ! -s $dir/sbin/kexec ] || return 0
-	if ! ls build/cache/kexec-tools_*_amd64.deb >/dev/null 2>&1; then
-		say "downloading kexec-tools for a guest test (85 kB, not installed)"
-		fetch kexec-tools || {
+	[ ! -s "$dir/$file" ] || return 0
+	if ! ls build/cache/"$pkg"_*_amd64.deb >/dev/null 2>&1; then
+		say "downloading $pkg for guest tests ($4, not installed)"
+		fetch "$pkg" || {
 			as_root apt-get update -q || true
-			fetch kexec-tools
-		} || die "missing: Debian's package kexec-tools. With a network run the same command again;" \
+			fetch "$pkg"
+		} || die "missing: Debian's package $pkg. With a network run the same command again;" \
 			"without one, copy the .deb from a Debian 12 mirror into build/cache/"
 	fi
-	deb=$(ls build/cache/kexec-tools_*_amd64.deb | sort -V | tail -1)
-	rm -rf $dir.new $dir
-	mkdir -p $dir.new
-	dpkg-deb -x "$deb" $dir.new || {
+	deb=$(ls build/cache/"$pkg"_*_amd64.deb | sort -V | tail -1)
+	rm -rf "$dir.new" "$dir"
+	mkdir -p "$dir.new"
+	dpkg-deb -x "$deb" "$dir.new" || {
 		rm -f "$deb"
 		die "$deb is damaged and was deleted: run the same command again"
 	}
-	mv $dir.new $dir
+	mv "$dir.new" "$dir"
+}
+
+# Debian's kernel for real machines, with all drivers: its name and its unpacked place.
+full_kernel() {
+	local pkg
+
+	[ ! -s build/cache/linux-full/vmlinuz ] || return 0
+	pkg=$(apt-cache depends linux-image-amd64 2>/dev/null |
+		sed -n 's/^ *Depends: \(linux-image-6\.1\.[-0-9.]*-amd64\)$/\1/p' | head -1)
+	[ -n "$pkg" ] || die "the package lists name no linux-image-6.1.*-amd64: run apt-get update"
+	unpack_package "$pkg" linux-full "boot/vmlinuz-${pkg#linux-image-}" "70 MB"
+	cp build/cache/linux-full/boot/vmlinuz-* build/cache/linux-full/vmlinuz
+}
+
+test_guests() {
+	unpack_package kexec-tools kexec sbin/kexec "85 kB"
+	unpack_package memtest86+ memtest boot/memtest86+x64.bin "0.1 MB"
+	unpack_package xen-hypervisor-4.17-amd64 xen boot/xen-4.17-amd64.gz "2.3 MB"
 }
 
 # Download one package into build/cache.
@@ -170,11 +189,14 @@ fetch() {
 
 install_packages
 case $purpose in
-run | test | bench)
+run | test | nightly | bench)
 	# The user's own kernel needs no download.
 	if [ "$purpose" != run ] || [ -z "${KERNEL:-}" ] || [ -z "${INITRD:-}" ]; then
 		guest_kernel
 	fi
-	[ "$purpose" != test ] || guest_kexec
 	;;
+esac
+case $purpose in
+test) test_guests ;;
+nightly) test_guests && full_kernel ;;
 esac

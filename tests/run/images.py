@@ -8,6 +8,9 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     linux-kvm            the same with the programs of kvm.sh and ptp_kvm.ko in the initrd
     linux-efi            the same with efivarfs.ko in the initrd
     linux-kexec          the same with Debian's kexec and what it is linked with in the initrd
+    linux-full           Debian's kernel for real machines, with the same initrd
+    memtest              Debian's memtest86+ for PCs of 64 bits
+    xen                  Debian's Xen; xen:dom0: and Debian's kernel with our initrd as its dom0
     guest:PROGRAM        build/guest/PROGRAM.elf
     guest64:PROGRAM      the same in an ELF64
     elf:VARIANT          a tiny multiboot ELF32 with a fault in its program headers
@@ -18,6 +21,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     demo                 the demonstration guest's own file
 """
 
+import gzip
 import re
 import struct
 import subprocess
@@ -231,10 +235,39 @@ def linux_kvm(directory, append):
     return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
 
 
+def cached(path):
+    found = mkiso.BUILD / "cache" / path
+    if not found.exists():
+        raise RuntimeError(f"{found} is missing: run tools/setup.sh nightly")
+    return found
+
+
+def linux_full(directory, append):
+    return [mkiso.Module(cached("linux-full/vmlinuz"), "kernel", append),
+            mkiso.Module(mkiso.mkinitrd(), "initrd")]
+
+
+def xen(dom0, directory, append):
+    xen_elf = write(directory, "xen", gzip.decompress(
+        cached("xen/boot/xen-4.17-amd64.gz").read_bytes()))
+    modules = [mkiso.Module(xen_elf, "xen", f"kernel: {append}")]
+    if dom0:
+        modules += [mkiso.Module(cached("linux-full/vmlinuz"), "dom0",
+                                 "earlyprintk=xen console=hvc0 kensho.test=quick"),
+                    mkiso.Module(mkiso.mkinitrd(), "initrd")]
+    return modules
+
+
 def image(name, directory, append):
     kind, _, arg = name.partition(":")
     if kind == "linux":
         return linux(arg, directory, append)
+    if kind == "linux-full":
+        return linux_full(directory, append)
+    if kind == "memtest":
+        return [mkiso.Module(cached("memtest/boot/memtest86+x64.bin"), "memtest", append)]
+    if kind == "xen":
+        return xen(arg == "dom0", directory, append)
     if kind == "linux-kexec":
         return linux_kexec(directory, append)
     if kind == "linux-efi":
