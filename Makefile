@@ -255,15 +255,12 @@ $(B)/kernel/%.S.o: %.S $(B)/asm_offsets.h $(B)/flags-kernel
 	$(Q)$(CC) $(KASFLAGS) -MMD -MP -c $< -o $@
 
 # Structure offsets for assembly: asm_offsets.c emits `.ascii "->NAME $VALUE"` lines.
-$(B)/asm_offsets.h: $(wildcard arch/x86/asm_offsets.c) $(B)/flags-kernel
+$(B)/asm_offsets.h: arch/x86/asm_offsets.c $(B)/flags-kernel
 	$(call say,OFFS,$@)
 	@mkdir -p $(@D)
 	@echo '/* Generated from arch/x86/asm_offsets.c. */' > $@.tmp
-	$(Q)if [ -f arch/x86/asm_offsets.c ]; then \
-		$(CC) $(KCFLAGS) -MMD -MP -MT $@ -MF $(B)/asm_offsets.d -S arch/x86/asm_offsets.c \
-			-o $(B)/asm_offsets.s && \
-		sed -n 's/^.*"->\([A-Za-z0-9_]*\) \$$*\([-0-9]*\).*"$$/#define \1 \2/p' \
-			$(B)/asm_offsets.s >> $@.tmp; fi
+	$(Q)$(CC) $(KCFLAGS) -MMD -MP -MT $@ -MF $(B)/asm_offsets.d -S $< -o $(B)/asm_offsets.s
+	$(Q)sed -n 's/^.*"->\([A-Za-z0-9_]*\) \$$*\([-0-9]*\).*"$$/#define \1 \2/p' $(B)/asm_offsets.s >> $@.tmp
 	@mv $@.tmp $@
 
 $(B)/kernel/boot/version.o $(B)/host/boot/version.o: $(B)/version

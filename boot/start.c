@@ -296,7 +296,6 @@ void boot_fill_vmcs(struct vp *vp, void *page)
 	this_cpu()->vp = vp;
 	vp_reset(vp, false);
 	vlapic_copy_physical(vp);
-	apic_page_remap(vp);
 }
 
 const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)

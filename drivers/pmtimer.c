@@ -12,7 +12,6 @@
 #define HPET_CAPABILITIES 0x000
 #define HPET_COUNTER      0x0f0
 #define HPET_CAP_PERIOD   GENMASK64(63, 32) /* femtoseconds */
-#define HPET_CAP_64BIT    BIT32(13)
 #define HPET_ENABLE       BIT32(0)
 #define HPET_MAX_PERIOD   100000000ull /* 100 ns */
 #define FEMTOSECONDS      1000000000000000ull

@@ -83,18 +83,6 @@ static inline void xsetbv(u32 xcr, u64 val)
 	asm volatile("xsetbv" : : "c"(xcr), "a"((u32)val), "d"((u32)(val >> 32)) : "memory");
 }
 
-static inline MUST_CHECK err_t xsetbv_safe(u32 xcr, u64 val)
-{
-	asm goto volatile("1: xsetbv" EXTABLE(fault)
-			  :
-			  : "c"(xcr), "a"((u32)val), "d"((u32)(val >> 32))
-			  : "memory"
-			  : fault);
-	return ERR_NONE;
-fault:
-	return ERR_FAULT;
-}
-
 /* --- Time --- */
 
 static inline u64 rdtsc(void)

@@ -13,22 +13,18 @@
 void vmx_read_cpu(struct vmx_cpu *cpu)
 {
 	struct cpuid_regs v = cpuid(0, 0), f = cpuid(1, 0);
-	u32 family = (u32)FIELD_GET(CPUID1_EAX_FAMILY, f.a);
-	u32 model = (u32)FIELD_GET(CPUID1_EAX_MODEL, f.a);
 
 	*cpu = (struct vmx_cpu){
 		.has_vmx = (f.c & CPUID1_ECX_VMX) != 0,
 		.has_hypervisor = (f.c & CPUID1_ECX_HYPERVISOR) != 0,
 		.has_tsc_deadline = (f.c & CPUID1_ECX_TSC_DEADLINE) != 0,
+		.family = cpuid_family(f.a),
+		.model = cpuid_model(f.a),
 		.stepping = (u32)FIELD_GET(CPUID1_EAX_STEPPING, f.a),
 	};
 	memcpy(cpu->vendor, &v.b, 4);
 	memcpy(cpu->vendor + 4, &v.d, 4);
 	memcpy(cpu->vendor + 8, &v.c, 4);
-	cpu->family = family == 15 ? family + (u32)FIELD_GET(CPUID1_EAX_EXT_FAMILY, f.a) : family;
-	cpu->model = family == 6 || family == 15
-			     ? model | (u32)FIELD_GET(CPUID1_EAX_EXT_MODEL, f.a) << 4
-			     : model;
 	if (cpu->has_vmx)
 		cpu->feature_control_faults =
 			rdmsr_safe(MSR_IA32_FEATURE_CONTROL, &cpu->feature_control) != ERR_NONE;

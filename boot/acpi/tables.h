@@ -8,7 +8,6 @@
 /* Offsets in the header all tables share. ACPI 6.4, "System Description Table Header". */
 #define ACPI_HEADER_LEN   36u
 #define ACPI_LENGTH_OFF   4u
-#define ACPI_REVISION_OFF 8u
 #define ACPI_CHECKSUM_OFF 9u
 
 /* What the FADT says beyond struct acpi_info: where the differentiated table is. */

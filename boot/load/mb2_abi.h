@@ -35,7 +35,6 @@
 
 /* Where a relocatable image wants to be. */
 #define MB2H_PREFER_NONE         0
-#define MB2H_PREFER_LOW          1
 #define MB2H_PREFER_HIGH         2
 
 /* Tags of the boot information. */

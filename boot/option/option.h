@@ -40,7 +40,6 @@ enum help_mode { HELP_OFF, HELP_ON, HELP_ROW };
 #undef V
 
 /* Named sets of cpu= features; from PROFILE_HV on not implemented yet. */
-#define PROFILE_COUNT (PROFILE_NESTED + 1)
 
 /* Values after parsing; defaults from the rows. */
 struct options {

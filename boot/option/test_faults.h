@@ -56,8 +56,8 @@ enum test_point {
 	X(drift1,          AP_TSC,   "and it is again, whenever it was set")                        \
 	X(pause,           ENTRY,    "the partition pauses for 500 ms, after 1 s and every 5 s")    \
 	X(apic_timer,      RUN_TIMER, "no VMX-preemption timer")                                    \
-	X(no_apic_access,  APICV,    "no APIC-access page")                                         \
 	X(apic_one_shot,   RUN_TIMER, "nor a TSC-deadline mode of the APIC timer")                  \
+	X(no_apic_access,  APICV,    "no APIC-access page")                                         \
 	X(selftest_kick,   SELFTEST, "a kick that never arrives")                                   \
 	X(selftest_region, SELFTEST, "the guest can reach the hypervisor's memory")                 \
 	X(selftest_timer,  TIMER,    "a run timer that is late")

@@ -11,8 +11,6 @@
 
 #define VECTOR_REGS 8u /* 32-bit registers of ISR, TMR and IRR */
 
-#define APIC_BITMAP_REG(reg, vector) ((reg) + ((u32)(vector) >> 5) * APIC_REG_STRIDE)
-
 static inline void vlapic_reg_set(struct vlapic *a, u32 reg, u32 val)
 {
 	*(u32 *)(void *)(a->page + reg) = val;

@@ -7,15 +7,12 @@
 #define NOINLINE      __attribute__((noinline))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define UNUSED        __attribute__((unused))
-#define UNINITIALIZED __attribute__((uninitialized)) /* exempt from -ftrivial-auto-var-init */
 #define PACKED        __attribute__((packed))
 #define ALIGNED(n)    __attribute__((aligned(n)))
 #define PRINTF(a, b)  __attribute__((format(printf, a, b)))
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-
-#define UNREACHABLE() __builtin_unreachable()
 
 /* C17 needs <assert.h> for this spelling; a hosted <assert.h> defines it identically. */
 #ifndef static_assert

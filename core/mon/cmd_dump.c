@@ -19,7 +19,7 @@
 static void dump_due(struct vp *vp, struct timer *t);
 
 /*
- * The dump in progress. If another VP waits for this one (KVM's SCHED_YIELD) it lets the guest run
+ * The dump in progress. If another VP waits for this one it lets the guest run
  * between two VPs' counters.
  */
 static struct {

@@ -282,7 +282,7 @@ const struct msr_row msr_arch_rows[] = {
 	{ MSR_ONE(MSR_IA32_PRED_CMD, "PRED_CMD"), .flags = MSR_PASS_WRITE,
 	  .present = pred_cmd_present },
 	/*
-	 * Read-only, as in KVM. No ratio: the TSC's frequency is in CPUID 15H and KVM's clock. No
+	 * Read-only, as in KVM. No ratio: the TSC's frequency is in CPUID 15H and in the ABIs' clocks. No
 	 * CPUID faulting (bit 31): its switch, MISC_FEATURES_ENABLES, has no row.
 	 */
 	{ MSR_ONE(MSR_PLATFORM_INFO, "PLATFORM_INFO"), .flags = MSR_CONST },

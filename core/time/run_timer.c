@@ -3,8 +3,9 @@
 #include "core/time/run_timer.h"
 
 /*
- * In order of preference. The VMX-preemption timer has no vector, no exit of an outer hypervisor
- * to program it, and cannot be taken for a device. Deadline mode needs no calibration.
+ * In order of preference. The VMX-preemption timer has no vector that could be taken for a
+ * device's, and programming it does not exit to an outer hypervisor. Deadline mode needs no
+ * calibration.
  */
 static const struct run_timer_row {
 	const char *name, *what;

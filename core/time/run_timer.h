@@ -21,7 +21,7 @@ struct run_timer_facts {
 };
 
 /**
- * run_timer_choose() - the first row of the table that the machine has.
+ * run_timer_choose() - the best that the machine has.
  * @why: a clause for the log and the report.
  */
 enum run_timer run_timer_choose(const struct run_timer_facts *facts, const char **why);

@@ -192,25 +192,6 @@ static inline struct task_switch task_switch_decode(u64 qual)
 #define DEBUG_QUAL_BS    BIT64(14)
 #define DEBUG_QUAL_RTM   BIT64(16) /* inverse polarity of DR6.RTM */
 
-struct debug_exception {
-	u8 breakpoints; /* bit n: condition of DRn was met */
-	bool bus_lock;
-	bool debug_register;
-	bool single_step;
-	bool rtm;
-};
-
-static inline struct debug_exception debug_exception_decode(u64 qual)
-{
-	return (struct debug_exception){
-		.breakpoints = (u8)FIELD_GET(DEBUG_QUAL_B0_B3, qual),
-		.bus_lock = (qual & DEBUG_QUAL_BLD) != 0,
-		.debug_register = (qual & DEBUG_QUAL_BD) != 0,
-		.single_step = (qual & DEBUG_QUAL_BS) != 0,
-		.rtm = (qual & DEBUG_QUAL_RTM) != 0,
-	};
-}
-
 /* SIPI, NOTIFY and MWAIT exits. */
 #define SIPI_QUAL_VECTOR            GENMASK64(7, 0)
 #define NOTIFY_QUAL_NMI_UNBLOCKING  BIT64(12)

@@ -80,11 +80,6 @@ static inline enum exception_class exception_class(u8 vector)
 	}
 }
 
-static inline bool exception_is_contributory(u8 vector)
-{
-	return exception_class(vector) == EXC_CLASS_CONTRIBUTORY;
-}
-
 enum exception_merge { EXC_MERGE_SERIAL, EXC_MERGE_DOUBLE_FAULT, EXC_MERGE_SHUTDOWN };
 
 /* What 'second', raised while 'first' is being delivered, turns into. */
