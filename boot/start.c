@@ -378,8 +378,7 @@ void boot_start(struct boot_state *b)
 	boot_selftest(b, p, &vmx, vmcs_page);
 	boot_hide_cpus(b, p);
 	monitor_start(vp, p->config.log == LOG_COM2 ? console_read_log : NULL);
-	if (b->options.kvmclock_periodic_sync)
-		hv_start_periodic(vp);
+	hv_start_periodic(vp);
 	log_info("starting the guest: COM1 and the screen are its own from here on");
 	load_set_entry(vp, boot_load_guest()); /* no output after this: the cursor is passed on */
 	if (b->options.testdev != 0)

@@ -169,8 +169,10 @@ def check_line(text, name):
 
 
 def option_names():
-    return [name for table in ("boot/option/options.def", "core/config.def") for name in
-            re.findall(r"^[A-Z]+\((\w+),", (ROOT / table).read_text(), re.M)]
+    tables = [ROOT / "boot/option/options.def", ROOT / "core/config.def",
+              *ROOT.glob("hv/*/config.def")]
+    return [name for table in tables for name in
+            re.findall(r"^[A-Z]+\((\w+),", table.read_text(), re.M)]
 
 
 def check_options(text):

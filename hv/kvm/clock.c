@@ -221,6 +221,8 @@ static const struct msr_row msrs[] = {
 /* kvmclock_periodic_sync: publish the same sample again, as KVM's worker does. */
 static void clock_sync(struct vp *vp)
 {
+	if (!vp->partition->config.kvmclock_periodic_sync)
+		return;
 	COUNT(vp, CLOCK_SYNC);
 	clock_changed(vp->partition);
 }

@@ -16,7 +16,8 @@ HV_SEAM = ["core", "hv/feature.h", "hv/hv.h", "hv/hcall.h", "hv/hcall_mem.h"]
 EDGES = {
     "core/lib": [],
     "arch/x86/defs": [],
-    "core": ["hv/counters.def"],     # names only: an ABI owns what it counts
+    # Names only: an ABI owns what it counts and its options.
+    "core": ["hv/counters.def", "hv/config.def"],
     # The port it implements, and what stubs and dumps hand to the machine model.
     "arch/x86": ["core/hw.h", "core/config.h", "core/diag/log.h", "core/diag/panic.h",
                  "core/vp/vp.h", "core/apic/irq_fwd.h"],

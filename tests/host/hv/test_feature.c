@@ -122,12 +122,17 @@ static void test_state_of_features_and_vps_is_apart(void)
 	}
 }
 
+static void all_options(struct partition *p)
+{
+	p->config.kvmclock_periodic_sync = true;
+}
+
 /* Periodic work has a period; an earlier one does not wait for a later one. */
 static void test_periodic_work(void)
 {
 	u64 start_tsc;
 
-	fake_guest_init(&g, 1, NULL);
+	fake_guest_init(&g, 1, all_options);
 	for (u32 i = 0; i < FEATURE_COUNT; i++)
 		EXPECT_EQ(hv_features[i]->periodic != NULL, hv_features[i]->period_s != 0);
 	EXPECT_EQ(0, g.vp[0].periodic_tsc);

@@ -330,6 +330,24 @@ static void test_not_advertised_is_gp(void)
 	EXPECT_EQ(MSR_GP, msr_write(&g.vp[0], MSR_KVM_SYSTEM_TIME, PAGE_GPA | 1));
 }
 
+/* The option is this feature's own: its hook is called all the same, and does nothing. */
+static void test_periodic_sync_is_an_option(void)
+{
+	fake_guest_init(&g, 1, NULL);
+	enable(0, PAGE_GPA);
+	hv_start_periodic(&g.vp[0]);
+	for (u32 on = 0; on < 2; on++) {
+		u32 version = page_at(PAGE_GPA).version;
+
+		g.p.config.kvmclock_periodic_sync = on != 0;
+		fake.tsc = g.vp[0].periodic_tsc;
+		g.p.hooks->periodic(&g.vp[0]);
+		EXPECT_EQ(version + 2 * on, page_at(PAGE_GPA).version);
+		EXPECT_EQ(on, g.vp[0].counters.c[COUNTER_CLOCK_SYNC]);
+		EXPECT_GE(g.vp[0].periodic_tsc, fake.tsc + 299 * g.p.clock.tsc_hz);
+	}
+}
+
 /* --- Version protocol, watched by another CPU --- */
 
 static bool reader_stop;
@@ -391,4 +409,5 @@ TEST_MAIN(TEST(test_page_agrees_with_clock_module), TEST(test_tsc_writes_do_not_
 	  TEST(test_guest_stopped_flag_is_the_guests),
 	  TEST(test_pause_reaches_a_page_that_is_live_later),
 	  TEST(test_unaligned_page_and_old_version), TEST(test_wall_clock),
-	  TEST(test_not_advertised_is_gp), TEST(test_reader_never_sees_half_an_update))
+	  TEST(test_not_advertised_is_gp), TEST(test_periodic_sync_is_an_option),
+	  TEST(test_reader_never_sees_half_an_update))

@@ -4,7 +4,7 @@
  *
  *   options [NAME]               what help= or help=NAME prints
  *   options --markdown kensho    rows of boot/option/options.def, as a Markdown table
- *   options --markdown partition rows of core/config.def
+ *   options --markdown partition rows of core/config.def and the ABIs' own
  *   options --markdown NAME...   these rows
  */
 #include <stdio.h>
