@@ -12,6 +12,7 @@ import binary
 import layers
 import links
 import messages
+import mirror
 import size
 import sources
 import text
@@ -37,6 +38,7 @@ CHECKS = {
     "report-doc": text.report_doc,
     "monitor-doc": text.monitor_doc,
     "links": links.check,
+    "mirror": mirror.check,
     "size": size.check,
     "wx": binary.wx,
     "pure": binary.pure,

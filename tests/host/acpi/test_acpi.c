@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/acpi: tables in a small fake memory; the map function refuses what is outside of it. */
+/* boot/acpi: tables in a small fake memory; the map function refuses what is outside of it. */
 #include "tests/host/harness.h"
 
 #include "boot/acpi/tables.h"

@@ -8,7 +8,6 @@
 #include "arch/x86/mitigation.h"
 #include "arch/x86/vmx_caps.h"
 #include "arch/x86/vmx_ctls.h"
-#include "core/time/run_timer.h"
 
 /* Everything may be set, nothing must be. */
 static struct vmx_caps generous(void)
@@ -102,34 +101,15 @@ static void test_missing_names(void)
 	EXPECT_CONTAINS(why, "INS and OUTS");
 }
 
-/* Rule T1. */
-static void test_the_run_timer_is_the_first_that_works(void)
+/* An erratum of some steppings of the first model that has it. */
+static void test_a_preemption_timer_with_an_erratum_is_known(void)
 {
-	static const struct {
-		struct run_timer_facts facts;
-		enum run_timer want;
-		const char *why;
-	} rows[] = {
-		{ { true, false, true }, RUN_TIMER_VMX, "has it" },
-		{ { true, false, false }, RUN_TIMER_VMX, "has it" },
-		{ { true, true, true }, RUN_TIMER_APIC_DEADLINE, "erratum" },
-		{ { true, true, false }, RUN_TIMER_APIC_ONE_SHOT, "erratum" },
-		{ { false, false, true }, RUN_TIMER_APIC_DEADLINE, "no VMX-preemption timer" },
-		{ { false, false, false }, RUN_TIMER_APIC_ONE_SHOT, "no VMX-preemption timer" },
-	};
 	struct vmx_cpu cpu = good_cpu();
-	const char *why;
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		EXPECT_EQ(rows[i].want, run_timer_choose(&rows[i].facts, &why));
-		EXPECT_CONTAINS(why, rows[i].why);
-	}
 	EXPECT_FALSE(vmx_timer_is_broken(&cpu));
 	cpu.model = 0x1a;
 	cpu.stepping = 5;
 	EXPECT_TRUE(vmx_timer_is_broken(&cpu));
-	EXPECT_STREQ("apic-one-shot", run_timer_name(RUN_TIMER_APIC_ONE_SHOT));
-	EXPECT_CONTAINS(run_timer_what(RUN_TIMER_APIC_DEADLINE), "TSC-deadline");
 }
 
 /* A CPU that is not like the boot CPU is left out, with the register that differs. */
@@ -411,8 +391,8 @@ static void test_feature_control_is_locked_with_vmx_on(void)
 
 TEST_MAIN(TEST(test_cpu_refusals_name_cause_and_remedy),
 	  TEST(test_each_required_capability_is_named), TEST(test_missing_names),
-	  TEST(test_the_run_timer_is_the_first_that_works), TEST(test_each_difference_is_named),
-	  TEST(test_adjusted_controls_respect_the_capability),
+	  TEST(test_a_preemption_timer_with_an_erratum_is_known),
+	  TEST(test_each_difference_is_named), TEST(test_adjusted_controls_respect_the_capability),
 	  TEST(test_controls_follow_guest_features), TEST(test_apicv_decisions),
 	  TEST(test_mitigation_table), TEST(test_every_mitigation_decision),
 	  TEST(test_verw_for_newer_problems), TEST(test_verw_for_register_files),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/dev/testdev.c : ports, emulated memory, dropped pages; and that none of it
- * exists with testdev=off. */
+/* core/dev/testdev.c: ports, emulated memory, dropped pages; and that none of it exists with
+ * testdev=off. */
 #include "tests/host/harness.h"
 
 #include "arch/x86/defs/paging.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* NMI exits (rule K2): whose it was, and when port 61h is asked. core/vp/vp.c, exit_event.c */
+/* core/exit/exit_event.c, core/vp/vp.c: NMI exits (rule K2), whose it was, and when port 61h is
+ * asked. */
 #include "core/exit/exit.h"
 #include "tests/host/models/apic_vp.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * boot/disk_stub.S from VP 0's first instruction to the boot sector, or to the line that says why
- * not.
+ * boot/load/disk.c's program, boot/disk_stub.S, from VP 0's first instruction to the boot sector,
+ * or to the line that says why not.
  */
 #include "tests/host/load/disk_bios.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * boot/disk_stub.S hooks INT 15h and INT 12h: the memory map and the older calls hide our region,
- * Ctrl-Alt-Del is a reset of the machine, and everything else is the firmware's.
+ * boot/load/disk.c's program, boot/disk_stub.S, hooks INT 15h and INT 12h: the memory map and the
+ * older calls hide our region, Ctrl-Alt-Del is a reset of the machine, and everything else is the
+ * firmware's.
  */
 #include "tests/host/load/disk_bios.h"
 

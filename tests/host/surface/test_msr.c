@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/surface/msr.c, core/surface/msr_arch_rows.c, core/time/guest_tsc.c */
+/* core/surface/msr.c, core/surface/msr_arch_rows.c */
 #include "tests/host/harness.h"
 
 #include "arch/x86/defs/cr.h"
@@ -407,55 +407,6 @@ static void test_efer_pat_debugctl_rules(void)
 	EXPECT_EQ(MSR_GP, wr(MSR_IA32_DEBUGCTL, DEBUGCTL_TR));
 }
 
-/* --- TSC (rule T2) --- */
-
-/* After any sequence of writes the three views agree: MSR, ADJUST, VMCS offset. */
-static void test_tsc_writes_keep_views_equal(void)
-{
-	u64 expect_adjust = 0;
-
-	init();
-	for (u32 i = 0; i < 1000; i++) {
-		u64 val = test_rng(), got;
-
-		fake.tsc += test_rng() & 0xffffff;
-		if (test_rng() & 1) {
-			expect_adjust += val - (fake.tsc + g.vp[0].tsc_offset);
-			EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC, val));
-			EXPECT_EQ(MSR_OK, rd(MSR_IA32_TSC, &got));
-			EXPECT_EQ(val, got);
-		} else {
-			expect_adjust = val;
-			EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC_ADJUST, val));
-		}
-		EXPECT_EQ(MSR_OK, rd(MSR_IA32_TSC_ADJUST, &got));
-		EXPECT_EQ(expect_adjust, got);
-		EXPECT_EQ(expect_adjust, g.vp[0].tsc_offset);
-		EXPECT_EQ(expect_adjust, fake.vmcs[VMCS_TSC_OFFSET]);
-		EXPECT_EQ(expect_adjust == 0, g.p.clock.synced);
-	}
-	EXPECT_NE(0, fake.vmcs[VMCS_PROC_BASED_CTLS] & PROC_USE_TSC_OFFSETTING);
-	EXPECT_EQ(0, g.vp[1].tsc_offset);
-}
-
-static void test_unchanged_tsc_costs_nothing(void)
-{
-	init();
-	EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC, fake.tsc));
-	EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC_ADJUST, 0));
-	EXPECT_EQ(0, fake.vmcs[VMCS_PROC_BASED_CTLS] & PROC_USE_TSC_OFFSETTING);
-	EXPECT_TRUE(g.p.clock.synced);
-}
-
-static void test_all_vps_moved_alike_are_synced_again(void)
-{
-	init();
-	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], MSR_IA32_TSC_ADJUST, 1000));
-	EXPECT_FALSE(g.p.clock.synced);
-	EXPECT_EQ(MSR_OK, msr_write(&g.vp[1], MSR_IA32_TSC_ADJUST, 1000));
-	EXPECT_TRUE(g.p.clock.synced);
-}
-
 TEST_MAIN(TEST(test_lookup_equals_linear_search), TEST(test_probes_are_short),
 	  TEST(test_overlap_is_refused_by_name), TEST(test_bitmap_is_the_rows),
 	  TEST(test_dangerous_msrs_never_pass), TEST(test_exit_registers),
@@ -463,8 +414,6 @@ TEST_MAIN(TEST(test_lookup_equals_linear_search), TEST(test_probes_are_short),
 	  TEST(test_refused_write_names_msr_value_and_rip),
 	  TEST(test_refused_writes_are_one_line_each_and_limited), TEST(test_ignore_msrs),
 	  TEST(test_every_row_answers_without_host_msr), TEST(test_identity_registers),
-
 	  TEST(test_clearing_mcip_reaches_the_cpu), TEST(test_arch_capabilities_promise_no_msr),
 	  TEST(test_bases_must_be_canonical), TEST(test_bases_of_a_cpu_with_57_bits),
-	  TEST(test_efer_pat_debugctl_rules), TEST(test_tsc_writes_keep_views_equal),
-	  TEST(test_unchanged_tsc_costs_nothing), TEST(test_all_vps_moved_alike_are_synced_again))
+	  TEST(test_efer_pat_debugctl_rules))

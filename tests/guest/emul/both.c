@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // See both.h.
-#include "tests/guest/dev/both.h"
+#include "tests/guest/emul/both.h"
 
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/tap.h"

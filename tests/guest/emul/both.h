@@ -66,3 +66,9 @@ void both_same(const char *text, const struct both r[2], u64 mask);
 #define BOTH_STACK(text, mask) BOTH("lea 0x80(%%rbx), %%rsp; " text, mask)
 
 #define ARITH 0x8d5ull /* OF SF ZF AF PF CF */
+
+/* The row of such a test: testdev_FN, which is run where its option is on. */
+#define TESTDEV_ROW(fn)                                               \
+	{                                                             \
+		.name = "testdev_" #fn, .run = (fn), .flags = T_NAMED \
+	}

@@ -6,7 +6,7 @@
 #include "arch/x86/defs/seg.h"
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"
-#include "tests/guest/dev/both.h"
+#include "tests/guest/emul/both.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/str.h"
@@ -142,7 +142,17 @@ struct outcome {
 	u64 desc;
 };
 
-enum loader { L_DS, L_ES, L_FS, L_SS, L_LTR, L_LLDT, L_COUNT };
+/* X(name, load from %1, read what it holds into %0) */
+#define LOADERS(X)                                 \
+	X(L_DS, "mov (%1), %%ds", "mov %%ds, %w0") \
+	X(L_ES, "mov (%1), %%es", "mov %%es, %w0") \
+	X(L_FS, "mov (%1), %%fs", "mov %%fs, %w0") \
+	X(L_SS, "mov (%1), %%ss", "mov %%ss, %w0") \
+	X(L_LTR, "ltr (%1)", "str %w0")            \
+	X(L_LLDT, "lldt (%1)", "sldt %w0")
+
+#define LOADER_NAME(name, load, read) name,
+enum loader { LOADERS(LOADER_NAME) L_COUNT };
 
 static void load_from(enum loader how, const volatile u16 *at, struct outcome *o)
 {
@@ -150,26 +160,13 @@ static void load_from(enum loader how, const volatile u16 *at, struct outcome *o
 
 	asm volatile("str %0" : "=r"(tr));
 	trap_clear();
-#define LOAD(text, read) asm volatile(TRY_BEGIN text TRY_END read : "=r"(sel) : "r"(at) : "memory")
+#define LOADER_CASE(name, load, read)                                                       \
+	case name:                                                                          \
+		asm volatile(TRY_BEGIN load TRY_END read : "=r"(sel) : "r"(at) : "memory"); \
+		break;
 	switch (how) {
-	case L_DS:
-		LOAD("mov (%1), %%ds", "mov %%ds, %w0");
-		break;
-	case L_ES:
-		LOAD("mov (%1), %%es", "mov %%es, %w0");
-		break;
-	case L_FS:
-		LOAD("mov (%1), %%fs", "mov %%fs, %w0");
-		break;
-	case L_SS:
-		LOAD("mov (%1), %%ss", "mov %%ss, %w0");
-		break;
-	case L_LTR:
-		LOAD("ltr (%1)", "str %w0");
-		break;
-	case L_LLDT:
+		LOADERS(LOADER_CASE)
 	case L_COUNT:
-		LOAD("lldt (%1)", "sldt %w0");
 		break;
 	}
 	o->vector = trap_vector();
@@ -264,14 +261,10 @@ static void flow_mov_ss_shadow(void)
 }
 
 static const struct test t_testdev_flow_tests[] = {
-	{ .name = "testdev_flow_near", .run = flow_near, .flags = T_NAMED },
-	{ .name = "testdev_flow_near_faults", .run = flow_near_faults, .flags = T_NAMED },
-	{ .name = "testdev_flow_far", .run = flow_far, .flags = T_NAMED },
-	{ .name = "testdev_flow_far_faults", .run = flow_far_faults, .flags = T_NAMED },
-	{ .name = "testdev_flow_iret", .run = flow_iret, .flags = T_NAMED },
-	{ .name = "testdev_flow_enter_leave", .run = flow_enter_leave, .flags = T_NAMED },
-	{ .name = "testdev_flow_segment_loads", .run = flow_segment_loads, .flags = T_NAMED },
-	{ .name = "testdev_flow_segment_stores", .run = flow_segment_stores, .flags = T_NAMED },
-	{ .name = "testdev_flow_mov_ss_shadow", .run = flow_mov_ss_shadow, .flags = T_NAMED },
+	TESTDEV_ROW(flow_near),          TESTDEV_ROW(flow_near_faults),
+	TESTDEV_ROW(flow_far),           TESTDEV_ROW(flow_far_faults),
+	TESTDEV_ROW(flow_iret),          TESTDEV_ROW(flow_enter_leave),
+	TESTDEV_ROW(flow_segment_loads), TESTDEV_ROW(flow_segment_stores),
+	TESTDEV_ROW(flow_mov_ss_shadow),
 };
 TEST_GROUP(t_testdev_flow);

@@ -6,12 +6,12 @@
 #include "arch/x86/defs/seg.h"
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"
-#include "tests/guest/dev/both.h"
-#include "tests/guest/dev/testdev.h"
+#include "tests/guest/emul/both.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/cpu.h"
 
+#define VEC       0x55
 #define STACK_TOP (BOTH_MMIO + 0x8000)
 
 static void stack_exceptions(void)
@@ -130,12 +130,8 @@ static void stack_of_tss(void)
 }
 
 static const struct test t_testdev_stack_tests[] = {
-	{ .name = "testdev_stack_exceptions", .run = stack_exceptions, .flags = T_NAMED },
-	{ .name = "testdev_stack_gate_faults", .run = stack_gate_faults, .flags = T_NAMED },
-	{ .name = "testdev_stack_frame", .run = stack_frame, .flags = T_NAMED },
-	{ .name = "testdev_stack_interrupt", .run = stack_interrupt, .flags = T_NAMED },
-	{ .name = "testdev_stack_nmi", .run = stack_nmi, .flags = T_NAMED },
-	{ .name = "testdev_stack_ist", .run = stack_ist, .flags = T_NAMED },
-	{ .name = "testdev_stack_of_tss", .run = stack_of_tss, .flags = T_NAMED },
+	TESTDEV_ROW(stack_exceptions), TESTDEV_ROW(stack_gate_faults), TESTDEV_ROW(stack_frame),
+	TESTDEV_ROW(stack_interrupt),  TESTDEV_ROW(stack_nmi),         TESTDEV_ROW(stack_ist),
+	TESTDEV_ROW(stack_of_tss),
 };
 TEST_GROUP(t_testdev_stack);

@@ -4,7 +4,7 @@
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
-#include "tests/guest/dev/both.h"
+#include "tests/guest/emul/both.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/cpu.h"
 
@@ -108,9 +108,9 @@ static void vector_pending_x87(void)
 }
 
 static const struct test t_testdev_vector_tests[] = {
-	{ .name = "testdev_vector_sse", .run = vector_sse, .flags = T_NAMED },
-	{ .name = "testdev_vector_mmx", .run = vector_mmx, .flags = T_NAMED },
-	{ .name = "testdev_vector_faults", .run = vector_faults, .flags = T_NAMED },
-	{ .name = "testdev_vector_pending_x87", .run = vector_pending_x87, .flags = T_NAMED },
+	TESTDEV_ROW(vector_sse),
+	TESTDEV_ROW(vector_mmx),
+	TESTDEV_ROW(vector_faults),
+	TESTDEV_ROW(vector_pending_x87),
 };
 TEST_GROUP(t_testdev_vector);

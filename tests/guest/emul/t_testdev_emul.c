@@ -3,7 +3,7 @@
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
-#include "tests/guest/dev/both.h"
+#include "tests/guest/emul/both.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/cpu.h"
 
@@ -149,15 +149,13 @@ static void emul_smsw(void)
 }
 
 static const struct test t_testdev_emul_tests[] = {
-	{ .name = "testdev_emul_compare_strings", .run = emul_compare_strings, .flags = T_NAMED },
-	{ .name = "testdev_emul_port_strings", .run = emul_port_strings, .flags = T_NAMED },
-	{ .name = "testdev_emul_machine_port_strings",
-	  .run = emul_machine_port_strings,
-	  .flags = T_NAMED },
-	{ .name = "testdev_emul_multiply", .run = emul_multiply, .flags = T_NAMED },
-	{ .name = "testdev_emul_divide", .run = emul_divide, .flags = T_NAMED },
-	{ .name = "testdev_emul_shift_and_scan", .run = emul_shift_and_scan, .flags = T_NAMED },
-	{ .name = "testdev_emul_conditions", .run = emul_conditions, .flags = T_NAMED },
-	{ .name = "testdev_emul_smsw", .run = emul_smsw, .flags = T_NAMED },
+	TESTDEV_ROW(emul_compare_strings),
+	TESTDEV_ROW(emul_port_strings),
+	TESTDEV_ROW(emul_machine_port_strings),
+	TESTDEV_ROW(emul_multiply),
+	TESTDEV_ROW(emul_divide),
+	TESTDEV_ROW(emul_shift_and_scan),
+	TESTDEV_ROW(emul_conditions),
+	TESTDEV_ROW(emul_smsw),
 };
 TEST_GROUP(t_testdev_emul);
