@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Fail when a test named in tests/requirements/*.tsv did not run in this `make test`.
 
-One file per area, one line per requirement: what is required <tab> test [, test ...]. A test is a
-name of build/results.tsv. It may be a file or a row (`host:test_mb2`, `run:linux-boot`): then
-something below it must have run. `{2 4 8}` in a name stands for each of its words. A name that was
-skipped counts as not run. A row of the nightly runs need only exist, but not all tests of a
-requirement may be such rows. A line that starts with `# ` is a heading or a remark; letters with a
-number in parentheses, as (K1), are rules of docs/design.md.
+One file per area, one line per requirement: what is required <tab> test [, test ...]; none stands
+twice. A test is a name of build/results.tsv. It may be a file or a row (`host:test_mb2`,
+`run:linux-boot`): then something below it must have run. `{2 4 8}` in a name stands for each of its
+words. A name that was skipped counts as not run. A row of the nightly runs need only exist, but not
+all tests of a requirement may be such rows. A line that starts with `# ` is a heading or a remark;
+letters with a number in parentheses, as (K1), are rules of docs/design.md.
 """
 
 import re
@@ -38,13 +38,16 @@ def is_nightly(name, rows):
 
 
 def main():
-    done, rows, bad = results.load(), suites.load(), 0
+    done, rows, bad, seen = results.load(), suites.load(), 0, {}
     for path in sorted((results.ROOT / "tests/requirements").glob("*.tsv")):
         missing = []
         for line in path.read_text().splitlines():
             if not line.strip() or line.startswith("# "):
                 continue
             item, _, names = line.partition("\t")
+            if item in seen:
+                missing.append(f"{item}: is in {seen[item]} already")
+            seen[item] = path.name
             wanted = [full for n in names.replace("\t", ",").split(",") if n.strip()
                       for full in expand(n.strip())]
             if not wanted:
