@@ -12,6 +12,7 @@
 #include "arch/x86/paging.h"
 #include "arch/x86/percpu.h"
 #include "boot/test_fault.h"
+#include "core/apic/i8259.h"
 #include "core/diag/log.h"
 #include "core/diag/panic.h"
 #include "core/hw.h"
@@ -23,8 +24,6 @@
 #include "drivers/console.h"
 #include "drivers/pmtimer.h"
 
-#define PIC1_MASK      0x21
-#define PIC2_MASK      0xa1
 #define PORT_B         0x61
 #define SELF_VECTOR    0xf1u
 #define TSC_READS      10000u
@@ -341,11 +340,13 @@ static void run_rows(struct selftest *s, const struct selftest_row *rows, u32 co
  * be lost. Edges stay latched in the 8259s. */
 static void run_all(struct selftest *s, struct tally *t)
 {
-	u8 mask1 = inb(PIC1_MASK), mask2 = inb(PIC2_MASK);
+	u8 mask[I8259_CHIPS];
 	u32 lint0 = hw_lapic_read(APIC_LVT_LINT0);
 
-	outb(PIC1_MASK, 0xff);
-	outb(PIC2_MASK, 0xff);
+	for (u32 chip = 0; chip < I8259_CHIPS; chip++) {
+		mask[chip] = inb(i8259_mask(chip));
+		outb(i8259_mask(chip), 0xff);
+	}
 	hw_lapic_write(APIC_LVT_LINT0, lint0 | APIC_LVT_MASKED);
 	run_rows(s, root_rows, ARRAY_SIZE(root_rows), t);
 	if (selftest_begin(s)) {
@@ -357,8 +358,8 @@ static void run_all(struct selftest *s, struct tally *t)
 		note(t, "guest-mode", "there is no page below 1 MiB for its code");
 	}
 	hw_lapic_write(APIC_LVT_LINT0, lint0);
-	outb(PIC2_MASK, mask2);
-	outb(PIC1_MASK, mask1);
+	for (u32 chip = 0; chip < I8259_CHIPS; chip++)
+		outb(i8259_mask(chip), mask[chip]);
 }
 
 static NORETURN void refuse(const struct tally *t)

@@ -10,6 +10,7 @@
 #include "boot/load/flat.h"
 #include "boot/load/mbinfo.h"
 #include "boot/load/plan.h"
+#include "core/lib/bits.h"
 #include "core/lib/bytes.h"
 
 u64 multiboot_find(const u8 *data, u64 len)

@@ -7,6 +7,7 @@
 #include "boot/load/elf.h"
 #include "boot/load/multiboot.h"
 #include "boot/load/multiboot2.h"
+#include "core/lib/bits.h"
 #include "core/lib/bytes.h"
 #include "core/lib/fmt.h"
 

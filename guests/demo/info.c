@@ -3,10 +3,9 @@
  * Demonstration guest: reads the boot information, by the specification alone.
  * Spec: Multiboot2 2.0, "Boot information format".
  */
+#include "boot/load/mb2_abi.h"
 #include "core/lib/bytes.h"
 #include "guests/demo/demo.h"
-
-#define BOOT_MAGIC 0x36d76289u
 
 extern u32 boot_magic, boot_info_pa;
 struct demo_boot demo_boot;
@@ -68,25 +67,25 @@ static void rsdp_tag(const u8 *tag, u32 len)
 static void one_tag(const u8 *tag, u32 len)
 {
 	switch (get_u32(tag)) {
-	case 2:
+	case MB2I_LOADER:
 		loader_tag(tag, len);
 		break;
-	case 3:
+	case MB2I_MODULE:
 		demo_boot.modules++;
 		break;
-	case 6:
+	case MB2I_MMAP:
 		memory_tag(tag, len);
 		break;
-	case 8:
+	case MB2I_FRAMEBUFFER:
 		framebuffer_tag(tag, len);
 		break;
-	case 11:
-	case 12:
-	case 17:
+	case MB2I_EFI32:
+	case MB2I_EFI64:
+	case MB2I_EFI_MMAP:
 		demo_boot.is_efi = true;
 		break;
-	case 14:
-	case 15:
+	case MB2I_ACPI_OLD:
+	case MB2I_ACPI_NEW:
 		rsdp_tag(tag, len);
 		break;
 	default:
@@ -100,11 +99,11 @@ void boot_read(void)
 	const char *why;
 	u32 total;
 
-	demo_boot.is_multiboot2 = boot_magic == BOOT_MAGIC;
+	demo_boot.is_multiboot2 = boot_magic == MB2H_BOOT_MAGIC;
 	if (!demo_boot.is_multiboot2)
 		return;
 	total = get_u32(info);
-	for (u32 at = 8; at + 8 <= total && get_u32(info + at) != 0;) {
+	for (u32 at = 8; at + 8 <= total && get_u32(info + at) != MB2I_END;) {
 		u32 len = get_u32(info + at + 4);
 
 		if (len < 8 || len > total - at)

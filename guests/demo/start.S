@@ -4,21 +4,22 @@
  * that a SIPI starts the other CPUs in. Nothing here knows Kensho: GRUB can start it as well.
  */
 #include "arch/x86/defs/start64.inc"
+#include "boot/load/mb2_abi.h"
 #include "guests/demo/layout.h"
 
 	.section .multiboot, "a"
 	.balign	8
 header:
-	.long	0xe85250d6, 0, header_end - header
-	.long	-(0xe85250d6 + (header_end - header))
+	.long	MB2H_MAGIC, MB2H_ARCH_I386, header_end - header
+	.long	-(MB2H_MAGIC + MB2H_ARCH_I386 + (header_end - header))
 	.balign	8
-	.short	4, 1			/* console: optional, EGA text is fine */
-	.long	12, 2
+	.short	MB2H_CONSOLE, MB2H_OPTIONAL
+	.long	12, MB2H_CONSOLE_TEXT
 	.balign	8
-	.short	5, 1			/* framebuffer: optional, any mode */
+	.short	MB2H_FRAMEBUFFER, MB2H_OPTIONAL	/* any mode */
 	.long	20, 0, 0, 0
 	.balign	8
-	.short	0, 0
+	.short	MB2H_END, 0
 	.long	8
 header_end:
 

@@ -33,9 +33,9 @@ EDGES = {
     # cpu= and profile= are the features of the ABIs.
     "boot/option": ["core", "hv/feature.h", "hv/hv.h", "hv/kvm/kvm.h"],
     # A guest: of the hypervisor it takes pure code (the parser of ACPI tables, text on a
-    # framebuffer) and KVM's names.
+    # framebuffer) and the names of multiboot 2 and KVM.
     "guests/demo": ["boot/acpi/acpi.h", "boot/load/boot_info.h", "boot/load/framebuffer.h",
-                  "drivers/fb_text.h", "hv/kvm/kvm_abi.h"],
+                    "boot/load/mb2_abi.h", "drivers/fb_text.h", "hv/kvm/kvm_abi.h"],
 }
 LEAVES = ("core/lib", "arch/x86/defs")
 

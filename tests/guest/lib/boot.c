@@ -8,11 +8,6 @@
 #include "tests/guest/lib/str.h"
 #include "tests/guest/lib/tap.h"
 
-/* Multiboot Specification 0.6.96, "Boot information format". */
-#define MB1_INFO_MEMORY  BIT32(0)
-#define MB1_INFO_CMDLINE BIT32(2)
-#define MB1_INFO_MMAP    BIT32(6)
-
 struct mb1_info {
 	u32 flags, mem_lower, mem_upper, boot_device, cmdline;
 	u32 mods_count, mods_addr;

@@ -2,10 +2,10 @@
 /* What the multiboot 1 loader handed over: copied before anything else uses low memory. */
 #pragma once
 
+#include "boot/load/mb1_abi.h"
 #include "core/lib/types.h"
 
-#define MB1_BOOT_MAGIC 0x2badb002u
-#define BOOT_MMAP_MAX  48
+#define BOOT_MMAP_MAX 48
 
 struct boot_range {
 	u64 base, len;

@@ -2,16 +2,16 @@
 /* Entry from the boot loader in 32-bit protected mode, exception stubs, setjmp and CPL 3 calls. */
 
 #include "arch/x86/defs/start64.inc"
+#include "boot/load/mb1_abi.h"
 #include "tests/guest/lib/layout.h"
 
-#define MB1_MAGIC 0x1badb002
-#define MB1_FLAGS 0x00000003	/* page-aligned modules, memory information */
+#define MB1_FLAGS (MB1_HEADER_PAGE_ALIGN | MB1_HEADER_MEMORY)
 
 	.section .multiboot, "a"
 	.balign 4
-	.long	MB1_MAGIC
+	.long	MB1_HEADER_MAGIC
 	.long	MB1_FLAGS
-	.long	-(MB1_MAGIC + MB1_FLAGS)
+	.long	-(MB1_HEADER_MAGIC + MB1_FLAGS)
 
 	.text
 	.code32

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Prints entry state and boot information in hexadecimal, for tests/run/multiboot.py to compare.
 
+#include "boot/load/mb1_abi.h"
+#include "boot/load/mb2_abi.h"
 #include "core/lib/types.h"
 
 #define COM1       0x3f8
@@ -8,9 +10,6 @@
 #define LSR_SENT   0x40
 #define PM1A_CNT   0xb004 /* Bochs */
 #define BOCHS_OFF  0x8900
-#define MAGIC1     0x2badb002u
-#define MAGIC2     0x36d76289u
-#define INFO1_LEN  120u
 #define A20_LOW    0x500u /* nothing lives there after the boot */
 #define STRING_MAX 4096u
 #define BSS_LEN    200000u
@@ -107,31 +106,34 @@ static void module(u32 start, u32 end)
 
 static void modules2(u32 info)
 {
-	for (u32 at = info + 8; get(at) != 0; at += (get(at + 4) + 7) & ~7u) {
-		if (get(at) == 3)
+	for (u32 at = info + 8; get(at) != MB2I_END; at += (get(at + 4) + 7) & ~7u) {
+		if (get(at) == MB2I_MODULE)
 			module(get(at + 8), get(at + 12));
 	}
 }
 
 static void info1(u32 info)
 {
-	u32 flags = get(info), mods = get(info + 24);
+	u32 flags = get(info), mods = get(info + MB1_MODS_ADDR_OFF);
 
-	dump(info, INFO1_LEN);
-	if (flags & 1u << 2)
-		dump_string(get(info + 16));
-	if (flags & 1u << 6)
-		dump(get(info + 48), get(info + 44));
-	if (flags & 1u << 5)
-		dump(get(info + 36), get(info + 28) * get(info + 32));
-	if (flags & 1u << 9)
-		dump_string(get(info + 64));
-	if (flags & 1u << 10)
-		dump(get(info + 68), 20);
-	for (u32 i = 0; (flags & 1u << 3) && i < get(info + 20); i++) {
-		dump(mods + 16 * i, 16);
-		dump_string(get(mods + 16 * i + 8));
-		module(get(mods + 16 * i), get(mods + 16 * i + 4));
+	dump(info, MB1_INFO_LEN);
+	if (flags & MB1_INFO_CMDLINE)
+		dump_string(get(info + MB1_CMDLINE_OFF));
+	if (flags & MB1_INFO_MMAP)
+		dump(get(info + MB1_MMAP_ADDR_OFF), get(info + MB1_MMAP_LENGTH_OFF));
+	if (flags & MB1_INFO_ELF)
+		dump(get(info + MB1_ELF_OFF + 8),
+		     get(info + MB1_ELF_OFF) * get(info + MB1_ELF_OFF + 4));
+	if (flags & MB1_INFO_LOADER)
+		dump_string(get(info + MB1_LOADER_NAME_OFF));
+	if (flags & MB1_INFO_APM)
+		dump(get(info + MB1_APM_OFF), 20);
+	for (u32 i = 0; (flags & MB1_INFO_MODULES) && i < get(info + MB1_MODS_COUNT_OFF); i++) {
+		u32 mod = mods + MB1_MODULE_LEN * i;
+
+		dump(mod, MB1_MODULE_LEN);
+		dump_string(get(mod + 8));
+		module(get(mod), get(mod + 4));
 	}
 }
 
@@ -166,9 +168,9 @@ void mb_main(u32 magic, u32 info, u32 cr0, u32 eflags)
 	text("mb: begin\n");
 	state(magic, cr0, eflags);
 	number("info ", info);
-	if (magic == MAGIC1) {
+	if (magic == MB1_BOOT_MAGIC) {
 		info1(info);
-	} else if (magic == MAGIC2) {
+	} else if (magic == MB2H_BOOT_MAGIC) {
 		dump(info, get(info));
 		modules2(info);
 	}

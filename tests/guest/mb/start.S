@@ -4,49 +4,50 @@
  * (multiboot) or 2, MB_FLAT and MB_RELOC add address fields and the relocatable tag. It runs
  * wherever it is loaded: no address in it is absolute but those of the header.
  */
-#define MAGIC1 0x1badb002
+#include "boot/load/mb1_abi.h"
+#include "boot/load/mb2_abi.h"
+
 #ifdef MB_FLAT
-#define FLAGS1 0x00010003
+#define FLAGS1 (MB1_HEADER_PAGE_ALIGN | MB1_HEADER_MEMORY | MB1_HEADER_ADDRESSES)
 #else
-#define FLAGS1 0x00000003
+#define FLAGS1 (MB1_HEADER_PAGE_ALIGN | MB1_HEADER_MEMORY)
 #endif
-#define MAGIC2 0xe85250d6
 #define LEN2   (header_end - header)
 
 	.section .multiboot, "a"
 	.balign	8
 header:
 #if MB_KIND == 1
-	.long	MAGIC1, FLAGS1, -(MAGIC1 + FLAGS1)
+	.long	MB1_HEADER_MAGIC, FLAGS1, -(MB1_HEADER_MAGIC + FLAGS1)
 #ifdef MB_FLAT
 	.long	header, image_begin, image_end, bss_end, start
 #endif
 #else
-	.long	MAGIC2, 0, LEN2, -(MAGIC2 + LEN2)
+	.long	MB2H_MAGIC, MB2H_ARCH_I386, LEN2, -(MB2H_MAGIC + MB2H_ARCH_I386 + LEN2)
 	.balign	8
-	.short	1, 0			/* demanded: what everybody has */
-	.long	8 + 5 * 4, 1, 2, 3, 4, 6
+	.short	MB2H_REQUEST, 0		/* demanded: what everybody has */
+	.long	8 + 5 * 4, MB2I_CMDLINE, MB2I_LOADER, MB2I_MODULE, MB2I_MEMINFO, MB2I_MMAP
 	.balign	8
-	.short	6, 0
+	.short	MB2H_MODULE_ALIGN, 0
 	.long	8
 #ifdef MB_FLAT
 	.balign	8
-	.short	2, 0
+	.short	MB2H_ADDRESS, 0
 	.long	24, header, image_begin, image_end, bss_end
 	.balign	8
-	.short	3, 0
+	.short	MB2H_ENTRY, 0
 	.long	12, start
 #endif
 #ifdef MB_RELOC
 	.balign	8
-	.short	10, 0
+	.short	MB2H_RELOCATABLE, 0
 	.long	24, 0x1000000, 0x4000000, 0x200000, MB_RELOC
 #endif
 	.balign	8
-	.short	7, 0			/* demanded, but it counts on EFI machines only */
+	.short	MB2H_EFI_BS, 0		/* demanded, but it counts on EFI machines only */
 	.long	8
 	.balign	8
-	.short	0, 0
+	.short	MB2H_END, 0
 	.long	8
 #endif
 header_end:
