@@ -12,6 +12,8 @@ A block lies between `<!-- generated: WHAT ... -->` and `<!-- end -->`:
                                         one ABI, with the comments "Manual: ..." before them in
                                         hv/ABI/*.c
     hypercalls ABI                      the same of its hypercalls
+    msrs ABI                            the same of its MSRs; "#GP when | ..." behind their reserved
+                                        bits
     troubleshooting SECTION             messages with the causes and remedies beside them in the
                                         sources: tests/lint/messages.py
 """
@@ -55,10 +57,13 @@ def exits(page, kind):
     return "\n" + wrapped(run("exits", kind)) + "\n"
 
 
-def manual(abi):
-    """name -> what "Manual: ..." before a feature or a hypercall says"""
-    pattern = re.compile(r'/\*[\s*]*Manual: ((?:(?!\*/).)*)\*/\s*(?:const struct hv_feature \w+ = )?'
-                         r'\{[^"{]*\.name = "([\w-]+)"', re.S)
+NAMED = r'(?:const struct hv_feature \w+ = )?\{[^"{]*\.name = "([\w-]+)"'
+MSR_ROW = r"(?:\{ MSR_ONE|[A-Z]+_MSR)\((\w+),"
+
+
+def manual(abi, item=NAMED):
+    """name -> what "Manual: ..." before a feature or a hypercall, or an MSR's row, says"""
+    pattern = re.compile(r"/\*[\s*]*Manual: ((?:(?!\*/).)*)\*/\s*" + item, re.S)
     says = {m[2]: re.sub(r"\s*\n\s*\*\s*", " ", m[1]).strip()
             for path in sorted((ROOT / "hv" / abi).glob("*.c"))
             for m in pattern.finditer(path.read_text())}
@@ -80,6 +85,19 @@ def hypercalls(page, abi):
     return "| number | name | what it does | result |\n|---|---|---|---|\n" + "".join(
         f"| {nr} | {name} | {says(name)} |\n" for nr, name in
         (line.split() for line in run("features", "hcalls").splitlines()))
+
+
+def msrs(page, abi):
+    says = manual(abi, MSR_ROW)
+    out = ["| MSR | name | #GP when | a bad address | INIT | RESET |", "|---|---|---|---|---|---|"]
+    lines = run("features", "msrs").splitlines()
+    for nr, name, *reserved in sorted(map(str.split, lines), key=lambda row: int(row[0], 16)):
+        more, _, rest = says(name).partition("|")
+        bits = [f"bit {high}" if high == low else f"any of bits {high}:{low}" for high, low in
+                (pair.split(":") for pair in reserved)]
+        when = "; ".join(bits + [more.strip()] * bool(more.strip())) or "never"
+        out.append(f"| {nr} | {name.removeprefix('MSR_KVM_')} | {when} | {rest.strip()} |")
+    return "\n".join(out) + "\n"
 
 
 # What begins a block of its own when it comes first in a line.
@@ -137,8 +155,8 @@ def wrap(text):
     return "".join(out)
 
 
-MAKERS = {"exits": exits, "features": features, "hypercalls": hypercalls, "options": options,
-          "troubleshooting": troubleshooting}
+MAKERS = {"exits": exits, "features": features, "hypercalls": hypercalls, "msrs": msrs,
+          "options": options, "troubleshooting": troubleshooting}
 
 
 def pages():

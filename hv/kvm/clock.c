@@ -212,9 +212,15 @@ static enum msr_result wall_clock_write(struct vp *vp, u32 msr, u64 val)
 	}
 
 static const struct msr_row msrs[] = {
+	/* Manual: | accepted, nothing is written. One value for the partition, written once, at the
+	 * WRMSR; 0 is ignored | kept | 0 */
 	CLOCK_MSR(MSR_KVM_WALL_CLOCK, wall_clock),
+	/* Manual: | accepted and inactive until the map makes it good; bit 1 set is a misaligned
+	 * address. Bit 0 clear: nothing is registered, the value reads back | 0 | 0 */
 	CLOCK_MSR(MSR_KVM_SYSTEM_TIME, system_time),
+	/* Manual: | the same as 0x11 | kept | 0 */
 	CLOCK_MSR(MSR_KVM_WALL_CLOCK_NEW, wall_clock),
+	/* Manual: | the same as 0x12 | 0 | 0 */
 	CLOCK_MSR(MSR_KVM_SYSTEM_TIME_NEW, system_time),
 };
 

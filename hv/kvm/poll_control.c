@@ -26,6 +26,7 @@ static void poll_reset(struct vp *vp, bool init)
 }
 
 static const struct msr_row msrs[] = {
+	/* Manual: | - | kept | 1 */
 	{ MSR_ONE(MSR_KVM_POLL_CONTROL, "MSR_KVM_POLL_CONTROL"), .rsvdz = ~KVM_POLL_ALLOWED,
 	  .read = poll_read, .write = poll_write },
 };

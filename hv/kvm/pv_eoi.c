@@ -46,6 +46,8 @@ static void pv_eoi_map_changed(struct partition *p)
 }
 
 static const struct msr_row msrs[] = {
+	/* Manual: bit 0 with an address that is not RAM (the old registration stays) | #GP. Bit 0
+	 * clear: any address, PV EOI is off | 0 | 0 */
 	{ MSR_ONE(MSR_KVM_PV_EOI_EN, "MSR_KVM_PV_EOI_EN"), .rsvdz = KVM_PV_EOI_RESERVED,
 	  .read = pv_eoi_read, .write = pv_eoi_write },
 };

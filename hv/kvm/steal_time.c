@@ -92,6 +92,7 @@ static enum msr_result steal_write(struct vp *vp, u32 msr, u64 val)
 }
 
 static const struct msr_row msrs[] = {
+	/* Manual: | accepted and inactive until the map makes it good | 0 | 0 */
 	{ MSR_ONE(MSR_KVM_STEAL_TIME, "MSR_KVM_STEAL_TIME"), .rsvdz = KVM_STEAL_RESERVED,
 	  .read = steal_read, .write = steal_write },
 };

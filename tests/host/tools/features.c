@@ -5,6 +5,7 @@
  *   features table     rows of the table of docs/profiles.md
  *   features names     one name of a feature of an ABI per line
  *   features hcalls    "number name" of each hypercall, in the order of the numbers
+ *   features msrs      "number name HIGH:LOW..." of each MSR of an ABI, with its reserved bits
  */
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,24 @@ static void put_hcalls(u32 nr)
 	}
 }
 
+static void put_msrs(const struct hv_feature *f)
+{
+	for (u32 m = 0; m < f->msr_count; m++) {
+		const struct msr_row *row = &f->msrs[m];
+
+		printf("0x%X %s", row->first, row->name);
+		for (u64 left = row->rsvdz; left != 0;) {
+			u32 low = (u32)__builtin_ctzll(left);
+			u64 above = ~left & ~(BIT64(low) - 1);
+			u32 high = above != 0 ? (u32)__builtin_ctzll(above) - 1 : 63;
+
+			printf(" %u:%u", high, low);
+			left &= ~GENMASK64(high, low);
+		}
+		printf("\n");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -85,6 +104,8 @@ int main(int argc, char **argv)
 			put_row(i);
 		if (strcmp(what, "names") == 0 && hv_features[i]->abi != NULL)
 			puts(hv_features[i]->name);
+		if (strcmp(what, "msrs") == 0 && hv_features[i]->abi != NULL)
+			put_msrs(hv_features[i]);
 	}
 	for (u32 nr = 0; strcmp(what, "hcalls") == 0 && nr < HCALL_EXTENDED + HCALL_EXTENDEDS; nr++)
 		put_hcalls(nr);
