@@ -2,6 +2,7 @@
 /* The option table, made of boot/option/options.def and core/config.def. Pure data. */
 #include "boot/option/option.h"
 #include "core/lib/bits.h"
+#include "core/partition.h"
 
 #define ROW(row_name, row_type, field, row_dflt, row_help, row_more)                          \
 	.name = #row_name, .type = (row_type), .offset = offsetof(struct options, field),     \
@@ -11,6 +12,9 @@
 /* "|a|b|c" without its first bar. */
 #define V(id, word)    "|" word
 #define WORDS(values_) (&("" values_)[1])
+
+#define TEXT(x)    #x
+#define TEXT_OF(x) TEXT(x) /* of a macro's value */
 
 /* clang-format off */
 const struct option_row option_rows[] = {
