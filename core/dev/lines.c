@@ -198,8 +198,12 @@ static void page_write(struct vp *vp, u64 at, u32 size, u64 val)
 err_t lines_add(struct partition *p)
 {
 	static const struct emul_mem page = { page_read, page_write };
-	static const struct page_range range = { IOAPIC_ADDR, IOAPIC_ADDR + PAGE_SIZE,
-						 PAGE_EMULATED, .mem = &page };
+	static const struct page_range range = {
+		.base = IOAPIC_ADDR,
+		.end = IOAPIC_ADDR + PAGE_SIZE,
+		.kind = PAGE_EMULATED,
+		.mem = &page,
+	};
 	struct lines *l = page_alloc();
 
 	static_assert(sizeof(*l) <= PAGE_SIZE, "page_alloc() makes one");

@@ -183,8 +183,12 @@ static const struct pio_row ports[] = {
 /* clang-format on */
 
 static const struct emul_mem ram_mem = { ram_read, ram_write };
-static const struct page_range ram_range = { TESTDEV_RAM, TESTDEV_RAM + TESTDEV_RAM_BYTES,
-					     PAGE_EMULATED, .mem = &ram_mem };
+static const struct page_range ram_range = {
+	.base = TESTDEV_RAM,
+	.end = TESTDEV_RAM + TESTDEV_RAM_BYTES,
+	.kind = PAGE_EMULATED,
+	.mem = &ram_mem,
+};
 
 err_t testdev_add(struct partition *p, bool exit_powers_off)
 {
