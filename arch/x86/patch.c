@@ -3,13 +3,13 @@
 #include "arch/x86/mitigation.h"
 
 #include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/reg.h"
 #include "arch/x86/insn.h"
 #include "core/lib/bits.h"
 #include "core/lib/string.h"
 
 #define THUNK_BYTES 32
 #define THUNK_COUNT 16
-#define REG_RSP     4
 
 extern u8 thunk_table[], vmenter_verw_resume[], vmenter_verw_launch[];
 extern const u8 vmenter_verw_selector[], vmx_exit_entry[], vmx_exit_entry_mitigated[];
@@ -54,7 +54,7 @@ void mitigation_apply(u32 sequences)
 {
 	if (!(sequences & MITIGATION_RETPOLINE)) {
 		for (u32 reg = 0; reg < THUNK_COUNT; reg++) {
-			if (reg != REG_RSP)
+			if (reg != GPR_SP)
 				make_plain_thunk(reg);
 		}
 	}

@@ -89,7 +89,7 @@ struct insn {
 	bool has_imm, sign_extend, rep, repne, lock;
 	u64 imm; /* sign-extended to 64 bits */
 	/* memory operand; of MOVS and CMPS the one at SI (the other is at ES:DI) */
-	u8 seg;         /* 0 ES 1 CS 2 SS 3 DS 4 FS 5 GS */
+	u8 seg;         /* enum segment_register, up to GS */
 	s8 base, index; /* register numbers, -1 none */
 	bool rip_relative;
 	u8 scale; /* shift 0-3 */
@@ -105,9 +105,8 @@ struct insn {
 MUST_CHECK err_t emul_decode(const u8 *bytes, u32 n, enum emul_mode mode, struct insn *out);
 
 /**
- * emul_linear() - linear address of @len bytes at @offset in segment @seg (numbered as in struct
- * insn), with the limit, type and canonical checks of the current mode. ERR_FAULT: #GP(0) or #SS(0)
- * is queued.
+ * emul_linear() - linear address of @len bytes at @offset in segment @seg, one up to GS, with the
+ * limit, type and canonical checks of the current mode. ERR_FAULT: #GP(0) or #SS(0) is queued.
  */
 MUST_CHECK err_t emul_linear(struct vp *vp, u32 seg, u64 offset, u32 len, bool write, u64 *linear);
 

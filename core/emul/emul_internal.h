@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/x86/defs/paging.h"
+#include "arch/x86/defs/reg.h"
 #include "core/emul/emul.h"
 #include "core/lib/bits.h"
 #include "core/mem/gpa.h"
@@ -69,12 +70,6 @@ struct vec_row {
 
 /* vec_row_find() - NULL: not in the subset. */
 const struct vec_row *vec_row_find(u32 map, u8 opcode, enum vec_prefix pp);
-
-/* Register numbers in instructions. */
-enum insn_gpr { GPR_AX, GPR_CX, GPR_DX, GPR_BX, GPR_SP, GPR_BP, GPR_SI, GPR_DI };
-
-/* Segment numbers as in instructions, VMX instruction information and VMCS fields. */
-enum insn_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
 
 /* size_mask() - the low @size bytes, @size 1, 2, 4 or 8. */
 static inline u64 size_mask(u32 size)

@@ -43,8 +43,7 @@ u32 segment_ar(u64 desc);
 bool segment_is_conforming(const struct segment *s);
 u32 segment_dpl(const struct segment *s);
 
-/* segment_write() - a register of the VMCS (numbered as in instructions, then LDTR and TR) from
- * selector and descriptor; @type replaces the one of @desc. */
+/* segment_write() - register @seg from selector and descriptor; @type replaces the one of @desc. */
 void segment_write(u32 seg, u16 selector, u64 desc, u32 type);
 
 /* segment_write_null() - the register becomes unusable; @dpl counts for SS only. */

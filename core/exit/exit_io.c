@@ -6,6 +6,7 @@
  */
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/paging.h"
+#include "arch/x86/defs/reg.h"
 #include "core/emul/emul.h"
 #include "core/exit/exit.h"
 #include "core/hw.h"
@@ -14,11 +15,6 @@
 #include "core/surface/pio.h"
 #include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
-
-#define GPR_CX 1u
-#define GPR_SI 6u
-#define GPR_DI 7u
-#define SEG_ES 0u
 
 static u64 bytes_mask(u32 size)
 {

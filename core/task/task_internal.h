@@ -3,15 +3,13 @@
 #pragma once
 
 #include "arch/x86/defs/exit.h"
+#include "arch/x86/defs/reg.h"
 #include "core/emul/segment.h"
 #include "core/emul/system.h"
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 
 struct vp;
-
-/* Segment numbers as in instructions and VMCS fields. */
-enum task_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
 
 /* A task's registers as in its TSS, 16-bit fields widened. */
 struct task_image {

@@ -4,27 +4,26 @@
 
 #include "arch/x86/defs/apic.h"
 #include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/reg.h"
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/stop_all.h"
 #include "core/hw.h"
 #include "core/partition.h"
 
-#define REG_RSP 4u
-
 u64 gpr_read(const struct vp *vp, u32 nr)
 {
-	if (nr == REG_RSP)
+	if (nr == GPR_SP)
 		return hw_vmread(VMCS_GUEST_RSP);
-	return vp->regs.r[nr > REG_RSP ? nr - 1 : nr];
+	return vp->regs.r[nr > GPR_SP ? nr - 1 : nr];
 }
 
 void gpr_write(struct vp *vp, u32 nr, u64 val)
 {
-	if (nr == REG_RSP)
+	if (nr == GPR_SP)
 		hw_vmwrite(VMCS_GUEST_RSP, val);
 	else
-		vp->regs.r[nr > REG_RSP ? nr - 1 : nr] = val;
+		vp->regs.r[nr > GPR_SP ? nr - 1 : nr] = val;
 }
 
 static_assert(offsetof(struct gpr_regs, rbp) == 4 * 8, "RBP takes the slot of RSP");

@@ -118,7 +118,7 @@ struct vp {
 	struct remote_call remote;
 };
 
-/* gpr_read() - general register by its instruction encoding 0-15 (4 = RSP). 64 bits. */
+/* gpr_read() - general register by its instruction encoding, 0 to 15: enum gpr. 64 bits. */
 u64 gpr_read(const struct vp *vp, u32 nr);
 void gpr_write(struct vp *vp, u32 nr, u64 val);
 

@@ -209,7 +209,7 @@ static inline struct task_switch task_switch_decode(u64 qual)
 #define INSTR_INFO_IS_REGISTER       BIT32(10)
 #define INSTR_INFO_OPERAND_SIZE      BIT32(11)         /* LIDT, LGDT, SIDT, SGDT: 1 = 32 bits */
 #define INSTR_INFO_RAND_OPERAND_SIZE GENMASK32(12, 11) /* RDRAND, RDSEED: 0: 16, 1: 32, 2: 64 */
-#define INSTR_INFO_SEGMENT           GENMASK32(17, 15) /* 0 ES, 1 CS, 2 SS, 3 DS, 4 FS, 5 GS */
+#define INSTR_INFO_SEGMENT           GENMASK32(17, 15) /* enum segment_register */
 #define INSTR_INFO_INDEX             GENMASK32(21, 18)
 #define INSTR_INFO_INDEX_INVALID     BIT32(22)
 #define INSTR_INFO_BASE              GENMASK32(26, 23)

@@ -28,7 +28,7 @@ enum vmcs_class { VMCS_CLASS_CTL, VMCS_CLASS_RO, VMCS_CLASS_GUEST, VMCS_CLASS_HO
 #define VMCS_FIELD_WIDTH    GENMASK32(14, 13)
 #define VMCS_FIELD_RESERVED (GENMASK32(31, 15) | BIT32(12))
 
-/* Segment fields are numbered in instruction order (ES CS SS DS FS GS), then LDTR and TR. */
+/* @seg: enum segment_register. */
 static inline enum vmcs_field vmcs_segment_field(enum vmcs_field es, u32 seg)
 {
 	return (enum vmcs_field)(es + 2 * seg);
