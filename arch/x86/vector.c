@@ -11,9 +11,6 @@
 
 #define FSW_ES BIT32(7) /* an unmasked x87 exception is pending */
 
-#define MMX_REGISTERS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-#define REGISTERS(X)     MMX_REGISTERS(X) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-
 /* clang-format off */
 #define LOAD(insn, reg, n)                                                       \
 	case n:                                                                  \
@@ -23,13 +20,25 @@
 	case n:                                                                  \
 		asm volatile(insn " %%" reg #n ", (%0)" : : "r"(val) : "memory"); \
 		break;
+
+/* The instruction has the number of its register: one for each of them. */
+#define EACH_8(HOW, insn, reg)                                                              \
+	HOW(insn, reg, 0) HOW(insn, reg, 1) HOW(insn, reg, 2) HOW(insn, reg, 3)             \
+	HOW(insn, reg, 4) HOW(insn, reg, 5) HOW(insn, reg, 6) HOW(insn, reg, 7)
+#define EACH_16(HOW, insn, reg)                                                             \
+	EACH_8(HOW, insn, reg)                                                              \
+	HOW(insn, reg, 8) HOW(insn, reg, 9) HOW(insn, reg, 10) HOW(insn, reg, 11)           \
+	HOW(insn, reg, 12) HOW(insn, reg, 13) HOW(insn, reg, 14) HOW(insn, reg, 15)
+#define MOVE(HOW, kind, nr)                                                                 \
+	do {                                                                                \
+		if ((kind) == HW_MMX)                                                       \
+			switch (nr) { EACH_8(HOW, "movq", "mm") }                           \
+		else if ((kind) == HW_XMM)                                                  \
+			switch (nr) { EACH_16(HOW, "movdqu", "xmm") }                       \
+		else                                                                        \
+			switch (nr) { EACH_16(HOW, "vmovdqu", "ymm") }                      \
+	} while (0)
 /* clang-format on */
-#define LOAD_MMX(n)  LOAD("movq", "mm", n)
-#define LOAD_XMM(n)  LOAD("movdqu", "xmm", n)
-#define LOAD_YMM(n)  LOAD("vmovdqu", "ymm", n)
-#define STORE_MMX(n) STORE("movq", "mm", n)
-#define STORE_XMM(n) STORE("movdqu", "xmm", n)
-#define STORE_YMM(n) STORE("vmovdqu", "ymm", n)
 
 /* An MMX instruction would raise #MF, here in the hypervisor. FNSTSW does not. */
 static err_t x87_state(enum hw_vector kind)
@@ -46,19 +55,7 @@ err_t hw_vector_read(enum hw_vector kind, u32 nr, u64 val[4])
 {
 	ASSERT(nr < (kind == HW_MMX ? 8 : 16));
 	TRY(x87_state(kind));
-	if (kind == HW_MMX) {
-		switch (nr) {
-			MMX_REGISTERS(STORE_MMX)
-		}
-	} else if (kind == HW_XMM) {
-		switch (nr) {
-			REGISTERS(STORE_XMM)
-		}
-	} else {
-		switch (nr) {
-			REGISTERS(STORE_YMM)
-		}
-	}
+	MOVE(STORE, kind, nr);
 	return ERR_NONE;
 }
 
@@ -66,18 +63,6 @@ err_t hw_vector_write(enum hw_vector kind, u32 nr, const u64 val[4])
 {
 	ASSERT(nr < (kind == HW_MMX ? 8 : 16));
 	TRY(x87_state(kind));
-	if (kind == HW_MMX) {
-		switch (nr) {
-			MMX_REGISTERS(LOAD_MMX)
-		}
-	} else if (kind == HW_XMM) {
-		switch (nr) {
-			REGISTERS(LOAD_XMM)
-		}
-	} else {
-		switch (nr) {
-			REGISTERS(LOAD_YMM)
-		}
-	}
+	MOVE(LOAD, kind, nr);
 	return ERR_NONE;
 }
