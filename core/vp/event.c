@@ -80,8 +80,7 @@ void event_exception(struct vp *vp, u8 vector, bool has_code, u32 code)
 		return;
 	if ((vp->event.info & INTR_INFO_VALID) && !merge_with_queued(vp, vector))
 		return;
-	/* Faults push RF = 1: SDM "Instruction-Breakpoint Exception Condition". Traps do not. */
-	if (vector != EXC_DB && vector != EXC_BP && vector != EXC_OF)
+	if (exception_sets_rf(vector))
 		hw_vmwrite(VMCS_GUEST_RFLAGS, hw_vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
 	queue(vp, intr_info(INTR_TYPE_HARD_EXCEPTION, vector, has_code && pushes_error_code()),
 	      code);

@@ -143,6 +143,9 @@ static void test_faults_set_rf_and_traps_do_not(void)
 	init();
 	event_exception(vp, EXC_DB, false, 0);
 	EXPECT_FALSE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+	init();
+	event_exception(vp, EXC_DF, true, 0); /* an abort: RF stays as it is */
+	EXPECT_FALSE(fake.vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
 }
 
 static void test_exception_goes_before_nmi_before_extint_before_apic(void)
