@@ -71,20 +71,6 @@ struct vec_row {
 /* vec_row_find() - NULL: not in the subset. */
 const struct vec_row *vec_row_find(u32 map, u8 opcode, enum vec_prefix pp);
 
-/* size_mask() - the low @size bytes, @size 1, 2, 4 or 8. */
-static inline u64 size_mask(u32 size)
-{
-	return ~0ull >> (64 - 8 * size);
-}
-
-/* size_extend() - sign-extend the low @size bytes. */
-static inline u64 size_extend(u64 val, u32 size)
-{
-	u32 shift = 64 - 8 * size;
-
-	return (u64)((s64)(val << shift) >> shift);
-}
-
 /* Bytes at RIP, and where they came from. */
 struct code {
 	u64 raw[2];   /* 16 bytes, of which 15 count */

@@ -51,15 +51,6 @@ static inline u64 reg_get(const struct exec *x, u32 size)
 	return val & size_mask(size);
 }
 
-/* 32-bit results clear the upper half; 8- and 16-bit ones leave the rest. */
-static inline void gpr_merge(struct vp *vp, u32 nr, u32 size, u64 val)
-{
-	val &= size_mask(size);
-	if (size < 4)
-		val |= gpr_read(vp, nr) & ~size_mask(size);
-	gpr_write(vp, nr, val);
-}
-
 static inline void reg_set(const struct exec *x, u32 size, u64 val)
 {
 	if (x->in->high_byte) {

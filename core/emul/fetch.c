@@ -38,7 +38,7 @@ static err_t fetch_split(struct vp *vp, u64 linear, u32 access, gpa_t first, u32
 /* Fetch 15 bytes, or as many as can be read. */
 static err_t fetch_bytes(struct vp *vp, u64 linear, struct code *code)
 {
-	u32 access = WALK_FETCH | (vp_cpl(vp) == 3 ? WALK_USER : 0);
+	u32 access = WALK_FETCH | walk_user(vp);
 	u32 left;
 	gpa_t at;
 

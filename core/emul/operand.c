@@ -80,11 +80,6 @@ u64 operand_offset(const struct vp *vp, const struct insn *in)
 	return at & size_mask(in->addrsize);
 }
 
-static u32 cpl_access(const struct vp *vp)
-{
-	return vp_cpl(vp) == 3 ? WALK_USER : 0;
-}
-
 /* Not RAM. A scratch page is foreign, too: the CPU can write it. */
 static enum resolve find_other_place(enum page_kind kind, bool write, enum place *place)
 {
@@ -138,7 +133,7 @@ static enum resolve walk_failed(struct vp *vp, err_t err, const struct walk_faul
 enum resolve operand_resolve(struct vp *vp, u64 page, u64 linear, u32 size, bool write,
 			     struct operand *op)
 {
-	u32 access = cpl_access(vp) | (write ? WALK_WRITE : WALK_READ);
+	u32 access = walk_user(vp) | (write ? WALK_WRITE : WALK_READ);
 	u32 first = umin32(size, (u32)(PAGE_SIZE - (linear & (PAGE_SIZE - 1))));
 	struct walk_fault f;
 

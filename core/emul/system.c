@@ -39,12 +39,8 @@ err_t system_check(struct vp *vp, u64 linear, u32 access, u32 len)
 err_t system_read(struct vp *vp, u64 linear, void *buf, u32 len)
 {
 	struct walk_fault f;
-	err_t err;
 
-	do
-		err = gva_read(vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f);
-	while (page_retry(vp, err));
-	if (err != ERR_NONE)
+	if (gva_read_waiting(vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f) != ERR_NONE)
 		return system_page_fault(vp, WALK_READ, &f);
 	return ERR_NONE;
 }
@@ -52,12 +48,8 @@ err_t system_read(struct vp *vp, u64 linear, void *buf, u32 len)
 err_t system_write(struct vp *vp, u64 linear, const void *buf, u32 len)
 {
 	struct walk_fault f;
-	err_t err;
 
-	do
-		err = gva_write(vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f);
-	while (page_retry(vp, err));
-	if (err != ERR_NONE)
+	if (gva_write_waiting(vp, linear, WALK_IMPLICIT_SUPERVISOR, buf, len, &f) != ERR_NONE)
 		return system_page_fault(vp, WALK_WRITE, &f);
 	return ERR_NONE;
 }

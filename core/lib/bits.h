@@ -59,6 +59,19 @@ static inline u64 umax64(u64 a, u64 b)
 	return a > b ? a : b;
 }
 
+/* size_mask() - the low @size bytes, 1 to 8. size_extend() - sign-extend them. */
+static inline u64 size_mask(u32 size)
+{
+	return ~0ull >> (64 - 8 * size);
+}
+
+static inline u64 size_extend(u64 val, u32 size)
+{
+	u32 shift = 64 - 8 * size;
+
+	return (u64)((s64)(val << shift) >> shift);
+}
+
 static_assert(GENMASK64(63, 0) == ~0ull, "full width");
 static_assert(GENMASK64(12, 12) == BIT64(12), "one bit");
 

@@ -211,6 +211,11 @@ static err_t walk(struct walk *w, gpa_t *out)
 	return (w->cr4 & CR4_PAE) ? walk_pae(w, out) : walk_32(w, cr3, out);
 }
 
+u32 walk_user(const struct vp *vp)
+{
+	return vp_cpl(vp) == 3 ? WALK_USER : 0;
+}
+
 err_t walk_gva(struct vp *vp, u64 gva, u32 access, gpa_t *out, struct walk_fault *fault)
 {
 	struct walk w = { .p = vp->partition, .gva = gva, .access = access, .fault = fault };

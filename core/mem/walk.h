@@ -20,6 +20,9 @@ struct vp;
 #define WALK_USER                (1u << 2) /* access at CPL 3 (or implicit user) */
 #define WALK_IMPLICIT_SUPERVISOR (1u << 3) /* descriptor tables, TSS: SMAP's AC does not apply */
 
+/* walk_user() - WALK_USER while the guest runs at CPL 3, else 0. */
+u32 walk_user(const struct vp *vp);
+
 struct walk_fault {
 	bool page_fault; /* true: #PF with @code at @gva. false: the tables lie outside guest RAM */
 	u32 code;

@@ -5,6 +5,7 @@
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/mem/gpa.h"
+#include "core/mem/walk.h"
 #include "core/partition.h"
 #include "core/vp/remote_call.h"
 #include "core/vp/vp.h"
@@ -43,6 +44,28 @@ err_t page_wait_write(struct vp *vp, gpa_t at, const void *buf, u64 len)
 
 	do
 		err = gpa_write(vp->partition, at, buf, len);
+	while (page_retry(vp, err));
+	return err;
+}
+
+err_t gva_read_waiting(struct vp *vp, u64 gva, u32 access, void *buf, u32 len,
+		       struct walk_fault *fault)
+{
+	err_t err;
+
+	do
+		err = gva_read(vp, gva, access, buf, len, fault);
+	while (page_retry(vp, err));
+	return err;
+}
+
+err_t gva_write_waiting(struct vp *vp, u64 gva, u32 access, const void *buf, u32 len,
+			struct walk_fault *fault)
+{
+	err_t err;
+
+	do
+		err = gva_write(vp, gva, access, buf, len, fault);
 	while (page_retry(vp, err));
 	return err;
 }

@@ -14,6 +14,7 @@
 #include "core/lib/types.h"
 
 struct vp;
+struct walk_fault;
 
 /*
  * vp_wait_page() - stay in root, parked, for a moment, at most until work or a timer is due. This
@@ -37,3 +38,9 @@ static inline bool page_retry(struct vp *vp, err_t err)
  * ERR_AGAIN. */
 MUST_CHECK err_t page_wait_read(struct vp *vp, gpa_t at, void *buf, u64 len);
 MUST_CHECK err_t page_wait_write(struct vp *vp, gpa_t at, const void *buf, u64 len);
+
+/* gva_read_waiting(), gva_write_waiting() - the same for gva_read() and gva_write(). */
+MUST_CHECK err_t gva_read_waiting(struct vp *vp, u64 gva, u32 access, void *buf, u32 len,
+				  struct walk_fault *fault);
+MUST_CHECK err_t gva_write_waiting(struct vp *vp, u64 gva, u32 access, const void *buf, u32 len,
+				   struct walk_fault *fault);

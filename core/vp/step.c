@@ -29,30 +29,20 @@ static enum cs_bits code_size(const struct vp *vp)
 	return (hw_vmread(VMCS_GUEST_CS_AR) & AR_DB) ? CS_32 : CS_16;
 }
 
-static err_t read_waiting(struct vp *vp, u64 at, u32 access, void *buf, u32 len)
-{
-	struct walk_fault fault;
-	err_t err;
-
-	do
-		err = gva_read(vp, at, access, buf, len, &fault);
-	while (page_retry(vp, err));
-	return err;
-}
-
 /* Decode what can be read of the next instruction: all of it, or the part on its first page. */
 static struct step_insn next_insn(struct vp *vp)
 {
 	enum cs_bits cs = code_size(vp);
 	u64 at = hw_vmread(VMCS_GUEST_RIP);
-	u32 access = WALK_FETCH | (vp_cpl(vp) == 3 ? WALK_USER : 0), n = INSN_BYTES;
+	u32 access = WALK_FETCH | walk_user(vp), n = INSN_BYTES;
+	struct walk_fault fault;
 	u8 code[INSN_BYTES];
 
 	if (cs != CS_64)
 		at = (u32)(at + hw_vmread(VMCS_GUEST_CS_BASE));
-	if (read_waiting(vp, at, access, code, n) != ERR_NONE) {
+	if (gva_read_waiting(vp, at, access, code, n, &fault) != ERR_NONE) {
 		n = umin32(n, (u32)(PAGE_SIZE - (at & (PAGE_SIZE - 1))));
-		if (read_waiting(vp, at, access, code, n) != ERR_NONE)
+		if (gva_read_waiting(vp, at, access, code, n, &fault) != ERR_NONE)
 			n = 0; /* its fetch faults: nothing to decode */
 	}
 	return step_insn_decode(code, n, cs);
@@ -176,9 +166,8 @@ err_t step_begin(struct vp *vp, step_fn done)
 static void take_tf_from_stack(struct vp *vp)
 {
 	u64 at = hw_vmread(VMCS_GUEST_RSP);
-	u32 access = vp_cpl(vp) == 3 ? WALK_USER : 0;
+	u32 access = walk_user(vp);
 	struct walk_fault fault;
-	err_t err;
 	u8 byte;
 
 	if (!vp_is_long64(vp)) {
@@ -186,13 +175,10 @@ static void take_tf_from_stack(struct vp *vp)
 		at = (u32)(at + hw_vmread(VMCS_GUEST_SS_BASE));
 	}
 	at++; /* bits 15:8 */
-	if (read_waiting(vp, at, access, &byte, 1) != ERR_NONE)
+	if (gva_read_waiting(vp, at, access, &byte, 1, &fault) != ERR_NONE)
 		return;
 	byte &= (u8) ~(RFLAGS_TF >> 8);
-	do
-		err = gva_write(vp, at, access, &byte, 1, &fault);
-	while (page_retry(vp, err));
-	if (err != ERR_NONE)
+	if (gva_write_waiting(vp, at, access, &byte, 1, &fault) != ERR_NONE)
 		log_guest("vp%u: the flags that a stepped PUSHF has pushed keep TF", vp->index);
 }
 

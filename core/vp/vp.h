@@ -122,6 +122,16 @@ struct vp {
 u64 gpr_read(const struct vp *vp, u32 nr);
 void gpr_write(struct vp *vp, u32 nr, u64 val);
 
+/* gpr_merge() - write @size bytes of it as an instruction does: 4 clear the upper half, 1 or 2
+ * leave the rest. */
+static inline void gpr_merge(struct vp *vp, u32 nr, u32 size, u64 val)
+{
+	val &= size_mask(size);
+	if (size < 4)
+		val |= gpr_read(vp, nr) & ~size_mask(size);
+	gpr_write(vp, nr, val);
+}
+
 /* edx_eax() - the 64-bit operand of WRMSR/XSETBV: low halves only. */
 static inline u64 edx_eax(const struct gpr_regs *r)
 {

@@ -354,23 +354,18 @@ static void io_record(u16 port, u32 size, bool write, u32 val)
 	fake.io_count++;
 }
 
-static u32 size_mask(u32 size)
-{
-	return size >= 4 ? ~0u : (1u << (8 * size)) - 1;
-}
-
 u32 hw_io_in(u16 port, u32 size)
 {
 	u32 val = fake.io_in != NULL ? fake.io_in(port, size) : fake.io_val[port];
 
-	val &= size_mask(size);
+	val &= (u32)size_mask(size);
 	io_record(port, size, false, val);
 	return val;
 }
 
 void hw_io_out(u16 port, u32 size, u32 val)
 {
-	val &= size_mask(size);
+	val &= (u32)size_mask(size);
 	fake.io_val[port] = val;
 	io_record(port, size, true, val);
 	if (fake.io_out != NULL)
