@@ -188,13 +188,12 @@ static err_t stack_linear(const struct delivery *d, u32 len, u64 *mask, u64 *lin
 static err_t write_frame(const struct delivery *d, u64 linear, const void *frame, u32 len)
 {
 	u32 access = WALK_WRITE | (d->cpl == 3 ? WALK_USER : 0);
+	struct vp *vp = d->user.vp;
 	struct walk_fault f;
-	err_t err;
 
-	do
-		err = gva_write(d->user.vp, linear, access, frame, len, &f);
-	while (page_retry(d->user.vp, err));
-	return err != ERR_NONE ? system_page_fault(d->user.vp, access, &f) : ERR_NONE;
+	if (gva_write_waiting(vp, linear, access, frame, len, &f) != ERR_NONE)
+		return system_page_fault(vp, access, &f);
+	return ERR_NONE;
 }
 
 /* The handler runs next. */
@@ -249,7 +248,7 @@ err_t emul_deliver(struct vp *vp)
 	};
 	u64 type = FIELD_GET(INTR_INFO_TYPE, d.event);
 
-	if (!(hw_vmread(VMCS_GUEST_CR0) & CR0_PE) || (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM))
+	if (!segment_has_descriptors())
 		return ERR_NODEV;
 	d.soft = type == INTR_TYPE_SOFT_INT || type == INTR_TYPE_SOFT_EXCEPTION;
 	if (d.soft)

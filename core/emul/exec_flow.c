@@ -40,16 +40,9 @@ static enum exit_action jump(const struct exec *x, u64 rip)
 /* In the present code segment. */
 static err_t check_near(const struct exec *x, u64 rip)
 {
-	bool ok;
+	struct segment_user u = { .vp = x->vp };
 
-	if (emul_cpu_mode(x->vp) == EMUL_64)
-		ok = addr_is_canonical(rip, emul_linear_width());
-	else
-		ok = rip <= hw_vmread(VMCS_GUEST_CS_LIMIT);
-	if (ok)
-		return ERR_NONE;
-	(void)vp_fault_gp0(x->vp);
-	return ERR_FAULT;
+	return segment_check_rip(&u, NULL, rip);
 }
 
 /* Where a near JMP or CALL goes: its immediate says how far, or its operand or register where. */
@@ -105,11 +98,6 @@ enum exit_action exec_ret(const struct exec *x)
 
 /* --- Far --- */
 
-static bool has_descriptors(void)
-{
-	return (hw_vmread(VMCS_GUEST_CR0) & CR0_PE) != 0;
-}
-
 /* Real mode: no checks but the limit. */
 static enum exit_action jump_real(const struct exec *x, u16 selector, u64 rip)
 {
@@ -138,14 +126,13 @@ static enum resolve far_pointer(const struct exec *x, u64 *rip, u16 *selector)
 static enum resolve find_target(const struct segment_user *u, u16 selector, u64 rip,
 				struct segment *cs)
 {
-	u32 cpl = vp_cpl(u->vp), dpl;
+	u32 cpl = vp_cpl(u->vp);
 
 	if (segment_find(u, EXC_GP, selector, cs) != ERR_NONE)
 		return RESOLVE_FAULT;
 	if (!(cs->desc & DESC_S) && FIELD_GET(DESC_TYPE, cs->desc) != 0)
 		return RESOLVE_FOREIGN;
-	dpl = segment_dpl(cs);
-	if (segment_is_conforming(cs) ? dpl > cpl : dpl != cpl || (selector & SEL_RPL) > cpl) {
+	if (!segment_runs_at(cs, cpl) || (!segment_is_conforming(cs) && segment_rpl(cs) > cpl)) {
 		(void)segment_fault(u, EXC_GP, selector);
 		return RESOLVE_FAULT;
 	}
@@ -165,15 +152,15 @@ enum exit_action exec_far(const struct exec *x)
 	if (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM)
 		return EXIT_UNHANDLED;
 	TRY_RESOLVE(x, far_pointer(x, &rip, &selector));
-	if (has_descriptors())
+	if (segment_has_descriptors())
 		TRY_RESOLVE(x, find_target(&u, selector, rip, &cs));
 	else if (check_near(x, rip) != ERR_NONE)
 		return EXIT_RESUME;
-	if (has_descriptors() && segment_touch(x->vp, &cs) != ERR_NONE)
+	if (segment_has_descriptors() && segment_touch(x->vp, &cs) != ERR_NONE)
 		return EXIT_RESUME;
 	if (x->in->op == EMUL_CALL_FAR)
 		TRY_RESOLVE(x, stack_push(x, frame, 2));
-	if (!has_descriptors())
+	if (!segment_has_descriptors())
 		return jump_real(x, selector, rip);
 	segment_set(SEG_CS, &cs, vp_cpl(x->vp));
 	return jump(x, rip);
@@ -193,13 +180,10 @@ struct ret {
 static err_t check_ret_cs(const struct segment_user *u, struct ret *r)
 {
 	u16 selector = (u16)r->word[FRAME_CS];
-	u32 dpl;
 
 	r->cpl = selector & SEL_RPL;
 	TRY(segment_find(u, EXC_GP, selector, &r->cs));
-	dpl = segment_dpl(&r->cs);
-	if (r->cpl < vp_cpl(u->vp) ||
-	    (segment_is_conforming(&r->cs) ? dpl > r->cpl : dpl != r->cpl))
+	if (r->cpl < vp_cpl(u->vp) || !segment_runs_at(&r->cs, r->cpl))
 		return segment_fault(u, EXC_GP, selector);
 	TRY(segment_check_cs(u, &r->cs));
 	return segment_check_rip(u, &r->cs, r->word[FRAME_IP]);
@@ -210,8 +194,8 @@ static err_t check_ret_ss(const struct segment_user *u, struct ret *r)
 	u16 selector = (u16)r->word[FRAME_SS];
 	bool to64 = segment_in_long_mode() && (r->cs.desc & DESC_L);
 
-	r->null_ss = (selector & (SEL_INDEX | SEL_TI)) == 0 && to64 && r->cpl != 3 &&
-		     (selector & SEL_RPL) == r->cpl;
+	r->null_ss =
+		selector_is_null(selector) && to64 && r->cpl != 3 && (selector & SEL_RPL) == r->cpl;
 	if (r->null_ss)
 		return ERR_NONE;
 	TRY(segment_find(u, EXC_GP, selector, &r->ss));
@@ -275,7 +259,7 @@ enum exit_action exec_ret_far(const struct exec *x)
 	if (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM)
 		return EXIT_UNHANDLED;
 	TRY_RESOLVE(x, stack_peek(x, r.word, 2));
-	if (!has_descriptors()) {
+	if (!segment_has_descriptors()) {
 		if (check_near(x, r.word[FRAME_IP]) != ERR_NONE)
 			return EXIT_RESUME;
 		stack_drop(x, 2u * x->in->opsize + release);
@@ -330,8 +314,7 @@ enum exit_action exec_iret(const struct exec *x)
 	struct ret r = { .stack = in64 };
 	u32 words = in64 ? 5 : 3;
 
-	if ((now & RFLAGS_VM) || !has_descriptors() ||
-	    ((now & RFLAGS_NT) && !segment_in_long_mode()))
+	if (!segment_has_descriptors() || ((now & RFLAGS_NT) && !segment_in_long_mode()))
 		return EXIT_UNHANDLED;
 	if (now & RFLAGS_NT)
 		return vp_fault_gp0(x->vp);

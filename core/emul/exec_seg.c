@@ -3,7 +3,6 @@
  */
 #include "core/emul/exec_internal.h"
 
-#include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "core/emul/segment.h"
 #include "core/hw.h"
@@ -33,7 +32,7 @@ enum exit_action exec_load_system(const struct exec *x)
 {
 	struct operand op;
 
-	if (!(hw_vmread(VMCS_GUEST_CR0) & CR0_PE) || (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM))
+	if (!segment_has_descriptors())
 		return vp_fault(x->vp, EXC_UD);
 	if (vp_cpl(x->vp) != 0)
 		return vp_fault_gp0(x->vp);

@@ -19,75 +19,55 @@ err_t segment_fault(const struct segment_user *u, u8 vector, u32 selector)
 	return ERR_FAULT;
 }
 
-static u32 rpl(u16 selector)
-{
-	return selector & SEL_RPL;
-}
-
-static bool is_null(u16 selector)
-{
-	return (selector & (SEL_INDEX | SEL_TI)) == 0;
-}
-
-static u32 type(const struct segment *s)
-{
-	return (u32)FIELD_GET(DESC_TYPE, s->desc);
-}
-
-static bool is_present(const struct segment *s)
-{
-	return (s->desc & DESC_P) != 0;
-}
-
-u32 segment_dpl(const struct segment *s)
-{
-	return (u32)FIELD_GET(DESC_DPL, s->desc);
-}
-
-bool segment_is_code(const struct segment *s)
-{
-	return (s->desc & DESC_S) && (type(s) & AR_TYPE_CODE);
-}
-
-bool segment_is_conforming(const struct segment *s)
-{
-	return segment_is_code(s) && (type(s) & AR_TYPE_CONFORMING);
-}
-
 bool segment_in_long_mode(void)
 {
 	return (hw_vmread(VMCS_GUEST_EFER) & EFER_LMA) != 0;
 }
 
-/* Real and virtual-8086 mode: a selector is a base. */
-static bool has_no_descriptors(void)
+bool segment_has_descriptors(void)
 {
-	return !(hw_vmread(VMCS_GUEST_CR0) & CR0_PE) ||
-	       (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM) != 0;
+	return (hw_vmread(VMCS_GUEST_CR0) & CR0_PE) && !(hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM);
+}
+
+err_t segment_fetch(struct vp *vp, const struct desc_table *table, struct segment *s)
+{
+	u32 index = s->selector & SEL_INDEX;
+
+	if (index + sizeof(s->desc) - 1 > table->limit)
+		return ERR_RANGE;
+	s->at = table->base + index;
+	return system_read(vp, s->at, &s->desc, sizeof(s->desc));
 }
 
 err_t segment_find(const struct segment_user *u, u8 vector, u16 selector, struct segment *out)
 {
 	bool local = (selector & SEL_TI) != 0;
-	u64 base = hw_vmread(local ? VMCS_GUEST_LDTR_BASE : VMCS_GUEST_GDTR_BASE);
-	u64 limit = hw_vmread(local ? VMCS_GUEST_LDTR_LIMIT : VMCS_GUEST_GDTR_LIMIT);
-	u32 index = selector & SEL_INDEX;
+	struct desc_table table = {
+		.base = hw_vmread(local ? VMCS_GUEST_LDTR_BASE : VMCS_GUEST_GDTR_BASE),
+		.limit = hw_vmread(local ? VMCS_GUEST_LDTR_LIMIT : VMCS_GUEST_GDTR_LIMIT),
+	};
+	err_t err;
 
-	if (is_null(selector))
+	if (selector_is_null(selector))
 		return segment_fault(u, vector, 0);
-	if ((local && (hw_vmread(VMCS_GUEST_LDTR_AR) & AR_UNUSABLE)) || index + 7 > limit)
+	if (local && (hw_vmread(VMCS_GUEST_LDTR_AR) & AR_UNUSABLE))
 		return segment_fault(u, vector, selector);
 	out->selector = selector;
-	out->at = base + index;
-	return system_read(u->vp, out->at, &out->desc, sizeof(out->desc));
+	err = segment_fetch(u->vp, &table, out);
+	return err == ERR_RANGE ? segment_fault(u, vector, selector) : err;
+}
+
+void segment_write_hidden(u32 seg, u64 base, u32 limit, u32 ar)
+{
+	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_BASE, seg), base);
+	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_LIMIT, seg), limit);
+	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_AR, seg), ar);
 }
 
 static void write_fields(u32 seg, u16 selector, u64 base, u32 limit, u32 ar)
 {
 	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_SELECTOR, seg), selector);
-	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_BASE, seg), base);
-	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_LIMIT, seg), limit);
-	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_AR, seg), ar);
+	segment_write_hidden(seg, base, limit, ar);
 }
 
 u32 segment_ar(u64 desc)
@@ -109,8 +89,10 @@ void segment_write_null(u32 seg, u16 selector, u32 dpl)
 err_t segment_touch(struct vp *vp, const struct segment *s)
 {
 	/* ERR_BUSY: another CPU has written the descriptor meanwhile. Load what was checked. */
-	if (!(type(s) & AR_TYPE_ACCESSED) &&
-	    system_set_type(vp, s->at, s->desc, type(s) | AR_TYPE_ACCESSED) == ERR_FAULT)
+	u32 type = segment_type(s);
+
+	if (!(type & AR_TYPE_ACCESSED) &&
+	    system_set_type(vp, s->at, s->desc, type | AR_TYPE_ACCESSED) == ERR_FAULT)
 		return ERR_FAULT;
 	return ERR_NONE;
 }
@@ -118,24 +100,21 @@ err_t segment_touch(struct vp *vp, const struct segment *s)
 void segment_set(u32 seg, const struct segment *s, u32 rpl)
 {
 	segment_write(seg, (u16)((s->selector & ~SEL_RPL) | rpl), s->desc,
-		      type(s) | AR_TYPE_ACCESSED);
+		      segment_type(s) | AR_TYPE_ACCESSED);
 }
 
 static err_t commit(struct vp *vp, u32 seg, const struct segment *s)
 {
 	TRY(segment_touch(vp, s));
-	segment_set(seg, s, rpl(s->selector));
+	segment_set(seg, s, segment_rpl(s));
 	return ERR_NONE;
 }
 
 err_t segment_check_ss(const struct segment_user *u, u8 vector, const struct segment *s, u32 cpl)
 {
-	bool writable =
-		(s->desc & DESC_S) && !(type(s) & AR_TYPE_CODE) && (type(s) & AR_TYPE_WRITABLE);
-
-	if (rpl(s->selector) != cpl || segment_dpl(s) != cpl || !writable)
+	if (segment_rpl(s) != cpl || segment_dpl(s) != cpl || !segment_is_stack(s))
 		return segment_fault(u, vector, s->selector);
-	return is_present(s) ? ERR_NONE : segment_fault(u, EXC_SS, s->selector);
+	return segment_is_present(s) ? ERR_NONE : segment_fault(u, EXC_SS, s->selector);
 }
 
 static err_t load_ss(const struct segment_user *u, u16 selector)
@@ -143,7 +122,8 @@ static err_t load_ss(const struct segment_user *u, u16 selector)
 	u32 cpl = vp_cpl(u->vp);
 	struct segment s;
 
-	if (is_null(selector) && vp_is_long64(u->vp) && cpl != 3 && rpl(selector) == cpl) {
+	if (selector_is_null(selector) && vp_is_long64(u->vp) && cpl != 3 &&
+	    (selector & SEL_RPL) == cpl) {
 		segment_write_null(SEG_SS, selector, cpl);
 		return ERR_NONE;
 	}
@@ -155,21 +135,15 @@ static err_t load_ss(const struct segment_user *u, u16 selector)
 static err_t load_data(const struct segment_user *u, u32 seg, u16 selector)
 {
 	struct segment s;
-	bool readable;
 
-	if (is_null(selector)) {
+	if (selector_is_null(selector)) {
 		segment_write_null(seg, selector, 0);
 		return ERR_NONE;
 	}
 	TRY(segment_find(u, EXC_GP, selector, &s));
-	readable =
-		(s.desc & DESC_S) && (!(type(&s) & AR_TYPE_CODE) || (type(&s) & AR_TYPE_READABLE));
-	if (!readable)
+	if (!segment_is_readable(&s) || !segment_opens_to(&s, vp_cpl(u->vp)))
 		return segment_fault(u, EXC_GP, selector);
-	if (!segment_is_conforming(&s) &&
-	    (segment_dpl(&s) < rpl(selector) || segment_dpl(&s) < vp_cpl(u->vp)))
-		return segment_fault(u, EXC_GP, selector);
-	if (!is_present(&s))
+	if (!segment_is_present(&s))
 		return segment_fault(u, EXC_NP, selector);
 	return commit(u->vp, seg, &s);
 }
@@ -178,7 +152,7 @@ err_t segment_load(struct vp *vp, u32 seg, u16 selector)
 {
 	struct segment_user u = { .vp = vp };
 
-	if (has_no_descriptors()) {
+	if (!segment_has_descriptors()) {
 		hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_SELECTOR, seg), selector);
 		hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_BASE, seg), (u64)selector << 4);
 		return ERR_NONE;
@@ -209,7 +183,7 @@ err_t segment_load_system(struct vp *vp, bool ltr, u16 selector)
 	struct segment s;
 	u64 base;
 
-	if (!ltr && is_null(selector)) {
+	if (!ltr && selector_is_null(selector)) {
 		segment_write_null(seg, selector, 0);
 		return ERR_NONE;
 	}
@@ -221,7 +195,7 @@ err_t segment_load_system(struct vp *vp, bool ltr, u16 selector)
 			    (kind != DESC_TYPE_TSS16_AVAIL || segment_in_long_mode())
 		: kind != DESC_TYPE_LDT)
 		return segment_fault(&u, EXC_GP, selector);
-	if (!is_present(&s))
+	if (!segment_is_present(&s))
 		return segment_fault(&u, EXC_NP, selector);
 	base = desc_base(s.desc);
 	if (segment_in_long_mode())
@@ -242,16 +216,17 @@ err_t segment_check_cs(const struct segment_user *u, const struct segment *s)
 
 	if (!segment_is_code(s) || both)
 		return segment_fault(u, EXC_GP, s->selector);
-	return is_present(s) ? ERR_NONE : segment_fault(u, EXC_NP, s->selector);
+	return segment_is_present(s) ? ERR_NONE : segment_fault(u, EXC_NP, s->selector);
 }
 
-err_t segment_check_rip(const struct segment_user *u, const struct segment *s, u64 rip)
+err_t segment_check_rip(const struct segment_user *u, const struct segment *cs, u64 rip)
 {
+	u32 ar = cs != NULL ? segment_ar(cs->desc) : (u32)hw_vmread(VMCS_GUEST_CS_AR);
 	bool ok;
 
-	if (segment_in_long_mode() && (s->desc & DESC_L))
+	if (segment_in_long_mode() && (ar & AR_L))
 		ok = addr_is_canonical(rip, emul_linear_width());
 	else
-		ok = rip <= desc_limit(s->desc);
+		ok = rip <= (cs != NULL ? desc_limit(cs->desc) : hw_vmread(VMCS_GUEST_CS_LIMIT));
 	return ok ? ERR_NONE : segment_fault(u, EXC_GP, 0);
 }

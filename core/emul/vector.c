@@ -10,6 +10,7 @@
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
+#include "core/emul/segment.h"
 #include "core/hw.h"
 #include "core/vp/vp.h"
 
@@ -29,8 +30,8 @@ err_t vec_fault(struct vp *vp, const struct insn *in)
 	bool on;
 
 	if (kind_of(in) == HW_YMM)
-		on = (cr0 & CR0_PE) && !(hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM) &&
-		     (cr4 & CR4_OSXSAVE) && (vp->xcr0 & XCR0_VEX) == XCR0_VEX;
+		on = segment_has_descriptors() && (cr4 & CR4_OSXSAVE) &&
+		     (vp->xcr0 & XCR0_VEX) == XCR0_VEX;
 	else
 		on = !(cr0 & CR0_EM) && (kind_of(in) == HW_MMX || (cr4 & CR4_OSFXSR));
 	if (on && !(cr0 & CR0_TS))

@@ -22,140 +22,85 @@
 #define AR_V86       (AR_P | AR_S | AR_DPL | 0x3u)
 #define CPL_USER     3u
 
-struct task_segment {
-	u16 selector;
-	bool found; /* not null, and inside its table */
-	u64 desc;
-	u32 at; /* linear address of the descriptor */
-};
-
 struct loading {
 	const struct task_switching *t;
-	struct task_segment seg[SEG_LDTR + 1];
+	struct segment seg[SEG_LDTR + 1];
 	u32 cpl;
 };
 
-static u32 rpl(const struct task_segment *s)
-{
-	return s->selector & SEL_RPL;
-}
-
-static u32 dpl(const struct task_segment *s)
-{
-	return (u32)FIELD_GET(DESC_DPL, s->desc);
-}
-
-static u32 type(const struct task_segment *s)
-{
-	return (u32)FIELD_GET(DESC_TYPE, s->desc);
-}
-
-static bool is_null(const struct task_segment *s)
-{
-	return !(s->selector & (SEL_INDEX | SEL_TI));
-}
-
-static bool is_present(const struct task_segment *s)
-{
-	return (s->desc & DESC_P) != 0;
-}
-
-static bool is_code(const struct task_segment *s)
-{
-	return s->found && (s->desc & DESC_S) && (type(s) & AR_TYPE_CODE);
-}
-
-static bool is_conforming(const struct task_segment *s)
-{
-	return is_code(s) && (type(s) & AR_TYPE_CONFORMING);
-}
-
 /* --- The checks. Each returns true when the segment passes. --- */
 
-static bool ldt_is_valid(const struct loading *l, const struct task_segment *s)
+static bool ldt_is_valid(const struct segment *s, u32 cpl)
 {
-	return is_null(s) || (s->found && !(s->desc & DESC_S) && type(s) == DESC_TYPE_LDT);
+	return selector_is_null(s->selector) ||
+	       FIELD_GET(DESC_S | DESC_TYPE, s->desc) == DESC_TYPE_LDT;
 }
 
-static bool ldt_is_present(const struct loading *l, const struct task_segment *s)
+static bool ldt_is_present(const struct segment *s, u32 cpl)
 {
-	return is_null(s) || is_present(s);
+	return selector_is_null(s->selector) || segment_is_present(s);
 }
 
 /* Anything but a code segment fails later, at cs_is_valid(). */
-static bool cs_privilege_fits(const struct loading *l, const struct task_segment *s)
+static bool cs_privilege_fits(const struct segment *s, u32 cpl)
 {
-	if (!is_code(s))
-		return true;
-	return is_conforming(s) ? dpl(s) <= rpl(s) : dpl(s) == rpl(s);
+	return !segment_is_code(s) || segment_runs_at(s, segment_rpl(s));
 }
 
-static bool cs_is_valid(const struct loading *l, const struct task_segment *s)
+static bool cs_is_valid(const struct segment *s, u32 cpl)
 {
-	return is_code(s);
+	return segment_is_code(s);
 }
 
-static bool ss_is_valid(const struct loading *l, const struct task_segment *s)
+static bool ss_is_valid(const struct segment *s, u32 cpl)
 {
-	return s->found && (s->desc & DESC_S) && !(type(s) & AR_TYPE_CODE) &&
-	       (type(s) & AR_TYPE_WRITABLE);
+	return segment_is_stack(s);
 }
 
-static bool dpl_is_cpl(const struct loading *l, const struct task_segment *s)
+static bool dpl_is_cpl(const struct segment *s, u32 cpl)
 {
-	return dpl(s) == l->cpl;
+	return segment_dpl(s) == cpl;
 }
 
-static bool dpl_is_rpl(const struct loading *l, const struct task_segment *s)
+static bool dpl_is_rpl(const struct segment *s, u32 cpl)
 {
-	return dpl(s) == rpl(s);
+	return segment_dpl(s) == segment_rpl(s);
 }
 
-static bool segment_is_present(const struct loading *l, const struct task_segment *s)
+static bool is_present(const struct segment *s, u32 cpl)
 {
-	return is_present(s);
+	return segment_is_present(s);
 }
 
-static bool data_is_valid(const struct loading *l, const struct task_segment *s)
+static bool data_is_readable(const struct segment *s, u32 cpl)
 {
-	return s->found && (s->desc & DESC_S);
-}
-
-static bool data_is_readable(const struct loading *l, const struct task_segment *s)
-{
-	return !is_code(s) || (type(s) & AR_TYPE_READABLE);
-}
-
-static bool data_privilege_allows(const struct loading *l, const struct task_segment *s)
-{
-	return is_conforming(s) || (dpl(s) >= l->cpl && dpl(s) >= rpl(s));
+	return segment_is_readable(s);
 }
 
 struct check {
-	bool (*passes)(const struct loading *l, const struct task_segment *s);
+	bool (*passes)(const struct segment *s, u32 cpl);
 	u8 seg;
 	u8 vector;
 };
 
 /* clang-format off */
 static const struct check checks[] = {
-	{ ldt_is_valid,       SEG_LDTR, EXC_TS },
-	{ cs_privilege_fits,  SEG_CS,   EXC_TS },
-	{ ss_is_valid,        SEG_SS,   EXC_TS },
-	{ segment_is_present, SEG_SS,   EXC_SS },
-	{ dpl_is_cpl,         SEG_SS,   EXC_TS },
-	{ ldt_is_present,     SEG_LDTR, EXC_TS },
-	{ cs_is_valid,        SEG_CS,   EXC_TS },
-	{ segment_is_present, SEG_CS,   EXC_NP },
-	{ dpl_is_rpl,         SEG_SS,   EXC_TS },
+	{ ldt_is_valid,      SEG_LDTR, EXC_TS },
+	{ cs_privilege_fits, SEG_CS,   EXC_TS },
+	{ ss_is_valid,       SEG_SS,   EXC_TS },
+	{ is_present,        SEG_SS,   EXC_SS },
+	{ dpl_is_cpl,        SEG_SS,   EXC_TS },
+	{ ldt_is_present,    SEG_LDTR, EXC_TS },
+	{ cs_is_valid,       SEG_CS,   EXC_TS },
+	{ is_present,        SEG_CS,   EXC_NP },
+	{ dpl_is_rpl,        SEG_SS,   EXC_TS },
 };
 
 /* For each of DS, ES, FS and GS that is not null. */
 static const struct check data_checks[] = {
-	{ data_is_valid,         0, EXC_TS },
-	{ data_is_readable,      0, EXC_TS },
-	{ segment_is_present,    0, EXC_NP },
-	{ data_privilege_allows, 0, EXC_TS },
+	{ data_is_readable,  0, EXC_TS },
+	{ is_present,        0, EXC_NP },
+	{ segment_opens_to,  0, EXC_TS },
 };
 /* clang-format on */
 
@@ -163,7 +108,7 @@ static const struct check data_checks[] = {
 static const struct check *first_failure(const struct loading *l, u32 seg)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
-		if (checks[i].seg == seg && !checks[i].passes(l, &l->seg[seg]))
+		if (checks[i].seg == seg && !checks[i].passes(&l->seg[seg], l->cpl))
 			return &checks[i];
 	}
 	return NULL;
@@ -171,20 +116,13 @@ static const struct check *first_failure(const struct loading *l, u32 seg)
 
 /* --- Registers --- */
 
-static void write_segment(u32 seg, u64 base, u32 limit, u32 ar)
-{
-	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_BASE, seg), base);
-	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_LIMIT, seg), limit);
-	hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_AR, seg), ar);
-}
-
 /* A placeholder until CS is checked: CS cannot be unusable, and its RPL is the CPL. */
 static void write_cs_place(const struct loading *l, u32 cpl)
 {
 	u32 selector = (l->seg[SEG_CS].selector & ~(u32)SEL_RPL) | cpl;
 
 	hw_vmwrite(VMCS_GUEST_CS_SELECTOR, selector);
-	write_segment(SEG_CS, 0, ~0u, AR_FLAT_CODE | (u32)FIELD_PREP(AR_DPL, cpl));
+	segment_write_hidden(SEG_CS, 0, ~0u, AR_FLAT_CODE | (u32)FIELD_PREP(AR_DPL, cpl));
 }
 
 /*
@@ -197,9 +135,9 @@ static void write_selectors(const struct loading *l)
 {
 	for (u32 i = 0; i <= SEG_LDTR; i++) {
 		hw_vmwrite(vmcs_segment_field(VMCS_GUEST_ES_SELECTOR, i), l->seg[i].selector);
-		write_segment(i, 0, 0, AR_UNUSABLE);
+		segment_write_hidden(i, 0, 0, AR_UNUSABLE);
 	}
-	write_segment(SEG_SS, 0, 0, AR_UNUSABLE | (u32)FIELD_PREP(AR_DPL, CPL_USER));
+	segment_write_hidden(SEG_SS, 0, 0, AR_UNUSABLE | (u32)FIELD_PREP(AR_DPL, CPL_USER));
 	write_cs_place(l, CPL_USER);
 }
 
@@ -208,27 +146,24 @@ static void write_v86(const struct loading *l)
 {
 	hw_vmwrite(VMCS_GUEST_CS_SELECTOR, l->seg[SEG_CS].selector);
 	for (u32 i = SEG_ES; i <= SEG_GS; i++)
-		write_segment(i, (u64)l->seg[i].selector << 4, 0xffff, AR_V86);
+		segment_write_hidden(i, (u64)l->seg[i].selector << 4, 0xffff, AR_V86);
 }
 
 /* After the checks: mark the descriptor accessed, load the register. */
 static err_t load(const struct loading *l, u32 seg)
 {
-	const struct task_segment *s = &l->seg[seg];
+	const struct segment *s = &l->seg[seg];
 
-	/* ERR_BUSY: another CPU has written the descriptor meanwhile. Load what was checked. */
-	if (!(type(s) & AR_TYPE_ACCESSED) &&
-	    system_set_type(l->t->vp, s->at, s->desc, type(s) | AR_TYPE_ACCESSED) == ERR_FAULT)
-		return ERR_FAULT;
-	segment_write(seg, s->selector, s->desc, type(s) | AR_TYPE_ACCESSED);
+	TRY(segment_touch(l->t->user.vp, s));
+	segment_set(seg, s, segment_rpl(s));
 	return ERR_NONE;
 }
 
 static err_t load_ldt(const struct loading *l)
 {
-	const struct task_segment *s = &l->seg[SEG_LDTR];
+	const struct segment *s = &l->seg[SEG_LDTR];
 
-	if (!is_null(s) && first_failure(l, SEG_LDTR) == NULL)
+	if (!selector_is_null(s->selector) && first_failure(l, SEG_LDTR) == NULL)
 		segment_write(SEG_LDTR, s->selector, s->desc, DESC_TYPE_LDT);
 	return ERR_NONE;
 }
@@ -245,39 +180,35 @@ static err_t load_ss(const struct loading *l)
 
 /* --- Descriptors --- */
 
+/* A selector that names no descriptor leaves desc 0: the checks find out. */
 static err_t fetch(struct loading *l, u32 seg)
 {
-	struct task_segment *s = &l->seg[seg];
-	const struct task_segment *ldt = &l->seg[SEG_LDTR];
-	u64 base = hw_vmread(VMCS_GUEST_GDTR_BASE);
-	u64 limit = hw_vmread(VMCS_GUEST_GDTR_LIMIT);
+	struct segment *s = &l->seg[seg];
+	const struct segment *ldt = &l->seg[SEG_LDTR];
+	struct desc_table table = { .base = hw_vmread(VMCS_GUEST_GDTR_BASE),
+				    .limit = hw_vmread(VMCS_GUEST_GDTR_LIMIT) };
 
-	if (is_null(s))
+	if (selector_is_null(s->selector))
 		return ERR_NONE;
 	if (s->selector & SEL_TI) {
-		if (seg == SEG_LDTR || !ldt->found || !ldt_is_valid(l, ldt))
+		if (seg == SEG_LDTR || selector_is_null(ldt->selector) || !ldt_is_valid(ldt, 0))
 			return ERR_NONE;
-		base = desc_base(ldt->desc);
-		limit = desc_limit(ldt->desc);
+		table = (struct desc_table){ .base = desc_base(ldt->desc),
+					     .limit = desc_limit(ldt->desc) };
 	}
-	if ((u64)(s->selector & SEL_INDEX) + sizeof(s->desc) - 1 > limit)
-		return ERR_NONE;
-	s->at = (u32)(base + (s->selector & SEL_INDEX));
-	TRY(system_read(l->t->vp, s->at, &s->desc, sizeof(s->desc)));
-	s->found = true;
-	return ERR_NONE;
+	return segment_fetch(l->t->user.vp, &table, s) == ERR_FAULT ? ERR_FAULT : ERR_NONE;
 }
 
 static err_t load_data(struct loading *l, u32 seg)
 {
-	const struct task_segment *s = &l->seg[seg];
+	const struct segment *s = &l->seg[seg];
 
 	TRY(fetch(l, seg));
-	if (is_null(s))
+	if (selector_is_null(s->selector))
 		return ERR_NONE;
 	for (size_t i = 0; i < ARRAY_SIZE(data_checks); i++) {
-		if (!data_checks[i].passes(l, s))
-			return task_fault(l->t, data_checks[i].vector, s->selector);
+		if (!data_checks[i].passes(s, l->cpl))
+			return segment_fault(&l->t->user, data_checks[i].vector, s->selector);
 	}
 	return load(l, seg);
 }
@@ -285,7 +216,7 @@ static err_t load_data(struct loading *l, u32 seg)
 /* LDTR, SS and CS in the table's order. After a failure, still load the others if possible. */
 static err_t load_execution(struct loading *l)
 {
-	const struct task_segment *s;
+	const struct segment *s;
 
 	TRY(fetch(l, SEG_CS));
 	TRY(fetch(l, SEG_SS));
@@ -293,8 +224,8 @@ static err_t load_execution(struct loading *l)
 	TRY(load_ss(l));
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		s = &l->seg[checks[i].seg];
-		if (!checks[i].passes(l, s))
-			return task_fault(l->t, checks[i].vector, s->selector);
+		if (!checks[i].passes(s, l->cpl))
+			return segment_fault(&l->t->user, checks[i].vector, s->selector);
 	}
 	return load(l, SEG_CS);
 }
@@ -303,19 +234,20 @@ err_t task_load_segments(const struct task_switching *t)
 {
 	static const u8 data[] = { SEG_DS, SEG_ES, SEG_FS, SEG_GS };
 	struct loading l = { .t = t };
-	const struct task_segment *ldt = &l.seg[SEG_LDTR];
+	const struct segment *ldt = &l.seg[SEG_LDTR];
 
 	for (u32 i = 0; i <= SEG_LDTR; i++)
 		l.seg[i].selector = t->image.selector[i];
-	l.cpl = rpl(&l.seg[SEG_CS]);
+	l.cpl = segment_rpl(&l.seg[SEG_CS]);
 	write_selectors(&l);
 	if (t->image.eflags & RFLAGS_VM)
 		write_v86(&l);
 	TRY(fetch(&l, SEG_LDTR));
 	if (t->image.eflags & RFLAGS_VM) {
 		TRY(load_ldt(&l));
-		return first_failure(&l, SEG_LDTR) == NULL ? ERR_NONE
-							   : task_fault(t, EXC_TS, ldt->selector);
+		return first_failure(&l, SEG_LDTR) == NULL
+			       ? ERR_NONE
+			       : segment_fault(&t->user, EXC_TS, ldt->selector);
 	}
 	TRY(load_execution(&l));
 	for (size_t i = 0; i < ARRAY_SIZE(data); i++)

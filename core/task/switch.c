@@ -58,16 +58,16 @@ static err_t find_new_task(struct task_switching *t)
 	u32 type;
 
 	if (!is_in_gdt(t->selector))
-		return task_fault(t, vector, t->selector);
-	TRY(system_read(t->vp, gdt_slot(t->selector), &t->desc, sizeof(t->desc)));
+		return segment_fault(&t->user, vector, t->selector);
+	TRY(system_read(t->user.vp, gdt_slot(t->selector), &t->desc, sizeof(t->desc)));
 	type = (u32)FIELD_GET(DESC_TYPE, t->desc);
 	if ((t->desc & DESC_S) || (type & ~0x8u) != (returns ? 3 : 1))
-		return task_fault(t, vector, t->selector);
+		return segment_fault(&t->user, vector, t->selector);
 	if (!(t->desc & DESC_P))
-		return task_fault(t, EXC_NP, t->selector);
+		return segment_fault(&t->user, EXC_NP, t->selector);
 	t->layout = (type & 0x8) ? &tss32 : &tss16;
 	if (desc_limit(t->desc) < t->layout->bytes - 1u)
-		return task_fault(t, EXC_TS, t->selector);
+		return segment_fault(&t->user, EXC_TS, t->selector);
 	return ERR_NONE;
 }
 
@@ -80,7 +80,7 @@ static err_t find_old_task(struct task_switching *t)
 		(hw_vmread(VMCS_GUEST_TR_AR) & AR_TYPE) == AR_TYPE_TSS_BUSY ? &tss32 : &tss16;
 	if (hw_vmread(VMCS_GUEST_TR_LIMIT) < t->old_layout->saved_end - 1u ||
 	    (!nests(t) && !is_in_gdt(selector)))
-		return task_fault(t, EXC_TS, selector);
+		return segment_fault(&t->user, EXC_TS, selector);
 	return ERR_NONE;
 }
 
@@ -92,14 +92,15 @@ static err_t check_pages(const struct task_switching *t)
 	u32 tr_base = (u32)hw_vmread(VMCS_GUEST_TR_BASE);
 	u32 base = (u32)desc_base(t->desc);
 
-	TRY(system_check(t->vp, tr_base + old->ip, WALK_WRITE, old->saved_end - old->ip));
-	TRY(system_check(t->vp, base, WALK_READ, t->layout->bytes));
+	TRY(system_check(t->user.vp, tr_base + old->ip, WALK_WRITE, old->saved_end - old->ip));
+	TRY(system_check(t->user.vp, base, WALK_READ, t->layout->bytes));
 	if (nests(t))
-		TRY(system_check(t->vp, base + TSS_LINK, WALK_WRITE, sizeof(u16)));
+		TRY(system_check(t->user.vp, base + TSS_LINK, WALK_WRITE, sizeof(u16)));
 	else
-		TRY(system_check(t->vp, gdt_slot(tr) + DESC_TYPE_BYTE, WALK_WRITE, 1));
+		TRY(system_check(t->user.vp, gdt_slot(tr) + DESC_TYPE_BYTE, WALK_WRITE, 1));
 	if (t->source != TASK_SWITCH_IRET)
-		TRY(system_check(t->vp, gdt_slot(t->selector) + DESC_TYPE_BYTE, WALK_WRITE, 1));
+		TRY(system_check(t->user.vp, gdt_slot(t->selector) + DESC_TYPE_BYTE, WALK_WRITE,
+				 1));
 	return ERR_NONE;
 }
 
@@ -116,15 +117,15 @@ static err_t check_cr3(struct task_switching *t)
 
 	if (t->layout->width != 4 || !(hw_vmread(VMCS_GUEST_CR0) & CR0_PG))
 		return ERR_NONE;
-	TRY(system_read(t->vp, (u32)desc_base(t->desc) + TSS32_CR3, &cr3, sizeof(cr3)));
+	TRY(system_read(t->user.vp, (u32)desc_base(t->desc) + TSS32_CR3, &cr3, sizeof(cr3)));
 	t->loads_cr3 = cr3 != hw_vmread(VMCS_GUEST_CR3);
 	t->loads_pdptes = t->loads_cr3 && (hw_vmread(VMCS_GUEST_CR4) & CR4_PAE);
 	if (!t->loads_pdptes)
 		return ERR_NONE;
 	do
-		err = guest_read_pdptes(t->vp, cr3, t->pdpte);
-	while (page_retry(t->vp, err));
-	return err != ERR_NONE ? task_fault(t, EXC_GP, 0) : ERR_NONE;
+		err = guest_read_pdptes(t->user.vp, cr3, t->pdpte);
+	while (page_retry(t->user.vp, err));
+	return err != ERR_NONE ? segment_fault(&t->user, EXC_GP, 0) : ERR_NONE;
 }
 
 /* Step 10. ERR_BUSY: another CPU has taken the task meanwhile; start over. */
@@ -134,7 +135,8 @@ static err_t claim_new_task(const struct task_switching *t)
 
 	if (t->source == TASK_SWITCH_IRET) /* still busy */
 		return ERR_NONE;
-	return system_set_type(t->vp, gdt_slot(t->selector), t->desc, type | DESC_TYPE_TSS_IS_BUSY);
+	return system_set_type(t->user.vp, gdt_slot(t->selector), t->desc,
+			       type | DESC_TYPE_TSS_IS_BUSY);
 }
 
 /*
@@ -149,15 +151,16 @@ static err_t release_old_task(const struct task_switching *t)
 
 	if (nests(t))
 		return ERR_NONE;
-	TRY(system_read(t->vp, gdt_slot(tr), &old, sizeof(old)));
+	TRY(system_read(t->user.vp, gdt_slot(tr), &old, sizeof(old)));
 	type = (u32)FIELD_GET(DESC_TYPE, old) & ~(u32)DESC_TYPE_TSS_IS_BUSY;
-	return system_set_type(t->vp, gdt_slot(tr), old, type) == ERR_FAULT ? ERR_FAULT : ERR_NONE;
+	return system_set_type(t->user.vp, gdt_slot(tr), old, type) == ERR_FAULT ? ERR_FAULT
+										 : ERR_NONE;
 }
 
 /* RIP and RFLAGS with which the old task will resume. */
 static void resume_state(const struct task_switching *t, u32 *eip, u32 *eflags)
 {
-	u32 len = t->vp->event.len; /* of INT n and its kin; else 0 */
+	u32 len = t->user.vp->event.len; /* of INT n and its kin; else 0 */
 
 	*eflags = (u32)hw_vmread(VMCS_GUEST_RFLAGS);
 	if (t->source != TASK_SWITCH_IDT_GATE) {
@@ -182,10 +185,11 @@ static err_t save_old_task(const struct task_switching *t)
 	u32 eip, eflags;
 
 	resume_state(t, &eip, &eflags);
-	TRY(system_read(t->vp, base + l->ip, tss + l->ip, l->saved_end - l->ip));
-	task_image_put(t->vp, l, tss, eip, eflags);
-	TRY(system_write(t->vp, base + l->ip, tss + l->ip, l->saved_end - l->ip));
-	return nests(t) ? system_write(t->vp, (u32)desc_base(t->desc) + TSS_LINK, &tr, sizeof(tr))
+	TRY(system_read(t->user.vp, base + l->ip, tss + l->ip, l->saved_end - l->ip));
+	task_image_put(t->user.vp, l, tss, eip, eflags);
+	TRY(system_write(t->user.vp, base + l->ip, tss + l->ip, l->saved_end - l->ip));
+	return nests(t) ? system_write(t->user.vp, (u32)desc_base(t->desc) + TSS_LINK, &tr,
+				       sizeof(tr))
 			: ERR_NONE;
 }
 
@@ -199,7 +203,7 @@ static void accept_event(const struct task_switching *t)
 	hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
 	if (event_type(t) == INTR_TYPE_NMI || event_type(t) == INTR_TYPE_EXTERNAL ||
 	    event_type(t) == INTR_TYPE_SOFT_INT)
-		t->vp->event.info = 0;
+		t->user.vp->event.info = 0;
 }
 
 /* Steps 9, 11 and 12: from here on the guest is the new task. */
@@ -218,14 +222,14 @@ static void commit(struct task_switching *t)
 	hw_vmwrite(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
 	if (t->loads_cr3) {
 		hw_vmwrite(VMCS_GUEST_CR3, in->cr3);
-		hw_invvpid(t->vp->ctx->vpid);
+		hw_invvpid(t->user.vp->ctx->vpid);
 	}
 	if (t->loads_pdptes)
 		guest_set_pdptes(t->pdpte);
 	hw_vmwrite(VMCS_GUEST_RFLAGS, (in->eflags & RFLAGS_DEFINED) | RFLAGS_FIXED);
 	hw_vmwrite(VMCS_GUEST_RIP, in->eip);
 	for (u32 i = 0; i < ARRAY_SIZE(in->gpr); i++)
-		gpr_write(t->vp, i, in->gpr[i]);
+		gpr_write(t->user.vp, i, in->gpr[i]);
 }
 
 /* SDM "Task-Switch Exception Condition": a trap in the new task, before its first instruction. */
@@ -235,7 +239,7 @@ static void trap(const struct task_switching *t)
 	hw_vmwrite(VMCS_GUEST_DR7, hw_vmread(VMCS_GUEST_DR7) & ~DR7_GD);
 	hw_vmwrite(VMCS_GUEST_DEBUGCTL,
 		   hw_vmread(VMCS_GUEST_DEBUGCTL) & ~(u64)(DEBUGCTL_LBR | DEBUGCTL_BTF));
-	(void)vp_fault(t->vp, EXC_DB);
+	(void)vp_fault(t->user.vp, EXC_DB);
 }
 
 /* Step 13, and the extras of INT and CALL. */
@@ -244,9 +248,8 @@ static err_t start_new_task(const struct task_switching *t)
 	TRY(task_load_segments(t));
 	if (t->event & INTR_INFO_ERROR_CODE_VALID)
 		TRY(task_push(t, t->event_error));
-	if (t->image.eip > hw_vmread(VMCS_GUEST_CS_LIMIT))
-		return task_fault(t, EXC_GP, 0);
-	t->vp->event.info = 0;
+	TRY(segment_check_rip(&t->user, NULL, t->image.eip));
+	t->user.vp->event.info = 0;
 	if (t->image.trap)
 		trap(t);
 	return ERR_NONE;
@@ -263,7 +266,7 @@ static err_t switch_tasks(struct task_switching *t)
 	TRY(claim_new_task(t));
 	TRY(save_old_task(t));
 	TRY(release_old_task(t));
-	TRY(system_read(t->vp, (u32)desc_base(t->desc), tss, t->layout->bytes));
+	TRY(system_read(t->user.vp, (u32)desc_base(t->desc), tss, t->layout->bytes));
 	task_image_get(t->layout, tss, &t->image);
 	commit(t);
 	return start_new_task(t);
@@ -278,14 +281,14 @@ static void describe_event(struct task_switching *t)
 	t->event_error = (u32)hw_vmread(VMCS_IDT_VECTORING_ERROR_CODE);
 	/* SDM Vol. 2, "INT n/INTO/INT3/INT1": EXT is 0 for software interrupts and exceptions. */
 	if (event_type(t) != INTR_TYPE_SOFT_INT && event_type(t) != INTR_TYPE_SOFT_EXCEPTION)
-		t->ext = ERROR_CODE_EXT;
+		t->user.ext = ERROR_CODE_EXT;
 }
 
 enum exit_action exit_task_switch(struct vp *vp, const struct exit_info *x)
 {
 	struct task_switch how = task_switch_decode(x->qual);
 	struct task_switching t = {
-		.vp = vp,
+		.user = { .vp = vp },
 		.source = how.source,
 		.selector = how.selector,
 		.layout = &tss32, /* until the descriptor is read */

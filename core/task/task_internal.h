@@ -33,11 +33,10 @@ extern const struct tss_layout tss16, tss32;
 
 /* A task switch in progress. */
 struct task_switching {
-	struct vp *vp;
+	struct segment_user user;
 	enum task_switch_source source;
 	u32 event; /* IDT-vectoring information of the event that met a task gate, else 0 */
 	u32 event_error;
-	u32 ext; /* ERROR_CODE_EXT in the error codes of faults during delivery of @event, or 0 */
 	u16 selector; /* of the new TSS */
 	u64 desc;
 	const struct tss_layout *layout, *old_layout;
@@ -47,9 +46,6 @@ struct task_switching {
 };
 
 /* --- memory.c --- */
-
-/* task_fault() - queue a fault that names a selector (or 0). Returns ERR_FAULT. */
-err_t task_fault(const struct task_switching *t, u8 vector, u32 code);
 
 /* task_push() - the error code of the event, on the stack of the new task. */
 MUST_CHECK err_t task_push(const struct task_switching *t, u32 val);
