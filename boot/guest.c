@@ -205,9 +205,9 @@ static bool is_in_physmap(u64 pa, u64 len)
 
 u8 *boot_map_madt(const struct acpi_madt *madt)
 {
-	/* Some firmware keeps its tables outside its memory map. */
+	/* Some firmware keeps its tables in reserved memory, or outside its memory map. */
 	if (!is_in_physmap(madt->pa, madt->len))
-		return mmio_map(hpa(madt->pa), madt->len);
+		return table_map(hpa(madt->pa), madt->len);
 	return hw_phys_to_virt(hpa(madt->pa));
 }
 

@@ -41,36 +41,20 @@ static u64 region_size(const struct boot_state *b)
 	return ALIGN_UP(MIB(3) + (ept + physmap) * PAGE_SIZE + cpus * KIB(192), PAGE_SIZE_2M);
 }
 
-/*
- * RAM, including firmware's: ACPI tables are in entries of type ACPI or, in practice, reserved.
- * Reserved entries above the end of RAM (below 4 GiB) are device space.
- */
-static bool belongs_in_physmap(const struct e820_map *m, const struct e820_entry *e)
-{
-	switch (e->type) {
-	case E820_RAM:
-	case E820_ACPI:
-	case E820_NVS:
-	case E820_EFI_RUNTIME:
-		return true;
-	case E820_RESERVED:
-		return e->base < GIB(4) && e820_is_memory(m, e);
-	default: /* a firmware's own number, not an enum */
-		return false;
-	}
-}
-
 /* Rounded to pages, neighbours of the sorted map may share a page: map it once. */
 static void add_memory(const struct e820_map *m)
 {
 	u64 done = 0;
 
 	for (u32 i = 0; i < m->count; i++) {
-		const struct e820_entry *e = &m->e[i];
-		u64 start = umax64(ALIGN_DOWN(e->base, PAGE_SIZE), done);
-		u64 end = ALIGN_UP(e->base + e->len, PAGE_SIZE);
+		struct e820_spans s = e820_physmap(&m->e[i]);
 
-		if (belongs_in_physmap(m, e) && start < end) {
+		for (u32 k = 0; k < ARRAY_SIZE(s.r); k++) {
+			u64 start = umax64(ALIGN_DOWN(s.r[k].base, PAGE_SIZE), done);
+			u64 end = ALIGN_UP(s.r[k].end, PAGE_SIZE);
+
+			if (s.r[k].base >= s.r[k].end || start >= end)
+				continue;
 			paging_add_memory(start, end);
 			done = end;
 		}

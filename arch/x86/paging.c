@@ -239,7 +239,7 @@ void paging_guard(const struct cpu_stacks *s)
 	write_cr4(read_cr4() | CR4_PGE);
 }
 
-void *mmio_map(hpa_t pa, u64 bytes)
+static void *window_map(hpa_t pa, u64 bytes, u64 flags)
 {
 	u64 offset = pa.v & ~PAGE_MASK;
 	u64 va = tables.next_mmio;
@@ -247,9 +247,19 @@ void *mmio_map(hpa_t pa, u64 bytes)
 	bytes = ALIGN_UP(bytes + offset, PAGE_SIZE);
 	if (bytes > MMIO_BASE + MMIO_BYTES - va)
 		panic("MMIO window is full");
-	map(va, pa.v - offset, bytes, MAP_MMIO, false);
+	map(va, pa.v - offset, bytes, flags, false);
 	tables.next_mmio = va + bytes;
 	return (void *)(va + offset);
+}
+
+void *mmio_map(hpa_t pa, u64 bytes)
+{
+	return window_map(pa, bytes, MAP_MMIO);
+}
+
+void *table_map(hpa_t pa, u64 bytes)
+{
+	return window_map(pa, bytes, MAP_RW);
 }
 
 bool paging_is_mapped(u64 va)

@@ -45,6 +45,10 @@ void paging_guard(const struct cpu_stacks *s);
 /* mmio_map() - uncached mapping of device registers, for ever. Panics when the window is full. */
 void *mmio_map(hpa_t pa, u64 bytes);
 
+/* table_map() - the same for firmware's tables outside the physmap: as cacheable as the MTRRs say.
+ */
+void *table_map(hpa_t pa, u64 bytes);
+
 /* paging_is_mapped() - an 8-byte read of @va will not fault. Walks the tables; any context. */
 bool paging_is_mapped(u64 va);
 

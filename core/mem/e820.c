@@ -8,6 +8,9 @@
 #include "core/lib/bits.h"
 #include "core/lib/bytes.h"
 
+#define VGA_WINDOW     0xa0000ull
+#define VGA_WINDOW_END 0xc0000ull
+
 static u64 entry_end(const struct e820_entry *e)
 {
 	return e->base + e->len;
@@ -120,6 +123,25 @@ bool e820_is_memory(const struct e820_map *m, const struct e820_entry *e)
 	if (e->type != E820_RESERVED)
 		return true;
 	return e->base <= e820_ram_top(m, e->base < GIB(4) ? GIB(4) : ~0ull);
+}
+
+struct e820_spans e820_physmap(const struct e820_entry *e)
+{
+	u64 end = entry_end(e);
+
+	switch (e->type) {
+	case E820_RAM:
+	case E820_ACPI:
+	case E820_NVS:
+	case E820_EFI_RUNTIME:
+		return (struct e820_spans){ { { e->base, end } } };
+	case E820_RESERVED:
+		return (struct e820_spans){ { { e->base, umin64(end, VGA_WINDOW) },
+					      { umax64(e->base, VGA_WINDOW_END),
+						umin64(end, MIB(1)) } } };
+	default: /* a firmware's own number, not an enum */
+		return (struct e820_spans){ 0 };
+	}
 }
 
 /* Entries @i and @i + 1 overlap: leave each byte with one of them. */

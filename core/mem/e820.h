@@ -90,5 +90,19 @@ MUST_CHECK err_t e820_fit_low(const struct e820_map *m, const struct e820_busy *
 		&(struct e820_fit){ .lo = (lo_), .hi = (hi_), .len = (len_), .align = (align_) }, \
 		base)
 
+/* struct e820_spans - up to two ranges of addresses; an empty one has end <= base. */
+struct e820_spans {
+	struct {
+		u64 base, end;
+	} r[2];
+};
+
+/*
+ * e820_physmap() - what the hypervisor may map, as cacheable memory, of @e. Of reserved entries
+ * only what a BIOS keeps below 1 MiB, around the VGA window: the others are device registers, or
+ * memory that answers only to a device or to SMM.
+ */
+struct e820_spans e820_physmap(const struct e820_entry *e);
+
 u64 e820_ram_bytes(const struct e820_map *m);
 u64 e820_ram_top(const struct e820_map *m, u64 below); /* end of the highest RAM below @below */

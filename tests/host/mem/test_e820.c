@@ -249,7 +249,47 @@ static void test_memory_and_windows_are_told_apart(void)
 		EXPECT_EQ(row[i].memory, e820_is_memory(&map, &map.e[i]));
 }
 
-TEST_MAIN(TEST(test_guests_do_not_see_our_own_types), TEST(test_memory_and_windows_are_told_apart),
+/* Cached device registers could be read ahead of time. */
+static void test_only_memory_is_in_the_physmap(void)
+{
+	static const struct {
+		struct e820_entry e;
+		u64 want[4]; /* two spans; 0: empty */
+	} row[] = {
+		{ { 0, 0x9fc00, E820_RAM }, { 0, 0x9fc00 } },
+		{ { 0x9fc00, 0x400, E820_RESERVED }, { 0x9fc00, 0xa0000 } }, /* EBDA */
+		{ { 0xe8000, 0x18000, E820_RESERVED }, { 0, 0, 0xe8000, 0x100000 } },
+		{ { 0x9f000, 0x71000, E820_RESERVED }, /* the VGA window is in it */
+		  { 0x9f000, 0xa0000, 0xc0000, 0x100000 } },
+		{ { 0xa0000, 0x20000, E820_RESERVED }, { 0 } },
+		{ { 0x7f800000, 0x800000, E820_RESERVED }, { 0 } }, /* SMRAM, stolen memory */
+		{ { 0x7ffe0000, 0x10000, E820_ACPI }, { 0x7ffe0000, 0x7fff0000 } },
+		{ { 0x7fff0000, 0x10000, E820_NVS }, { 0x7fff0000, 0x80000000 } },
+		{ { 0x80000000, 0x1000, E820_EFI_RUNTIME }, { 0x80000000, 0x80001000 } },
+		{ { 0x80001000, 0x1000, E820_EFI_MMIO }, { 0 } },
+		{ { 0xe0000000, 0x10000000, E820_RESERVED }, { 0 } }, /* ECAM */
+		{ { 0x100000000, 0x1000, E820_PMEM }, { 0 } },
+		{ { 0x200000000, 0x1000, 77 }, { 0 } },
+		{ { 0x300000000, 0x1000, E820_RAM }, { 0x300000000, 0x300001000 } },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(row); i++) {
+		struct e820_spans got = e820_physmap(&row[i].e);
+
+		for (u32 k = 0; k < 2; k++) {
+			bool empty = got.r[k].base >= got.r[k].end;
+
+			EXPECT_EQ(row[i].want[2 * k + 1] == 0, empty);
+			if (empty)
+				continue;
+			EXPECT_EQ(row[i].want[2 * k], got.r[k].base);
+			EXPECT_EQ(row[i].want[2 * k + 1], got.r[k].end);
+		}
+	}
+}
+
+TEST_MAIN(TEST(test_only_memory_is_in_the_physmap), TEST(test_guests_do_not_see_our_own_types),
+	  TEST(test_memory_and_windows_are_told_apart),
 	  TEST(test_normalise_lets_the_stricter_type_win), TEST(test_reserve_overrides_everything),
 	  TEST(test_is_type_matches_model), TEST(test_find_agrees_with_brute_force),
 	  TEST(test_sums), TEST(test_wrap_is_cut), TEST(test_full_map_is_told))
