@@ -5,6 +5,7 @@
  * Context: boot CPU. Planning changes nothing; boot_load_guest() writes guest memory.
  */
 #include "arch/x86/defs/paging.h"
+#include "arch/x86/layout.h"
 #include "arch/x86/paging.h"
 #include "boot/load/load.h"
 #include "boot/report.h"
@@ -196,6 +197,8 @@ const struct load_plan *boot_load_guest(void)
 
 static bool is_in_physmap(u64 pa, u64 len)
 {
+	if (pa + len > PHYSMAP_BYTES)
+		return false; /* hw_phys_to_virt() would name something else of ours */
 	for (u64 at = ALIGN_DOWN(pa, PAGE_SIZE); at < pa + len; at += PAGE_SIZE) {
 		if (!paging_is_mapped((u64)(uintptr_t)hw_phys_to_virt(hpa(at))))
 			return false;

@@ -13,6 +13,7 @@
 #include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
+#include "core/lib/bytes.h"
 #include "core/lib/string.h"
 #include "core/time/tsc_measure.h"
 #include "drivers/pmtimer.h"
@@ -24,12 +25,14 @@
 #define RSDP_REVISION   15
 #define RSDP_V1_LEN     20u /* revision 0 ends here */
 
-/* Read tables through the early mapping of the first 4 GiB: firmware puts them there. */
+/* Through a window of their own: tables of UEFI firmware may be above 4 GiB. */
 static const void *acpi_map(void *ctx, u64 pa, u64 len)
 {
-	if (pa == 0 || pa >= GIB(4) || len > GIB(4) - pa)
+	u64 end = BIT64(cpu_phys_bits());
+
+	if (pa == 0 || !range_fits(pa, len, end))
 		return NULL;
-	return hw_phys_to_virt(hpa(pa));
+	return paging_early_table(pa, len);
 }
 
 static u64 search_rsdp(const struct boot_info *bi, u64 start, u64 bytes)
@@ -92,6 +95,18 @@ void boot_acpi(struct boot_state *b)
 			 a->pm_tmr_port == 0 && a->hpet_pa == 0 ? " and legacy timers" : "");
 		return;
 	}
+	/* Cause (loader): firmware of a virtual machine whose CPUs start by a mailbox, not by INIT
+	 * and SIPI; the boot goes on with those that answer.
+	 * Remedy: an outer hypervisor that starts CPUs as hardware does. */
+	if (a->wakeup_mailbox != 0)
+		log_warn("acpi: CPUs may start by a mailbox only (MADT, at 0x%llx): those will not "
+			 "answer",
+			 a->wakeup_mailbox);
+	/* Cause (loader): the firmware's MADT is wrong; the boot goes on with one CPU for each ID.
+	 * Remedy: update the firmware. */
+	if (a->duplicates != 0)
+		log_warn("acpi: the MADT lists CPUs again with the same APIC ID, %u times",
+			 a->duplicates);
 	log_info("acpi: %u CPUs, PM timer port 0x%x, HPET at %llx", a->cpu_count, a->pm_tmr_port,
 		 a->hpet_pa);
 }

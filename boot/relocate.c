@@ -30,7 +30,7 @@ static void find_busy(const struct boot_info *bi, struct e820_busy *busy)
 /* Room for the heap's big users; a multiple of 2 MiB, 4 MiB on ordinary machines. */
 static u64 region_size(const struct boot_state *b)
 {
-	u64 phys_bits = umin64(FIELD_GET(CPUID80000008_EAX_PHYS_BITS, cpuid(0x80000008, 0).a), 48);
+	u64 phys_bits = umin32(cpu_phys_bits(), 48);
 	u64 ram_gib = (e820_ram_top(&b->info.memory, BIT64(phys_bits)) >> PAGE_SHIFT_1G) + 1;
 	bool has_1g = (cpuid(0x80000001, 0).d & CPUID80000001_EDX_PAGE1GB) != 0;
 	/* EPT: a table per 512 GiB of address space and, without 1-GiB pages, per GiB of RAM. */

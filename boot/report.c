@@ -213,6 +213,11 @@ void report_firmware(const struct boot_state *b)
 	report_field(&boot_report, "reset_value", "0x%x", a->reset_value);
 	report_field(&boot_report, "s3", "%d", a->s3_slp_typ);
 	report_field(&boot_report, "s5", "%d", a->s5_slp_typ);
+	report_line(&boot_report, "acpi-notes");
+	report_field(&boot_report, "unreadable", "%u", a->unreadable);
+	report_field(&boot_report, "duplicate_cpus", "%u", a->duplicates);
+	report_field(&boot_report, "wakeup_mailbox", "0x%llx", a->wakeup_mailbox);
+	report_field(&boot_report, "ecam", "0x%llx", a->ecam_pa);
 	report_break(&boot_report);
 }
 

@@ -38,7 +38,6 @@ static void open_framebuffer(const struct boot_framebuffer *b)
 const char *boot_open_screen(const struct boot_info *bi)
 {
 	const struct boot_framebuffer *b = &bi->framebuffer;
-	u32 phys_bits = FIELD_GET(CPUID80000008_EAX_PHYS_BITS, cpuid(0x80000008, 0).a);
 	const char *why;
 
 	if (screen_is_text(b, bi->efi.present)) {
@@ -51,7 +50,7 @@ const char *boot_open_screen(const struct boot_info *bi)
 	 * Remedy: none is needed; else `insmod all_video` in GRUB before `multiboot2`. */
 	if (b->kind == FRAMEBUFFER_NONE)
 		return "the boot loader gave none";
-	why = framebuffer_refusal(b, &bi->memory, phys_bits);
+	why = framebuffer_refusal(b, &bi->memory, cpu_phys_bits());
 	if (why == NULL)
 		open_framebuffer(b);
 	return why;

@@ -149,7 +149,7 @@ static void describe_machine(const struct boot_state *b, struct machine *m, bool
 {
 	/* Bochs' firmware says so in its RSDP; so does QEMU's, but QEMU sets the hypervisor bit. */
 	m->is_bochs = b->info.has_rsdp && memcmp(b->info.rsdp + 9, "BOCHS ", 6) == 0 && !nested;
-	m->phys_bits = umin32(cpuid(0x80000008, 0).a & 0xff, EPT_PHYS_BITS_MAX);
+	m->phys_bits = umin32(cpu_phys_bits(), EPT_PHYS_BITS_MAX);
 	m->x2apic = (cpuid(1, 0).c & CPUID1_ECX_X2APIC) != 0;
 	decide_apic_mode(b, m, nested);
 	m->cpuid_tsc_trusted = b->tsc.cpuid_trusted;

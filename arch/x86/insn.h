@@ -21,6 +21,12 @@ static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 	return r;
 }
 
+/* MAXPHYADDR: every CPU with 64-bit mode has the leaf. */
+static inline u32 cpu_phys_bits(void)
+{
+	return (u32)FIELD_GET(CPUID80000008_EAX_PHYS_BITS, cpuid(0x80000008, 0).a);
+}
+
 /* --- MSRs --- */
 
 static inline u64 rdmsr(u32 msr)

@@ -6,7 +6,8 @@
  *   PHYSMAP_BASE + pa     RAM and firmware tables, RW NX; the hypervisor region is left out
  *   KENSHO_BASE + 1 MiB image (text RX, rodata R, data and bss RW NX), then the heap (RW NX):
  *                         one contiguous piece of physical memory, the hypervisor region
- *   MMIO_BASE             device registers, uncached, RW NX; pages given out by mmio_map()
+ *   MMIO_BASE             device registers, uncached, RW NX; pages given out by mmio_map(). In the
+ *                         early tables: firmware's tables, R NX
  *   FRAMEBUFFER_BASE + pa mod 2 MiB
  *                         the screen, write-combining, RW NX; in the early tables, too
  */

@@ -148,6 +148,19 @@ static u64 framebuffer_va(u64 pa)
 	return FRAMEBUFFER_BASE + (pa & (PAGE_SIZE_2M - 1));
 }
 
+/* In the tables of entry.S, at @va in the last GiB. */
+static void early_map(u64 va, u64 pa, u64 bytes, u64 flags)
+{
+	static u64 last_gib[PT_ENTRIES] ALIGNED(4096);
+	u64 *top = table_at(read_cr3());
+	u64 *upper = table_at(top[pt_index(va, 4)]);
+	u32 at = pt_index(va, 2);
+
+	for (u64 page = ALIGN_DOWN(pa, PAGE_SIZE_2M); page < pa + bytes; page += PAGE_SIZE_2M)
+		last_gib[at++] = page | flags | PTE_P | PTE_A | PTE_D | PTE_PS;
+	upper[pt_index(va, 3)] = hw_virt_to_phys(last_gib).v | PTE_P | PTE_W;
+}
+
 /*
  * Large pages map neighbours of the screen as WC, too, for a while; nothing touches those. SDM Vol.
  * 3A, "Programming the PAT": safe, as no mapping uses the changed entry yet. WC in the PAT
@@ -155,17 +168,18 @@ static u64 framebuffer_va(u64 pa)
  */
 void *paging_early_framebuffer(u64 pa, u64 bytes)
 {
-	static u64 window[PT_ENTRIES] ALIGNED(4096);
-	u64 *top = table_at(read_cr3());
-	u64 *upper = table_at(top[pt_index(FRAMEBUFFER_BASE, 4)]);
-	u64 first = ALIGN_DOWN(pa, PAGE_SIZE_2M);
-	u32 at = pt_index(FRAMEBUFFER_BASE, 2);
-
 	wrmsr(MSR_IA32_PAT, PAT_HOST);
-	for (u64 page = first; page < pa + bytes; page += PAGE_SIZE_2M)
-		window[at++] = page | MAP_WC | PTE_P | PTE_A | PTE_D | PTE_PS;
-	upper[pt_index(FRAMEBUFFER_BASE, 3)] = hw_virt_to_phys(window).v | PTE_P | PTE_W;
+	early_map(FRAMEBUFFER_BASE, pa, bytes, MAP_WC);
 	return (void *)framebuffer_va(pa);
+}
+
+const void *paging_early_table(u64 pa, u64 bytes)
+{
+	if (bytes > EARLY_TABLE_BYTES)
+		return NULL;
+	early_map(MMIO_BASE, pa, bytes, MAP_R);
+	write_cr3(read_cr3()); /* the last table was at the same address */
+	return (const void *)(MMIO_BASE + (pa & (PAGE_SIZE_2M - 1)));
 }
 
 void *paging_add_framebuffer(u64 pa, u64 bytes)

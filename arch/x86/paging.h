@@ -25,6 +25,14 @@ void paging_add_memory(u64 start, u64 end);
 void *paging_early_framebuffer(u64 pa, u64 bytes);
 void *paging_add_framebuffer(u64 pa, u64 bytes);
 
+/*
+ * paging_early_table() - a read-only window in the tables of entry.S onto one of firmware's tables,
+ * wherever it is; the MTRRs say how cacheable. There is one: the next call moves it. NULL: @bytes
+ * is more than EARLY_TABLE_BYTES.
+ */
+#define EARLY_TABLE_BYTES (16ull << 20)
+const void *paging_early_table(u64 pa, u64 bytes);
+
 /**
  * paging_move() - copy the image into the region and switch to the copy. The old image is unused
  * afterwards, and the tables cannot grow any more.

@@ -5,7 +5,8 @@
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 
-/* How parsers read physical memory: returns a readable pointer to @len bytes or NULL. */
+/* How parsers read physical memory: returns a pointer to @len bytes that are readable until the
+ * next call, or NULL. */
 typedef const void *(*acpi_map_fn)(void *ctx, u64 pa, u64 len);
 
 struct acpi_cpu {
@@ -58,9 +59,13 @@ struct acpi_info {
 	s32 s3_slp_typ, s5_slp_typ; /* SLP_TYPa; -1: no object */
 	u64 hpet_pa;                /* 0: none */
 	bool has_dmar;
-	u8 dmar_flags;     /* DMAR_* */
-	u32 bad_checksums; /* tables skipped for that */
-	u32 table_count;   /* in the order of the root table, then the DSDT */
+	u8 dmar_flags;      /* DMAR_* */
+	u64 wakeup_mailbox; /* MADT: CPUs that start by it may ignore INIT and SIPI; 0: none */
+	u32 duplicates;     /* MADT: enabled CPUs listed again in an entry of the same kind */
+	u64 ecam_pa;        /* MCFG: of the first segment; 0: none */
+	u32 unreadable;     /* tables skipped since the map function does not reach them */
+	u32 bad_checksums;  /* tables skipped for that */
+	u32 table_count;    /* in the order of the root table, then the DSDT */
 	struct acpi_table table[ACPI_TABLES_SEEN];
 };
 

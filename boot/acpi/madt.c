@@ -8,8 +8,10 @@
 #define MADT_ENTRIES_OFF      44u
 #define MADT_LOCAL_APIC       0u
 #define MADT_LOCAL_X2APIC     9u
+#define MADT_WAKEUP           0x10u /* "Multiprocessor Wakeup Structure" */
 #define MADT_LOCAL_APIC_LEN   8u
 #define MADT_LOCAL_X2APIC_LEN 16u
+#define MADT_WAKEUP_LEN       16u
 #define MADT_ENABLED          BIT32(0)
 #define MADT_ONLINE_CAPABLE   BIT32(1)
 
@@ -52,14 +54,26 @@ static bool is_apic_id(const struct acpi_cpu *cpu)
 	return cpu->apic_id != (cpu->x2apic ? APIC_BROADCAST_X2APIC : APIC_BROADCAST_XAPIC);
 }
 
-/* Firmware may list a processor twice, once per entry type; keep the first. */
-static bool is_known(const struct acpi_info *out, u32 apic_id)
+/* Firmware may list a processor twice, once per entry type; keep the first. Twice in one type is a
+ * fault, two processors that answer to one ID at worst. */
+static void cpu_add(struct acpi_info *out, const struct acpi_cpu *cpu)
 {
 	for (u32 i = 0; i < out->cpu_count; i++) {
-		if (out->cpu[i].apic_id == apic_id)
-			return true;
+		if (out->cpu[i].apic_id == cpu->apic_id) {
+			out->duplicates += out->cpu[i].x2apic == cpu->x2apic;
+			return;
+		}
 	}
-	return false;
+	if (out->cpu_count < ACPI_CPUS_MAX)
+		out->cpu[out->cpu_count++] = *cpu;
+}
+
+static void wakeup_note(const u8 *madt, u32 at, u32 len, struct acpi_info *out)
+{
+	const u8 *e = madt + at;
+
+	if (e[0] == MADT_WAKEUP && e[1] >= MADT_WAKEUP_LEN && range_fits(at, MADT_WAKEUP_LEN, len))
+		out->wakeup_mailbox = get_u64(e + 8);
 }
 
 void madt_parse(const u8 *madt, u32 len, struct acpi_info *out)
@@ -67,13 +81,11 @@ void madt_parse(const u8 *madt, u32 len, struct acpi_info *out)
 	struct acpi_cpu cpu;
 
 	for (u32 at = entry_first(len); at != 0; at = entry_next(madt, at, len)) {
+		wakeup_note(madt, at, len, out);
 		/* Empty sockets are listed as disabled entries, often all with the same ID. */
 		if (!entry_read(madt, at, len, &cpu) || !cpu.enabled || !is_apic_id(&cpu))
 			continue;
-		if (out->cpu_count == ACPI_CPUS_MAX)
-			return;
-		if (!is_known(out, cpu.apic_id))
-			out->cpu[out->cpu_count++] = cpu;
+		cpu_add(out, &cpu);
 	}
 }
 

@@ -23,6 +23,8 @@
 #define HPET_BASE        44u      /* address in the Generic Address Structure at 40 */
 #define HPET_TABLE_LEN   56u
 #define DMAR_FLAGS       37u
+#define MCFG_BASE        44u /* of the first entry. PCI Firmware Specification, "MCFG Table" */
+#define MCFG_TABLE_LEN   60u
 
 struct acpi_walk {
 	acpi_map_fn map;
@@ -38,15 +40,19 @@ static const u8 *table_map(struct acpi_walk *w, u64 pa, u32 *len)
 	const u8 *t = pa != 0 ? w->map(w->ctx, pa, ACPI_HEADER_LEN) : NULL;
 	u32 n;
 
-	if (t == NULL)
+	if (t == NULL) {
+		w->out->unreadable += pa != 0;
 		return NULL;
+	}
 	n = get_u32(t + ACPI_LENGTH_OFF);
 	if (n < ACPI_HEADER_LEN || n > ACPI_TABLE_BYTES || n > w->budget)
 		return NULL;
 	w->budget -= n;
 	t = w->map(w->ctx, pa, n);
-	if (t == NULL)
+	if (t == NULL) {
+		w->out->unreadable++;
 		return NULL;
+	}
 	if (acpi_checksum(t, n) != 0) {
 		w->out->bad_checksums++;
 		return NULL;
@@ -95,6 +101,8 @@ static void table_use(struct acpi_walk *w, u64 pa, const u8 *t, u32 len)
 	} else if (has_signature(t, "DMAR") && len > DMAR_FLAGS && !out->has_dmar) {
 		out->has_dmar = true;
 		out->dmar_flags = t[DMAR_FLAGS];
+	} else if (has_signature(t, "MCFG") && len >= MCFG_TABLE_LEN && out->ecam_pa == 0) {
+		out->ecam_pa = get_u64(t + MCFG_BASE);
 	} else if (has_signature(t, "SSDT")) {
 		sleep_types(out, t + ACPI_HEADER_LEN, len - ACPI_HEADER_LEN);
 	}

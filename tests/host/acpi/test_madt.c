@@ -5,11 +5,13 @@
 #include "tests/host/harness.h"
 
 #include "boot/acpi/tables.h"
+#include "core/lib/bits.h"
 #include "core/partition.h"
 
 #define APIC    0u
 #define IOAPIC  1u
 #define X2APIC  9u
+#define WAKEUP  0x10u
 #define ENABLED 1u
 #define ONLINE  2u
 #define ROOM    0x10000u
@@ -194,6 +196,54 @@ static void test_entries_that_are_no_cpu_now(void)
 	check(&keep);
 }
 
+/* Two entries of one kind are no second CPU; one of each kind is how firmware lists a CPU. */
+static void test_duplicates_are_counted(void)
+{
+	table_begin();
+	cpu(APIC, 1, ENABLED);
+	cpu(X2APIC, 1, ENABLED);
+	cpu(APIC, 2, ENABLED);
+	cpu(APIC, 2, ENABLED);
+	cpu(APIC, 2, 0);
+	cpu(X2APIC, 300, ENABLED);
+	cpu(X2APIC, 300, ENABLED);
+	cpu(X2APIC, 300, ENABLED);
+	table_end();
+	info = (struct acpi_info){ 0 };
+	madt_parse(madt, len, &info);
+	EXPECT_EQ(3, info.cpu_count);
+	EXPECT_EQ(3, info.duplicates);
+}
+
+/* Between CPUs and behind more of them than the list holds; one cut off is none. */
+static void test_wakeup_mailbox(void)
+{
+	const u64 mailbox = 0x123456789000;
+
+	for (u32 cpus = 1; cpus <= ACPI_CPUS_MAX + 1; cpus += ACPI_CPUS_MAX) {
+		table_begin();
+		for (u32 i = 0; i < cpus; i++)
+			cpu(X2APIC, i, ENABLED);
+		other(WAKEUP, 16);
+		memcpy(madt + len - 8, &mailbox, 8);
+		table_end();
+		info = (struct acpi_info){ 0 };
+		madt_parse(madt, len, &info);
+		EXPECT_EQ(mailbox, info.wakeup_mailbox);
+		EXPECT_EQ(umin32(cpus, ACPI_CPUS_MAX), info.cpu_count);
+		info = (struct acpi_info){ 0 };
+		madt_parse(madt, len - 1, &info);
+		EXPECT_EQ(0, info.wakeup_mailbox);
+	}
+	table_begin();
+	other(WAKEUP, 12);
+	other(WAKEUP, 8);
+	table_end();
+	info = (struct acpi_info){ 0 };
+	madt_parse(madt, len, &info);
+	EXPECT_EQ(0, info.wakeup_mailbox);
+}
+
 /* What one guest rejects another takes. An entry is a processor if its fields are there. */
 static void test_bad_entries(void)
 {
@@ -300,4 +350,5 @@ static void test_random_tables(void)
 
 TEST_MAIN(TEST(test_three_hundred_cpus), TEST(test_each_cpu_in_both_kinds),
 	  TEST(test_more_cpus_than_the_list_holds), TEST(test_entries_that_are_no_cpu_now),
-	  TEST(test_bad_entries), TEST(test_damaged_table_stays_damaged), TEST(test_random_tables))
+	  TEST(test_bad_entries), TEST(test_duplicates_are_counted), TEST(test_wakeup_mailbox),
+	  TEST(test_damaged_table_stays_damaged), TEST(test_random_tables))

@@ -273,6 +273,9 @@ static void test_the_runtime_attribute_counts(void)
 		{ 0, 0xf, E820_RESERVED },
 		{ 0, EFI_MEMORY_RUNTIME | 1, E820_EFI_MMIO },
 		{ EFI_MMIO, EFI_MEMORY_RUNTIME | 1, E820_EFI_MMIO },
+		{ EFI_CONVENTIONAL, 0xf, E820_RAM },
+		{ EFI_CONVENTIONAL, 0x2700f, E820_RAM }, /* WP, RP, XP, RO: of no consequence */
+		{ EFI_CONVENTIONAL, 0x1000f, E820_RAM }, /* MORE_RELIABLE */
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(row); i++) {

@@ -79,6 +79,9 @@ static void test_addresses(void)
 	EXPECT_NULL(refusal(&fb));
 	fb.pa++;
 	EXPECT_CONTAINS(refusal(&fb), "address");
+	fb.pa = 0x380000000000; /* a 64-bit BAR */
+	EXPECT_NULL(framebuffer_refusal(&fb, &map, 46));
+	EXPECT_CONTAINS(framebuffer_refusal(&fb, &map, 45), "address");
 	fb.pa = ~0ull - 4096; /* wraps around */
 	EXPECT_CONTAINS(refusal(&fb), "address");
 	fb.pa = 0x20000000 - bytes; /* from RAM into what is reserved */
