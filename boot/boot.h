@@ -19,6 +19,11 @@ struct load_plan;
 struct partition;
 struct vp;
 
+/* Remapping units of the DMAR table in which something was on, by kind. */
+struct iommu_state {
+	u32 translating, remapping_interrupts;
+};
+
 /* Filled in from top to bottom; static storage of main.c. */
 struct boot_state {
 	struct boot_info info; /* early.c: a copy; the loader's own does not survive */
@@ -27,6 +32,7 @@ struct boot_state {
 	hpa_t region_base;     /* relocate.c */
 	u64 region_bytes;
 	struct e820_busy region_avoids;
+	struct iommu_state iommu;
 	struct tsc_sources tsc_sources; /* platform.c */
 	struct tsc_decision tsc;        /* platform.c */
 	u64 wall_s;                     /* UNIX time at @wall_tsc, good to 1 s (rule T4) */
@@ -69,6 +75,9 @@ void boot_early(struct boot_state *b, u32 mb2_pa);
 void boot_acpi(struct boot_state *b);
 void boot_bios(struct boot_state *b);
 void boot_platform(struct boot_state *b);
+
+/* iommu.c: after the move: what is on in them. */
+void boot_iommu(struct boot_state *b);
 
 /* relocate.c: choose the hypervisor region, move into it, give the rest to page_alloc. */
 void boot_relocate(struct boot_state *b);

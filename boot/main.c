@@ -31,6 +31,7 @@ void boot_main(u32 mb2_pa)
 
 	report_region(&boot);
 
+	boot_iommu(&boot);
 	boot_platform(&boot);
 	report_platform(&boot);
 	test_point(TEST_BOOT, &boot);

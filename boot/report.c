@@ -278,6 +278,10 @@ void report_platform(const struct boot_state *b)
 
 	if (!report_is_open(&boot_report))
 		return;
+	report_line(&boot_report, "iommu");
+	report_field(&boot_report, "units", "%u", b->acpi.dmar_units);
+	report_field(&boot_report, "translating", "%u", b->iommu.translating);
+	report_field(&boot_report, "remapping_interrupts", "%u", b->iommu.remapping_interrupts);
 	report_line(&boot_report, "lapic");
 	report_field(&boot_report, "id", "%u", this_cpu()->apic_id);
 	report_field(&boot_report, "mode", "%s", this_cpu()->x2apic ? "x2apic" : "xapic");

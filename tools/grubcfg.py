@@ -57,6 +57,7 @@ def direct_lines(boot):
         lines.append(f"multiboot2 /boot/kensho.elf {quote(boot.hv)}")
         lines += [f"module2 /boot/{m.name} {quote(m.string)}" for m in mods]
         lines += screen_mode(boot)
+    lines += boot.after.splitlines()
     return "\n".join("\t" + line.rstrip() for line in lines)
 
 

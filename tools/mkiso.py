@@ -36,7 +36,7 @@ GRUB_OWN_MODULES = {"i386-pc": ["drivemap"], "x86_64-efi": ["efifwsetup"]}
 # The partition modules are those that grub-mkrescue's UEFI image asks for.
 GRUB_MODULES = ("multiboot2 multiboot linux normal iso9660 fat test echo iorw serial terminal "
                 "all_video halt reboot sleep ls cat lsmmap videoinfo rdmsr wrmsr cpuid "
-                "regexp acpi mmap "
+                "regexp acpi mmap memrw "
                 "part_msdos part_gpt part_acorn part_amiga part_apple part_bsd part_dfly part_dvh "
                 "part_plan part_sun part_sunpc")
 GRUB_DIR = pathlib.Path("/usr/lib/grub")
@@ -60,6 +60,7 @@ class Boot:
     modules: list[Module] = dataclasses.field(default_factory=list)
     files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
     before: str = ""    # GRUB commands run before the boot
+    after: str = ""     # and when all is loaded
     kind: str = ""      # for hv=None: linux, multiboot or multiboot2; "": guest2 is multiboot2 by
                         # its name, guest is multiboot, all others are Linux
     gfxpayload: str = ""    # the mode of the screen; "": text on BIOS, the firmware's on UEFI

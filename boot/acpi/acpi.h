@@ -31,6 +31,7 @@ struct madt_keep {
 #define ACPI_CPUS_MAX    512 /* more than VP_MAX: some may not start */
 #define ACPI_MADTS_MAX   4
 #define ACPI_TABLES_SEEN 48
+#define ACPI_DMAR_UNITS  64
 
 /* A table that was readable, for the machine report. */
 struct acpi_table {
@@ -59,7 +60,9 @@ struct acpi_info {
 	s32 s3_slp_typ, s5_slp_typ; /* SLP_TYPa; -1: no object */
 	u64 hpet_pa;                /* 0: none */
 	bool has_dmar;
-	u8 dmar_flags;      /* DMAR_* */
+	u8 dmar_flags; /* DMAR_* */
+	u32 dmar_units;
+	u64 dmar_unit_pa[ACPI_DMAR_UNITS]; /* their registers */
 	u64 wakeup_mailbox; /* MADT: CPUs that start by it may ignore INIT and SIPI; 0: none */
 	u32 duplicates;     /* MADT: enabled CPUs listed again in an entry of the same kind */
 	u64 ecam_pa;        /* MCFG: of the first segment; 0: none */

@@ -22,7 +22,6 @@
 #define MADT_BYTES       KIB(128) /* more are corrupt: 8192 x2APIC entries */
 #define HPET_BASE        44u      /* address in the Generic Address Structure at 40 */
 #define HPET_TABLE_LEN   56u
-#define DMAR_FLAGS       37u
 #define MCFG_BASE        44u /* of the first entry. PCI Firmware Specification, "MCFG Table" */
 #define MCFG_TABLE_LEN   60u
 
@@ -98,9 +97,8 @@ static void table_use(struct acpi_walk *w, u64 pa, const u8 *t, u32 len)
 		fadt_parse(t, len, out, &w->links);
 	} else if (has_signature(t, "HPET") && len >= HPET_TABLE_LEN && out->hpet_pa == 0) {
 		out->hpet_pa = get_u64(t + HPET_BASE);
-	} else if (has_signature(t, "DMAR") && len > DMAR_FLAGS && !out->has_dmar) {
-		out->has_dmar = true;
-		out->dmar_flags = t[DMAR_FLAGS];
+	} else if (has_signature(t, "DMAR") && !out->has_dmar) {
+		dmar_parse(t, len, out);
 	} else if (has_signature(t, "MCFG") && len >= MCFG_TABLE_LEN && out->ecam_pa == 0) {
 		out->ecam_pa = get_u64(t + MCFG_BASE);
 	} else if (has_signature(t, "SSDT")) {

@@ -25,6 +25,7 @@ static inline u8 acpi_checksum(const u8 *data, u64 len)
 	return sum;
 }
 
-/* @len is the table's own length field, @madt and @fadt that many readable bytes. */
+/* @len is the table's own length field; that many bytes are readable. */
 void madt_parse(const u8 *madt, u32 len, struct acpi_info *out);
+void dmar_parse(const u8 *dmar, u32 len, struct acpi_info *out);
 void fadt_parse(const u8 *fadt, u32 len, struct acpi_info *out, struct fadt_links *links);

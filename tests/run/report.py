@@ -67,6 +67,9 @@ MACHINES = {
     "65-cpus-ovmf": {"cpus": 65, "firmware": "ovmf", "when": "nightly"},
     "iommu": {"cpus": 4, "extra": "-device intel-iommu,intremap=on"},
     "iommu-ovmf": {"firmware": "ovmf", "extra": "-device intel-iommu,intremap=on,aw-bits=48"},
+    # As firmware with "DMA protection" leaves it: TE, then TE and IRE in the Global Command Register.
+    "iommu-on": {"extra": "-device intel-iommu,intremap=on", "grub": "insmod memrw", "remaps": 1,
+                 "after": "write_dword 0xfed90018 0x80000000\nwrite_dword 0xfed90018 0x82000000"},
     # Neither PIT nor port 61h, keyboard controller, SMBus or HPET.
     "no-pit": {"machine": "q35,pit=off,i8042=off,smbus=off,vmport=off", "vga": "none"},
     "no-pit-ovmf": {"firmware": "ovmf", "vga": "none",
@@ -339,6 +342,10 @@ def check_acpi(report, row, view):
         yield f"remapping of interrupts: {sorted(signatures)}"
     if int(acpi["dmar_flags"], 16) & 3 != ("DMAR" in signatures):
         yield f"remapping of interrupts: flags {acpi['dmar_flags']}"
+    iommu, on = report.one("iommu"), str(row.get("remaps", 0))
+    if iommu != {"units": str(int("DMAR" in signatures)), "translating": on,
+                 "remapping_interrupts": on}:
+        yield f"IOMMU: {iommu}"
 
 
 def check_time(report, row, view):
@@ -402,13 +409,13 @@ def named_rows(words):
 
 def make_iso(row, work):
     """The ISO that the row's machine starts; rows share one if they can."""
-    differs = {key: row[key] for key in ("options", "madt", "grub") if key in row}
+    differs = {key: row[key] for key in ("options", "madt", "grub", "after") if key in row}
     path = work / f"boot-{zlib.crc32(repr(differs).encode()):x}.iso"
     if path.exists():
         return path
     boot = mkiso.Boot(hv=f"dryrun {row.get('options', '')}".strip(),
                       modules=images.image("guest:suite", work, ""),
-                      before=row.get("grub", "") + "\n")
+                      before=row.get("grub", "") + "\n", after=row.get("after", ""))
     if "madt" in row:
         table = work / "apic.aml"
         table.write_bytes(acpi_tables.madt(row["madt"], twice=True))

@@ -169,6 +169,37 @@ static void test_dmar(void)
 	EXPECT_FALSE(info.has_dmar);
 }
 
+/* Its remapping units, of any address; other structures between them, and ends that are none. */
+static void test_dmar_units(void)
+{
+	static const u8 entries[] = {
+		0, 0,    16, 0, 0, 0, 0, 0, 0,    0,    0xd9, 0xfe, 0, 0, 0,  0, /* DRHD */
+		1, 0,    24, 0, 0, 0, 0, 0, 0x11, 0x11, 0x11, 0,    0, 0, 0,  0, /* RMRR */
+		0, 0,    0,  0, 0, 0, 0, 0, 0,    0,    20,   0,    1, 0, 0,  0, /* DRHD, longer */
+		0, 0,    0,  0, 0, 1, 0, 0, 0,    0,    0,    0,    0, 0, 12, 0, /* too short */
+		0, 0,    0,  0, 0, 0, 0, 0, 0,    0,    16,   0,    0, 0, 0,  0, /* cut off */
+		0, 0xd8,
+	};
+	const u32 len = 48 + sizeof(entries);
+
+	machine();
+	memcpy(mem + HPET + 48, entries, sizeof(entries));
+	table(HPET, "DMAR", len);
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_EQ(2, info.dmar_units);
+	EXPECT_EQ(0xfed90000, info.dmar_unit_pa[0]);
+	EXPECT_EQ(0x10000000000, info.dmar_unit_pa[1]);
+	mem[HPET + 48 + 2] = 0; /* leads nowhere */
+	table(HPET, "DMAR", len);
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_EQ(0, info.dmar_units);
+	for (u32 i = 0; i < ACPI_DMAR_UNITS + 1; i++)
+		memcpy(mem + HPET + 48 + i * 16, entries, 16);
+	table(HPET, "DMAR", 48 + 16 * (ACPI_DMAR_UNITS + 1));
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_EQ(ACPI_DMAR_UNITS, info.dmar_units);
+}
+
 /* PCI configuration space wherever firmware puts it. */
 static void test_ecam_above_4g(void)
 {
@@ -435,9 +466,10 @@ static void test_aml_constants(void)
 	EXPECT_EQ(-1, aml_find_sleep_type(NULL, 0, '5'));
 }
 
-TEST_MAIN(TEST(test_dmar), TEST(test_ecam_above_4g), TEST(test_tables_above_4g),
-	  TEST(test_a_table_out_of_reach), TEST(test_xsdt_and_rsdt_lead_to_the_same),
-	  TEST(test_fadt_fields_end_with_the_table), TEST(test_flags_of_the_fadt),
-	  TEST(test_errors_are_named), TEST(test_loops_end), TEST(test_random_damage_is_survived),
-	  TEST(test_madt_disable_removes_exactly_one), TEST(test_every_madt_is_found),
-	  TEST(test_other_tables_do_not_hide_the_madt), TEST(test_aml_constants))
+TEST_MAIN(TEST(test_dmar), TEST(test_dmar_units), TEST(test_ecam_above_4g),
+	  TEST(test_tables_above_4g), TEST(test_a_table_out_of_reach),
+	  TEST(test_xsdt_and_rsdt_lead_to_the_same), TEST(test_fadt_fields_end_with_the_table),
+	  TEST(test_flags_of_the_fadt), TEST(test_errors_are_named), TEST(test_loops_end),
+	  TEST(test_random_damage_is_survived), TEST(test_madt_disable_removes_exactly_one),
+	  TEST(test_every_madt_is_found), TEST(test_other_tables_do_not_hide_the_madt),
+	  TEST(test_aml_constants))
