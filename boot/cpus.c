@@ -6,6 +6,7 @@
  *
  * Context: boot CPU; ap_main() and what it calls: the AP, while the boot CPU waits for it.
  */
+#include "arch/x86/cpuid_limit.h"
 #include "arch/x86/insn.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/paging.h"
@@ -64,6 +65,7 @@ static NORETURN void ap_main(struct percpu *pc)
 	struct ap *ap = (struct ap *)(void *)pc;
 
 	percpu_load(pc, pc->stacks, pc->cpu);
+	cpuid_lift_limit();
 	smp_arrived(pc);
 	test_point(TEST_AP_STEP, &(u32){ 1 });
 	ap_answer_tsc(ap);

@@ -2,6 +2,7 @@
 /*
  * Composition root: the boot from top to bottom. Context: boot CPU, interrupts off, main stack.
  */
+#include "arch/x86/cpuid_limit.h"
 #include "arch/x86/percpu.h"
 #include "boot/report.h"
 #include "boot/test_fault.h"
@@ -15,6 +16,7 @@ void boot_main(u32 mb2_pa)
 	/* From here on a fault is a readable panic. */
 	idt_init();
 	percpu_load(&percpu_boot, &boot_stacks, 0);
+	cpuid_lift_limit();
 
 	/* The loader's information; stops if it is malformed. */
 	boot_early(&boot, mb2_pa);

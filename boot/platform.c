@@ -199,8 +199,9 @@ void boot_platform(struct boot_state *b)
 	 * Remedy: switch it on. */
 	if (lapic_init() != ERR_NONE)
 		fatal("the local APIC is disabled. Enable it in the firmware set-up.");
-	log_info("lapic: ID %u, %s mode", this_cpu()->apic_id,
-		 this_cpu()->x2apic ? "x2APIC" : "xAPIC");
+	log_info("lapic: ID %u, %s mode%s", this_cpu()->apic_id,
+		 this_cpu()->x2apic ? "x2APIC" : "xAPIC",
+		 lapic_is_locked() ? ", locked by the firmware" : "");
 	decide_tsc(b);
 	read_clock(b);
 }

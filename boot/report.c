@@ -7,6 +7,7 @@
 #include "boot/report.h"
 
 #include "arch/x86/insn.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/tsc.h"
 #include "boot/version.h"
@@ -285,6 +286,7 @@ void report_platform(const struct boot_state *b)
 	report_line(&boot_report, "lapic");
 	report_field(&boot_report, "id", "%u", this_cpu()->apic_id);
 	report_field(&boot_report, "mode", "%s", this_cpu()->x2apic ? "x2apic" : "xapic");
+	report_field(&boot_report, "locked", "%s", lapic_is_locked() ? "yes" : "no");
 	report_line(&boot_report, "tsc");
 	report_field(&boot_report, "cpuid_hz", "%llu", s->cpuid_hz);
 	report_field(&boot_report, "measured_hz", "%llu", s->measured_hz);
@@ -295,8 +297,7 @@ void report_platform(const struct boot_state *b)
 	report_field(&boot_report, "tolerance_ppm", "%u", s->tolerance_ppm);
 	report_field(&boot_report, "cpuid_trusted", "%s", b->tsc.cpuid_trusted ? "yes" : "no");
 	report_field(&boot_report, "invariant", "%s",
-		     cpuid(0x80000000, 0).a >= 0x80000007 &&
-				     (cpuid(0x80000007, 0).d & CPUID80000007_EDX_INVARIANT_TSC)
+		     (cpuid_if(CPUID_LEAF_EXT_POWER, 0).d & CPUID80000007_EDX_INVARIANT_TSC) != 0
 			     ? "yes"
 			     : "no");
 	if (tsc_adjust_read(&adjust) == ERR_NONE)

@@ -59,7 +59,7 @@ static void decide_mitigations(const struct options *o)
 {
 	struct mitigation_input in = { .hidden = o->mitigations == MITIGATIONS_OFF,
 				       .all = o->mitigations == MITIGATIONS_ALL };
-	struct cpuid_regs f = cpuid(7, 0);
+	struct cpuid_regs f = cpuid_if(CPUID_LEAF_EXT_FEATURES, 0);
 	char text[80];
 
 	in.arch_capabilities_present =

@@ -21,6 +21,14 @@ static inline struct cpuid_regs cpuid(u32 leaf, u32 subleaf)
 	return r;
 }
 
+/* Zeros where the CPU has no such leaf: asked for it, Intel's answer with their last one. */
+static inline struct cpuid_regs cpuid_if(u32 leaf, u32 subleaf)
+{
+	if (cpuid(leaf & CPUID_LEAF_EXT_MAX, 0).a < leaf)
+		return (struct cpuid_regs){ 0 };
+	return cpuid(leaf, subleaf);
+}
+
 /* MAXPHYADDR: every CPU with 64-bit mode has the leaf. */
 static inline u32 cpu_phys_bits(void)
 {

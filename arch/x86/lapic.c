@@ -95,6 +95,17 @@ err_t lapic_init(void)
 	return ERR_NONE;
 }
 
+bool lapic_is_locked(void)
+{
+	u64 caps, status;
+
+	return (cpuid_if(CPUID_LEAF_EXT_FEATURES, 0).d & CPUID7_EDX_ARCH_CAPABILITIES) != 0 &&
+	       rdmsr_safe(MSR_IA32_ARCH_CAPABILITIES, &caps) == ERR_NONE &&
+	       (caps & ARCH_CAP_XAPIC_DISABLE_STATUS) != 0 &&
+	       rdmsr_safe(MSR_IA32_XAPIC_DISABLE_STATUS, &status) == ERR_NONE &&
+	       (status & LEGACY_XAPIC_DISABLED) != 0;
+}
+
 u64 lapic_timer_hz(u64 tsc_hz)
 {
 	u64 start_tsc, span_tsc;

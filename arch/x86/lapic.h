@@ -8,6 +8,10 @@
 /* lapic_init() - map the registers, note the mode. ERR_NODEV: the firmware disabled the APIC. */
 MUST_CHECK err_t lapic_init(void);
 
+/* lapic_is_locked() - the firmware has locked x2APIC mode: SDM Vol. 4, IA32_XAPIC_DISABLE_STATUS.
+ */
+bool lapic_is_locked(void);
+
 /* lapic_timer_hz() - ticks per second of its timer, divided by 1, against a TSC of @tsc_hz: takes
  * 10 ms. The timer must be masked; it stands still afterwards. */
 u64 lapic_timer_hz(u64 tsc_hz);

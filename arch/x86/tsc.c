@@ -8,22 +8,17 @@
 
 u64 tsc_cpuid_hz(void)
 {
-	u32 max = cpuid(0, 0).a;
-	struct cpuid_regs r;
+	/* crystal Hz (c) * numerator (b) / denominator (a) */
+	struct cpuid_regs r = cpuid_if(CPUID_LEAF_TSC, 0);
 
-	if (max >= 0x15) {
-		r = cpuid(0x15, 0); /* crystal Hz (c) * numerator (b) / denominator (a) */
-		if (r.a != 0 && r.b != 0 && r.c != 0)
-			return (u64)r.c * r.b / r.a;
-	}
-	if (max >= 0x16)
-		return (u64)(cpuid(0x16, 0).a & 0xffff) * 1000000;
-	return 0;
+	if (r.a != 0 && r.b != 0 && r.c != 0)
+		return (u64)r.c * r.b / r.a;
+	return (u64)(cpuid_if(CPUID_LEAF_FREQUENCY, 0).a & 0xffff) * 1000000;
 }
 
 err_t tsc_adjust_read(u64 *adjust)
 {
-	if (cpuid(0, 0).a < 7 || (cpuid(7, 0).b & CPUID7_EBX_TSC_ADJUST) == 0)
+	if ((cpuid_if(CPUID_LEAF_EXT_FEATURES, 0).b & CPUID7_EBX_TSC_ADJUST) == 0)
 		return ERR_NODEV;
 	return rdmsr_safe(MSR_IA32_TSC_ADJUST, adjust) == ERR_NONE ? ERR_NONE : ERR_NODEV;
 }

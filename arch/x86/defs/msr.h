@@ -31,6 +31,7 @@
 #define MSR_IA32_SMBASE                         0x09e
 #define MSR_IA32_MISC_PACKAGE_CTLS              0x0bc
 #define MSR_IA32_XAPIC_DISABLE_STATUS           0x0bd
+#define LEGACY_XAPIC_DISABLED                   BIT64(0)  /* x2APIC mode is locked */
 #define MSR_IA32_PMC0                           0x0c1   /* .. 0x0c8 */
 #define MSR_FSB_FREQ                            0x0cd
 #define MSR_PLATFORM_INFO                       0x0ce
