@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VMCALL: only decides which ABI owns the call. If a single ABI takes every call its function is
- * the exit's row. Without any, the instruction is #UD, as on a machine without a hypervisor.
- * Context: VP's CPU, root mode.
+ * VMCALL: only decides which ABI owns the call. SPEED(sole-owner): if a single ABI takes every call
+ * its function is the exit's row. Without any, the instruction is #UD, as on a machine without a
+ * hypervisor. Context: VP's CPU, root mode.
  */
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"

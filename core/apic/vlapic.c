@@ -127,7 +127,7 @@ void vlapic_accept(struct vp *vp, u8 vector)
 		sync_vid(a);
 		return;
 	}
-	if (likely(!a->irr_many)) {
+	if (likely(!a->irr_many)) { /* SPEED(one-request): no search for the next */
 		a->highest_irr = -1;
 	} else {
 		a->highest_irr = vlapic_find_highest(a, APIC_IRR, (u32)a->highest_irr);
@@ -179,7 +179,7 @@ void vlapic_eoi(struct vp *vp)
 	if (unlikely(vector < 0))
 		return eoi_slow(vp);
 	irq_end(a->page, (u32)vector);
-	if (likely(!a->isr_many))
+	if (likely(!a->isr_many)) /* SPEED(one-in-service): no search for the next */
 		a->highest_isr = -1;
 	else
 		eoi_many(a);

@@ -126,7 +126,7 @@ static inline void dispatch_icr(struct vp *vp, u64 icr, bool x2apic)
 		return send_icr(vp, (u32)icr, (u32)(icr >> 32));
 	if (plain == vp->apic.self_icr || (u32)plain == ICR_SELF)
 		return vlapic_set_irr_inline(vp, (u8)icr, false);
-	target = x2apic ? plain_target(vp, plain) : NULL;
+	target = x2apic ? plain_target(vp, plain) : NULL; /* SPEED(icr-to-one) */
 	if (target != NULL)
 		return vlapic_post_irq(target, (u8)icr);
 	send_icr(vp, (u32)icr, (u32)(icr >> 32));

@@ -261,7 +261,7 @@ static enum exit_action exec_insn(const struct exec *x)
 	COUNT(x->vp, EMULATED);
 	x->vp->insn_len = in->len;
 
-	/* Register accesses of drivers: one aligned MOV. */
+	/* SPEED(register-move): register accesses of drivers are one aligned MOV */
 	if (unlikely(in->op != EMUL_MOV || can_straddle(x->gpa, size)))
 		return exec_fn[in->op](x);
 	if (in->mem_dst) {
@@ -303,6 +303,7 @@ enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem
 	enum emul_mode mode = emul_cpu_mode(vp);
 	struct exec x = { .vp = vp, .mem = mem, .gpa = gpa };
 
+	/* SPEED(decode-cache): cache.c */
 	x.in = mode == EMUL_64 ? cache_find(vp) : NULL;
 	if (unlikely(x.in == NULL))
 		return exec_uncached(&x, mode);

@@ -133,7 +133,7 @@ void exit_table_set(struct exit_table *t, u32 reason, const struct exit_row *row
 	t->row[reason] = *row;
 	if (!row->fn)
 		t->entry[reason] = exit_hole;
-	else
+	else /* SPEED(dispatch-direct): a row without needs has no step between */
 		t->entry[reason] = row->needs ? dispatch_with_info : row->fn;
 }
 
@@ -182,10 +182,10 @@ static NOINLINE void retire_unusual(struct vp *vp, u64 rip, u64 len)
 }
 
 /*
- * The one place that retires an instruction; it arms the timer, too. Inline: this is most of the
- * cost of a CPUID or RDMSR exit.
+ * The one place that retires an instruction; it arms the timer, too: most of the cost of a CPUID or
+ * RDMSR exit.
  */
-static ALWAYS_INLINE void exit_retire(struct vp *vp, bool decoded)
+static void exit_retire(struct vp *vp, bool decoded)
 {
 	u64 rip = hw_vmread_hot(VMCS_GUEST_RIP);
 	u64 unusual = (hw_vmread_hot(VMCS_GUEST_RFLAGS) & (RFLAGS_TF | RFLAGS_RF)) |
@@ -262,6 +262,7 @@ static NOINLINE enum exit_action dispatch_flagged(struct vp *vp)
 	return vp->dispatch[reason](vp, &vp->exit);
 }
 
+/* SPEED(dispatch-cached): the VP has the current context's handlers itself. */
 enum exit_action exit_dispatch(struct vp *vp)
 {
 	u64 reason = hw_vmread_hot(VMCS_EXIT_REASON);
@@ -333,6 +334,7 @@ void exit_complete(struct vp *vp, enum exit_action action)
 		return exit_retire(vp, false);
 	if (unlikely(action != EXIT_RESUME))
 		return complete_rare(vp, action);
-	if (!READ_ONCE(vp->work)) /* else vp_prepare_entry() arms it */
+	/* SPEED(complete-work): vp_prepare_entry() arms it, too */
+	if (!READ_ONCE(vp->work))
 		vp_arm_timer(vp);
 }

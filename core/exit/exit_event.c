@@ -87,6 +87,7 @@ enum exit_action exit_exception_nmi(struct vp *vp, const struct exit_info *unuse
 	return EXIT_RESUME;
 }
 
+/* SPEED(interrupt-at-once): delivered here and not by way of VP_WORK_EVENT. */
 enum exit_action exit_external_interrupt(struct vp *vp, const struct exit_info *x)
 {
 	vp_left_hlt(vp);

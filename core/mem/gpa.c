@@ -202,6 +202,6 @@ err_t gpa_fetch16(const struct partition *p, gpa_t gpa, u64 out[2], const u8 **r
 	*ram = pin_ram(p, gpa.v, 16);
 	if (unlikely(*ram == NULL))
 		return gpa_read_any(p, gpa, out, 16);
-	__builtin_memcpy(out, *ram, 16); /* constant size: two loads, no call */
+	memcpy(out, *ram, 16);
 	return ERR_NONE;
 }

@@ -25,8 +25,10 @@ void *pin_ram_search(const struct partition *p, u64 base, u64 len);
  */
 extern u32 gpa_ram_hint;
 
-/* pin_ram() - plain guest RAM, where GPA = HPA and nothing needs unpinning. NULL: not all of it
- * is: use gpa_pin(). */
+/*
+ * pin_ram() - plain guest RAM, where GPA = HPA and nothing needs unpinning. NULL: not all of it is:
+ * use gpa_pin(). SPEED(ram-hint): the entry that answered last is tried first.
+ */
 static inline void *pin_ram(const struct partition *p, u64 base, u64 len)
 {
 	const struct e820_entry *e =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CPUID exit. In a file of its own because it has an instruction budget: guests provoke this exit
- * more than any other. A leaf without per-access part is two loads away.
+ * more than any other. SPEED(cpuid-ready): a leaf without per-access part is two loads away.
  * Context: VP's CPU, root mode.
  */
 #include "core/surface/cpuid_internal.h"

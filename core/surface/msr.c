@@ -172,7 +172,10 @@ static enum msr_result unknown_write(struct vp *vp, u32 msr, u64 val)
 
 /* --- Accesses --- */
 
-/* Not through vp->partition->msr, which is &the_msr_table: saves the exit path two loads. */
+/*
+ * SPEED(msr-table): not through vp->partition->msr, which is &the_msr_table.
+ * SPEED(msr-columns): every slot of the index has functions, see msr_internal.h.
+ */
 enum msr_result msr_read(struct vp *vp, u32 msr, u64 *val)
 {
 	return the_msr_table.read[msr_slot_of(&the_msr_table, msr)](vp, msr, val);
@@ -199,8 +202,8 @@ static inline enum exit_action msr_action(enum msr_result r)
 }
 
 /*
- * Read straight into the register image: taking a local's address would cost the exit path a
- * stack-protector check. Safe, as row functions write *val on success only.
+ * SPEED(rdmsr-in-place): read straight into the register image, for a local's address costs a check
+ * of the stack protector. Safe, as row functions write *val on success only.
  */
 enum exit_action exit_rdmsr(struct vp *vp, const struct exit_info *x)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Layout of the sealed MSR table: a hashed index, one slot per MSR number. Every slot has
- * functions, which saves the exit path NULL checks: a row without them gets ones that act on its
- * flags, an empty slot those of an unknown MSR.
+ * functions: a row without them gets ones that act on its flags, an empty slot those of an unknown
+ * MSR.
  */
 #pragma once
 

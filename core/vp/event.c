@@ -180,8 +180,8 @@ static bool interrupt_waits(struct vp *vp)
 }
 
 /*
- * Ask for an exit as soon as the guest can take an interrupt, or an NMI. The usual answer is that
- * nothing changes: the word is loaded twice so that this check is one test of memory.
+ * Ask for an exit as soon as the guest can take an interrupt, or an NMI. SPEED(windows-unchanged):
+ * usually nothing changes; the word is loaded twice so that this check is one test of memory.
  */
 static inline void set_windows(struct vp *vp, bool interrupt, bool nmi)
 {
@@ -366,7 +366,7 @@ static NOINLINE void prepare_event(struct vp *vp)
 	deliver_events(vp, rflags, blocking);
 }
 
-/* The only request, with nothing in service: vlapic_accept() and the injection. */
+/* SPEED(only-request): vlapic_accept() and the injection, with nothing else in service. */
 static ALWAYS_INLINE void take_only_request(struct vp *vp, u32 vector)
 {
 	struct vlapic *a = &vp->apic;
@@ -416,7 +416,10 @@ static NOINLINE void prepare_unusual(struct vp *vp)
 	prepare_usual(vp, true);
 }
 
-/* Inline tests first: most exits have nothing to deliver, or one interrupt. */
+/*
+ * SPEED(event-usual): most exits have nothing to deliver, or one interrupt.
+ * SPEED(event-unusual): the same where the CPU has a TPR shadow, or EOIs may be lazy.
+ */
 NOINLINE void event_prepare_entry(struct vp *vp)
 {
 	if (unlikely(vp->event.info | vp->event.rare) || unlikely(vp->state != VP_RUNNING))

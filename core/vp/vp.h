@@ -57,7 +57,7 @@ enum vp_work {
 	VP_WORK_LINES = 1u << 9,    /* software lines: irq_fwd.posted_level (remote), or the 8259 */
 };
 
-/* VP_RUNNING is not 0: the exit path compares with an immediate. */
+/* SPEED(state-running): VP_RUNNING is not 0, so that the exit path compares with an immediate. */
 enum vp_run_state { VP_HALTED, VP_RUNNING, VP_WAIT_SIPI, VP_SHUTDOWN };
 
 /* vp_state_name() - for reports. */
@@ -76,7 +76,7 @@ struct vp {
 		       * the run timer is the APIC's, good across entries */
 	struct partition *partition;
 	struct vcpu_ctx *ctx;    /* current context: core/vp/ctx.h */
-	const exit_fn *dispatch; /* its exit table's handlers: saves the exit path a load */
+	const exit_fn *dispatch; /* its exit table's handlers */
 	void *host_stack_top;
 
 	struct exit_info exit; /* what the row of the current exit needs */
@@ -222,8 +222,8 @@ void vp_program_timer(struct vp *vp, u64 now_tsc);
 
 /*
  * vp_arm_timer() - before every entry: make the run timer fire at vp->deadline_tsc at the latest.
- * The preemption timer's count restarts at each entry, so one VMWRITE is good until vp->rearm_tsc:
- * for a distant deadline most entries need none (vp_program_timer()).
+ * The preemption timer's count restarts at each entry, so one VMWRITE is good until vp->rearm_tsc.
+ * SPEED(timer-far): for a distant deadline most entries need none (vp_program_timer()).
  */
 static inline void vp_arm_timer(struct vp *vp)
 {

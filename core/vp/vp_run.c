@@ -19,8 +19,9 @@ void vp_program_timer(struct vp *vp, u64 now_tsc)
 	}
 	left = vp->deadline_tsc - now_tsc;
 	if (left < vp->near_tsc) {
+		/* SPEED(timer-clamp): hw_timer_arm() need not look for what no count can hold */
 		if (left >= TIMER_NEAR_TSC)
-			__builtin_unreachable(); /* spares a clamp at every entry; make bench */
+			__builtin_unreachable();
 		(void)hw_timer_arm(left);
 		vp->rearm_tsc = 0;
 	} else if (likely(vp->near_tsc != 0)) {
@@ -106,7 +107,7 @@ bool vp_prepare_entry(struct vp *vp)
 {
 	u32 work = READ_ONCE(vp->work);
 
-	/* The usual reasons: an interrupt for the guest, from another VP or from its timer. */
+	/* SPEED(work-usual): an interrupt for the guest, from another VP or from its timer */
 	if (unlikely(work & ~(u32)(VP_WORK_EVENT | VP_WORK_TIMER | VP_WORK_POSTED)))
 		return do_all_work(vp);
 	if (work & VP_WORK_TIMER) {

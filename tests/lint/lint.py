@@ -15,6 +15,7 @@ import messages
 import mirror
 import size
 import sources
+import speed
 import text
 import tools
 
@@ -40,6 +41,7 @@ CHECKS = {
     "links": links.check,
     "mirror": mirror.check,
     "size": size.check,
+    "speed": speed.check,
     "wx": binary.wx,
     "pure": binary.pure,
     "window": binary.window,

@@ -20,7 +20,7 @@ import results
 
 LIST = results.ROOT / "tests/host/mutations.txt"
 TREE = results.ROOT / "build/mutants"
-COPIED = ("Makefile", "arch", "boot", "core", "drivers", "guests", "hv", "tests")
+COPIED = ("Makefile", "linker.ld", "arch", "boot", "core", "drivers", "guests", "hv", "tests")
 MAKE = os.environ.get("MAKE", "make").split() + ["-s", "SAN=", "COVERAGE=-O0"]
 TIMEOUT_S = 60      # a mutant that hangs is one that fails
 
@@ -39,11 +39,11 @@ def read_list():
     return out
 
 
-def copy_sources():
-    """Only what changed, so that a second run rebuilds little."""
+def copy_sources(tree):
+    """To @tree only what differs there, so that a second run rebuilds little."""
     for name in COPIED:
         for path in [results.ROOT / name, *(results.ROOT / name).rglob("*")]:
-            to = TREE / path.relative_to(results.ROOT)
+            to = tree / path.relative_to(results.ROOT)
             if path.is_dir():
                 to.mkdir(parents=True, exist_ok=True)
             elif not to.exists() or to.read_bytes() != path.read_bytes():
@@ -92,7 +92,7 @@ def main(pattern=""):
     failed = 0
     mutations = [m for m in read_list() if re.search(pattern, f"mutation:{m[0]}")]
     if mutations:
-        copy_sources()
+        copy_sources(TREE)
     for name, file, tests, old, new in mutations:
         bad = mutate(pathlib.Path(file), tests, old, new)
         failed += bool(bad)
