@@ -184,7 +184,7 @@ def start(directory, com1_dev, chosen):
     if info is None:
         sys.exit(f"run: {binary} does not run: install Debian's package bochs, or set BOCHS=")
     say(f"starting Bochs {info[0]} ({reason}): "
-        "Linux needs one to two minutes to its shell")
+        "Linux needs half a minute to two to its shell")
     return emu.Emulator(emu.bochs_command(machine), directory), False
 
 
