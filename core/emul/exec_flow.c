@@ -3,7 +3,8 @@
  * JMP, CALL, RET and IRET, near and far, whose pointer or stack is on an emulated page. Gates, task
  * switches and virtual-8086 mode are declined. VP's CPU, with its VMCS current.
  *
- * RIP is replaced. The dispatcher retires the rest of the instruction, with a length of 0.
+ * RIP is replaced. The dispatcher retires the rest: EXIT_NEXT_DECODED with a length of 0, or
+ * EXIT_NEXT_IRET.
  *
  * Spec: SDM Vol. 2, JMP, CALL, RET, IRET.
  */
@@ -294,18 +295,6 @@ static u64 iret_flags(const struct vp *vp, u64 now, u64 loaded, u32 size)
 	return (now & ~mask) | (loaded & mask) | RFLAGS_FIXED;
 }
 
-/* RIP and RFLAGS are replaced, as by a task switch: nothing is left to retire. */
-static enum exit_action iret_done(const struct exec *x, const struct ret *r, u64 flags)
-{
-	hw_vmwrite(VMCS_GUEST_RIP, r->word[FRAME_IP]);
-	hw_vmwrite(VMCS_GUEST_RFLAGS, flags);
-	hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
-		   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
-			   ~(INTERRUPT_SHADOW | GUEST_INTR_BLOCKED_BY_NMI));
-	vp_set_work(x->vp, VP_WORK_EVENT);
-	return EXIT_RESUME;
-}
-
 enum exit_action exec_iret(const struct exec *x)
 {
 	struct segment_user u = { .vp = x->vp };
@@ -333,5 +322,7 @@ enum exit_action exec_iret(const struct exec *x)
 		return EXIT_RESUME;
 	if (commit_ret(x, &r, words, 0) != ERR_NONE)
 		return EXIT_RESUME;
-	return iret_done(x, &r, flags);
+	hw_vmwrite(VMCS_GUEST_RIP, r.word[FRAME_IP]);
+	x->vp->iret_rflags = flags;
+	return EXIT_NEXT_IRET;
 }

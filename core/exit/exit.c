@@ -182,6 +182,22 @@ static NOINLINE void retire_unusual(struct vp *vp, u64 rip, u64 len)
 }
 
 /*
+ * RF is what IRET loaded. TF counts as it was before: SDM "Single-Step Exception Condition". NMIs
+ * are unblocked.
+ */
+static void retire_iret(struct vp *vp)
+{
+	u64 before = hw_vmread(VMCS_GUEST_RFLAGS);
+
+	hw_vmwrite(VMCS_GUEST_RFLAGS, vp->iret_rflags);
+	hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+		   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
+			   ~(INTERRUPT_SHADOW | GUEST_INTR_BLOCKED_BY_NMI));
+	trap_step(before);
+	vp_set_work(vp, VP_WORK_EVENT); /* an interrupt or NMI may have waited for this */
+}
+
+/*
  * The one place that retires an instruction; it arms the timer, too: most of the cost of a CPUID or
  * RDMSR exit.
  */
@@ -297,6 +313,9 @@ static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 		retire_unusual(vp, hw_vmread(VMCS_GUEST_RIP), vp->insn_len);
 		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			   hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) | GUEST_INTR_BLOCKED_BY_MOV_SS);
+		break;
+	case EXIT_NEXT_IRET:
+		retire_iret(vp);
 		break;
 	case EXIT_RETRY:
 		vp_wait_page(vp);

@@ -15,13 +15,14 @@ struct vp;
 enum exit_action {
 	EXIT_NEXT,         /* emulated: retire it (RIP, RF, blocking, TF) */
 	EXIT_RESUME,       /* enter again at the same RIP: a fault is queued, or a restart */
-	EXIT_NEXT_DECODED, /* the same, length from the decoder in vp->insn_len */
+	EXIT_NEXT_DECODED, /* EXIT_NEXT of vp->insn_len bytes; 0: RIP is replaced already */
 	EXIT_MSR_FAULT,    /* RDMSR or WRMSR refused: #GP(0) */
 	EXIT_RETRY,        /* guest memory is not there yet, nothing changed: wait, enter again */
 	EXIT_ITERATION,    /* of a REP instruction, not the last: RIP stays, RF is set, TF traps */
 	EXIT_STOP,         /* stop the partition with a report */
 	EXIT_NEXT_MOV_SS,  /* EXIT_NEXT_DECODED of a load of SS, which blocks events for a moment */
 	EXIT_UNHANDLED,    /* declined, nothing changed; the caller decides, never the dispatcher */
+	EXIT_NEXT_IRET,    /* IRET: RIP is replaced already, RFLAGS becomes vp->iret_rflags */
 };
 
 /* Fields that the dispatcher reads before it calls a row's handler. */

@@ -101,6 +101,7 @@ struct vp {
 	u64 tsc_adjust;
 	u64 misc_enable_flips; /* remote reads; bits unlike their value at reset: misc_enable.h */
 	u32 insn_len;          /* of the last decoded instruction, for EXIT_NEXT_DECODED */
+	u64 iret_rflags;       /* what the last emulated IRET loads, for EXIT_NEXT_IRET */
 	struct emul_cache *emul_cache; /* core/emul/cache.c; NULL until the first emulation */
 	bool asleep;                   /* activity state HLT was entered since the VP halted */
 	u32 unhalted;                  /* remote; the next wake is due: vp_unhalt() */

@@ -8,6 +8,7 @@
 #include "arch/x86/defs/seg.h"
 #include "arch/x86/defs/vector.h"
 #include "core/emul/segment.h"
+#include "core/exit/exit.h"
 #include "tests/host/emul/exec_sim.h"
 
 #define GDT_GVA NEXT_GVA
@@ -68,6 +69,18 @@ static void iret_frame(u64 cs, u64 flags, u64 sp, u64 ss)
 	put(0x820, ss);
 }
 
+/* IRETQ, which loads its frame and retires. */
+static void iret(void)
+{
+	enum exit_action action;
+
+	CODE(0x48, 0xcf);
+	action = emulate(PAGE_GPA + 0x800);
+	EXPECT_EQ(EXIT_NEXT_IRET, action);
+	EXPECT_EQ(-1, paged_exception());
+	exit_complete(&paged_vp, action);
+}
+
 static void test_iret_to_user(void)
 {
 	begin();
@@ -75,9 +88,7 @@ static void test_iret_to_user(void)
 	fake.vmcs[VMCS_GUEST_INTERRUPTIBILITY] =
 		GUEST_INTR_BLOCKED_BY_NMI | GUEST_INTR_BLOCKED_BY_STI;
 	fake.vmcs[VMCS_GUEST_FS_AR] |= FIELD_PREP(AR_DPL, 3);
-	CODE(0x48, 0xcf); /* iretq */
-	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA + 0x800));
-	EXPECT_EQ(-1, paged_exception());
+	iret();
 	EXPECT_EQ(TARGET, fake.vmcs[VMCS_GUEST_RIP]);
 	EXPECT_EQ(RFLAGS_FIXED | RFLAGS_IF | RFLAGS_RF | RFLAGS_IOPL, fake.vmcs[VMCS_GUEST_RFLAGS]);
 	EXPECT_EQ(UCODE64, fake.vmcs[VMCS_GUEST_CS_SELECTOR]);
@@ -98,9 +109,7 @@ static void test_iret_from_user(void)
 	fake.vmcs[VMCS_GUEST_SS_AR] |= FIELD_PREP(AR_DPL, 3);
 	fake.vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_IF;
 	iret_frame(UCODE64, RFLAGS_IOPL | RFLAGS_CF | RFLAGS_VIP, 0x7fff0, UDATA);
-	CODE(0x48, 0xcf);
-	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA + 0x800));
-	EXPECT_EQ(-1, paged_exception());
+	iret();
 	EXPECT_EQ(RFLAGS_FIXED | RFLAGS_IF | RFLAGS_CF, fake.vmcs[VMCS_GUEST_RFLAGS]);
 
 	begin();
@@ -113,13 +122,31 @@ static void test_iret_from_user(void)
 	EXPECT_EQ(PAGE_GVA + 0x800, fake.vmcs[VMCS_GUEST_RSP]);
 }
 
+/* A step that IRET ends traps, one that it begins does not yet. */
+static void test_iret_single_steps(void)
+{
+	begin();
+	fake.vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_TF;
+	iret_frame(CODE64, RFLAGS_FIXED, 0x7fff0, DATA);
+	iret();
+	EXPECT_EQ(PENDING_DBG_BS, fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS]);
+	EXPECT_EQ(RFLAGS_FIXED, fake.vmcs[VMCS_GUEST_RFLAGS]);
+
+	begin();
+	fake.vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED;
+	iret_frame(CODE64, RFLAGS_FIXED | RFLAGS_TF, 0x7fff0, DATA);
+	iret();
+	EXPECT_EQ(0, fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS]);
+	EXPECT_EQ(RFLAGS_FIXED | RFLAGS_TF, fake.vmcs[VMCS_GUEST_RFLAGS]);
+}
+
 static void expect_iret_fault(u64 cs, u64 ip, u64 ss, int vector, u32 error)
 {
 	begin();
 	iret_frame(cs, 2, 0x7fff0, ss);
 	put(0x800, ip);
 	CODE(0x48, 0xcf);
-	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA + 0x800));
+	EXPECT_EQ(vector < 0 ? EXIT_NEXT_IRET : EXIT_RESUME, emulate(PAGE_GPA + 0x800));
 	EXPECT_EQ(vector, paged_exception());
 	if (vector >= 0)
 		EXPECT_EQ(error, paged_error());
@@ -224,6 +251,6 @@ static void test_32_bit_code(void)
 	EXPECT_EQ(0x12340, fake.vmcs[VMCS_GUEST_ES_BASE]);
 }
 
-TEST_MAIN(TEST(test_iret_to_user), TEST(test_iret_from_user), TEST(test_iret_checks),
-	  TEST(test_far_return_to_user), TEST(test_gates_and_tasks_are_declined),
-	  TEST(test_nested_enter), TEST(test_32_bit_code))
+TEST_MAIN(TEST(test_iret_to_user), TEST(test_iret_from_user), TEST(test_iret_single_steps),
+	  TEST(test_iret_checks), TEST(test_far_return_to_user),
+	  TEST(test_gates_and_tasks_are_declined), TEST(test_nested_enter), TEST(test_32_bit_code))
