@@ -127,10 +127,17 @@ enum emul_mode emul_cpu_mode(const struct vp *vp);
 MUST_CHECK err_t emul_deliver(struct vp *vp);
 
 /**
- * emul_execute() - fetch, decode and run the instruction at RIP whose memory operand hits @gpa.
- * String instructions run one iteration; RIP stays until the count is 0 (EXIT_ITERATION). Returns
- * EXIT_NEXT_DECODED when done (vp->insn_len is set), EXIT_RESUME when a fault is queued or the
- * instruction must restart, EXIT_UNHANDLED when it is not in the subset: the caller decides.
+ * emul_execute() - fetch, decode and run the instruction at RIP whose memory operand hits @gpa. The
+ * dispatcher completes every answer but the last (enum exit_action):
+ *
+ *   EXIT_NEXT_DECODED  done; vp->insn_len is set. EXIT_NEXT_MOV_SS, EXIT_NEXT_IRET: the same, for
+ *                      what retires in its own way
+ *   EXIT_ITERATION     one iteration of a string instruction, and more follow: RIP stays
+ *   EXIT_RESUME        a fault is queued
+ *   EXIT_RETRY         code or an operand is in memory that is not there yet; nothing has changed
+ *   EXIT_STOP          it would write to a page whose class stops the guest; logged
+ *   EXIT_UNHANDLED     not in the subset, or an operand is where it cannot be emulated; nothing has
+ *                      changed, and the caller decides
  */
 enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem);
 
