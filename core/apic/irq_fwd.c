@@ -27,29 +27,22 @@
  */
 void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector)
 {
-	struct irq_fwd *f = &vp->fwd;
 	u64 bit = BIT64(vector & 63);
-	u64 *word = &f->eoi_exit[vector >> 6];
+	u32 word = vector >> 6;
+	u64 old = vp->ctx->eoi_exit[word];
 
-	if (((*word & bit) != 0) == irq_fwd_wants_eoi(f, vector))
-		return;
-	*word ^= bit;
-	hw_vmwrite((enum vmcs_field)(VMCS_EOI_EXIT0 + 2 * (vector >> 6)), *word);
+	ctx_set_eoi_exit(vp->ctx, word,
+			 irq_fwd_wants_eoi(&vp->fwd, vector) ? old | bit : old & ~bit);
 }
 
 void irq_fwd_set_eoi_exits(struct vp *vp)
 {
-	struct irq_fwd *f = &vp->fwd;
+	const struct irq_fwd *f = &vp->fwd;
 
-	for (u32 i = 0; i < ARRAY_SIZE(f->eoi_exit); i++) {
-		u64 want = (u64)(f->held[2 * i + 1] | f->line_level[2 * i + 1]) << 32 |
-			   (f->held[2 * i] | f->line_level[2 * i]);
-
-		if (want == f->eoi_exit[i])
-			continue;
-		f->eoi_exit[i] = want;
-		hw_vmwrite((enum vmcs_field)(VMCS_EOI_EXIT0 + 2 * i), want);
-	}
+	for (u32 i = 0; i < ARRAY_SIZE(vp->ctx->eoi_exit); i++)
+		ctx_set_eoi_exit(vp->ctx, i,
+				 (u64)(f->held[2 * i + 1] | f->line_level[2 * i + 1]) << 32 |
+					 (f->held[2 * i] | f->line_level[2 * i]));
 }
 
 static NOINLINE void irq_fwd_hold(struct vp *vp, u8 vector)

@@ -18,7 +18,6 @@ struct irq_fwd {
 	u32 line_level[8];   /* level vectors from software lines: irq_msg.c */
 	u32 line_count;      /* bits set in it */
 	u64 posted_level[4]; /* remote: posted, for VP_WORK_LINES */
-	u64 eoi_exit[4];     /* EOI-exit bitmap in the VMCS (virtual-interrupt delivery) */
 	u32 smi_thermal;     /* LVT entry that firmware left in SMI mode, its own; 0: none */
 	u32 smi_cmci;        /* the same */
 	u32 look_from;       /* vectors from here on are no plain edges: the run timer's, and all

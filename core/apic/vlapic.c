@@ -32,8 +32,7 @@ s32 vlapic_find_highest(const struct vlapic *a, u32 reg, u32 from)
 	return -1;
 }
 
-/* SDM "Guest Interrupt Status": RVI and SVI are the highest bits of IRR and ISR, 0 for none. */
-static void sync_vid(const struct vlapic *a)
+void vlapic_sync_status(const struct vlapic *a)
 {
 	s32 rvi = vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
 	s32 svi = vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
@@ -61,7 +60,7 @@ static void reset_caches(struct vlapic *a)
 	a->isr_many = false;
 	a->irr_many = false;
 	if (a->vid)
-		sync_vid(a);
+		vlapic_sync_status(a);
 }
 
 void vlapic_error(struct vp *vp, u32 esr_bit)
@@ -124,7 +123,7 @@ void vlapic_accept(struct vp *vp, u8 vector)
 
 	irq_accept(a->page, vector);
 	if (unlikely(a->vid)) {
-		sync_vid(a);
+		vlapic_sync_status(a);
 		return;
 	}
 	if (likely(!a->irr_many)) { /* SPEED(one-request): no search for the next */
@@ -159,7 +158,7 @@ static NOINLINE void eoi_slow(struct vp *vp)
 		return;
 	irq_end(a->page, (u32)vector);
 	COUNT(vp, EOI);
-	sync_vid(a);
+	vlapic_sync_status(a);
 	irq_fwd_eoi(vp, (u8)vector);
 	vp_set_work(vp, VP_WORK_EVENT);
 }

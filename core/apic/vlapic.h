@@ -199,6 +199,10 @@ u32 vlapic_tpr_threshold(struct vp *vp);
 void vlapic_apicv_inhibit(struct vp *vp, u32 reasons);
 void vlapic_apicv_uninhibit(struct vp *vp, u32 reasons);
 
+/* vlapic_ctx_changed() - another context is current: while the CPU delivers this VP's interrupts,
+ * its VMCS says what is requested, in service and held. Own CPU. */
+void vlapic_ctx_changed(struct vp *vp);
+
 /* vlapic_mode_changed() - VMCS controls and MSR bitmap follow the mode of the virtual APIC. Own
  * CPU, VMCS current. */
 void vlapic_mode_changed(struct vp *vp);

@@ -43,30 +43,30 @@ static void x2apic_bitmap(struct vp *vp, bool virtual)
 	x2apic_delivery_bitmap(vp);
 }
 
+void vlapic_ctx_changed(struct vp *vp)
+{
+	if (!vp->apic.vid)
+		return;
+	ctx_set(vp->ctx, CTX_TPR_THRESHOLD, 0);
+	irq_fwd_set_eoi_exits(vp);
+	vlapic_sync_status(&vp->apic);
+}
+
 /* Virtual-interrupt delivery: the bitmaps are handed to the CPU, or taken back into our caches. */
 static void set_vid(struct vp *vp, bool on)
 {
 	struct vlapic *a = &vp->apic;
-	s32 isr, irr;
 
 	lazy_eoi_sync(vp);
-	isr = vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
-	irr = vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
 	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_VIRTUAL_INTR_DELIVERY, on);
 	a->vid = on;
-	a->highest_isr = on ? -1 : isr;
-	a->highest_irr = on ? -1 : irr;
+	a->highest_isr = on ? -1 : vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
+	a->highest_irr = on ? -1 : vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
 	a->isr_many = a->highest_isr >= 0;
 	a->irr_many = a->highest_irr >= 0;
 	vlapic_enable_changed(vp);
 	x2apic_delivery_bitmap(vp);
-	if (on) {
-		ctx_set(vp->ctx, CTX_TPR_THRESHOLD, 0);
-		irq_fwd_set_eoi_exits(vp); /* vectors accepted meanwhile did not set it */
-		hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS,
-			   FIELD_PREP(INTR_STATUS_RVI, irr < 0 ? 0 : irr) |
-				   FIELD_PREP(INTR_STATUS_SVI, isr < 0 ? 0 : isr));
-	}
+	vlapic_ctx_changed(vp); /* vectors accepted meanwhile did not set it */
 	vp_set_work(vp, VP_WORK_EVENT);
 }
 

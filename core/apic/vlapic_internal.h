@@ -63,6 +63,10 @@ static inline s32 vlapic_highest_isr(const struct vlapic *a)
 	return a->vid ? vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1) : a->highest_isr;
 }
 
+/* vlapic_sync_status() - RVI and SVI are the highest bits of IRR and ISR, 0 for none: SDM Vol. 3C
+ * "Guest Non-Register State". */
+void vlapic_sync_status(const struct vlapic *a);
+
 static inline bool vlapic_is_sw_enabled(const struct vlapic *a)
 {
 	return (a->svr & APIC_SVR_ENABLE) != 0;

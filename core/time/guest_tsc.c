@@ -29,8 +29,7 @@ void guest_tsc_shift(struct vp *vp, u64 delta_tsc)
 	p->clock.synced = p->clock.in_step && offsets_are_equal(p);
 	spin_unlock(&p->lock);
 	TRACE(vp, TSC_OFFSET, 0, vp->tsc_offset, 0);
-	hw_vmwrite(VMCS_TSC_OFFSET, vp->tsc_offset);
-	ctx_set_bits(vp->ctx, CTX_PROC, PROC_USE_TSC_OFFSETTING, true);
+	ctx_set_tsc_offset(vp->ctx, vp->tsc_offset);
 	if (deadline != 0)
 		vlapic_timer_write_deadline(vp, deadline);
 	if (p->hooks != NULL)

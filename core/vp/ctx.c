@@ -32,10 +32,16 @@ static const struct {
 	{ VMCS_VM_EXIT_MSR_LOAD_COUNT,    0 },
 	{ VMCS_VM_ENTRY_MSR_LOAD_COUNT,   0 },
 	{ VMCS_VM_ENTRY_INTR_INFO,        0 },
+	{ VMCS_TSC_OFFSET,                0 },
 	{ VMCS_CR0_GUEST_HOST_MASK,       GUEST_CR0_OWNED },
 	{ VMCS_VMCS_LINK_POINTER,         VMCS_LINK_POINTER_NONE },
 };
 /* clang-format on */
+
+static enum vmcs_field eoi_exit_field(u32 word)
+{
+	return (enum vmcs_field)(VMCS_EOI_EXIT0 + 2 * word);
+}
 
 static void fill_words(const struct vp *vp, struct vcpu_ctx *ctx, const struct vp_ctls *ctls,
 		       bool tpr_shadow)
@@ -54,6 +60,16 @@ static void fill_words(const struct vp *vp, struct vcpu_ctx *ctx, const struct v
 	}
 }
 
+/* Virtual-interrupt delivery: nothing is requested or held. */
+static void fill_delivery(struct vcpu_ctx *ctx)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(ctx->eoi_exit); i++) {
+		ctx->eoi_exit[i] = 0;
+		hw_vmwrite(eoi_exit_field(i), 0);
+	}
+	hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS, 0);
+}
+
 void ctx_fill(struct vp *vp, const struct vp_ctls *ctls)
 {
 	const struct partition *p = vp->partition;
@@ -68,6 +84,8 @@ void ctx_fill(struct vp *vp, const struct vp_ctls *ctls)
 	ctx->eptp = p->ept.eptp;
 	ctx->io_bitmap = p->io_bitmap;
 	fill_words(vp, ctx, ctls, m->tpr_shadow);
+	ctx->tsc_offset = 0;
+	ctx_set_tsc_offset(ctx, vp->tsc_offset);
 	hw_vmwrite(VMCS_CR4_GUEST_HOST_MASK, ~p->machine.cr4_allowed);
 	hw_vmwrite(VMCS_VM_ENTRY_CTLS, ctls->entry);
 	hw_vmwrite(VMCS_VPID, ctx->vpid);
@@ -79,13 +97,8 @@ void ctx_fill(struct vp *vp, const struct vp_ctls *ctls)
 		hw_vmwrite(VMCS_APIC_ACCESS_ADDR, p->apic_access_page.v);
 	if (m->tpr_shadow)
 		hw_vmwrite(VMCS_VIRTUAL_APIC_ADDR, hw_virt_to_phys(vp->apic.page).v);
-	if (m->virt_intr_delivery) {
-		hw_vmwrite(VMCS_EOI_EXIT0, 0);
-		hw_vmwrite(VMCS_EOI_EXIT1, 0);
-		hw_vmwrite(VMCS_EOI_EXIT2, 0);
-		hw_vmwrite(VMCS_EOI_EXIT3, 0);
-		hw_vmwrite(VMCS_GUEST_INTERRUPT_STATUS, 0);
-	}
+	if (m->virt_intr_delivery)
+		fill_delivery(ctx);
 	if (ctls->proc2 & PROC2_ENABLE_XSAVES)
 		hw_vmwrite(VMCS_XSS_EXIT_BITMAP, ~0ull);
 	if (ctls->proc2 & PROC2_ENCLS_EXITING)
@@ -98,6 +111,23 @@ void ctx_set_slow(struct vcpu_ctx *ctx, enum ctx_word word, u32 val)
 {
 	ctx->word[word] = val;
 	hw_vmwrite(word_fields[word], val);
+}
+
+void ctx_set_tsc_offset(struct vcpu_ctx *ctx, u64 offset)
+{
+	if (ctx->tsc_offset == offset)
+		return;
+	ctx->tsc_offset = offset;
+	hw_vmwrite(VMCS_TSC_OFFSET, offset);
+	ctx_set_bits(ctx, CTX_PROC, PROC_USE_TSC_OFFSETTING, true);
+}
+
+void ctx_set_eoi_exit(struct vcpu_ctx *ctx, u32 word, u64 bits)
+{
+	if (ctx->eoi_exit[word] == bits)
+		return;
+	ctx->eoi_exit[word] = bits;
+	hw_vmwrite(eoi_exit_field(word), bits);
 }
 
 void ctx_init(struct vp *vp, u16 vpid, const struct exit_table *exits)
@@ -146,8 +176,11 @@ void ctx_switch(struct vp *vp, struct vcpu_ctx *to)
 	vp->ctx = to;
 	vp->dispatch = to->exits->entry;
 	vp->event.queued = to->queued;
-	ctx_set(to, CTX_EXCEPTIONS, exc_bitmap(vp)); /* owners may have changed since */
-	vp->rearm_tsc = 0;                           /* the preemption timer is in the VMCS */
+	/* All this may have changed since. */
+	ctx_set(to, CTX_EXCEPTIONS, exc_bitmap(vp));
+	ctx_set_tsc_offset(to, vp->tsc_offset);
+	vlapic_ctx_changed(vp);
+	vp->rearm_tsc = 0; /* the preemption timer is in the VMCS */
 	if (to->launched)
 		(void)__atomic_fetch_and(&vp->work, ~(u32)VP_WORK_LAUNCH, __ATOMIC_RELAXED);
 	vp_set_work(vp, VP_WORK_EVENT | (to->launched ? 0 : VP_WORK_LAUNCH));

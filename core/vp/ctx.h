@@ -33,6 +33,8 @@ struct vcpu_ctx {
 	u32 exceptions;      /* vectors its exit rows want, besides those of core/vp/exception.h */
 	u32 windows_keep;    /* primary controls that windows never change */
 	u32 window_open;     /* those that an open interrupt window sets */
+	u64 eoi_exit[4];     /* EOI-exit bitmap, as last written; ctx_set_eoi_exit() */
+	u64 tsc_offset;      /* as last written; ctx_set_tsc_offset() */
 	u16 vpid;
 	bool launched; /* VMRESUME enters; else VMLAUNCH */
 	hpa_t vmcs;
@@ -64,7 +66,9 @@ void ctx_set_exits(struct vp *vp, const struct exit_table *table);
 /**
  * ctx_switch() - make @to the context that @vp runs next. Its VMCS must have been cleared once and
  * filled; both VMCSs stay active on this CPU. A queued event stays with the context it was meant
- * for. The next entry evaluates the windows anew.
+ * for. What is the VP's and not the context's, but is kept in the VMCS, is written: wanted
+ * exceptions, TSC offset, EOI exits and RVI of the virtual APIC. The next entry evaluates the
+ * windows anew.
  *
  * Spec: SDM Vol. 3C "Software Use of Virtual-Machine Control Structures".
  */
@@ -83,6 +87,13 @@ void ctx_set_long_mode(bool on);
 
 /* ctx_watch_ports() - ports of watched rows exit, or go through again, in the current context. */
 void ctx_watch_ports(const struct vcpu_ctx *ctx, bool on);
+
+/* ctx_set_tsc_offset() - the guest's TSC is the CPU's plus @offset, in the current context. */
+void ctx_set_tsc_offset(struct vcpu_ctx *ctx, u64 offset);
+
+/* ctx_set_eoi_exit() - bits 64 * @word to 64 * @word + 63 of the EOI-exit bitmap of the current
+ * context. The machine has virtual-interrupt delivery. */
+void ctx_set_eoi_exit(struct vcpu_ctx *ctx, u32 word, u64 bits);
 
 /* ctx_set_slow() - ctx_set() without the comparison. */
 void ctx_set_slow(struct vcpu_ctx *ctx, enum ctx_word word, u32 val);

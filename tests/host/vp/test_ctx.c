@@ -6,7 +6,9 @@
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
+#include "core/apic/irq_bits.h"
 #include "core/exit/exit.h"
+#include "core/time/guest_tsc.h"
 #include "tests/host/fakes/fake.h"
 #include "tests/host/fakes/rig.h"
 #include "tests/host/harness.h"
@@ -134,6 +136,58 @@ static void test_no_vmwrite_without_a_change(void)
 	EXPECT_EQ(0, fake.vmcs[VMCS_PROC_BASED_CTLS2]);
 }
 
+/* The guest's TSC is the VP's: it goes on in the context that runs next, and in one filled later.
+ */
+static void test_the_tsc_offset_follows_the_switch(void)
+{
+	init();
+	EXPECT_EQ(0, fake.vmcs[VMCS_PROC_BASED_CTLS] & PROC_USE_TSC_OFFSETTING);
+	guest_tsc_shift(vp, 5000);
+	ctx_switch(vp, &second);
+	EXPECT_EQ(5000, fake.vmcs[VMCS_TSC_OFFSET]);
+	EXPECT_NE(0, fake.vmcs[VMCS_PROC_BASED_CTLS] & PROC_USE_TSC_OFFSETTING);
+	guest_tsc_shift(vp, 200);
+	ctx_switch(vp, &vp->guest_ctx);
+	EXPECT_EQ(5200, fake.vmcs[VMCS_TSC_OFFSET]);
+	ctx_switch(vp, &second);
+	fake.vmcs[VMCS_TSC_OFFSET] = 1; /* as VMCLEAR may leave it */
+	fill(&ctls2);
+	EXPECT_EQ(5200, fake.vmcs[VMCS_TSC_OFFSET]);
+	EXPECT_NE(0, fake.vmcs[VMCS_PROC_BASED_CTLS] & PROC_USE_TSC_OFFSETTING);
+}
+
+static void expect_delivery(u64 eoi_exits, u32 rvi)
+{
+	EXPECT_EQ(eoi_exits, fake.vmcs[VMCS_EOI_EXIT1]);
+	EXPECT_EQ(rvi, FIELD_GET(INTR_STATUS_RVI, fake.vmcs[VMCS_GUEST_INTERRUPT_STATUS]));
+}
+
+/* The virtual APIC is the VP's: a vector held for the guest exits at its EOI in every context. */
+static void test_virtual_interrupts_follow_the_switch(void)
+{
+	init();
+	vp->partition->machine.virt_intr_delivery = true;
+	vp->apic.vid = true;
+	vp->fwd.held[0x42 / 32] = BIT32(0x42 % 32);
+	irq_request(vp->apic.page, 0x42, true);
+	vlapic_ctx_changed(vp);
+	expect_delivery(BIT64(0x42 - 64), 0x42);
+	ctx_switch(vp, &second);
+	expect_delivery(BIT64(0x42 - 64), 0x42);
+	vp->fwd.held[0x42 / 32] = 0;
+	irq_request(vp->apic.page, 0x59, false);
+	vlapic_ctx_changed(vp);
+	expect_delivery(0, 0x59);
+	ctx_switch(vp, &vp->guest_ctx);
+	expect_delivery(0, 0x59);
+	vp->fwd.held[0x59 / 32] = BIT32(0x59 % 32);
+	vlapic_ctx_changed(vp);
+	fill(&ctls1); /* forgets */
+	expect_delivery(0, 0);
+	vlapic_ctx_changed(vp);
+	expect_delivery(BIT64(0x59 - 64), 0x59);
+}
+
 /* A #PF is queued for the first when the second takes over, and the other way round. */
 static void test_a_pending_event_stays_with_its_context(void)
 {
@@ -232,7 +286,9 @@ static void test_the_stand_in_for_if_is_taken_back(void)
 
 TEST_MAIN(TEST(test_wanted_exceptions_follow_the_switch),
 	  TEST(test_long_mode_is_the_cpus_to_change), TEST(test_each_keeps_its_controls),
-	  TEST(test_no_vmwrite_without_a_change), TEST(test_a_pending_event_stays_with_its_context),
+	  TEST(test_the_tsc_offset_follows_the_switch),
+	  TEST(test_virtual_interrupts_follow_the_switch), TEST(test_no_vmwrite_without_a_change),
+	  TEST(test_a_pending_event_stays_with_its_context),
 	  TEST(test_an_nmi_belongs_to_no_context), TEST(test_each_has_its_launch_state),
 	  TEST(test_the_deadline_is_armed_again), TEST(test_each_has_its_exit_rows),
 	  TEST(test_the_stand_in_for_if_is_taken_back))
