@@ -91,7 +91,7 @@ static enum resolve find_other_place(enum page_kind kind, bool write, enum place
 	}
 	if (class->backing != BACKING_ONES)
 		return RESOLVE_FOREIGN;
-	if (write && !class->drops_writes)
+	if (write && page_write_stops(class))
 		return RESOLVE_STOP;
 	*place = PLACE_ONES;
 	return RESOLVE_OK;

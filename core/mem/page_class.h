@@ -51,6 +51,12 @@ struct page_class {
 	bool drops_writes; /* of all-ones: rules M1, I8. Else a write stops the guest */
 };
 
+/* page_write_stops() - a write that the hypervisor would have to drop is none that may be lost. */
+static inline bool page_write_stops(const struct page_class *c)
+{
+	return c->backing == BACKING_ONES && !c->drops_writes;
+}
+
 /* By enum page_kind. The handlers of violations: core/exit/exit_mem.c. */
 extern const struct page_class page_class[PAGE_KINDS];
 

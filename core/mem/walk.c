@@ -21,6 +21,7 @@
 #include "core/mem/gpa.h"
 #include "core/mem/gpa_internal.h"
 #include "core/mem/page_class.h"
+#include "core/partition.h"
 #include "core/vp/vp.h"
 
 /* One translation. */
@@ -266,16 +267,22 @@ static err_t translate_pieces(struct vp *vp, u64 gva, u32 access, u32 len, struc
 	return len == first ? ERR_NONE : walk_gva(vp, gva + first, access, &out->gpa[1], fault);
 }
 
+static const struct page_class *class_at(const struct vp *vp, gpa_t at)
+{
+	u64 end;
+
+	return &page_class[page_kind_at(vp->partition, at.v, &end)];
+}
+
 /* Not memory, and no device model that answers: drop the access, only count or report it. */
 static void drop_piece(struct vp *vp, gpa_t at, bool write)
 {
-	u64 end;
-	enum page_kind kind = page_kind_at(vp->partition, at.v, &end);
+	const struct page_class *class = class_at(vp, at);
 
-	if (page_class[kind].backing == BACKING_SAME)
+	if (class->backing != BACKING_ONES)
 		log_guest("the operand of an emulated instruction lies in %s at 0x%llx: it reads "
 			  "all-ones and ignores writes",
-			  page_class[kind].name, at.v);
+			  class->name, at.v);
 	else if (write)
 		COUNT(vp, REGION_WRITE_DROPPED);
 }
@@ -324,6 +331,18 @@ static void unpin_pieces(struct vp *vp, const struct gpa_pin pin[2])
 	}
 }
 
+/* A write to a class that must not lose it. */
+static void check_class(struct vp *vp, gpa_t at)
+{
+	const struct page_class *class = class_at(vp, at);
+
+	if (!page_write_stops(class))
+		return;
+	log_error("an instruction writes to %s at 0x%llx, which no guest may write", class->name,
+		  at.v);
+	partition_stop(vp, "write to what no guest may write");
+}
+
 /* Pin both pages before the first byte is stored: a store that stops half-way cannot be
  * repeated. A piece that is not memory gets no pin. ERR_AGAIN, or success. */
 static err_t pin_pieces(struct vp *vp, const struct pieces *pc, enum gpa_use use,
@@ -331,10 +350,14 @@ static err_t pin_pieces(struct vp *vp, const struct pieces *pc, enum gpa_use use
 {
 	pin[0] = pin[1] = (struct gpa_pin){ 0 };
 	for (u32 i = 0; i < 2 && pc->len[i] != 0; i++) {
-		if (gpa_pin(vp->partition, pc->gpa[i], pc->len[i], use, &pin[i]) == ERR_AGAIN) {
+		err_t err = gpa_pin(vp->partition, pc->gpa[i], pc->len[i], use, &pin[i]);
+
+		if (err == ERR_AGAIN) {
 			unpin_pieces(vp, pin);
 			return ERR_AGAIN;
 		}
+		if (err != ERR_NONE && use == GPA_WRITE)
+			check_class(vp, pc->gpa[i]);
 	}
 	return ERR_NONE;
 }

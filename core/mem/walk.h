@@ -77,7 +77,7 @@ static inline bool walk_path_holds(const struct walk_path *path)
  * across pages; first failing page reported, nothing written before both pages translate. RAM,
  * firmware memory and emulated pages (core/mem/ranges.h) are really accessed: the hypervisor region
  * (rule M1), the I8 window and device memory read all-ones and swallow writes; counted, or
- * reported.
+ * reported. A write to a class of all-ones that does not drop it stops the guest.
  */
 MUST_CHECK err_t gva_read(struct vp *vp, u64 gva, u32 access, void *buf, u32 len,
 			  struct walk_fault *fault);

@@ -174,8 +174,7 @@ static void test_string_io_16_bit_registers_wrap(void)
 #define REGION 0x40000000ull
 #define DEVICE 0xfd000000ull
 
-/* Rule M1: the guest goes on. What is no memory reads all-ones and swallows writes. */
-static void outside_ram(u64 gpa, u64 dropped)
+static void outside_ram_setup(u64 gpa)
 {
 	struct partition *p = &the_partition;
 
@@ -189,6 +188,12 @@ static void outside_ram(u64 gpa, u64 dropped)
 	paged_map(GVA + PAGE_SIZE, gpa, RWU); /* the first two bytes in RAM */
 	paged_vp.regs.rdi = GVA + PAGE_SIZE - 2;
 	paged_vp.regs.rsi = GVA + PAGE_SIZE - 2;
+}
+
+/* Rule M1: the guest goes on. What is no memory reads all-ones and swallows writes. */
+static void outside_ram(u64 gpa, u64 dropped)
+{
+	outside_ram_setup(gpa);
 	EXPECT_EQ(EXIT_NEXT, io(4, IO_QUAL_STRING | IO_QUAL_IN));
 	EXPECT_EQ(0x85, sequence); /* the port was read */
 	EXPECT_EQ(0x81, paged_ram[GPA + PAGE_SIZE - 2]);
@@ -207,6 +212,19 @@ static void test_string_io_outside_ram_goes_on(void)
 	EXPECT_STREQ("", fake.console);
 	outside_ram(DEVICE, 0);
 	EXPECT_CONTAINS(fake.console, "device memory at 0xfd000000");
+}
+
+/* The class says whether a write may be lost: before the port is read, or a byte written. */
+static void test_string_io_goes_by_the_page_class(void)
+{
+	outside_ram_setup(REGION);
+	paged_set_drops_writes(PAGE_REGION, false);
+	EXPECT_EQ(EXIT_NEXT, io(4, IO_QUAL_STRING)); /* reading is fine */
+	EXPECT_EQ(FAKE_END_REBOOT, FAKE_CATCH(io(4, IO_QUAL_STRING | IO_QUAL_IN)));
+	EXPECT_EQ(0x81, sequence);
+	EXPECT_EQ(0, paged_ram[GPA + PAGE_SIZE - 2]);
+	EXPECT_CONTAINS(fake.console, "writes to the hypervisor at 0x40000000");
+	paged_set_drops_writes(PAGE_REGION, true);
 }
 
 static void test_string_io_through_tables_in_a_device(void)
@@ -297,5 +315,6 @@ TEST_MAIN(TEST(test_string_io_reaches_emulated_pages),
 	  TEST(test_string_io_moves_every_byte), TEST(test_string_io_faults_before_the_port),
 	  TEST(test_string_io_with_count_zero_does_nothing),
 	  TEST(test_string_io_16_bit_registers_wrap), TEST(test_string_io_outside_ram_goes_on),
+	  TEST(test_string_io_goes_by_the_page_class),
 	  TEST(test_string_io_through_tables_in_a_device),
 	  TEST(test_string_io_waits_for_its_memory))

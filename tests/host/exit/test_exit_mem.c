@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* EPT violations: rules M1, M1b and I8 as the guest and the counters see them. */
-#include <sys/mman.h>
-
 #include "tests/host/harness.h"
 
 #include "arch/x86/defs/cr.h"
@@ -318,17 +316,6 @@ static void test_every_class_answers_or_stops(void)
 	}
 }
 
-/* Take drops_writes away from a class, or give it back. Rows are constants: make them writable. */
-static void set_drops_writes(enum page_kind kind, bool drops)
-{
-	u8 *row = (u8 *)(uintptr_t)&page_class[kind].drops_writes;
-	u8 *start = (u8 *)ALIGN_DOWN((uintptr_t)row, PAGE_SIZE);
-
-	EXPECT_EQ(0, mprotect(start, PAGE_SIZE, PROT_READ | PROT_WRITE));
-	*row = drops;
-	EXPECT_EQ(0, mprotect(start, PAGE_SIZE, PROT_READ));
-}
-
 /* MOVS from an emulated page: its write goes by the class of the other page. */
 static void test_a_write_of_another_page_goes_by_its_class(void)
 {
@@ -339,7 +326,7 @@ static void test_a_write_of_another_page_goes_by_its_class(void)
 		paged_vp.regs.rsi = GVA + 0x40;
 		paged_vp.regs.rdi = GVA + PAGE_SIZE;
 		CODE(0xa4); /* movsb */
-		set_drops_writes(PAGE_REGION, drops);
+		paged_set_drops_writes(PAGE_REGION, drops);
 		EXPECT_EQ(drops ? EXIT_NEXT_DECODED : EXIT_STOP,
 			  violation(AN_EMUL + 0x40, EPT_QUAL_READ | EPT_QUAL_GLA_VALID |
 							    EPT_QUAL_GLA_IS_TRANSLATION));

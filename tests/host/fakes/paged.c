@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/paging.h"
@@ -106,6 +107,19 @@ void paged_code(u32 offset, const void *bytes, u32 len)
 		fake.vmcs[VMCS_GUEST_CS_BASE] = PAGED_CODE_GPA;
 		fake.vmcs[VMCS_GUEST_RIP] = offset;
 	}
+}
+
+/* Rows are constants: make them writable. */
+void paged_set_drops_writes(enum page_kind kind, bool drops)
+{
+	u8 *row = (u8 *)(uintptr_t)&page_class[kind].drops_writes;
+	u8 *start = (u8 *)ALIGN_DOWN((uintptr_t)row, PAGE_SIZE);
+
+	if (mprotect(start, PAGE_SIZE, PROT_READ | PROT_WRITE) != 0)
+		abort();
+	*row = drops;
+	if (mprotect(start, PAGE_SIZE, PROT_READ) != 0)
+		abort();
 }
 
 int paged_exception(void)

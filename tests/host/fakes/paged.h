@@ -32,6 +32,9 @@ u64 *paged_entry(u64 gva, u32 level);
 /* paged_code() - put @len bytes at PAGED_CODE_GPA + @offset and point RIP there. */
 void paged_code(u32 offset, const void *bytes, u32 len);
 
+/* paged_set_drops_writes() - take drops_writes away from a page class, or give it back. */
+void paged_set_drops_writes(enum page_kind kind, bool drops);
+
 /* paged_exception() - vector of the queued exception, -1: none. paged_error(): its code. */
 int paged_exception(void);
 u32 paged_error(void);
