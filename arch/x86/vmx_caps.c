@@ -69,6 +69,8 @@ static const struct requirement requirements[] = {
 	  "pending interrupts wait for it", REMEDY_NESTED },
 	{ CAPS_PROC,     PROC_NMI_WINDOW_EXITING, "nmi-window", "NMI-window exiting",
 	  "pending NMIs wait for it", REMEDY_OLD_CPU },
+	{ CAPS_PROC,     PROC_USE_TSC_OFFSETTING, "tsc-offsetting", "TSC offsetting",
+	  "a VP may write its TSC", REMEDY_NESTED },
 	{ CAPS_PROC2,    PROC2_ENABLE_EPT, "ept", "EPT",
 	  "guest memory is mapped by it", REMEDY_NESTED },
 	{ CAPS_PROC2,    PROC2_UNRESTRICTED_GUEST, "unrestricted-guest", "unrestricted guest",

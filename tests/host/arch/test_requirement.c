@@ -7,6 +7,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "arch/x86/defs/vmx_msr.h"
 #include "arch/x86/vmx_caps.h"
+#include "arch/x86/vmx_ctls.h"
 #include "arch/x86/vmx_optional.h"
 
 static struct vmx_caps generous(void)
@@ -93,6 +94,57 @@ static void test_report_and_refusal_agree_on_every_bit(void)
 	}
 }
 
+/* Of the class that a CPU with true controls may still not clear: none may lack it (SDM Vol. 3D,
+ * "VM-Exit Controls", "VM-Entry Controls"). */
+static bool is_always_there(const u64 *reg, const struct vmx_caps *c, u32 control)
+{
+	return (reg == &c->exit && control == EXIT_CTL_SAVE_DEBUG) ||
+	       (reg == &c->entry && control == ENTRY_CTL_LOAD_DEBUG);
+}
+
+/* What no row requires the boot does without, whatever control a CPU or an outer hypervisor lacks.
+ */
+static void test_the_boot_does_without_what_no_row_requires(void)
+{
+	static const struct vmx_guest_features plain;
+	struct vmx_caps c = generous();
+	u64 *const reg[] = { &c.pin, &c.proc, &c.proc2, &c.exit, &c.entry };
+	struct vmx_apicv apicv;
+	struct vmx_ctls ctls;
+	const char *no;
+	char why[400];
+
+	for (size_t i = 0; i < ARRAY_SIZE(reg); i++) {
+		for (u32 bit = 0; bit < 32; bit++) {
+			bool timer = reg[i] != &c.pin || BIT32(bit) != PIN_PREEMPTION_TIMER;
+
+			*reg[i] = 0xffffffff00000000ull & ~(1ull << (32 + bit));
+			if (vmx_check_caps(&c, why, sizeof(why)) == ERR_NONE &&
+			    !is_always_there(reg[i], &c, BIT32(bit))) {
+				EXPECT_EQ(ERR_NONE,
+					  vmx_apicv_decide(&c, APICV_AUTO, false, &apicv, &no));
+				EXPECT_EQ(ERR_NONE,
+					  vmx_ctls_init(&c, &plain, &apicv, timer, &ctls));
+			}
+			*reg[i] = ~0ull;
+		}
+	}
+}
+
+/* Controls that are switched on later, when a guest asks for it. */
+static void test_controls_of_the_run_are_required(void)
+{
+	static const u32 later[] = { PROC_USE_TSC_OFFSETTING, PROC_INTERRUPT_WINDOW_EXITING,
+				     PROC_NMI_WINDOW_EXITING, PROC_HLT_EXITING };
+	struct vmx_caps c = generous();
+	char why[400];
+
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
+		c.proc = ~((u64)later[i] << 32);
+		EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
+	}
+}
+
 static void test_without_vmx_the_registers_are_unknown(void)
 {
 	struct vmx_cpu cpu = good_cpu();
@@ -144,5 +196,7 @@ static void test_optional_features_are_used_when_their_control_is_on(void)
 
 TEST_MAIN(TEST(test_every_row_is_one_word_with_a_reason_and_a_remedy),
 	  TEST(test_report_and_refusal_agree_on_every_bit),
+	  TEST(test_the_boot_does_without_what_no_row_requires),
+	  TEST(test_controls_of_the_run_are_required),
 	  TEST(test_without_vmx_the_registers_are_unknown),
 	  TEST(test_optional_features_are_used_when_their_control_is_on))
