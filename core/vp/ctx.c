@@ -103,6 +103,8 @@ void ctx_fill(struct vp *vp, const struct vp_ctls *ctls)
 		hw_vmwrite(VMCS_XSS_EXIT_BITMAP, ~0ull);
 	if (ctls->proc2 & PROC2_ENCLS_EXITING)
 		hw_vmwrite(VMCS_ENCLS_EXIT_BITMAP, ~0ull);
+	if (ctls->proc2 & PROC2_ENCLV_EXITING)
+		hw_vmwrite(VMCS_ENCLV_EXIT_BITMAP, ~0ull);
 	ctx->launched = false;
 	vp_set_work(vp, VP_WORK_LAUNCH | VP_WORK_EVENT);
 }

@@ -22,7 +22,10 @@ static void reset_vp(void)
 {
 	static u8 pages[3][4096] ALIGNED(4096);
 	struct vp_ctls ctls = {
-		.pin = 1, .proc = 2, .proc2 = PROC2_ENABLE_XSAVES | PROC2_ENCLS_EXITING, .exit = 4
+		.pin = 1,
+		.proc = 2,
+		.proc2 = PROC2_ENABLE_XSAVES | PROC2_ENCLS_EXITING | PROC2_ENCLV_EXITING,
+		.exit = 4,
 	};
 
 	fake_guest_init(&g, 2, NULL);
@@ -116,6 +119,7 @@ static void test_controls_are_written(void)
 	EXPECT_EQ(vp->ctx->vpid, fake.vmcs[VMCS_VPID]);
 	EXPECT_EQ(~g.p.machine.cr4_allowed, fake.vmcs[VMCS_CR4_GUEST_HOST_MASK]);
 	EXPECT_EQ(~0ull, fake.vmcs[VMCS_ENCLS_EXIT_BITMAP]);
+	EXPECT_EQ(~0ull, fake.vmcs[VMCS_ENCLV_EXIT_BITMAP]);
 	EXPECT_EQ(~0ull, fake.vmcs[VMCS_XSS_EXIT_BITMAP]);
 	EXPECT_EQ(1, fake.vmcs[VMCS_PIN_BASED_CTLS]);
 	EXPECT_EQ(fake.vmcs[VMCS_IO_BITMAP_A] + 4096, fake.vmcs[VMCS_IO_BITMAP_B]);
