@@ -6,6 +6,7 @@
 #include "tests/host/harness.h"
 
 #include "boot/load/efi.h"
+#include "core/lib/bits.h"
 #include "tests/host/load/efi_maps.h"
 
 #define PAGES 256u
@@ -285,6 +286,35 @@ static void test_the_runtime_attribute_counts(void)
 	}
 }
 
+/* High-bandwidth and persistent memory, and what runtime services use: never ours, and the guest is
+ * told what it is. */
+static void test_special_memory_is_not_ours(void)
+{
+	static struct efi_map m = {
+		.desc_size = 48,
+		.count = 5,
+		.d = {
+			{ EFI_CONVENTIONAL, 0, MIB(1), 0, MIB(63) >> 12, 0xf },
+			{ EFI_CONVENTIONAL, 0, MIB(64), 0, MIB(64) >> 12, EFI_MEMORY_SP | 0xf },
+			{ EFI_PERSISTENT, 0, MIB(128), 0, MIB(64) >> 12, 0x800f },
+			{ EFI_RESERVED, 0, MIB(192), 0, MIB(64) >> 12, EFI_MEMORY_RUNTIME | 0xf },
+			{ EFI_UNACCEPTED, 0, MIB(256), 0, MIB(64) >> 12, 0xf },
+		},
+	};
+	static const u32 shown[] = { E820_RAM, E820_SOFT_RESERVED, E820_PMEM, E820_RESERVED };
+	static struct e820_map guest;
+	u64 base;
+
+	EXPECT_EQ(ERR_NONE, efi_map_to_e820(&m, false, &e820));
+	EXPECT_EQ(ERR_NONE, e820_find_high(&e820, NULL, 0, GIB(4), MIB(2), MIB(2), &base));
+	EXPECT_EQ(MIB(62), base);
+	EXPECT_EQ(ERR_NOENT, e820_find_high(&e820, NULL, MIB(64), GIB(4), 4096, 4096, &base));
+	e820_public(&e820, &guest);
+	EXPECT_EQ(ARRAY_SIZE(shown), guest.count); /* the last two are joined */
+	for (u32 i = 0; i < guest.count; i++)
+		EXPECT_EQ(shown[i], guest.e[i].type);
+}
+
 static void test_write_keeps_firmwares_stride(void)
 {
 	u8 out[3 * 48];
@@ -368,5 +398,6 @@ static void test_bad_tables_are_survived(void)
 TEST_MAIN(TEST(test_maps_of_real_firmware), TEST(test_random_maps_overlapping_and_unsorted),
 	  TEST(test_many_descriptors_are_joined), TEST(test_set_splits_descriptors),
 	  TEST(test_set_without_room_changes_nothing), TEST(test_edited_map_agrees_with_e820),
-	  TEST(test_the_runtime_attribute_counts), TEST(test_write_keeps_firmwares_stride),
-	  TEST(test_rsdp_is_in_the_configuration_table), TEST(test_bad_tables_are_survived))
+	  TEST(test_the_runtime_attribute_counts), TEST(test_special_memory_is_not_ours),
+	  TEST(test_write_keeps_firmwares_stride), TEST(test_rsdp_is_in_the_configuration_table),
+	  TEST(test_bad_tables_are_survived))

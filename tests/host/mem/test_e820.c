@@ -269,6 +269,7 @@ static void test_only_memory_is_in_the_physmap(void)
 		{ { 0x80001000, 0x1000, E820_EFI_MMIO }, { 0 } },
 		{ { 0xe0000000, 0x10000000, E820_RESERVED }, { 0 } }, /* ECAM */
 		{ { 0x100000000, 0x1000, E820_PMEM }, { 0 } },
+		{ { 0x200000000, 0x1000, E820_SOFT_RESERVED }, { 0 } },
 		{ { 0x200000000, 0x1000, 77 }, { 0 } },
 		{ { 0x300000000, 0x1000, E820_RAM }, { 0x300000000, 0x300001000 } },
 	};
