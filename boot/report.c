@@ -279,6 +279,9 @@ void report_platform(const struct boot_state *b)
 
 	if (!report_is_open(&boot_report))
 		return;
+	report_line(&boot_report, "serial");
+	report_field(&boot_report, "com1", "%s", console_com1());
+	report_field(&boot_report, "com2", "%s", console_com2());
 	report_line(&boot_report, "iommu");
 	report_field(&boot_report, "units", "%u", b->acpi.dmar_units);
 	report_field(&boot_report, "translating", "%u", b->iommu.translating);

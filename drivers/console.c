@@ -116,6 +116,16 @@ s32 console_read_log(void)
 	return con.use_com2 ? uart_read(&con.com2) : -1;
 }
 
+const char *console_com1(void)
+{
+	return uart_state(&con.com1);
+}
+
+const char *console_com2(void)
+{
+	return uart_state(&con.com2);
+}
+
 void console_set_up_com1(void)
 {
 	if (!con.use_com1)

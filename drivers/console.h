@@ -35,6 +35,10 @@ void console_flush(void);
 /* console_cursor() - column and row where the next text of the 80x25 screen goes; else 0, 0. */
 void console_cursor(u8 *col, u8 *row);
 
+/* console_com1(), console_com2() - uart_state() of the port. */
+const char *console_com1(void);
+const char *console_com2(void);
+
 /* console_set_up_com1() - 115200 8N1, even if we do not use it: for guests that never program
  * it. */
 void console_set_up_com1(void);

@@ -44,7 +44,8 @@ void uart_init(struct uart *u, u16 port)
 {
 	u->port = port;
 	outb((u16)(port + UART_SCR), 0x5a);
-	u->live = inb((u16)(port + UART_SCR)) == 0x5a;
+	u->present = inb((u16)(port + UART_SCR)) == 0x5a;
+	u->live = u->present;
 	if (!u->live)
 		return;
 	outb((u16)(port + UART_IER), 0);
@@ -55,6 +56,15 @@ void uart_init(struct uart *u, u16 port)
 	outb((u16)(port + UART_FCR), FCR_ENABLE | FCR_CLEAR);
 	outb((u16)(port + UART_MCR), MCR_DTR_RTS);
 	u->room = (inb((u16)(port + UART_IIR)) & IIR_FIFO_ON) == IIR_FIFO_ON ? FIFO_BYTES : 1;
+}
+
+const char *uart_state(const struct uart *u)
+{
+	if (u->port == 0)
+		return "unused";
+	if (!u->present)
+		return "absent";
+	return u->live ? "live" : "silent";
 }
 
 void uart_write(struct uart *u, const char *s, size_t len)

@@ -9,12 +9,16 @@
 
 struct uart {
 	u16 port;
-	u8 room;   /* bytes that may be written when the transmitter is empty */
-	bool live; /* there is a UART and it takes bytes */
+	u8 room;      /* bytes that may be written when the transmitter is empty */
+	bool present; /* it answered uart_init() */
+	bool live;    /* and still takes bytes */
 };
 
 /* uart_init() - program the port. u->live says whether there is one. */
 void uart_init(struct uart *u, u16 port);
+
+/* uart_state() - live; silent: it answers, but takes no bytes; absent; unused: never programmed. */
+const char *uart_state(const struct uart *u);
 
 /* uart_write() - text; "\n" becomes "\r\n". Never waits for ever: gives up on a stuck port. */
 void uart_write(struct uart *u, const char *s, size_t len);

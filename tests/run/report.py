@@ -216,6 +216,11 @@ def check_frame(report, row, view):
         yield "options or modules"
 
 
+def check_serial(report, row, view):
+    if report.one("serial") != {"com1": "live", "com2": "unused"}:
+        yield f"serial ports: {report.one('serial')}"
+
+
 def check_cpus(report, row, view):
     want = sorted(cpu["apic-id"] for cpu in view["cpus"])
     if len(want) != row["cpus"]:
@@ -372,7 +377,7 @@ def check_screen(report, row, view):
         yield f"framebuffer {screen} without a graphics card"
 
 
-CHECKS = (check_frame, check_cpus, check_requirements, check_memory, check_ept, check_acpi,
+CHECKS = (check_frame, check_serial, check_cpus, check_requirements, check_memory, check_ept, check_acpi,
           check_time, check_screen)
 
 

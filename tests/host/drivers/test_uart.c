@@ -62,14 +62,15 @@ static void test_text_goes_out(void)
 
 	uart_write(&u, "a\n", 2);
 	EXPECT_EQ(3, com.sent);
-	EXPECT_TRUE(u.live);
+	EXPECT_STREQ("live", uart_state(&u));
 }
 
 static void test_no_port(void)
 {
 	struct uart u = set_up(false, 0);
 
-	EXPECT_FALSE(u.live);
+	EXPECT_STREQ("absent", uart_state(&u));
+	EXPECT_STREQ("unused", uart_state(&(struct uart){ 0 }));
 	expect_silent(&u);
 }
 
@@ -78,8 +79,9 @@ static void test_a_port_that_never_sends_is_given_up(void)
 {
 	struct uart u = set_up(true, 0);
 
-	EXPECT_TRUE(u.live);
+	EXPECT_STREQ("live", uart_state(&u));
 	uart_write(&u, "text", 4);
+	EXPECT_STREQ("silent", uart_state(&u));
 	EXPECT_EQ(0, com.sent);
 	EXPECT_LE(com.reads, WAIT_POLLS);
 	expect_silent(&u);
