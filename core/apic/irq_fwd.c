@@ -99,7 +99,8 @@ bool irq_fwd_take(struct vp *vp, u32 vector)
 	u64 state = hw_lapic_isr_tmr(word);
 	u32 isr = (u32)state, tmr = (u32)(state >> 32);
 
-	/* Held vectors need no test: they are level, so their TMR bit is set. */
+	/* SPEED(plain-edge): two tests for all that is not. Held vectors are level: their TMR bit
+	 * is set. */
 	if (unlikely((isr & ~tmr & bit) == 0) || unlikely(vector >= vp->fwd.look_from)) {
 		irq_fwd_accept_rare(vp, (u8)vector, (isr & bit) != 0, (tmr & bit) != 0);
 		return false;

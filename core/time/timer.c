@@ -88,6 +88,7 @@ void timer_run(struct vp *vp, u64 now_tsc)
 			;
 	} while (t != NULL && t->deadline_tsc <= now_tsc);
 	timer_publish(vp);
+	/* SPEED(periodic-never): 0 - 1 is never below */
 	if (unlikely(vp->periodic_tsc - 1 < now_tsc))
 		vp_set_work(vp, VP_WORK_PERIODIC);
 }

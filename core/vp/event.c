@@ -401,9 +401,11 @@ static ALWAYS_INLINE void prepare_usual(struct vp *vp, bool lazy)
 	set_windows(vp, false, false);
 }
 
-/* The unusual modes that are frequent all the same: virtual-interrupt delivery and lazy EOI. Every
- * case that prepare_usual() decides by itself needs a TPR threshold of 0; the mask makes that one
- * test of memory. */
+/*
+ * The unusual modes that are frequent all the same: virtual-interrupt delivery and lazy EOI. Every
+ * case that prepare_usual() decides by itself needs a TPR threshold of 0. SPEED(threshold-mask):
+ * the mask makes that one test of memory.
+ */
 static NOINLINE void prepare_unusual(struct vp *vp)
 {
 	const struct vlapic *a = &vp->apic;
@@ -419,6 +421,7 @@ static NOINLINE void prepare_unusual(struct vp *vp)
 /*
  * SPEED(event-usual): most exits have nothing to deliver, or one interrupt.
  * SPEED(event-unusual): the same where the CPU has a TPR shadow, or EOIs may be lazy.
+ * SPEED(rare-word), SPEED(unusual-word): many flags are one test.
  */
 NOINLINE void event_prepare_entry(struct vp *vp)
 {

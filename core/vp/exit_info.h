@@ -10,8 +10,9 @@
 
 struct vp;
 
-/* What a handler wants to happen to the guest's instruction. Only exit.c acts on it. The values are
- * part of the hot paths: what is new goes behind EXIT_STOP. */
+/* What a handler wants to happen to the guest's instruction. Only exit.c acts on it.
+ * SPEED(action-values): the frequent ones are compared with 0 and 1. New ones go behind EXIT_STOP.
+ */
 enum exit_action {
 	EXIT_NEXT,         /* emulated: retire it (RIP, RF, blocking, TF) */
 	EXIT_RESUME,       /* enter again at the same RIP: a fault is queued, or a restart */
