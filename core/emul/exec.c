@@ -3,8 +3,8 @@
  * Executes decoded instructions against an emulated page. VP's CPU, with its VMCS current.
  *
  * The CPU has done every check of the access that exited: use its operand at the guest-physical
- * address of the exit and do not translate again. Only operands across two pages and second
- * operands (MOVS, PUSH, POP) are translated here.
+ * address of the exit and do not translate again. Translated are only operands across two pages,
+ * and those of instructions with several (MOVS, stacks, far pointers): which one exited is unknown.
  *
  * Spec: SDM Vol. 2, the instruction reference.
  */
@@ -93,7 +93,7 @@ static enum exit_action exec_mov(const struct exec *x)
 	const struct insn *in = x->in;
 	struct operand op;
 
-	TRY_RESOLVE(x, resolve_main(x, in->mem_dst, &op));
+	TRY_ACTION(resolve_main(x, in->mem_dst, &op));
 	if (in->mem_dst)
 		operand_store(x->vp, x->mem, &op, in->has_imm ? in->imm : reg_get(x, in->opsize));
 	else
@@ -108,7 +108,7 @@ static enum exit_action exec_vmov(const struct exec *x)
 
 	if (vec_fault(x->vp, x->in) != ERR_NONE)
 		return EXIT_RESUME;
-	TRY_RESOLVE(x, resolve_main(x, x->in->mem_dst, &op));
+	TRY_ACTION(resolve_main(x, x->in->mem_dst, &op));
 	if (x->in->mem_dst) {
 		if (vec_get(x->vp, x->in, buf) != ERR_NONE)
 			return EXIT_RESUME;
@@ -130,7 +130,7 @@ static enum exit_action exec_binary(const struct exec *x)
 	struct operand op;
 	u64 mem, reg, res;
 
-	TRY_RESOLVE(x, resolve_main(x, store, &op));
+	TRY_ACTION(resolve_main(x, store, &op));
 	mem = operand_load(x->vp, x->mem, &op);
 	reg = in->has_imm ? in->imm : reg_get(x, in->opsize);
 	res = alu_binary(in->op, in->opsize, in->mem_dst ? mem : reg, in->mem_dst ? reg : mem,
@@ -150,7 +150,7 @@ static enum exit_action exec_unary(const struct exec *x)
 	struct operand op;
 	u64 res;
 
-	TRY_RESOLVE(x, resolve_main(x, true, &op));
+	TRY_ACTION(resolve_main(x, true, &op));
 	res = alu_unary(x->in->op, x->in->opsize, operand_load(x->vp, x->mem, &op), &flags);
 	operand_store(x->vp, x->mem, &op, res);
 	hw_vmwrite(VMCS_GUEST_RFLAGS, flags);
@@ -166,7 +166,7 @@ static enum exit_action exec_exchange(const struct exec *x)
 	struct operand op;
 	u64 old, acc;
 
-	TRY_RESOLVE(x, resolve_main(x, true, &op));
+	TRY_ACTION(resolve_main(x, true, &op));
 	old = operand_load(x->vp, x->mem, &op);
 	if (in->op == EMUL_CMPXCHG) {
 		acc = gpr_read(x->vp, GPR_AX) & size_mask(in->opsize);
@@ -195,7 +195,7 @@ static enum exit_action exec_bit(const struct exec *x)
 	struct operand op;
 	u64 res;
 
-	TRY_RESOLVE(x, resolve_main(x, in->op != EMUL_BT, &op));
+	TRY_ACTION(resolve_main(x, in->op != EMUL_BT, &op));
 	res = alu_bit(in->op, operand_load(x->vp, x->mem, &op), bit, &flags);
 	if (in->op != EMUL_BT)
 		operand_store(x->vp, x->mem, &op, res);

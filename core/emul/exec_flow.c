@@ -60,7 +60,7 @@ static enum resolve near_target(const struct exec *x, u64 *rip)
 		*rip = reg_get(x, in->opsize);
 		return RESOLVE_OK;
 	}
-	TRY_OPERAND(resolve_seg(x, in->seg, operand_offset(x->vp, in), false, &op));
+	TRY_RESOLVE(resolve_seg(x, in->seg, operand_offset(x->vp, in), false, &op));
 	*rip = operand_load(x->vp, x->mem, &op);
 	return RESOLVE_OK;
 }
@@ -69,7 +69,7 @@ enum exit_action exec_jmp(const struct exec *x)
 {
 	u64 rip;
 
-	TRY_RESOLVE(x, near_target(x, &rip));
+	TRY_ACTION(near_target(x, &rip));
 	if (check_near(x, rip) != ERR_NONE)
 		return EXIT_RESUME;
 	return jump(x, rip);
@@ -79,10 +79,10 @@ enum exit_action exec_call(const struct exec *x)
 {
 	u64 next = next_rip(x), rip;
 
-	TRY_RESOLVE(x, near_target(x, &rip));
+	TRY_ACTION(near_target(x, &rip));
 	if (check_near(x, rip) != ERR_NONE)
 		return EXIT_RESUME;
-	TRY_RESOLVE(x, stack_push(x, &next, 1));
+	TRY_ACTION(stack_push(x, &next, 1));
 	return jump(x, rip);
 }
 
@@ -90,7 +90,7 @@ enum exit_action exec_ret(const struct exec *x)
 {
 	u64 rip;
 
-	TRY_RESOLVE(x, stack_peek(x, &rip, 1));
+	TRY_ACTION(stack_peek(x, &rip, 1));
 	if (check_near(x, rip) != ERR_NONE)
 		return EXIT_RESUME;
 	stack_drop(x, x->in->opsize + (x->in->imm & 0xffff));
@@ -114,7 +114,7 @@ static enum resolve far_pointer(const struct exec *x, u64 *rip, u16 *selector)
 	struct operand op;
 	u8 buf[16] = { 0 };
 
-	TRY_OPERAND(
+	TRY_RESOLVE(
 		resolve_bytes(x, x->in->seg, operand_offset(x->vp, x->in), size + 2u, false, &op));
 	operand_load_wide(x->vp, x->mem, &op, buf);
 	*selector = (u16)(buf[size] | buf[size + 1] << 8);
@@ -152,15 +152,15 @@ enum exit_action exec_far(const struct exec *x)
 
 	if (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM)
 		return EXIT_UNHANDLED;
-	TRY_RESOLVE(x, far_pointer(x, &rip, &selector));
+	TRY_ACTION(far_pointer(x, &rip, &selector));
 	if (segment_has_descriptors())
-		TRY_RESOLVE(x, find_target(&u, selector, rip, &cs));
+		TRY_ACTION(find_target(&u, selector, rip, &cs));
 	else if (check_near(x, rip) != ERR_NONE)
 		return EXIT_RESUME;
 	if (segment_has_descriptors() && segment_touch(x->vp, &cs) != ERR_NONE)
 		return EXIT_RESUME;
 	if (x->in->op == EMUL_CALL_FAR)
-		TRY_RESOLVE(x, stack_push(x, frame, 2));
+		TRY_ACTION(stack_push(x, frame, 2));
 	if (!segment_has_descriptors())
 		return jump_real(x, selector, rip);
 	segment_set(SEG_CS, &cs, vp_cpl(x->vp));
@@ -259,7 +259,7 @@ enum exit_action exec_ret_far(const struct exec *x)
 
 	if (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM)
 		return EXIT_UNHANDLED;
-	TRY_RESOLVE(x, stack_peek(x, r.word, 2));
+	TRY_ACTION(stack_peek(x, r.word, 2));
 	if (!segment_has_descriptors()) {
 		if (check_near(x, r.word[FRAME_IP]) != ERR_NONE)
 			return EXIT_RESUME;
@@ -270,8 +270,7 @@ enum exit_action exec_ret_far(const struct exec *x)
 		return EXIT_RESUME;
 	if (r.cpl > vp_cpl(x->vp)) {
 		r.stack = true;
-		TRY_RESOLVE(x,
-			    stack_peek_at(x, 2u * x->in->opsize + release, &r.word[FRAME_SP], 2));
+		TRY_ACTION(stack_peek_at(x, 2u * x->in->opsize + release, &r.word[FRAME_SP], 2));
 		if (check_ret_ss(&u, &r) != ERR_NONE)
 			return EXIT_RESUME;
 	}
@@ -307,7 +306,7 @@ enum exit_action exec_iret(const struct exec *x)
 		return EXIT_UNHANDLED;
 	if (now & RFLAGS_NT)
 		return vp_fault_gp0(x->vp);
-	TRY_RESOLVE(x, stack_peek(x, r.word, words));
+	TRY_ACTION(stack_peek(x, r.word, words));
 	flags = iret_flags(x->vp, now, r.word[FRAME_FLAGS], x->in->opsize);
 	if ((r.word[FRAME_FLAGS] & RFLAGS_VM) && x->in->opsize == 4 && vp_cpl(x->vp) == 0 &&
 	    !segment_in_long_mode())
@@ -316,7 +315,7 @@ enum exit_action exec_iret(const struct exec *x)
 		return EXIT_RESUME;
 	if (r.cpl > vp_cpl(x->vp) && !in64) {
 		r.stack = true;
-		TRY_RESOLVE(x, stack_peek_at(x, 3u * x->in->opsize, &r.word[FRAME_SP], 2));
+		TRY_ACTION(stack_peek_at(x, 3u * x->in->opsize, &r.word[FRAME_SP], 2));
 	}
 	if (r.stack && check_ret_ss(&u, &r) != ERR_NONE)
 		return EXIT_RESUME;

@@ -17,15 +17,23 @@ struct exec {
 	u64 gpa; /* address of the access that exited */
 };
 
-#define TRY_RESOLVE(x, expr)                             \
-	do {                                             \
-		enum resolve try_res_ = (expr);          \
-		if (try_res_ != RESOLVE_OK)              \
-			return resolve_action(try_res_); \
-	} while (0)
-
 /* resolve_action() - what a failure to resolve means for the instruction: it has done nothing. */
 enum exit_action resolve_action(enum resolve r);
+
+/* Go on, or fail as @expr does: TRY_RESOLVE in a function that resolves, TRY_ACTION in one that
+ * executes. */
+#define TRY_RESOLVE(expr)                   \
+	do {                                \
+		enum resolve try_ = (expr); \
+		if (try_ != RESOLVE_OK)     \
+			return try_;        \
+	} while (0)
+#define TRY_ACTION(expr)                             \
+	do {                                         \
+		enum resolve try_ = (expr);          \
+		if (try_ != RESOLVE_OK)              \
+			return resolve_action(try_); \
+	} while (0)
 
 /* resolve_bytes() - @len bytes at @offset of segment @seg. */
 enum resolve resolve_bytes(const struct exec *x, u32 seg, u64 offset, u32 len, bool write,
@@ -61,14 +69,6 @@ static inline void reg_set(const struct exec *x, u32 size, u64 val)
 	}
 	gpr_merge(x->vp, x->in->reg, size, val);
 }
-
-/* A function that resolves goes on, or fails as @expr does. */
-#define TRY_OPERAND(expr)                      \
-	do {                                   \
-		enum resolve try_op_ = (expr); \
-		if (try_op_ != RESOLVE_OK)     \
-			return try_op_;        \
-	} while (0)
 
 #define STACK_WORDS_MAX 5u
 

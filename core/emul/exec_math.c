@@ -40,7 +40,7 @@ enum exit_action exec_muldiv(const struct exec *x)
 	struct operand op;
 	u64 hi, lo, mem;
 
-	TRY_RESOLVE(x, resolve_main(x, false, &op));
+	TRY_ACTION(resolve_main(x, false, &op));
 	mem = operand_load(x->vp, x->mem, &op);
 	pair_get(x, in->opsize, &hi, &lo);
 	if (in->op == EMUL_MUL || in->op == EMUL_IMUL) {
@@ -61,7 +61,7 @@ enum exit_action exec_imul(const struct exec *x)
 	struct operand op;
 	u64 other, hi;
 
-	TRY_RESOLVE(x, resolve_main(x, false, &op));
+	TRY_ACTION(resolve_main(x, false, &op));
 	other = in->has_imm ? in->imm : reg_get(x, in->opsize);
 	reg_set(x, in->opsize,
 		alu_multiply(in->opsize, operand_load(x->vp, x->mem, &op), other, true, &hi,
@@ -79,7 +79,7 @@ enum exit_action exec_double_shift(const struct exec *x)
 		 (in->opsize == 8 ? 63 : 31);
 	struct operand op;
 
-	TRY_RESOLVE(x, resolve_main(x, true, &op));
+	TRY_ACTION(resolve_main(x, true, &op));
 	if (by == 0)
 		return EXIT_NEXT_DECODED;
 	operand_store(x->vp, x->mem, &op,
@@ -97,7 +97,7 @@ enum exit_action exec_bit_scan(const struct exec *x)
 	struct operand op;
 	u64 val;
 
-	TRY_RESOLVE(x, resolve_main(x, false, &op));
+	TRY_ACTION(resolve_main(x, false, &op));
 	val = operand_load(x->vp, x->mem, &op);
 	if (val == 0)
 		flags |= RFLAGS_ZF;
@@ -116,7 +116,7 @@ enum exit_action exec_cmov(const struct exec *x)
 	struct operand op;
 	u64 val;
 
-	TRY_RESOLVE(x, resolve_main(x, false, &op));
+	TRY_ACTION(resolve_main(x, false, &op));
 	val = operand_load(x->vp, x->mem, &op);
 	if (!alu_condition(in->detail, hw_vmread(VMCS_GUEST_RFLAGS)))
 		val = reg_get(x, in->opsize);
@@ -128,7 +128,7 @@ enum exit_action exec_setcc(const struct exec *x)
 {
 	struct operand op;
 
-	TRY_RESOLVE(x, resolve_main(x, true, &op));
+	TRY_ACTION(resolve_main(x, true, &op));
 	operand_store(x->vp, x->mem, &op,
 		      alu_condition(x->in->detail, hw_vmread(VMCS_GUEST_RFLAGS)));
 	return EXIT_NEXT_DECODED;
@@ -138,7 +138,7 @@ enum exit_action exec_smsw(const struct exec *x)
 {
 	struct operand op;
 
-	TRY_RESOLVE(x, resolve_main(x, true, &op));
+	TRY_ACTION(resolve_main(x, true, &op));
 	operand_store(x->vp, x->mem, &op, guest_cr0(x->vp));
 	return EXIT_NEXT_DECODED;
 }

@@ -25,8 +25,8 @@ enum exit_action exec_push(const struct exec *x)
 	u64 val;
 
 	if (!in->mem_dst)
-		TRY_RESOLVE(x, resolve_seg(x, in->seg, operand_offset(x->vp, in), false, &src));
-	TRY_RESOLVE(x, resolve_seg(x, SEG_SS, sp, true, &stack));
+		TRY_ACTION(resolve_seg(x, in->seg, operand_offset(x->vp, in), false, &src));
+	TRY_ACTION(resolve_seg(x, SEG_SS, sp, true, &stack));
 	if (!in->mem_dst)
 		val = operand_load(x->vp, x->mem, &src);
 	else
@@ -45,13 +45,13 @@ enum exit_action exec_pop(const struct exec *x)
 	struct operand dst, stack;
 	u64 offset, val;
 
-	TRY_RESOLVE(x, resolve_seg(x, SEG_SS, sp, false, &stack));
+	TRY_ACTION(resolve_seg(x, SEG_SS, sp, false, &stack));
 	if (in->mem_dst) {
 		/* SDM POP: an address that uses ESP is computed after the increment. */
 		offset = operand_offset(x->vp, in);
 		if (in->base == GPR_SP)
 			offset = (offset + in->opsize) & size_mask(in->addrsize);
-		TRY_RESOLVE(x, resolve_seg(x, in->seg, offset, true, &dst));
+		TRY_ACTION(resolve_seg(x, in->seg, offset, true, &dst));
 	}
 	val = operand_load(x->vp, x->mem, &stack);
 	gpr_merge(x->vp, GPR_SP, width, sp + in->opsize);
@@ -76,7 +76,7 @@ enum resolve stack_peek_at(const struct exec *x, u32 skip, u64 *words, u32 count
 	u8 buf[STACK_WORDS_MAX * 8];
 	struct operand op;
 
-	TRY_OPERAND(stack_resolve(x, gpr_read(x->vp, GPR_SP) + skip, count * size, false, &op));
+	TRY_RESOLVE(stack_resolve(x, gpr_read(x->vp, GPR_SP) + skip, count * size, false, &op));
 	operand_load_wide(x->vp, x->mem, &op, buf);
 	for (u32 i = 0; i < count; i++) {
 		words[i] = 0;
@@ -93,7 +93,7 @@ enum resolve stack_push(const struct exec *x, const u64 *words, u32 count)
 	u8 buf[STACK_WORDS_MAX * 8];
 	struct operand op;
 
-	TRY_OPERAND(stack_resolve(x, sp, count * size, true, &op));
+	TRY_RESOLVE(stack_resolve(x, sp, count * size, true, &op));
 	for (u32 i = 0; i < count; i++)
 		(void)memcpy(buf + i * size, &words[i], size);
 	operand_store_wide(x->vp, x->mem, &op, buf);
@@ -122,8 +122,8 @@ enum exit_action exec_enter(const struct exec *x)
 	struct operand from, to;
 
 	if (chain != 0)
-		TRY_RESOLVE(x, stack_resolve(x, bp - chain, chain, false, &from));
-	TRY_RESOLVE(x, stack_resolve(x, sp - len, len, true, &to));
+		TRY_ACTION(stack_resolve(x, bp - chain, chain, false, &from));
+	TRY_ACTION(stack_resolve(x, sp - len, len, true, &to));
 	if (chain != 0)
 		operand_load_wide(x->vp, x->mem, &from, top - chain);
 	if (level != 0)
@@ -140,7 +140,7 @@ enum exit_action exec_leave(const struct exec *x)
 	u64 bp = gpr_read(x->vp, GPR_BP);
 	struct operand op;
 
-	TRY_RESOLVE(x, stack_resolve(x, bp, x->in->opsize, false, &op));
+	TRY_ACTION(stack_resolve(x, bp, x->in->opsize, false, &op));
 	gpr_merge(x->vp, GPR_SP, stack_size(x->vp), bp + x->in->opsize);
 	gpr_merge(x->vp, GPR_BP, x->in->opsize, operand_load(x->vp, x->mem, &op));
 	return EXIT_NEXT_DECODED;

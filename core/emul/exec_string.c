@@ -76,7 +76,7 @@ enum exit_action exec_stos_lods(const struct exec *x)
 
 	if (is_over(x))
 		return EXIT_NEXT_DECODED;
-	TRY_RESOLVE(x, resolve_main(x, store, &op));
+	TRY_ACTION(resolve_main(x, store, &op));
 	if (store)
 		operand_store(x->vp, x->mem, &op, reg_get(x, x->in->opsize));
 	else
@@ -90,8 +90,8 @@ enum exit_action exec_movs(const struct exec *x)
 
 	if (is_over(x))
 		return EXIT_NEXT_DECODED;
-	TRY_RESOLVE(x, resolve_si(x, &src));
-	TRY_RESOLVE(x, resolve_di(x, true, &dst));
+	TRY_ACTION(resolve_si(x, &src));
+	TRY_ACTION(resolve_di(x, true, &dst));
 	operand_store(x->vp, x->mem, &dst, operand_load(x->vp, x->mem, &src));
 	return string_done(x, (struct iteration){ .si = true, .di = true });
 }
@@ -108,8 +108,8 @@ enum exit_action exec_compare(const struct exec *x)
 	if (is_over(x))
 		return EXIT_NEXT_DECODED;
 	if (cmps)
-		TRY_RESOLVE(x, resolve_si(x, &src));
-	TRY_RESOLVE(x, resolve_di(x, false, &dst));
+		TRY_ACTION(resolve_si(x, &src));
+	TRY_ACTION(resolve_di(x, false, &dst));
 	if (cmps)
 		first = operand_load(x->vp, x->mem, &src);
 	(void)alu_binary(EMUL_CMP, in->opsize, first, operand_load(x->vp, x->mem, &dst), &flags);
@@ -159,7 +159,7 @@ enum exit_action exec_port(const struct exec *x)
 		return EXIT_NEXT_DECODED;
 	if (check_port(vp, port, x->in->opsize) != ERR_NONE)
 		return EXIT_RESUME;
-	TRY_RESOLVE(x, resolve_main(x, in, &op));
+	TRY_ACTION(resolve_main(x, in, &op));
 	if (!in)
 		val = (u32)operand_load(vp, x->mem, &op);
 	pio_access(vp, port, x->in->opsize, !in, &val);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory operands between operand.c and exec.c. core/emul only. */
+/* Memory operands (operand.c) and vector registers (vector.c) of emulated instructions. core/emul
+ * only. */
 #pragma once
 
 #include "core/emul/emul_internal.h"

@@ -5,10 +5,10 @@
  * Spec: SDM Vol. 3A, "Paging".
  *
  * SPEC-GAP: accessed and dirty flags are not set. The CPU has set them for the access that exited.
- * Only the second operand of string and stack instructions on emulated pages and owned ports is
- * missed, and no guest pages that out.
+ * Missed is what else the instruction or event accesses: further operands, the memory of string I/O
+ * to an owned port, descriptors, TSSs, frames. No guest pages those out.
  * SPEC-GAP: protection keys are not checked: PKRU is guest state that root mode does not read.
- * The CPU checks them on every access but the same other operands.
+ * The CPU checks them on the access that exited.
  */
 #include "core/mem/walk.h"
 
