@@ -325,12 +325,12 @@ static void strike_selftest_timer(void *arg)
 	struct vp *vp = arg;
 	u64 now_tsc = rdtsc();
 
-	if (vp->near_tsc != 0) {
-		hw_vmwrite(VMCS_VMX_PREEMPTION_TIMER_VALUE,
-			   2 * hw_vmread(VMCS_VMX_PREEMPTION_TIMER_VALUE));
-	} else {
+	if (vp_uses_apic_timer(vp)) {
 		vp->deadline_tsc += vp->deadline_tsc - now_tsc;
 		apic_timer_arm(vp, now_tsc);
+	} else {
+		hw_vmwrite(VMCS_VMX_PREEMPTION_TIMER_VALUE,
+			   2 * hw_vmread(VMCS_VMX_PREEMPTION_TIMER_VALUE));
 	}
 }
 

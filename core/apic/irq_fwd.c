@@ -87,7 +87,7 @@ static NOINLINE void irq_fwd_accept_rare(struct vp *vp, u8 vector, bool in_servi
 		extint_put(vp, vector); /* 8259 or spurious: I1 */
 	else if (level && vp->fwd.look_from != 0)
 		irq_fwd_hold(vp, vector);
-	else if (!level && vp->near_tsc == 0 && vector >= APIC_TIMER_FIRST)
+	else if (!level && vp_uses_apic_timer(vp) && vector >= APIC_TIMER_FIRST)
 		irq_fwd_accept_top(vp, vector);
 	else
 		irq_fwd_accept_draining(vp, vector, level);
@@ -172,7 +172,7 @@ static bool phys_bitmap_any(u32 reg)
 
 void irq_fwd_init(struct vp *vp)
 {
-	vp->fwd.look_from = vp->near_tsc != 0 ? VECTOR_COUNT : APIC_TIMER_FIRST;
+	vp->fwd.look_from = vp_uses_apic_timer(vp) ? APIC_TIMER_FIRST : VECTOR_COUNT;
 }
 
 void irq_fwd_drain(struct vp *vp)

@@ -77,10 +77,11 @@ static u32 choose_vector(u32 svr)
 void apic_timer_open(struct vp *vp, u32 svr)
 {
 	struct apic_timer *t = &vp->apic_timer;
-	u32 mode = in_deadline_mode(vp) ? APIC_TIMER_TSC_DEADLINE : APIC_TIMER_ONE_SHOT;
+	u32 mode;
 
-	if (vp->partition->machine.run_timer == RUN_TIMER_VMX)
+	if (!vp_uses_apic_timer(vp))
 		return;
+	mode = in_deadline_mode(vp) ? APIC_TIMER_TSC_DEADLINE : APIC_TIMER_ONE_SHOT;
 	if (t->armed_tsc != 0) {
 		disarm(vp);
 		t->pending |= bit_of(t->vector) & read_irr();
@@ -150,7 +151,7 @@ u32 apic_timer_irr(const struct vp *vp, u32 reg)
 {
 	const struct apic_timer *t = &vp->apic_timer;
 
-	if (vp->partition->machine.run_timer == RUN_TIMER_VMX || reg != IRR_REG)
+	if (!vp_uses_apic_timer(vp) || reg != IRR_REG)
 		return 0;
 	return ((t->pending | bit_of(t->vector)) & ~t->shared) << IRR_SHIFT;
 }

@@ -72,8 +72,8 @@ struct vp {
 	u32 flush_done;   /* remote reads: generation of the last INVEPT, see ept_flush() */
 	u64 deadline_tsc; /* head of the deadline queue, ~0 when empty; timer.c */
 	u64 rearm_tsc;    /* the run timer must be programmed again at this TSC; 0: now */
-	u64 near_tsc; /* TIMER_NEAR_TSC: a nearer deadline is programmed exactly, at every entry; 0:
-		       * the run timer is the APIC's, good across entries */
+	u64 near_tsc; /* a nearer deadline is programmed exactly, at every entry: TIMER_NEAR_TSC; 0
+		       * if vp_uses_apic_timer(), which is good across entries */
 	struct partition *partition;
 	struct vcpu_ctx *ctx;    /* current context: core/vp/ctx.h */
 	const exit_fn *dispatch; /* its exit table's handlers */
@@ -118,6 +118,13 @@ struct vp {
 	struct trace_ring trace;
 	struct remote_call remote;
 };
+
+/* vp_uses_apic_timer() - the run timer is the local APIC's (core/time/run_timer.h), which has a
+ * vector, and not the CPU's VMX-preemption timer. After timer_init(). */
+static inline bool vp_uses_apic_timer(const struct vp *vp)
+{
+	return vp->near_tsc == 0;
+}
 
 /* gpr_read() - general register by its instruction encoding, 0 to 15: enum gpr. 64 bits. */
 u64 gpr_read(const struct vp *vp, u32 nr);

@@ -24,7 +24,7 @@ void vp_program_timer(struct vp *vp, u64 now_tsc)
 			__builtin_unreachable();
 		(void)hw_timer_arm(left);
 		vp->rearm_tsc = 0;
-	} else if (likely(vp->near_tsc != 0)) {
+	} else if (likely(!vp_uses_apic_timer(vp))) {
 		vp->rearm_tsc = vp->deadline_tsc - hw_timer_arm(left / 2);
 	} else {
 		apic_timer_arm(vp, now_tsc);
