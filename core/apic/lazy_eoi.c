@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The word that says whether the guest owes an EOI.
- *
- * Spec: Linux Documentation/virt/kvm/x86/msr.rst "MSR_KVM_PV_EOI_EN"; TLFS "No EOI Required".
- */
+/* The word that says whether the guest owes an EOI. */
 #include "core/apic/lazy_eoi.h"
 
 #include "core/apic/vlapic_internal.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Lazy EOI: the guest ends an interrupt by clearing a bit of a shared word instead of writing the
- * EOI register, which would exit. KVM calls it PV EOI, the TLFS "No EOI Required".
+ * EOI register, which would exit. The ABI that offers it says where the word is.
  *
  * When we inject and nothing else waits, bit 0 of the word is set: "armed". The guest tests and
  * clears it; if it was set, no EOI is owed. So while armed, our ISR may be stale: call

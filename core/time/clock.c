@@ -12,8 +12,8 @@
 typedef unsigned __int128 u128;
 
 /*
- * pvclock scale: bring the frequency into (1e9, 2e9] by halving or doubling, then
- * mul = 1e9 * 2^32 / f'. Spec: KVM PV ABI, pvclock.
+ * The scale of struct clock: bring the frequency into (1e9, 2e9] by halving or doubling, then
+ * mul = 1e9 * 2^32 / f'.
  */
 static void scale_from_hz(struct clock *c, u64 hz)
 {

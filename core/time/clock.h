@@ -9,7 +9,8 @@ struct clock {
 	u64 tsc_hz;
 	u64 boot_tsc;     /* physical TSC at which partition time is 0 */
 	u64 boot_wall_ns; /* UNIX time of that moment, ns; good to 1 s (rule T4) */
-	/* pvclock scale: ns = ((tsc << shift) * mul) >> 32 */
+	/* ns = ((tsc << shift) * mul) >> 32; a negative shift is to the right. Guests compute it,
+	 * too */
 	u32 mul;
 	s8 shift;
 	bool in_step; /* the TSCs of all CPUs are */
@@ -24,7 +25,7 @@ void clock_out_of_step(struct clock *c);
 
 u64 clock_tsc_to_ns(const struct clock *c, u64 delta_tsc);
 u64 clock_ns_to_tsc(const struct clock *c, u64 delta_ns); /* rounds up; saturates at ~0 */
-u64 clock_now_ns(const struct clock *c, u64 now_tsc); /* since boot_tsc, by the pvclock formula */
+u64 clock_now_ns(const struct clock *c, u64 now_tsc);     /* since boot_tsc, by mul and shift */
 
 /* Rule T3. All in Hz; 0 = source absent. */
 struct tsc_sources {

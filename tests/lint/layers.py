@@ -52,6 +52,8 @@ CLIMBS = {
     ("core/mem/mtrr.c", "core/vp/guest_cr.h"),
     ("core/mem/mtrr.h", "core/surface/msr.h"),
 }
+# What only an ABI's files name, comments included. KVM as a peer of Kensho is none of it.
+ABI_WORDS = re.compile(r"pvclock|kvmclock|\bKVM_|MSR_KVM|\bPV EOI|\bHV_|HV_X64|Hyper-V|\bTLFS\b")
 FREESTANDING = {"stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "limits.h"}
 GENERATED = {"build/asm_offsets.h"}
 
@@ -108,6 +110,9 @@ def check(files):
             found = re.match(r'\s*#\s*include\s*([<"])([^">]+)[">]', line)
             problem = found and (check_include(str(path), found[2], found[1] == "<") or
                                  check_climb(str(path), found[2], seen))
+            abi = str(path).startswith("core/") and ABI_WORDS.search(line)
+            if abi:
+                problem = f"core does not know an ABI's \"{abi[0]}\""
             if problem:
                 bad.append(f"{path}:{number}: {problem}")
     bad += [f"tests/lint/layers.py: {src} no longer includes {header}: shorten CLIMBS"
