@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other CPUs: each gets a block, stacks and a VP, is started once, enters VMX and is parked,
- * its VP waiting for the guest's SIPI. If one does not answer in time we give it up: it halts when
- * it notices, so its pages must never be reused.
+ * The other CPUs: each gets a block, stacks and a VP, is started once and enters VMX; its VP waits
+ * for the guest's SIPI. One that does not answer in time is left out. Hazard: it may still run, and
+ * halt only when it notices, so its pages are never reused.
  *
  * Context: boot CPU; ap_main() and what it calls: the AP, while the boot CPU waits for it.
  */
@@ -24,7 +24,8 @@ static bool released;
 
 static struct cpu_tsc tsc_of[VP_MAX];
 
-/* False: the other side was first. */
+/* End the CPU's bring-up in @state, unless the other side (AP or boot CPU) has ended it already:
+ * false. */
 static bool settle(struct ap *ap, enum ap_state state)
 {
 	u32 coming = AP_COMING;

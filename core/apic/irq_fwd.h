@@ -20,8 +20,8 @@ struct irq_fwd {
 	u64 posted_level[4]; /* remote: posted, for VP_WORK_LINES */
 	u32 smi_thermal;     /* LVT entry that firmware left in SMI mode, its own; 0: none */
 	u32 smi_cmci;        /* the same */
-	u32 look_from;       /* vectors from here on are no plain edges: the run timer's, and all
-			      * while draining (rule I5) */
+	u32 look_from;       /* lowest vector that needs a closer look: the run timer's may be from
+			      * here on; 0 while draining (rule I5), VECTOR_COUNT: none does */
 	bool phys_x2apic;    /* mode of the physical LAPIC */
 };
 

@@ -4,14 +4,15 @@
 
 #include "core/lib/types.h"
 
-/* We read @start_tsc and asked; the other CPU then read @remote_tsc; we saw that, read @end_tsc. */
+/* One question and its answer: we read start_tsc and ask, the other CPU reads remote_tsc and
+ * answers, we see the answer and read end_tsc. */
 struct tsc_exchange {
 	u64 start_tsc, end_tsc, remote_tsc;
 };
 
 /*
- * The other TSC minus ours is in [@low, @high]: the intersection of what each exchange allows.
- * Nothing is: @low > @high, a TSC moved meanwhile.
+ * The other TSC minus ours is between low and high: what all exchanges together allow. low > high:
+ * they contradict each other, so a TSC was moved meanwhile.
  */
 struct tsc_skew {
 	s64 low, high;
