@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The real-mode code of guest=disk0. It runs in the partition: boot/load/disk.c copies it to the end
- * of the guest's conventional memory and fills in the header. It never writes to itself.
+ * The real-mode code of guest=disk0, and the hook of the BIOS for every guest that may call it. It
+ * runs in the partition: boot/load/bios_hook.c copies it to the end of the guest's conventional
+ * memory and fills in the header. It never writes to itself.
  *
  * Spec: BIOS Boot Specification 1.01 "IPL"; ACPI "INT 15H, E820H - Query System Address Map";
  *       Plug and Play BIOS Specification 1.0A "System Bootstrap"; IBM PC/AT Technical Reference.

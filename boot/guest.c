@@ -7,6 +7,7 @@
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/paging.h"
+#include "boot/load/bios_hook.h"
 #include "boot/load/load.h"
 #include "boot/report.h"
 #include "boot/version.h"
@@ -56,16 +57,21 @@ static bool find_idle(const struct boot_info *bi)
 	return true;
 }
 
-/* The machine's firmware boots the guest from the machine's disk. */
-static void plan_disk(const struct boot_state *b)
+static struct bios_hook hook_of(const struct boot_state *b, const char *what)
 {
-	static struct e820_map told;
-	struct disk_input in = {
-		.memory = &memory,
+	return (struct bios_hook){
+		.what = what,
 		.bios = &b->bios,
 		.stub = disk_stub,
 		.stub_len = (u32)(disk_stub_end - disk_stub),
 	};
+}
+
+/* The machine's firmware boots the guest from the machine's disk. */
+static void plan_disk(const struct boot_state *b)
+{
+	static struct e820_map told;
+	struct disk_input in = { .memory = &memory, .hook = hook_of(b, "guest=disk0") };
 
 	if (b->info.module_count != 0) {
 		/* Cause (disk): two guests are named.
@@ -76,7 +82,7 @@ static void plan_disk(const struct boot_state *b)
 		return;
 	}
 	if (b->options.console == CONSOLE_ALL || b->options.console == CONSOLE_COM1)
-		in.com1 = UART_COM1;
+		in.hook.com1 = UART_COM1;
 	if (disk_plan(&in, &told, &plan) != ERR_NONE) {
 		boot_refuse("%s", plan.why);
 		return;

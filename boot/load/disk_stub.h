@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Parameters of the resident real-mode code of guest=disk0. Shared with boot/disk_stub.S.
+ * Parameters of the resident real-mode code: boot/load/bios_hook.h. Shared with boot/disk_stub.S.
  *
  * The block in the guest's conventional memory is the code as assembled, then the memory map in the
  * form that INT 15h E820h returns it. Offsets are from the block's start, which is also its

@@ -218,10 +218,11 @@ static inline void start(const struct e820_map *m, u16 com)
 {
 	struct disk_input in = {
 		.memory = m,
-		.bios = &bios,
-		.stub = disk_stub,
-		.stub_len = (u32)(disk_stub_end - disk_stub),
-		.com1 = com,
+		.hook.what = "guest=disk0",
+		.hook.bios = &bios,
+		.hook.stub = disk_stub,
+		.hook.stub_len = (u32)(disk_stub_end - disk_stub),
+		.hook.com1 = com,
 	};
 	uc_hook intr, hook_in, hook_out;
 

@@ -59,10 +59,11 @@ static err_t plan(const struct e820_map *m)
 {
 	struct disk_input in = {
 		.memory = m,
-		.bios = &bios,
-		.stub = disk_stub,
-		.stub_len = (u32)(disk_stub_end - disk_stub),
-		.com1 = 0x3f8,
+		.hook.what = "guest=disk0",
+		.hook.bios = &bios,
+		.hook.stub = disk_stub,
+		.hook.stub_len = (u32)(disk_stub_end - disk_stub),
+		.hook.com1 = 0x3f8,
 	};
 
 	bios_read(sim, &bios);
