@@ -147,10 +147,25 @@ static void log_cmdline(const struct guest_image *kernel)
 	log_info("guest command line: %s", text);
 }
 
+static void log_hook(void)
+{
+	if (plan.bios_hook != 0)
+		log_info("guest: INT 15h and 12h are hooked at %llx: the BIOS hides the region",
+			 plan.bios_hook);
+	/* Cause (guest): the guest is loaded where the hook of the BIOS must be, or option ROMs use
+	 * that memory; the boot goes on.
+	 * Remedy: none if the guest does not call INT 15h; else link it from 1 MiB on. */
+	else if (plan.why[0] != '\0')
+		log_warn("guest: INT 15h is not hooked, it shows the region as free RAM: %s",
+			 plan.why);
+}
+
 void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 {
 	const struct boot_info *bi = &b->info;
+	const struct bios_hook hook = hook_of(b, "the BIOS");
 	struct load_input in = {
+		.hook = b->bios.is_present ? &hook : NULL,
 		.memory = &memory,
 		.busy = &busy,
 		.rsdp_pa = b->rsdp_pa,
@@ -190,6 +205,7 @@ void boot_plan_guest(const struct boot_state *b, const struct partition *p)
 	}
 	report_plan(images, bi->module_count, &plan);
 	log_info("guest: %s, %llu KiB, entry %llx", plan.what, in.kernel->len >> 10, plan.rip);
+	log_hook();
 	log_cmdline(in.kernel);
 }
 

@@ -250,5 +250,6 @@ void report_plan(const struct guest_image *images, u32 count, const struct load_
 	report_field(&boot_report, "what", "%s", plan->what);
 	report_field(&boot_report, "entry", "0x%llx", plan->rip);
 	report_field(&boot_report, "mode", "%s", mode_name(plan->mode));
+	report_field(&boot_report, "bios_hook", "0x%llx", plan->bios_hook);
 	report_break(&boot_report);
 }

@@ -11,6 +11,7 @@
 #include "core/lib/types.h"
 #include "core/mem/e820.h"
 
+struct bios_hook;
 struct vp;
 
 enum module_role { ROLE_UNKNOWN, ROLE_KERNEL, ROLE_INITRD, ROLE_MODULE };
@@ -53,7 +54,8 @@ struct load_plan {
 	u64 gdt_base; /* GPA of the GDT in the plan, 0: none (flat segments are only cached) */
 	u32 gdt_limit;
 	const char *what; /* "Linux bzImage 6.1.0..., 64-bit protocol", for the log */
-	char why[192];    /* on error: cause and remedy */
+	u64 bios_hook;    /* where; 0: the BIOS is not hooked */
+	char why[192];    /* on error: cause and remedy; else why the BIOS is not hooked */
 };
 
 struct load_input {
@@ -73,10 +75,13 @@ struct load_input {
 	const u8 *rsdp;     /* copy; NULL: none */
 	u32 rsdp_len;
 	const struct boot_passed *passed;
+	/* For guests that may call the BIOS. NULL: there is none. */
+	const struct bios_hook *hook;
 };
 
 struct guest_loader {
 	const char *name;
+	bool calls_bios; /* such a guest may ask it for memory */
 	bool (*probe)(const u8 *data, u64 len);
 	err_t (*plan)(const struct load_input *in, struct load_plan *out); /* out->why on error */
 };

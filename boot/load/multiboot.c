@@ -251,6 +251,7 @@ static err_t multiboot_plan(const struct load_input *in, struct load_plan *out)
 
 const struct guest_loader loader_multiboot = {
 	.name = "multiboot",
+	.calls_bios = true,
 	.probe = multiboot_probe,
 	.plan = multiboot_plan,
 };

@@ -130,6 +130,7 @@ static err_t multiboot2_plan(const struct load_input *in, struct load_plan *out)
 
 const struct guest_loader loader_multiboot2 = {
 	.name = "multiboot2",
+	.calls_bios = true,
 	.probe = multiboot2_probe,
 	.plan = multiboot2_plan,
 };

@@ -153,17 +153,20 @@ def type_at(ranges, addr):
     return next((kind for base, end, kind in ranges if base <= addr < end), 0)
 
 
-def compare_memory(bare, ours, region):
-    """The maps say the same of every address, but that Kensho's region is reserved."""
+def compare_memory(bare, ours, region, hook):
+    """The maps say the same of every address, but that Kensho's region and the hook of the BIOS are
+    reserved."""
     edges = sorted({edge for base, end, _ in bare["ranges"] + ours["ranges"]
-                    for edge in (base, end)} | set(region))
+                    for edge in (base, end)} | set(region) | set(hook))
     for addr in edges:
-        want = 2 if region[0] <= addr < region[1] else type_at(bare["ranges"], addr)
+        taken = region[0] <= addr < region[1] or hook[0] <= addr < hook[1]
+        want = 2 if taken else type_at(bare["ranges"], addr)
         got = type_at(ours["ranges"], addr)
         check(got == want, f"memory map at 0x{addr:x}: type {got}, want {want}")
     lower, upper = bare["memory"]
     inside = region[0] < (upper << 10) + (1 << 20)
-    want = (lower, (region[0] - (1 << 20)) >> 10 if inside else upper)
+    check(hook[1] == lower << 10, "the hook is at the end of conventional memory")
+    want = (hook[0] >> 10, (region[0] - (1 << 20)) >> 10 if inside else upper)
     check(ours["memory"] == want, f"mem_lower, mem_upper: {ours['memory']}, want {want}")
 
 
@@ -197,7 +200,7 @@ def compare_symbols(bare, ours, file):
         check(moved and any(o[addr:addr + width]) or b == o, f"address of the section at {at}")
 
 
-def compare(kind, bare_guest, our_guest, region):
+def compare(kind, bare_guest, our_guest, region, hook):
     facts = facts1 if kind.startswith("mb1") else facts2
     bare, ours = facts(bare_guest), facts(our_guest)
     magic = 0x2BADB002 if kind.startswith("mb1") else 0x36D76289
@@ -212,7 +215,7 @@ def compare(kind, bare_guest, our_guest, region):
     for name in set(bare) - {"loader", "ranges", "memory", "modules", "base", "types", "symbols"}:
         check(ours[name] == bare[name], f"{name}: {ours[name]}, GRUB {bare[name]}")
     check(ours["cmdline"] == APPEND.encode() + b"\0", f"command line: {ours['cmdline']}")
-    compare_memory(bare, ours, region)
+    compare_memory(bare, ours, region, hook)
     compare_modules(our_guest, bare, ours)
     compare_symbols(bare, ours, (results.ROOT / f"build/guest/{kind}").read_bytes())
     compare_base(kind, our_guest.number["base"], ours["base"])
@@ -235,8 +238,11 @@ def main(argv):
         ours = boot(directory / "kensho", kind, "log=com2")
         found = re.search(r"region: (\d+) MiB at ([0-9a-f]+)", ours[1])
         check(found, "COM2 does not name the hypervisor's region")
-        start = int(found[2], 16)
-        compare(kind, Guest(bare[0]), Guest(ours[0]), (start, start + (int(found[1]) << 20)))
+        hooked = re.search(r"INT 15h and 12h are hooked at ([0-9a-f]+)", ours[1])
+        check(hooked, "the BIOS is not hooked")
+        start, hook = int(found[2], 16), int(hooked[1], 16)
+        compare(kind, Guest(bare[0]), Guest(ours[0]), (start, start + (int(found[1]) << 20)),
+                (hook, hook + 4096))
     except Wrong as err:
         print(f"multiboot.py {kind}: {err}")
         return 1

@@ -5,6 +5,7 @@
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/apic.h"
+#include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/modes.h"
 #include "tests/guest/lib/platform.h"
@@ -152,6 +153,47 @@ static void mode_real_bios(void)
 	EXPECT_EQ(3, mail->out[1] & 0x7f);
 }
 
+static bool int15(struct mailbox *mail, u32 ax, u32 bx, u32 cx)
+{
+	mail_clear();
+	mail->in[0] = ax;
+	mail->in[1] = bx;
+	mail->in[2] = cx;
+	mode_run(MODE_REAL, rm_int15);
+	return (mail->out[4] & RFLAGS_CF) == 0;
+}
+
+/* What the BIOS says of memory is what the loader said: the region is in neither. */
+static void mode_real_int15(void)
+{
+	struct mailbox *mail = mode_mail();
+	u64 region, len;
+	u32 next = 0, n = 0;
+
+	REQUIRE(boot_hv_region(&region, &len));
+	do {
+		const u32 *e = &mail->out[8];
+
+		EXPECT_TRUE(int15(mail, 0xe820, next, 20));
+		EXPECT_EQ(SMAP, mail->out[0]);
+		EXPECT_EQ(20, mail->out[2]);
+		EXPECT_EQ(boot.mmap[n].base, e[0] | (u64)e[1] << 32);
+		EXPECT_EQ(boot.mmap[n].len, e[2] | (u64)e[3] << 32);
+		EXPECT_EQ(boot.mmap[n].type, e[4]);
+		next = mail->out[1];
+		n++;
+	} while (next != 0 && n < boot.mmap_count);
+	EXPECT_EQ(0, next);
+	EXPECT_EQ(boot.mmap_count, n);
+	EXPECT_TRUE(int15(mail, 0xe801, 0, 0));
+	EXPECT_LE(MIB(16) + ((u64)mail->out[1] & 0xffff) * KIB(64), region);
+	EXPECT_TRUE(int15(mail, 0x8800, 0, 0));
+	EXPECT_LE(MIB(1) + ((u64)mail->out[0] & 0xffff) * KIB(1), region);
+	mail_clear();
+	mode_run(MODE_REAL, rm_bios);
+	EXPECT_EQ(boot.mem_lower, mail->out[0] & 0xffff);
+}
+
 /* "Unreal" mode: the hidden limit of DS survives the switch and exits. */
 static void mode_real_unreal(void)
 {
@@ -253,6 +295,7 @@ static const struct test t_mode_tests[] = {
 	{ .name = "mode_real_pic", .run = mode_real_pic },
 	{ .name = "mode_real_step", .run = mode_real_step },
 	{ .name = "mode_real_bios", .run = mode_real_bios },
+	{ .name = "mode_real_int15", .run = mode_real_int15, .flags = T_KENSHO },
 	{ .name = "mode_real_unreal", .run = mode_real_unreal },
 	{ .name = "mode_real_string_io", .run = mode_real_string_io },
 };

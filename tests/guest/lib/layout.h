@@ -37,6 +37,8 @@
 #define MAIL_IN     0x40 /* 16 dwords in, 32 dwords out */
 #define MAIL_OUT    0x80
 
+#define SMAP 0x534d4150 /* ACPI, "INT 15H, E820H": the signature */
+
 #define MODE_REAL   0
 #define MODE_PM32   1
 #define MODE_COMPAT 2

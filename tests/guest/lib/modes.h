@@ -21,8 +21,8 @@ static_assert(offsetof(struct mailbox, in) == MAIL_IN, "mailbox layout");
 static_assert(offsetof(struct mailbox, out) == MAIL_OUT, "mailbox layout");
 
 /* What modes.S offers; the order of results is described there. */
-extern u8 rm_regs[], rm_int[], rm_irq[], rm_hlt[], rm_step[], rm_bios[], rm_unreal[], rm_io[],
-	rm_pic[], rm_try[];
+extern u8 rm_regs[], rm_int[], rm_irq[], rm_hlt[], rm_step[], rm_bios[], rm_int15[], rm_unreal[],
+	rm_io[], rm_pic[], rm_try[];
 extern u8 pm_regs[], pm_int[], pm_pae[], pm_pse[], pm_nop[], cm_regs[];
 extern u8 rm_triple[], pm_triple[], pm16_triple[], pae_triple[], pse_triple[], cm_triple[];
 

@@ -4,28 +4,12 @@
 
 #include "boot/load/disk.h"
 #include "boot/load/disk_stub.h"
+#include "tests/host/load/fields.h"
 
 extern const u8 disk_stub[], disk_stub_end[]; /* boot/disk_stub.S, for the host */
 
 #define OLD_INT12 0xf000f841u
 #define OLD_INT15 0xf000f859u
-
-#define FIELD(type, bits)                             \
-	static type get_u##bits(const u8 *p)          \
-	{                                             \
-		type v;                               \
-                                                      \
-		memcpy(&v, p, sizeof(v));             \
-		return v;                             \
-	}                                             \
-	static UNUSED void put_u##bits(u8 *p, type v) \
-	{                                             \
-		memcpy(p, &v, sizeof(v));             \
-	}
-
-FIELD(u16, 16)
-FIELD(u32, 32)
-FIELD(u64, 64)
 
 static struct e820_map told;
 static struct bios_info bios;
