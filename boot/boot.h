@@ -58,7 +58,7 @@ struct boot_vmx {
 };
 
 /* Entered from entry.S; the composition root. */
-NORETURN void boot_main(u32 mb2_pa);
+COLD NORETURN void boot_main(u32 mb2_pa);
 
 /* screen.c: give the loader's screen to the consoles: NULL, or why there is none. Then map it in
  * the tables that boot_relocate() builds. */
@@ -72,7 +72,7 @@ const struct boot_framebuffer *boot_guest_screen(const struct boot_info *bi);
 void boot_early(struct boot_state *b, u32 mb2_pa);
 
 /* platform.c: before the move ACPI and low memory; after it LAPIC, timers, clock. */
-void boot_acpi(struct boot_state *b);
+COLD void boot_acpi(struct boot_state *b);
 void boot_bios(struct boot_state *b);
 void boot_platform(struct boot_state *b);
 
@@ -89,7 +89,7 @@ NORETURN void boot_start(struct boot_state *b);
 void boot_refuse(const char *fmt, ...) PRINTF(1, 2);
 
 /* guest.c: check the images and plan their places; write them. */
-void boot_plan_guest(const struct boot_state *b, const struct partition *p);
+COLD void boot_plan_guest(const struct boot_state *b, const struct partition *p);
 const struct load_plan *boot_load_guest(void);
 
 /* guest.c: a CPU without a VP must not be in a MADT of the guest's (P3). */

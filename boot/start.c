@@ -336,7 +336,7 @@ static void probe(void)
 }
 
 /* All decisions before VMX is entered: a dry run ends here. Returns VP 0. */
-static struct vp *decide(struct boot_state *b, struct partition *p)
+static COLD struct vp *decide(struct boot_state *b, struct partition *p)
 {
 	struct vp *vp;
 

@@ -173,7 +173,7 @@ static err_t aux_build(struct load_plan *out, const struct load_input *in, const
 	return efi_room != 0 ? bzimage_efi_write(in, out, aux, *aux_pa, AUX_LEN) : ERR_NONE;
 }
 
-static err_t bzimage_plan(const struct load_input *in, struct load_plan *out)
+static COLD err_t bzimage_plan(const struct load_input *in, struct load_plan *out)
 {
 	const struct guest_image *k = in->kernel;
 	struct bzimage bz = { 0 };

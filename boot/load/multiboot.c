@@ -214,7 +214,7 @@ static err_t info_build(const struct load_input *in, const struct elf_symbols *s
 	return ERR_NONE;
 }
 
-static err_t multiboot_plan(const struct load_input *in, struct load_plan *out)
+static COLD err_t multiboot_plan(const struct load_input *in, struct load_plan *out)
 {
 	const struct guest_image *k = in->kernel;
 	u64 at = multiboot_find(k->data, k->len);

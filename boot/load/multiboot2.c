@@ -105,7 +105,7 @@ static err_t elf_image(const struct load_input *in, const struct mb2_request *r,
 	return elf_symbols_find(in->kernel, out, &img->symbols);
 }
 
-static err_t multiboot2_plan(const struct load_input *in, struct load_plan *out)
+static COLD err_t multiboot2_plan(const struct load_input *in, struct load_plan *out)
 {
 	const struct guest_image *k = in->kernel;
 	struct mb2_image img = { .base = 0 };

@@ -5,6 +5,7 @@
 #define MUST_CHECK    __attribute__((warn_unused_result))
 #define NORETURN      __attribute__((noreturn))
 #define NOINLINE      __attribute__((noinline))
+#define COLD          __attribute__((cold)) /* rare: as small as possible, with all it inlines */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define UNUSED        __attribute__((unused))
 #define PACKED        __attribute__((packed))

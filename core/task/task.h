@@ -5,4 +5,4 @@
 #include "core/vp/exit_info.h"
 
 /* The handler of task-switch exits: see exit_fn. */
-enum exit_action exit_task_switch(struct vp *vp, const struct exit_info *x);
+COLD enum exit_action exit_task_switch(struct vp *vp, const struct exit_info *x);
