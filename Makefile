@@ -244,9 +244,6 @@ $(B)/kensho.elf: $(KOBJ) linker.ld $(B)/flags-kernel
 	$(Q)$(CC) $(KCFLAGS) $(KLTO) $(KLDFLAGS) -Wl,-T,linker.ld -Wl,-Map,$(B)/kensho.map \
 		$(KOBJ) -o $@
 
-# Parsers of the boot run once, and every image must be small enough for make bench (load_bytes).
-$(B)/kernel/boot/load/%.o $(B)/kernel/boot/option/%.o: EXTRA += -Os
-
 $(B)/kernel/%.o: %.c $(B)/flags-kernel | $(B)/asm_offsets.h
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
