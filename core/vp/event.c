@@ -156,13 +156,13 @@ static void inject_queued(struct event_state *ev)
 }
 
 /* The interrupt that the guest takes now; -1: none. Commits it in the virtual APIC or the FIFO. */
-static s32 take_interrupt(struct vp *vp)
+static s32 take_interrupt(struct vp *vp, bool asleep)
 {
 	s32 vector;
 
 	if (vp->event.extint)
 		return extint_take(vp);
-	if (vp->apic.vid)
+	if (vp->apic.vid && !asleep)
 		return -1; /* the CPU evaluates RVI itself */
 	vector = vlapic_pending_vector(vp);
 	if (vector >= 0) {
@@ -219,16 +219,17 @@ static void enter_sleep(struct vp *vp, u64 rflags)
 	set_windows(vp, false, false);
 }
 
-static void wake(struct vp *vp)
+/* True: the activity state in the VMCS is HLT; the caller ends that. */
+static bool wake(struct vp *vp)
 {
 	struct halt_poll *h = &vp->halt_poll;
+	bool asleep = vp->asleep;
 
 	vp->state = VP_RUNNING;
 	vp->unhalted = 0;
 	vp_resume(vp);
 	h->end_tsc = hw_tsc(); /* the next halt learns from it: here every instruction is latency */
-	if (vp->asleep) {
-		hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+	if (asleep) {
 		if (unlikely(h->polled))
 			COUNT(vp, HALT_POLL_FAIL);
 	} else if (h->polled) {
@@ -237,6 +238,13 @@ static void wake(struct vp *vp)
 		COUNT(vp, HLT_NO_SLEEP);
 	}
 	vp->asleep = false;
+	return asleep;
+}
+
+static void wake_now(struct vp *vp)
+{
+	if (wake(vp))
+		hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 }
 
 /* May a halted VP go on? @rflags and @blocking are the guest's. */
@@ -248,7 +256,9 @@ static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
 		return true;
 	if ((rflags & RFLAGS_IF) && (vp->event.extint || vlapic_pending_vector(vp) >= 0))
 		return true;
-	return (hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0;
+	/* A HLT that was stepped over. Who has TF clear need not ask the VMCS: an outer exit. */
+	return (rflags & RFLAGS_TF) &&
+	       (hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0;
 }
 
 /*
@@ -268,8 +278,13 @@ static NOINLINE void ask_for_windows(struct vp *vp, u64 blocking)
 	set_windows(vp, shadow || interrupt_waits(vp), nmi && !shadow);
 }
 
-/* NMI, ExtINT and virtual APIC, in this order. */
-static void deliver_events(struct vp *vp, u64 rflags, u64 blocking)
+/*
+ * NMI, ExtINT and virtual APIC, in this order. @asleep: the activity state in the VMCS is HLT.
+ * After an entry that injects the CPU is active whatever the field says, and the next exit stores
+ * that (SDM Vol. 3C "Activity State"): then no write of the field is needed, which is an exit where
+ * there is an outer hypervisor.
+ */
+static void deliver_events(struct vp *vp, u64 rflags, u64 blocking, bool asleep)
 {
 	struct event_state *ev = &vp->event;
 
@@ -282,14 +297,18 @@ static void deliver_events(struct vp *vp, u64 rflags, u64 blocking)
 		COUNT(vp, NMI_INJECTED);
 		TRACE(vp, NMI, 0, 0, 0);
 		inject(intr_info(INTR_TYPE_NMI, EXC_NMI, false));
+		asleep = false;
 	} else if ((rflags & RFLAGS_IF) && !(blocking & INTERRUPT_SHADOW)) {
-		s32 vector = take_interrupt(vp);
+		s32 vector = take_interrupt(vp, asleep);
 
 		if (vector >= 0) {
 			COUNT(vp, IRQ_INJECTED);
 			inject(intr_info(INTR_TYPE_EXTERNAL, (u8)vector, false));
+			asleep = false;
 		}
 	}
+	if (unlikely(asleep))
+		hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	if (unlikely(ev->rare))
 		return ask_for_windows(vp, blocking);
 	set_windows(vp, !vp->apic.vid && vlapic_pending_vector(vp) >= 0, false);
@@ -307,7 +326,7 @@ static void prepare_step(struct vp *vp)
 	if (vp->apic.tpr_shadow)
 		ctx_set(vp->ctx, CTX_TPR_THRESHOLD, vlapic_tpr_threshold(vp));
 	if (vp->state == VP_HALTED) /* stepped over HLT: its trap is pending */
-		wake(vp);
+		wake_now(vp);
 	if ((ev->info & INTR_INFO_VALID) && !delivers)
 		return step_raised(vp);
 	if (ev->info & INTR_INFO_VALID)
@@ -329,6 +348,7 @@ static NOINLINE void prepare_event(struct vp *vp)
 {
 	struct event_state *ev = &vp->event;
 	u64 blocking, rflags;
+	bool asleep = false;
 
 	lazy_eoi_sync(vp);
 	if (unlikely(ev->special))
@@ -345,7 +365,7 @@ static NOINLINE void prepare_event(struct vp *vp)
 	}
 	if (ev->info & INTR_INFO_VALID) {
 		if (vp->state == VP_HALTED)
-			wake(vp);
+			wake_now(vp);
 		inject_queued(ev);
 		ask_for_windows(vp, 0);
 		return;
@@ -358,12 +378,12 @@ static NOINLINE void prepare_event(struct vp *vp)
 			return;
 		}
 		vp_restore_if(vp);
-		wake(vp);
+		asleep = wake(vp);
 	} else if (vp->state == VP_WAIT_SIPI) { /* only INIT and SIPI matter: vp_run.c */
 		enter_sleep(vp, rflags);
 		return;
 	}
-	deliver_events(vp, rflags, blocking);
+	deliver_events(vp, rflags, blocking, asleep);
 }
 
 /* SPEED(only-request): vlapic_accept() and the injection, with nothing else in service. */

@@ -249,6 +249,23 @@ static void test_cli_hlt_is_not_woken_by_rvi(void)
 	}
 }
 
+/* An injection ends the sleep without a write of the activity state; RVI alone would need one. */
+static void test_a_wake_injects_although_the_cpu_delivers(void)
+{
+	set_up();
+	VP->state = VP_HALTED;
+	event_prepare_entry(VP);
+	EXPECT_EQ(ACTIVITY_HLT, hw_vmread(VMCS_GUEST_ACTIVITY_STATE));
+	vlapic_set_irr(VP, 0x41, false);
+	vlapic_set_irr(VP, 0x52, false);
+	event_prepare_entry(VP);
+	EXPECT_EQ(VP_RUNNING, VP->state);
+	EXPECT_EQ(0x52, injected());
+	EXPECT_EQ(0x5241, hw_vmread(VMCS_GUEST_INTERRUPT_STATUS)); /* in service, and the next */
+	EXPECT_EQ(ACTIVITY_HLT, hw_vmread(VMCS_GUEST_ACTIVITY_STATE));
+	EXPECT_TRUE(cpu_delivers());
+}
+
 /* INIT ends the sleep without a wake. */
 static void test_init_ends_the_inhibition(void)
 {
@@ -264,4 +281,5 @@ static void test_init_ends_the_inhibition(void)
 TEST_MAIN(TEST(test_software_disabled_apic_delivers_what_it_holds), TEST(test_reasons_add_up),
 	  TEST(test_apicv_off_is_a_reason_like_any_other), TEST(test_bitmaps_change_hands),
 	  TEST(test_eoi_exits_follow_what_is_held), TEST(test_x2apic_writes_exit_while_inhibited),
-	  TEST(test_cli_hlt_is_not_woken_by_rvi), TEST(test_init_ends_the_inhibition))
+	  TEST(test_cli_hlt_is_not_woken_by_rvi),
+	  TEST(test_a_wake_injects_although_the_cpu_delivers), TEST(test_init_ends_the_inhibition))

@@ -245,8 +245,8 @@ static void test_halted_vp_sleeps_until_something_is_deliverable(void)
 	vlapic_set_irr(vp, 0x41, false);
 	event_prepare_entry(vp);
 	EXPECT_EQ(VP_RUNNING, vp->state);
-	EXPECT_EQ(ACTIVITY_ACTIVE, fake.vmcs[VMCS_GUEST_ACTIVITY_STATE]);
 	EXPECT_EQ(0x41, injected() & 0xff);
+	EXPECT_EQ(ACTIVITY_HLT, fake.vmcs[VMCS_GUEST_ACTIVITY_STATE]); /* no write: it injects */
 	EXPECT_EQ(1, vp->counters.c[COUNTER_HLT]);
 	EXPECT_EQ(0, vp->counters.c[COUNTER_HLT_NO_SLEEP]);
 }
@@ -285,10 +285,34 @@ static void test_hlt_with_if_0_is_woken_by_nmi_only(void)
 /* The #DB of a single-stepped HLT comes right after it. */
 static void test_pending_single_step_ends_hlt(void)
 {
-	halt(RFLAGS_IF);
+	halt(RFLAGS_IF | RFLAGS_TF);
 	fake.vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS] = PENDING_DBG_BS;
 	event_prepare_entry(vp);
 	EXPECT_EQ(VP_RUNNING, vp->state);
+}
+
+/* SDM "Activity State": only an entry that injects makes the CPU active whatever the field says. */
+static void test_a_wake_that_injects_nothing_writes_the_activity_state(void)
+{
+	halt(RFLAGS_IF);
+	event_prepare_entry(vp);
+	EXPECT_EQ(ACTIVITY_HLT, fake.vmcs[VMCS_GUEST_ACTIVITY_STATE]);
+	EXPECT_TRUE(vp_unhalt(vp));
+	event_prepare_entry(vp);
+	EXPECT_EQ(VP_RUNNING, vp->state);
+	EXPECT_EQ(0, injected());
+	EXPECT_EQ(ACTIVITY_ACTIVE, fake.vmcs[VMCS_GUEST_ACTIVITY_STATE]);
+}
+
+static void test_an_nmi_that_wakes_is_injected_without_a_write(void)
+{
+	halt(0);
+	event_prepare_entry(vp);
+	event_nmi(vp);
+	event_prepare_entry(vp);
+	EXPECT_EQ(VP_RUNNING, vp->state);
+	EXPECT_EQ(EXC_NMI, injected() & 0xff);
+	EXPECT_EQ(ACTIVITY_HLT, fake.vmcs[VMCS_GUEST_ACTIVITY_STATE]);
 }
 
 TEST_MAIN(TEST(test_merge_follows_the_sdm_table), TEST(test_triple_fault_stops_the_partition),
@@ -303,4 +327,6 @@ TEST_MAIN(TEST(test_merge_follows_the_sdm_table), TEST(test_triple_fault_stops_t
 	  TEST(test_hlt_exits_while_a_window_is_open),
 	  TEST(test_halted_vp_sleeps_until_something_is_deliverable),
 	  TEST(test_pending_interrupt_skips_the_sleep),
-	  TEST(test_hlt_with_if_0_is_woken_by_nmi_only), TEST(test_pending_single_step_ends_hlt))
+	  TEST(test_hlt_with_if_0_is_woken_by_nmi_only), TEST(test_pending_single_step_ends_hlt),
+	  TEST(test_a_wake_that_injects_nothing_writes_the_activity_state),
+	  TEST(test_an_nmi_that_wakes_is_injected_without_a_write))
