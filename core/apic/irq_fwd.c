@@ -59,6 +59,13 @@ static NOINLINE void irq_fwd_hold(struct vp *vp, u8 vector)
 	vlapic_set_irr(vp, vector, true);
 }
 
+/* A held vector keeps others in the physical IRR, where reads of the guest's must find them: I6. */
+static NOINLINE void irq_fwd_hold_first(struct vp *vp, u8 vector)
+{
+	vlapic_xapic_reads_exit(vp);
+	irq_fwd_hold(vp, vector);
+}
+
 static NOINLINE void irq_fwd_accept_draining(struct vp *vp, u8 vector, bool level)
 {
 	hw_lapic_eoi();
@@ -85,8 +92,10 @@ static NOINLINE void irq_fwd_accept_rare(struct vp *vp, u8 vector, bool in_servi
 {
 	if (!in_service || irq_fwd_is_held(&vp->fwd, vector))
 		extint_put(vp, vector); /* 8259 or spurious: I1 */
-	else if (level && vp->fwd.look_from != 0)
+	else if (level && vp->fwd.may_hold)
 		irq_fwd_hold(vp, vector);
+	else if (level && vp->fwd.look_from != 0)
+		irq_fwd_hold_first(vp, vector);
 	else if (!level && vp_uses_apic_timer(vp) && vector >= APIC_TIMER_FIRST)
 		irq_fwd_accept_top(vp, vector);
 	else
@@ -173,6 +182,7 @@ static bool phys_bitmap_any(u32 reg)
 void irq_fwd_init(struct vp *vp)
 {
 	vp->fwd.look_from = vp_uses_apic_timer(vp) ? APIC_TIMER_FIRST : VECTOR_COUNT;
+	vp->fwd.may_hold = !vp->apic.xapic_virt;
 }
 
 void irq_fwd_drain(struct vp *vp)
@@ -182,6 +192,7 @@ void irq_fwd_drain(struct vp *vp)
 	u32 svr = hw_lapic_read(APIC_SVR);
 
 	f->look_from = 0;
+	f->may_hold = false;
 	/* With EOI suppression no EOI would reach the I/O APIC, and nobody sends the directed
 	 * ones: the lines' Remote IRR would stay set. */
 	if ((svr & APIC_SVR_EOI_SUPPRESS) != 0)

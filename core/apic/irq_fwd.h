@@ -22,6 +22,8 @@ struct irq_fwd {
 	u32 smi_cmci;        /* the same */
 	u32 look_from;       /* lowest vector that needs a closer look: the run timer's may be from
 			      * here on; 0 while draining (rule I5), VECTOR_COUNT: none does */
+	bool may_hold;       /* a level vector can be held at once; not while draining, and not
+			      * while the CPU answers the guest's reads of IRR */
 	bool phys_x2apic;    /* mode of the physical LAPIC */
 };
 
@@ -82,4 +84,11 @@ static inline bool irq_fwd_is_held(const struct irq_fwd *f, u8 vector)
 static inline bool irq_fwd_wants_eoi(const struct irq_fwd *f, u8 vector)
 {
 	return ((f->held[vector >> 5] | f->line_level[vector >> 5]) & (1u << (vector & 31))) != 0;
+}
+
+/* irq_fwd_holds_any() - a vector is held: the physical IRR may keep those that its priority blocks.
+ */
+static inline bool irq_fwd_holds_any(const struct irq_fwd *f)
+{
+	return f->eoi_count != f->line_count;
 }

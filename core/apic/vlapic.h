@@ -70,6 +70,7 @@ struct vlapic {
 		};
 		u64 unusual; /* any of the above: event.c takes the long way */
 	};
+	bool xapic_virt; /* the CPU answers the guest's reads in xAPIC mode from the page */
 	bool lazy_armed; /* highest_isr is -1 then, in place of lazy_vector */
 	u32 lazy_vector;
 	struct shared_area lazy_word;
@@ -202,6 +203,15 @@ void vlapic_apicv_uninhibit(struct vp *vp, u32 reasons);
 /* vlapic_ctx_changed() - another context is current: while the CPU delivers this VP's interrupts,
  * its VMCS says what is requested, in service and held. Own CPU. */
 void vlapic_ctx_changed(struct vp *vp);
+
+/*
+ * vlapic_xapic_reads_exit() - until the next change of mode, as a level vector is held (rule I6):
+ * only then does the physical IRR keep what the guest must see in its own, since all that nothing
+ * blocks exits at once. In x2APIC mode the MSR bitmap has reads of IRR exit. Not undone at the EOI:
+ * a VMWRITE per interrupt would cost more than the exits of a guest with such devices. Own CPU,
+ * VMCS current.
+ */
+void vlapic_xapic_reads_exit(struct vp *vp);
 
 /* vlapic_mode_changed() - VMCS controls and MSR bitmap follow the mode of the virtual APIC. Own
  * CPU, VMCS current. */

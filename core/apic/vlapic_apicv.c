@@ -45,6 +45,8 @@ static void x2apic_bitmap(struct vp *vp, bool virtual)
 
 void vlapic_ctx_changed(struct vp *vp)
 {
+	if (!vp->apic.xapic_virt && !vlapic_is_x2apic(&vp->apic)) /* a vector was held meanwhile */
+		ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_APIC_REGISTER_VIRT, false);
 	if (!vp->apic.vid)
 		return;
 	ctx_set(vp->ctx, CTX_TPR_THRESHOLD, 0);
@@ -118,16 +120,24 @@ void vlapic_mode_changed(struct vp *vp)
 	bool xapic = enabled && !x2apic;
 	bool virtual_x2apic = x2apic && m->virt_x2apic;
 
+	/* Not where the CPU could not deliver interrupts, too. HW-ERRATUM: there, on Bochs 2.7, the
+	 * physical IRR also keeps what comes with IF = 0, without an exit. */
+	vp->apic.xapic_virt = m->apic_register_virt && m->virt_intr_delivery && xapic &&
+			      !irq_fwd_holds_any(&vp->fwd);
+	vp->fwd.may_hold = !vp->apic.xapic_virt;
 	ctx_set_bits(vp->ctx, CTX_PROC2,
 		     PROC2_VIRTUALIZE_APIC_ACCESSES | PROC2_VIRTUALIZE_X2APIC_MODE, false);
 	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES, xapic && m->apic_accesses);
 	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_VIRTUALIZE_X2APIC_MODE, virtual_x2apic);
-	/*
-	 * Not in xAPIC mode: there the CPU would answer IRR reads from the page, without the
-	 * physical IRR of rule I6; in x2APIC mode the MSR bitmap makes those reads exit.
-	 */
 	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_APIC_REGISTER_VIRT,
-		     m->apic_register_virt && virtual_x2apic);
+		     vp->apic.xapic_virt || (m->apic_register_virt && virtual_x2apic));
 	update_reasons(vp);
 	x2apic_bitmap(vp, virtual_x2apic);
+}
+
+void vlapic_xapic_reads_exit(struct vp *vp)
+{
+	vp->apic.xapic_virt = false;
+	vp->fwd.may_hold = true;
+	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_APIC_REGISTER_VIRT, false);
 }

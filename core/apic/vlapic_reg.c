@@ -166,6 +166,7 @@ void vlapic_write(struct vp *vp, u32 reg, u32 val)
 
 	switch (reg) {
 	case APIC_EOI:
+		vlapic_reg_set(a, APIC_EOI, 0); /* write-only: a virtualized read finds nothing */
 		vlapic_eoi(vp);
 		break;
 	case APIC_TPR:

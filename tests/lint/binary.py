@@ -109,7 +109,6 @@ OPEN_TO_TESTS = {
     "ctx_switch": "only tests have a second context so far",
     "hcall_memory": "only the ABI of a test has calls in memory so far",
     "exit_table_set": "only tests have a second exit table so far",
-    "vlapic_ctx_changed": "called by ctx_switch()",
     "page_is": "tests ask about one page",
     "exit_table_row": "which row an exit reason has",
     "log_reset": "tests start afresh", "panic_reset": "tests start afresh",

@@ -164,6 +164,30 @@ static void ioapic_level_nests(void)
 	}
 }
 
+/* Rule I6: what a level vector in service blocks in the physical APIC is in the IRR all the same.
+ */
+static void level_looks(struct trap_regs *regs)
+{
+	level_count++;
+	com1_irq_drop();
+	pit_oneshot(200);
+	EXPECT_TRUE(WAIT_FOR(apic_requested(VEC), 50000));
+	EXPECT_EQ(0, irq_log_count);
+	apic_eoi();
+}
+
+static void ioapic_level_irr(void)
+{
+	trap_handle(VEC_LEVEL, level_looks);
+	ioapic_route(IOAPIC_PIN_COM1, VEC_LEVEL | IOAPIC_RTE_LEVEL, apic_id());
+	ioapic_route(IOAPIC_PIN_PIT, VEC, apic_id());
+	level_count = 0;
+	com1_irq_raise();
+	EXPECT_TRUE(wait_irqs(1));
+	EXPECT_EQ(1, level_count);
+	EXPECT_EQ(VEC, irq_log[0]);
+}
+
 /* A lower edge interrupt arrives while the level one is in service: it waits for the EOI. */
 static void ioapic_level_blocks(void)
 {
@@ -349,6 +373,7 @@ static void ioapic_sweep_exits(void)
 		{ .name = prefix "level", .run = ioapic_level, .flags = more },                 \
 		{ .name = prefix "level_nests", .run = ioapic_level_nests, .flags = more },     \
 		{ .name = prefix "level_blocks", .run = ioapic_level_blocks, .flags = more },   \
+		{ .name = prefix "level_irr", .run = ioapic_level_irr, .flags = more },         \
 		{ .name = prefix "sweep_exits", .run = ioapic_sweep_exits, .flags = more },     \
 		{ .name = prefix "storm", .run = ioapic_storm, .flags = more },                 \
 		{ .name = pic "extint", .run = pic_extint, .flags = more },                     \

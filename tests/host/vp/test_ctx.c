@@ -188,6 +188,18 @@ static void test_virtual_interrupts_follow_the_switch(void)
 	expect_delivery(BIT64(0x59 - 64), 0x59);
 }
 
+/* Rule I6: the first held vector takes APIC-register virtualization away, wherever it came. */
+static void test_reads_of_the_apic_exit_in_every_context(void)
+{
+	init();
+	vp->apic.xapic_virt = true;
+	ctx_set_bits(vp->ctx, CTX_PROC2, PROC2_APIC_REGISTER_VIRT, true);
+	ctx_switch(vp, &second);
+	vlapic_xapic_reads_exit(vp);
+	ctx_switch(vp, &vp->guest_ctx);
+	EXPECT_EQ(0, fake.vmcs[VMCS_PROC_BASED_CTLS2] & PROC2_APIC_REGISTER_VIRT);
+}
+
 /* A #PF is queued for the first when the second takes over, and the other way round. */
 static void test_a_pending_event_stays_with_its_context(void)
 {
@@ -287,8 +299,9 @@ static void test_the_stand_in_for_if_is_taken_back(void)
 TEST_MAIN(TEST(test_wanted_exceptions_follow_the_switch),
 	  TEST(test_long_mode_is_the_cpus_to_change), TEST(test_each_keeps_its_controls),
 	  TEST(test_the_tsc_offset_follows_the_switch),
-	  TEST(test_virtual_interrupts_follow_the_switch), TEST(test_no_vmwrite_without_a_change),
-	  TEST(test_a_pending_event_stays_with_its_context),
+	  TEST(test_virtual_interrupts_follow_the_switch),
+	  TEST(test_reads_of_the_apic_exit_in_every_context),
+	  TEST(test_no_vmwrite_without_a_change), TEST(test_a_pending_event_stays_with_its_context),
 	  TEST(test_an_nmi_belongs_to_no_context), TEST(test_each_has_its_launch_state),
 	  TEST(test_the_deadline_is_armed_again), TEST(test_each_has_its_exit_rows),
 	  TEST(test_the_stand_in_for_if_is_taken_back))
