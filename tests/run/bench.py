@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make bench`: the numbers of bench_targets.tsv, on packaged Bochs 2.7 only.
 
-    tests/run/bench.py [micro] [points] [smp] [linux] [pinned] [trace] [screen] [size]    all without
-                                                                                          arguments
+    tests/run/bench.py [micro] [points] [smp] [outer] [linux] [pinned] [trace] [screen] [size]
+                                                                       all without arguments
 
 micro  build/guest/bench.elf prints `bench NAME VALUE UNIT` lines; it runs under Kensho (once per
        setting in MICRO) and bare, for the rows that want the difference.
@@ -11,6 +11,7 @@ points the same guest under a Kensho without a trace point in it: what they cost
 smp    the same guest on 2 CPUs, for IPIs, and on 8 for the EPT shoot-down: what one takes longer
        than with a single VP, divided by 7. On 8 CPUs, of which 7 spin with interrupts off, CPU 0
        crashes: Kensho's report says how long all others took to stop.
+outer  what operations cost under an outer KVM, in its exits: bench_outer.py says how.
 linux  a boot of Debian's kernel; bench_linux.py says how, also for the next two.
 pinned the same work on each of 4 CPUs, under Linux.
 trace  what an exit executes, in the same boot.
@@ -29,6 +30,7 @@ import time
 
 import bench_linux
 import bench_machine
+import bench_outer
 import results
 
 for folder in ("tools", "tests/lint"):
@@ -251,7 +253,8 @@ def main(parts):
         sys.exit(f"bench: needs Debian's Bochs {VERSION} with its debugger, found "
                  f"{info[0] if info else 'none'}: numbers of other emulators do not compare")
     rows, failed, started = [], [], time.monotonic()
-    every = {"micro": micro, "points": points, "smp": smp, "linux": bench_linux.linux,
+    every = {"micro": micro, "points": points, "smp": smp, "outer": bench_outer.outer,
+             "linux": bench_linux.linux,
              "pinned": bench_linux.pinned, "trace": bench_linux.trace, "screen": screen,
              "size": size}
     for part in parts or every:

@@ -12,6 +12,8 @@
 // run: all other CPUs spin with interrupts off and CPU 0 crashes; Kensho's report says what
 // stopping takes.
 //
+// `outer=1` is bench_outer.c.
+//
 // `kvm=1` registers what a guest of the KVM ABI registers (clock page, steal time, PV EOI) before
 // the rows; they are the same. kvmclock_read is a reading of a clock page as Linux does it: what it
 // takes longer than on the bare machine would be exits.
@@ -121,15 +123,17 @@ void bench_simple(const char *name, block_fn op, block_fn nop, const struct regs
 
 #define EOI_PLAIN "mov $0x80b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr\n\t"
 #define EOI(word) "btrl $0, bench_word+" #word "(%rip); jc 9f\n\t" EOI_PLAIN "9:\n\t"
+#define EOI_XAPIC "mov $0xfee000b0, %eax; movl $0, (%rax)\n\t"
 #define LEAVE     "pop %rdx; pop %rcx; pop %rax; iretq\n"
 #define ENTER     "push %rax; push %rcx; push %rdx\n\t"
 #define STAMP     "rdtsc; mov %eax, bench_tsc(%rip); mov %edx, bench_tsc+4(%rip)\n\t"
 #define COUNT_IRQ "incl bench_irqs(%rip)\n\t"
 
-asm(".globl bench_irq, bench_irq_1, bench_irq_plain, bench_irq_level\n"
+asm(".globl bench_irq, bench_irq_1, bench_irq_plain, bench_irq_level, bench_irq_xapic\n"
     ".globl bench_irq_tsc, bench_irq_tsc_1, bench_irq_reply_1\n"
     "bench_irq: " ENTER EOI(0) COUNT_IRQ LEAVE "bench_irq_1: " ENTER EOI(4) COUNT_IRQ LEAVE
     "bench_irq_plain: " ENTER EOI_PLAIN COUNT_IRQ LEAVE
+    "bench_irq_xapic: " ENTER EOI_XAPIC COUNT_IRQ LEAVE
     /* the device is made quiet first: the line of a level interrupt must be low at the EOI */
     "bench_irq_level: " ENTER "mov $0x3f9, %edx; xor %eax, %eax; outb %al, %dx; inc %edx;"
     "inb %dx, %al\n\t" EOI(0) COUNT_IRQ LEAVE "bench_irq_tsc: " ENTER STAMP EOI(0) COUNT_IRQ LEAVE
@@ -300,6 +304,8 @@ void guest_main(void)
 		apic_enter(APIC_XAPIC);
 		apic_quiesce();
 		bench_smp();
+	} else if (cmdline_number("outer", 0) != 0) {
+		bench_outer();
 	} else {
 		if (apic_enter(APIC_XAPIC)) {
 			apic_quiesce();

@@ -64,6 +64,7 @@ void bench_nothing(void);
 void bench_irq(void);
 void bench_irq_1(void);
 void bench_irq_plain(void);
+void bench_irq_xapic(void);
 void bench_irq_level(void);
 void bench_irq_tsc(void);
 void bench_irq_tsc_1(void);
@@ -74,6 +75,7 @@ extern u32 bench_word[2];
 /* bench_smp.c, bench_kvm.c */
 void bench_smp(void);
 void bench_deaf(void);
+void bench_outer(void);           /* bench_outer.c */
 void bench_kvm_register(u64 cpu); /* `kvm=1`: the calling CPU's pages, before the rows */
 void bench_kvm_unregister(u64 cpu);
 void bench_kvm(void);
