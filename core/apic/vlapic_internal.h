@@ -89,6 +89,9 @@ void vlapic_id_changed(struct vp *vp);
 /* vlapic_error() - set an ESR bit and raise the error LVT. */
 void vlapic_error(struct vp *vp, u32 esr_bit);
 
+/* vlapic_write_tpr() - the guest's write, of either mode. */
+void vlapic_write_tpr(struct vp *vp, u32 val);
+
 /* WRMSR of the x2APIC ICR: the function of an MSR row. */
 enum msr_result vlapic_x2apic_icr_write(struct vp *vp, u32 msr, u64 val);
 

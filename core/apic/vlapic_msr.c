@@ -84,7 +84,7 @@ static enum msr_result x2apic_tpr_write(struct vp *vp, u32 msr, u64 val)
 {
 	if (!vlapic_is_x2apic(&vp->apic))
 		return MSR_GP;
-	vlapic_write(vp, APIC_TPR, (u32)val);
+	vlapic_write_tpr(vp, (u32)val);
 	return MSR_OK;
 }
 

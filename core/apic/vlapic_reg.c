@@ -124,7 +124,7 @@ static void write_lvt(struct vp *vp, u32 reg, u32 val)
 	}
 }
 
-static void write_tpr(struct vp *vp, u32 val)
+void vlapic_write_tpr(struct vp *vp, u32 val)
 {
 	vlapic_reg_set(&vp->apic, APIC_TPR, val & 0xff);
 	vp_set_work(vp, VP_WORK_EVENT);
@@ -160,17 +160,13 @@ static void write_ignored(struct vp *vp, u32 reg)
 		vlapic_error(vp, APIC_ESR_ILLEGAL_REGISTER);
 }
 
-void vlapic_write(struct vp *vp, u32 reg, u32 val)
+static void write_other(struct vp *vp, u32 reg, u32 val)
 {
 	struct vlapic *a = &vp->apic;
 
 	switch (reg) {
-	case APIC_EOI:
-		vlapic_reg_set(a, APIC_EOI, 0); /* write-only: a virtualized read finds nothing */
-		vlapic_eoi(vp);
-		break;
 	case APIC_TPR:
-		write_tpr(vp, val);
+		vlapic_write_tpr(vp, val);
 		break;
 	case APIC_ICR:
 		vlapic_write_icr(vp, (u64)vlapic_reg(a, APIC_ICR2) << 32 | val);
@@ -214,4 +210,12 @@ void vlapic_write(struct vp *vp, u32 reg, u32 val)
 		write_ignored(vp, reg);
 		break;
 	}
+}
+
+void vlapic_write(struct vp *vp, u32 reg, u32 val)
+{
+	if (unlikely(reg != APIC_EOI))
+		return write_other(vp, reg, val);
+	vlapic_reg_set(&vp->apic, APIC_EOI, 0); /* write-only: a virtualized read finds nothing */
+	vlapic_eoi(vp);
 }

@@ -43,13 +43,8 @@ static void apic_page_write(struct vp *vp, u64 gpa, u32 size, u64 val)
 
 static const struct emul_mem apic_page = { apic_page_read, apic_page_write };
 
-enum exit_action exit_apic_page(struct vp *vp, u32 offset)
+static NOINLINE enum exit_action not_emulated(struct vp *vp, u32 offset)
 {
-	u64 page_gpa = vp->apic.base_msr & APIC_BASE_ADDR;
-	enum exit_action action = emul_execute(vp, page_gpa + offset, &apic_page);
-
-	if (likely(action != EXIT_UNHANDLED))
-		return action;
 	/* MONITOR on a register would never trigger. Some CPUs report it as a read. */
 	vp->insn_len = emul_monitor_length(vp);
 	if (vp->insn_len != 0)
@@ -57,6 +52,14 @@ enum exit_action exit_apic_page(struct vp *vp, u32 offset)
 	log_guest("vp%u: an instruction on the APIC page at offset 0x%x is not emulated: #UD",
 		  vp->index, offset);
 	return vp_fault(vp, EXC_UD);
+}
+
+enum exit_action exit_apic_page(struct vp *vp, u32 offset)
+{
+	u64 page_gpa = vp->apic.base_msr & APIC_BASE_ADDR;
+	enum exit_action action = emul_execute(vp, page_gpa + offset, &apic_page);
+
+	return likely(action != EXIT_UNHANDLED) ? action : not_emulated(vp, offset);
 }
 
 /* The length field is undefined here: SDM Vol. 3C "Information for VM Exits Due to Instruction

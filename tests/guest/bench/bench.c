@@ -260,6 +260,7 @@ static void bench_xapic(void)
 	const struct regs tmcct = { .rbx = APIC_BASE_DEFAULT + APIC_TMCCT },
 			  tpr = { .rbx = APIC_BASE_DEFAULT + APIC_TPR },
 			  icr2 = { .rbx = APIC_BASE_DEFAULT + APIC_ICR2 },
+			  eoi = { .rbx = APIC_BASE_DEFAULT + APIC_EOI },
 			  ioapic = { .rbx = IOAPIC_ADDR };
 
 	/* the count is the far deadline of these rows: TMCCT has something to compute */
@@ -268,6 +269,7 @@ static void bench_xapic(void)
 	bench_simple("xapic_tmcct", load_op, load_nop, &tmcct);
 	bench_simple("xapic_tpr_write", store_op, store_nop, &tpr);
 	bench_simple("xapic_icr2_write", store_op, store_nop, &icr2);
+	bench_simple("xapic_eoi_idle", store_op, store_nop, &eoi);
 	bench_simple("ioapic_read", load_op, load_nop, &ioapic);
 	apic_write(APIC_TMICT, 0);
 }
