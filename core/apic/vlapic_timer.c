@@ -12,6 +12,7 @@
 #include "core/partition.h"
 
 #define NS_PER_SECOND 1000000000ull
+#define LVT_DEADLINE  FIELD_PREP(APIC_LVT_TIMER_MODE, APIC_TIMER_TSC_DEADLINE)
 
 /* Automatic timer advance, in ns: KVM's limits for lapic_timer_advance_ns=-1. */
 #define ADVANCE_START      1000u
@@ -27,8 +28,7 @@ static u32 timer_mode(u32 lvt)
 
 static inline bool is_deadline_mode(u32 lvt)
 {
-	return (lvt & APIC_LVT_TIMER_MODE) ==
-	       FIELD_PREP(APIC_LVT_TIMER_MODE, APIC_TIMER_TSC_DEADLINE);
+	return (lvt & APIC_LVT_TIMER_MODE) == LVT_DEADLINE;
 }
 
 /* @ticks are counts at the divided frequency. */
@@ -108,6 +108,18 @@ static NOINLINE void wait_for_deadline(struct vp *vp, u64 queued_tsc)
 	set_advance(vp, vlapic_timer_adapt(vp->apic.advance_ns, late_tsc < 0 ? -late_ns : late_ns));
 }
 
+static NOINLINE void expire_other(struct vp *vp)
+{
+	struct vlapic *a = &vp->apic;
+
+	if (timer_mode(a->lvt_timer) == APIC_TIMER_PERIODIC && a->period_tsc != 0)
+		next_period(vp);
+	else
+		a->period_tsc = 0;
+	if ((a->lvt_timer & APIC_LVT_MASKED) == 0)
+		vlapic_set_irr(vp, (u8)a->lvt_timer, false);
+}
+
 static void vlapic_timer_expire(struct vp *vp, struct timer *t)
 {
 	struct vlapic *a = &vp->apic;
@@ -116,12 +128,10 @@ static void vlapic_timer_expire(struct vp *vp, struct timer *t)
 	if (unlikely(a->advance_tsc != 0) && is_deadline_mode(a->lvt_timer))
 		wait_for_deadline(vp, t->deadline_tsc);
 	a->tsc_deadline = 0;
-	if (timer_mode(a->lvt_timer) == APIC_TIMER_PERIODIC && a->period_tsc != 0)
-		next_period(vp);
-	else
-		a->period_tsc = 0;
-	if ((a->lvt_timer & APIC_LVT_MASKED) == 0)
-		vlapic_set_irr(vp, (u8)a->lvt_timer, false);
+	/* SPEED(deadline-first): neither masked nor with a period */
+	if (likely((a->lvt_timer & (APIC_LVT_TIMER_MODE | APIC_LVT_MASKED)) == LVT_DEADLINE))
+		return vlapic_set_irr(vp, (u8)a->lvt_timer, false);
+	expire_other(vp);
 }
 
 /*
