@@ -16,6 +16,7 @@
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx.h"
 #include "arch/x86/vmx_ctls.h"
+#include "boot/acpi/bochs.h"
 #include "boot/load/load.h"
 #include "boot/report.h"
 #include "boot/test_fault.h"
@@ -145,10 +146,25 @@ static void decide_timer(const struct boot_state *b, struct machine *m)
 		log_info("timer: %s, since %s", run_timer_what(vmx.timer), vmx.timer_why);
 }
 
+#define PCI_ADDRESS 0xcf8
+#define PCI_DATA    0xcfc
+#define PCI_ENABLE  0x80000000u /* bus 0, device 0, function 0, register 0 */
+
+static u32 pci_host_bridge(void)
+{
+	outl(PCI_ADDRESS, PCI_ENABLE);
+	return inl(PCI_DATA);
+}
+
 static void describe_machine(const struct boot_state *b, struct machine *m, bool nested)
 {
-	/* Bochs' firmware says so in its RSDP; so does QEMU's, but QEMU sets the hypervisor bit. */
-	m->is_bochs = b->info.has_rsdp && memcmp(b->info.rsdp + 9, "BOCHS ", 6) == 0 && !nested;
+	const struct bochs_facts facts = {
+		.has_hypervisor = nested,
+		.rsdp = b->info.has_rsdp ? b->info.rsdp : NULL,
+		.host_bridge = pci_host_bridge(),
+	};
+
+	m->is_bochs = bochs_is_it(&facts);
 	m->phys_bits = umin32(cpu_phys_bits(), EPT_PHYS_BITS_MAX);
 	m->x2apic = (cpuid(1, 0).c & CPUID1_ECX_X2APIC) != 0;
 	decide_apic_mode(b, m, nested);
