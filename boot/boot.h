@@ -33,6 +33,7 @@ struct boot_state {
 	u64 region_bytes;
 	struct e820_busy region_avoids;
 	struct iommu_state iommu;
+	u32 host_bridge;                /* platform.c; vendor and device ID of PCI 00:00.0 */
 	struct tsc_sources tsc_sources; /* platform.c */
 	struct tsc_decision tsc;        /* platform.c */
 	u64 wall_s;                     /* UNIX time at @wall_tsc, good to 1 s (rule T4) */

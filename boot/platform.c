@@ -192,6 +192,16 @@ static void read_clock(struct boot_state *b)
 		 t.day, t.hour, t.minute, t.second);
 }
 
+#define PCI_ADDRESS 0xcf8
+#define PCI_DATA    0xcfc
+#define PCI_ENABLE  0x80000000u /* bus 0, device 0, function 0, register 0 */
+
+static u32 pci_host_bridge(void)
+{
+	outl(PCI_ADDRESS, PCI_ENABLE);
+	return inl(PCI_DATA);
+}
+
 void boot_platform(struct boot_state *b)
 {
 	reboot_init(b->acpi.reset_space, b->acpi.reset_addr, b->acpi.reset_value);
@@ -202,6 +212,7 @@ void boot_platform(struct boot_state *b)
 	log_info("lapic: ID %u, %s mode%s", this_cpu()->apic_id,
 		 this_cpu()->x2apic ? "x2APIC" : "xAPIC",
 		 lapic_is_locked() ? ", locked by the firmware" : "");
+	b->host_bridge = pci_host_bridge();
 	decide_tsc(b);
 	read_clock(b);
 }

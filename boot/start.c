@@ -146,22 +146,12 @@ static void decide_timer(const struct boot_state *b, struct machine *m)
 		log_info("timer: %s, since %s", run_timer_what(vmx.timer), vmx.timer_why);
 }
 
-#define PCI_ADDRESS 0xcf8
-#define PCI_DATA    0xcfc
-#define PCI_ENABLE  0x80000000u /* bus 0, device 0, function 0, register 0 */
-
-static u32 pci_host_bridge(void)
-{
-	outl(PCI_ADDRESS, PCI_ENABLE);
-	return inl(PCI_DATA);
-}
-
 static void describe_machine(const struct boot_state *b, struct machine *m, bool nested)
 {
 	const struct bochs_facts facts = {
 		.has_hypervisor = nested,
 		.rsdp = b->info.has_rsdp ? b->info.rsdp : NULL,
-		.host_bridge = pci_host_bridge(),
+		.host_bridge = b->host_bridge,
 	};
 
 	m->is_bochs = bochs_is_it(&facts);
