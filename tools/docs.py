@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""`make docs`: the parts of Markdown pages that are made of the sources, and prose of 120 columns.
+"""`make docs`: the parts of Markdown pages that are made of the sources, and prose of 100 columns.
 
     tools/docs.py [--check]     --check: write nothing, name the blocks that are stale
 
@@ -29,7 +29,7 @@ import links  # noqa: E402
 import messages  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-COLUMNS = 120
+COLUMNS = 100
 BLOCK = re.compile(r"^<!-- generated: ([^\n]+) -->\n(.*?)^<!-- end -->$", re.S | re.M)
 
 

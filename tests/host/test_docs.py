@@ -34,8 +34,8 @@ class WrapTest(unittest.TestCase):
         lines = text.splitlines()
         self.assertLessEqual(max(map(len, lines)), docs.COLUMNS)
         self.assertTrue(lines[1].startswith("  word"))
-        self.assertEqual("* short", lines[4])
-        self.assertTrue(lines[7].startswith("    word"))
+        self.assertEqual("* short", lines[5])
+        self.assertTrue(lines[8].startswith("    word"))
         self.assertEqual(text, docs.wrap(text))
 
     def test_wrap_begins_no_item(self):
