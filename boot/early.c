@@ -19,9 +19,9 @@ void hw_console_write(const char *s, size_t len, bool panic)
 	console_write(s, len, panic);
 }
 
-void hw_console_alarm(void)
+void hw_console_tone(enum tone tone)
 {
-	console_alarm();
+	console_tone(tone);
 }
 
 static void open_consoles(u32 mode)
@@ -109,14 +109,14 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	 * Remedy: remove `log=com2`; switch the port on in the firmware set-up; a USB adapter is
 	 * no COM2. */
 	if (b->options.config.log == LOG_COM2 && !console_open_log())
-		fatal("log=com2: there is no second serial port. Remove the option.");
+		fatal("log=com2: there is no second serial port; do this: remove the option");
 	panic_init(kensho_version, b->options.on_panic == ON_PANIC_REBOOT);
 	banner(b);
 	log_screen(&b->info.framebuffer, no_screen);
 	report_efi(&b->info.efi);
 	report_begin(b);
 	if (err != ERR_NONE)
-		fatal("%s", msg);
+		fatal("%s; do this: correct Kensho's command line in the boot menu", msg);
 	if (b->options.help != HELP_OFF) {
 		options_print(b->options.help, print_line);
 		console_flush();

@@ -77,7 +77,7 @@ static void plan_disk(const struct boot_state *b)
 		/* Cause (disk): two guests are named.
 		 * Remedy: remove one of them. */
 		boot_refuse("guest=disk0: the guest comes from the disk, but GRUB loaded %u "
-			    "modules; remove the module2 lines or the option",
+			    "modules; do this: remove the module2 lines or the option",
 			    b->info.module_count);
 		return;
 	}
@@ -104,13 +104,13 @@ static void find_images(const struct boot_info *bi)
 		/* Cause (loader): more `module2` lines than Kensho takes.
 		 * Remedy: load fewer. */
 		if (e820_busy_add(&busy, bi->module[i].start.v, bi->module[i].len) != ERR_NONE)
-			fatal("too many modules: load fewer");
+			fatal("too many modules; do this: load fewer");
 	}
 }
 
 static bool use_modules(const struct boot_info *bi, struct load_input *in)
 {
-	char why[192];
+	char why[256];
 
 	if (load_assign_roles(images, bi->module_count, why, sizeof(why)) != ERR_NONE) {
 		report_plan(images, bi->module_count, NULL);

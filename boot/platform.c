@@ -156,7 +156,8 @@ static void decide_tsc(struct boot_state *b)
 	/* Cause (cpu): a machine without any legacy timer.
 	 * Remedy: look in the firmware set-up for HPET or "8254 clock gating" and change it. */
 	if (tsc_decide(&s, &b->tsc) != ERR_NONE)
-		fatal("no TSC frequency: CPUID has none and no PM timer, HPET or PIT counts");
+		fatal("no TSC frequency: CPUID has none and no PM timer, HPET or PIT counts; do "
+		      "this: switch on the HPET in the firmware set-up");
 	/* Cause (cpu): no PM timer, HPET or PIT ticks; the boot goes on with CPUID's number.
 	 * Remedy: none needed; if the guest's clock is wrong, please report. */
 	if (s.measured_hz == 0)
@@ -208,7 +209,7 @@ void boot_platform(struct boot_state *b)
 	/* Cause (cpu): an old firmware's "local APIC" or "MPS" setting.
 	 * Remedy: switch it on. */
 	if (lapic_init() != ERR_NONE)
-		fatal("the local APIC is disabled. Enable it in the firmware set-up.");
+		fatal("the local APIC is disabled; do this: enable it in the firmware set-up");
 	log_info("lapic: ID %u, %s mode%s", this_cpu()->apic_id,
 		 this_cpu()->x2apic ? "x2APIC" : "xAPIC",
 		 lapic_is_locked() ? ", locked by the firmware" : "");

@@ -24,7 +24,7 @@ static void find_busy(const struct boot_info *bi, struct e820_busy *busy)
 	/* Cause (loader): more `module2` lines than Kensho takes.
 	 * Remedy: load fewer. */
 	if (full)
-		fatal("too many modules. Load fewer.");
+		fatal("too many modules; do this: load fewer");
 }
 
 /* Room for the heap's big users; a multiple of 2 MiB, 4 MiB on ordinary machines. */
@@ -76,7 +76,7 @@ static u64 find_region(struct boot_state *b, u64 bytes)
 	if (e820_find_high(&bi->memory, &b->region_avoids, MIB(1), GIB(4), bytes, MIB(2), &base) !=
 	    ERR_NONE)
 		fatal("not enough memory: Kensho needs %llu MiB in one piece below 4 GiB, beside "
-		      "its modules. Add memory.",
+		      "its modules; do this: add memory",
 		      bytes >> 20);
 	/* Cause (loader): little memory below 4 GiB; the boot goes on.
 	 * Remedy: more memory for a virtual machine; if the machine then fails in odd ways,

@@ -15,6 +15,7 @@
 #include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/fmt.h"
+#include "core/lib/wrap.h"
 #include "drivers/console.h"
 
 #define HOW_TO_SEND                                                                              \
@@ -38,17 +39,16 @@ static void print_panic(const char *line)
 /* The boot ends here: close the report as it is. */
 static void cut_short(const char *why, bool panicking)
 {
-	if (!report_is_open(&boot_report))
-		return;
 	if (panicking)
 		boot_report.print = print_panic;
 	report_refuse(&boot_report, why);
 	report_close(&boot_report, false);
+	report_result(&boot_report);
 }
 
 void boot_refuse(const char *fmt, ...)
 {
-	static char why[448];
+	static char why[REFUSAL_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -321,7 +321,13 @@ void report_end(void)
 void report_end_dry_run(void)
 {
 	report_end();
-	log_info("dry run: nothing was started; %s. Then reset the machine", HOW_TO_SEND);
+	wrap_text("dry run: nothing was started; " HOW_TO_SEND ". Then reset the machine", print);
+	report_end_result();
+}
+
+void report_end_result(void)
+{
+	report_result(&boot_report);
 	console_flush();
 	hw_halt();
 }

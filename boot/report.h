@@ -28,8 +28,11 @@ void report_map(const char *section, const struct e820_map *m);
 /* report_plan() - @plan: NULL when there is none. */
 void report_plan(const struct guest_image *images, u32 count, const struct load_plan *plan);
 
-/* report_end_dry_run() - verdict, end line, what to do with it; halts. */
+/* report_end_dry_run() - verdict, end line, what to do with it, the last sentence; halts. */
 NORETURN void report_end_dry_run(void);
+
+/* report_end_result() - after report_end(), when the boot ends there: the last sentence; halts. */
+NORETURN void report_end_result(void);
 
 /* report_end() - verdict and end line; the boot goes on. */
 void report_end(void);

@@ -67,6 +67,7 @@ static void report_requirements(const struct boot_vmx *vmx)
 		[VMX_REQUIREMENT_UNKNOWN] = "unknown",
 	};
 	struct vmx_requirement r;
+	u32 missing = 0;
 
 	for (u32 i = 0; vmx_requirement(i, &vmx->cpu, vmx->has_caps ? &vmx->caps : NULL, &r); i++) {
 		report_line(&boot_report, "require");
@@ -75,6 +76,9 @@ static void report_requirements(const struct boot_vmx *vmx)
 		report_field(&boot_report, "because", "%s", r.why);
 		if (r.state != VMX_REQUIREMENT_MET)
 			report_field(&boot_report, "remedy", "%s", r.remedy);
+		/* boot_refuse() has named the first. */
+		if (r.state == VMX_REQUIREMENT_MISSING && missing++ != 0)
+			report_refuse(&boot_report, r.what);
 	}
 }
 

@@ -381,7 +381,7 @@ static NORETURN void refuse(const struct tally *t)
 	/* Cause (selftest): at least one check below failed; Kensho stops.
 	 * Remedy: send the report with your bug; the boot without `selftest` still works, at
 	 * your risk. */
-	fatal("%s. Kensho is not safe on this machine: send the report above", why);
+	fatal("%s; do this: do not run Kensho on this machine, send the report above", why);
 }
 
 void boot_selftest(struct boot_state *b, struct partition *p, const struct boot_vmx *vmx,
@@ -402,7 +402,6 @@ void boot_selftest(struct boot_state *b, struct partition *p, const struct boot_
 	log_info("selftest: %u checks, none failed", t.run);
 	if (b->options.selftest == SELFTEST_STOP) {
 		log_info("selftest=stop: nothing was started; reset the machine");
-		console_flush();
-		hw_halt();
+		report_end_result();
 	}
 }

@@ -45,14 +45,16 @@ static void must(err_t err, const char *what)
 	/* Cause (loader): a bug of Kensho.
 	 * Remedy: please report it with the machine report. */
 	if (err != ERR_NONE)
-		fatal("%s failed (%s): hypervisor bug, please report", what, err_name(err));
+		fatal("%s failed (%s): hypervisor bug; do this: please report it", what,
+		      err_name(err));
 }
 
 static NORETURN void no_pages(void)
 {
 	/* Cause (loader): a bug of Kensho.
 	 * Remedy: please report it with the machine report. */
-	fatal("the hypervisor region is used up (%llu pages): hypervisor bug, please report",
+	fatal("the hypervisor region is used up (%llu pages): hypervisor bug; do this: "
+	      "please report it",
 	      page_total_count());
 }
 
@@ -181,7 +183,8 @@ static void apply_options(const struct options *o, struct config *c)
 	 * hypervisor.
 	 * Remedy: remove `mwait=c1`. */
 	if (c->mwait == MWAIT_C1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
-		boot_refuse("mwait=c1: this CPU has no MONITOR and MWAIT. Remove the option.");
+		boot_refuse(
+			"mwait=c1: this CPU has no MONITOR and MWAIT; do this: remove the option");
 }
 
 /* Registers every row of every table, then seals the tables. */
@@ -286,8 +289,8 @@ static void decide_controls(const struct partition *p)
 		/* Cause (cpu): an outer hypervisor with a fault, or a processor Kensho does not
 		 * know.
 		 * Remedy: please report it, with the machine report. */
-		boot_refuse("the VMX controls of this CPU contradict its CPUID: please report with "
-			    "a log");
+		boot_refuse("the VMX controls of this CPU contradict its CPUID; do this: please "
+			    "report it with a log");
 		return;
 	}
 	vmx.ctls = (struct vp_ctls){ c.pin, c.proc, c.proc2, c.exit, c.entry };
@@ -329,7 +332,7 @@ const char *boot_adopt_cpu(struct vp *vp, void *vmxon_page, void *vmcs_page)
 static void probe(void)
 {
 	const struct vmx_cpu *cpu = &vmx.cpu;
-	char why[448];
+	char why[REFUSAL_MAX];
 
 	vmx.is_usable = vmx_probe(&vmx.cpu, &vmx.caps, &vmx.has_caps, why, sizeof(why)) == ERR_NONE;
 	if (!vmx.is_usable) {
@@ -379,7 +382,9 @@ void boot_start(struct boot_state *b)
 	 * Remedy: switch off what the firmware calls "virtualization-based security", "BIOS
 	 * Guard" or "trusted execution"; check the outer hypervisor. */
 	if (why)
-		fatal("the boot CPU cannot enter VMX: %s", why);
+		fatal("the boot CPU cannot enter VMX: %s; do this: switch off in the firmware "
+		      "set-up what else uses VMX, and check the outer hypervisor",
+		      why);
 	boot_start_cpus(b, p);
 	boot_selftest(b, p, &vmx, vmcs_page);
 	boot_hide_cpus(b, p);

@@ -12,6 +12,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/lib/compiler.h"
 #include "core/lib/err.h"
+#include "core/lib/tone.h"
 #include "core/lib/types.h"
 
 struct vp;
@@ -138,9 +139,9 @@ NORETURN void hw_halt(void); /* stop this CPU for ever */
 /* hw_console_write() - bytes to every console that is ours now (boot), or all of them (@panic). */
 void hw_console_write(const char *s, size_t len, bool panic);
 
-/* hw_console_alarm() - the boot ends here: what follows goes to every console and is conspicuous;
- * what is on a screen stays. */
-void hw_console_alarm(void);
+/* hw_console_tone() - the boot ends here: what follows goes to every console, in the colour of
+ * @tone; what is on a screen stays. */
+void hw_console_tone(enum tone tone);
 
 /* hw_crash_dump() - registers and backtrace of the running hypervisor code, through log_panic(). */
 void hw_crash_dump(void);

@@ -3,6 +3,7 @@
 #include "drivers/console.h"
 
 #include "arch/x86/insn.h"
+#include "core/lib/string.h"
 #include "drivers/fb_text.h"
 #include "drivers/uart16550.h"
 #include "drivers/vga_text.h"
@@ -37,12 +38,12 @@ static void screen_panic(void)
 		fb_text_panic(&fb, &con.mode);
 }
 
-static void screen_alarm(void)
+static void screen_tone(enum tone tone)
 {
 	if (con.screen == SCREEN_TEXT)
-		vga_alarm();
+		vga_tone(tone);
 	else if (con.screen == SCREEN_FRAMEBUFFER)
-		fb_text_alarm(&fb);
+		fb_text_tone(&fb, tone);
 }
 
 static void screen_write(const char *s, size_t len)
@@ -155,22 +156,34 @@ static void console_panic(void)
 	uart_write(&con.com1, "\n", 1); /* the guest may have stopped mid-line */
 }
 
-void console_alarm(void)
+/* What is open stays as it is. */
+static void open_others(void)
 {
-	if (con.panic)
-		return;
-	con.panic = true;
 	if (!con.use_com1)
 		uart_init(&con.com1, UART_COM1);
 	if (!con.use_com2)
 		uart_init(&con.com2, UART_COM2);
-	if (con.use_screen)
-		screen_alarm();
-	else
-		screen_panic();
+	if (!con.use_screen)
+		screen_open();
 	con.use_com1 = true;
 	con.use_com2 = true;
 	con.use_screen = true;
+	con.panic = true;
+}
+
+void console_tone(enum tone tone)
+{
+	static const char sequence[TONES][8] = {
+		[TONE_PLAIN] = "\033[0m",
+		[TONE_GOOD] = "\033[1;32m",
+		[TONE_BAD] = "\033[1;31m",
+	};
+
+	if (!con.panic)
+		open_others();
+	uart_write(&con.com1, sequence[tone], strlen(sequence[tone]));
+	uart_write(&con.com2, sequence[tone], strlen(sequence[tone]));
+	screen_tone(tone);
 }
 
 void console_write(const char *s, size_t len, bool panic)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "core/lib/tone.h"
 #include "core/lib/types.h"
 
 struct fb_mode;
@@ -47,10 +48,11 @@ void console_set_up_com1(void);
  * on. */
 void console_handover(void);
 
-/* console_alarm() - what follows are the last words of a boot: they go to every console, on a
- * screen in alarm colours below the log so far. */
-void console_alarm(void);
+/* console_tone() - what follows are the last words of a boot: they go to every console, in the
+ * colour of @tone, on a screen below the log so far. Serial lines get it as an escape sequence of
+ * ECMA-48 (SGR), before the text and, for TONE_PLAIN, behind it. */
+void console_tone(enum tone tone);
 
 /* console_write() - @panic: to every console there is, re-initialised at the first such call
- * unless console_alarm() came before. */
+ * unless console_tone() came before. */
 void console_write(const char *s, size_t len, bool panic);

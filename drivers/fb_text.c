@@ -15,6 +15,7 @@
 #define RGB_GREY  0xc0c0c0u
 #define RGB_BLACK 0x000000u
 #define RGB_WHITE 0xffffffu
+#define RGB_GREEN 0x006000u
 #define RGB_RED   0xa00000u
 
 /* Any alignment: a pitch may be odd. Volatile: keep every store to the device. */
@@ -39,13 +40,13 @@ static u32 pixel_of(const struct fb_mode *m, u32 rgb)
 	       channel_bits(m->blue, rgb, 0);
 }
 
-static void colours(struct fb_text *t, bool loud, u32 rgb_front, u32 rgb_back)
+static void colours(struct fb_text *t, enum tone tone, u32 rgb_front, u32 rgb_back)
 {
 	u32 front = pixel_of(&t->mode, rgb_front), back = pixel_of(&t->mode, rgb_back);
 	u32 bytes = t->mode.pixel_bytes;
 
 	for (u32 bits = 0; bits < 16; bits++) {
-		u8 *at = t->dots[loud][bits];
+		u8 *at = t->dots[tone][bits];
 
 		for (u32 x = 0; x < 4 * t->scale; x++) {
 			u32 pixel = (bits & 8u >> x / t->scale) != 0 ? front : back;
@@ -109,7 +110,7 @@ static void draw_cell(struct fb_text *t, u32 row, u32 col)
 {
 	const struct fb_mode *m = &t->mode;
 	u32 half = 4 * t->scale * m->pixel_bytes;
-	const u8(*dots)[sizeof(t->dots[0][0])] = t->dots[t->loud[row]];
+	const u8(*dots)[sizeof(t->dots[0][0])] = t->dots[t->tones[row]];
 	u8 c = t->text[row][col];
 	const u8 *glyph = font8x8[(c < FONT_FIRST || c > FONT_OTHER ? FONT_OTHER : c) - FONT_FIRST];
 	u8 *line = m->base + (u64)row * GLYPH_DOTS * t->scale_y * m->pitch + (u64)col * 2 * half;
@@ -182,8 +183,9 @@ static void start(struct fb_text *t, const struct fb_mode *mode, u32 front, u32 
 	t->rows = umin32(mode->height / (GLYPH_DOTS * t->scale_y), FB_ROWS_MAX);
 	memset(t->text, ' ', sizeof(t->text));
 	memset(t->shown, ' ', sizeof(t->shown));
-	colours(t, false, front, back);
-	colours(t, true, RGB_WHITE, RGB_RED);
+	colours(t, TONE_PLAIN, front, back);
+	colours(t, TONE_GOOD, RGB_WHITE, RGB_GREEN);
+	colours(t, TONE_BAD, RGB_WHITE, RGB_RED);
 	clear(t);
 }
 
@@ -198,17 +200,17 @@ void fb_text_panic(struct fb_text *t, const struct fb_mode *mode)
 	t->keeps = true;
 }
 
-void fb_text_alarm(struct fb_text *t)
+void fb_text_tone(struct fb_text *t, enum tone tone)
 {
-	t->alarm = true;
+	t->tone = tone;
 }
 
 /* Redraws the whole row. */
-static void set_loud(struct fb_text *t, u32 row, bool loud)
+static void set_tone(struct fb_text *t, u32 row, u8 tone)
 {
-	if (t->loud[row] == loud)
+	if (t->tones[row] == tone)
 		return;
-	t->loud[row] = loud;
+	t->tones[row] = tone;
 	memset(t->shown[row], 0, sizeof(t->shown[row]));
 }
 
@@ -220,8 +222,8 @@ static void scroll(struct fb_text *t)
 
 	memmove(t->text[0], t->text[gone], kept * sizeof(t->text[0]));
 	memset(t->text[kept], ' ', gone * sizeof(t->text[0]));
-	for (u32 row = 0; t->alarm && row < t->rows; row++)
-		set_loud(t, row, row < kept && t->loud[row + gone]);
+	for (u32 row = 0; row < t->rows; row++)
+		set_tone(t, row, row < kept ? t->tones[row + gone] : TONE_PLAIN);
 	memset(t->dirty, true, t->rows);
 	t->row = kept;
 }
@@ -245,8 +247,8 @@ static void put_char(struct fb_text *t, char c)
 			return;
 		scroll(t);
 	}
-	if (t->alarm)
-		set_loud(t, t->row, true);
+	if (t->tone != TONE_PLAIN)
+		set_tone(t, t->row, (u8)t->tone);
 	t->text[t->row][t->col++] = (u8)c;
 	t->dirty[t->row] = true;
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "core/lib/tone.h"
 #include "core/lib/types.h"
 
 /* Cells of 8 x 16 pixels fill 1920 x 1280; what a larger screen has beyond these stays empty. */
@@ -37,11 +38,11 @@ struct fb_text {
 	u32 scale_y;    /* and down */
 	u32 col, row;   /* where the next character goes; may be one past the end */
 	bool keeps;     /* the first screenful stays */
-	bool alarm;     /* new text is in alarm colours */
+	enum tone tone; /* of new text */
 	u64 drawn;      /* cells, ever */
-	u8 dots[2][16][4 * FB_SCALE_MAX * 4]; /* the pixels of four dots, by loud and their bits */
-	bool loud[FB_ROWS_MAX];               /* the row is in alarm colours */
-	bool dirty[FB_ROWS_MAX];              /* the row may differ from what is shown */
+	u8 dots[TONES][16][4 * FB_SCALE_MAX * 4]; /* the pixels of four dots, by their bits */
+	u8 tones[FB_ROWS_MAX];                    /* of each row */
+	bool dirty[FB_ROWS_MAX];                  /* the row may differ from what is shown */
 	u8 text[FB_ROWS_MAX][FB_COLS_MAX];
 	u8 shown[FB_ROWS_MAX][FB_COLS_MAX];
 };
@@ -52,8 +53,8 @@ void fb_text_open(struct fb_text *t, const struct fb_mode *mode);
 /* fb_text_panic() - the same in alarm colours; the first screenful stays. */
 void fb_text_panic(struct fb_text *t, const struct fb_mode *mode);
 
-/* fb_text_alarm() - new rows are in alarm colours from now on; existing ones stay. */
-void fb_text_alarm(struct fb_text *t);
+/* fb_text_tone() - new rows are in the colours of @tone from now on; existing ones stay. */
+void fb_text_tone(struct fb_text *t, enum tone tone);
 
 /* fb_text_write() - scrolls several rows at once. Draws the newest row first; the rest may be
  * left for the next lines or fb_text_flush(). */

@@ -15,6 +15,7 @@
 #define CRTC_CURSOR_LOW  0x0f
 
 #define ATTR_NORMAL 0x0700u
+#define ATTR_GOOD   0x2f00u /* white on green */
 #define ATTR_PANIC  0x4f00u /* white on red */
 
 static struct {
@@ -72,9 +73,15 @@ void vga_panic(void)
 		vga.cells[i] = ATTR_PANIC | ' ';
 }
 
-void vga_alarm(void)
+void vga_tone(enum tone tone)
 {
-	vga.attr = ATTR_PANIC;
+	static const u16 attr[TONES] = {
+		[TONE_PLAIN] = ATTR_NORMAL,
+		[TONE_GOOD] = ATTR_GOOD,
+		[TONE_BAD] = ATTR_PANIC,
+	};
+
+	vga.attr = attr[tone];
 }
 
 static void blank_row(u32 first, u16 attr)
@@ -100,8 +107,8 @@ void vga_write(const char *s, size_t len)
 			vga.pos += vga.full ? 0 : COLS - vga.pos % COLS;
 			vga.full = false;
 		} else if (s[i] != '\r') {
-			if (vga.attr == ATTR_PANIC && vga.pos % COLS == 0)
-				blank_row(vga.pos, ATTR_PANIC);
+			if (vga.attr != ATTR_NORMAL && vga.pos % COLS == 0)
+				blank_row(vga.pos, vga.attr);
 			vga.cells[vga.pos] = (u16)(vga.attr | (u8)s[i]);
 			vga.pos++;
 			vga.full = vga.pos % COLS == 0;

@@ -2,6 +2,7 @@
 /* VGA text screen, 80 x 25. Context: callers serialise. */
 #pragma once
 
+#include "core/lib/tone.h"
 #include "core/lib/types.h"
 
 #define VGA_TEXT_PA    0xb8000
@@ -16,8 +17,8 @@ void vga_move(void *buffer);
 /* vga_panic() - a clean screen in alarm colours, wherever the guest had scrolled it. */
 void vga_panic(void);
 
-/* vga_alarm() - what follows is in alarm colours, below what is there. */
-void vga_alarm(void);
+/* vga_tone() - what follows is in the colours of @tone, in whole rows, below what is there. */
+void vga_tone(enum tone tone);
 
 void vga_write(const char *s, size_t len);
 

@@ -61,7 +61,7 @@ err_t vmx_probe(struct vmx_cpu *cpu, struct vmx_caps *caps, bool *has_caps, char
 	if (*has_caps)
 		vmx_read_caps(caps);
 	TRY(vmx_check_cpu(cpu, why, why_len));
-	return vmx_check_caps(caps, why, why_len);
+	return vmx_check_caps(caps, cpu->has_hypervisor, why, why_len);
 }
 
 const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *caps, void *region)
@@ -83,6 +83,6 @@ const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *caps, void 
 	 * Guard" or "trusted execution"; check the outer hypervisor. */
 	if (!vmxon_safe(hw_virt_to_phys(region).v))
 		return "VMXON fails although every requirement is met (the firmware or the outer "
-		       "hypervisor keeps VMX for itself: look for a VMX setting there)";
+		       "hypervisor keeps VMX for itself)";
 	return NULL;
 }

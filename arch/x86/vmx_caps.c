@@ -13,10 +13,12 @@
 #include "core/lib/string.h"
 
 #define REMEDY_OLD_CPU "use a CPU from 2010 (Westmere) or later"
-#define REMEDY_NESTED  "use such a CPU, or let the outer hypervisor expose it (-cpu host,+vmx)"
 
 #define REMEDY_SETUP \
 	"enable \"Intel Virtualization Technology\" in the firmware setup and power-cycle"
+
+static const char remedy_nested[] =
+	"use such a CPU, or let the outer hypervisor expose it (-cpu host,+vmx)";
 
 enum caps_reg {
 	CPU_VENDOR, /* up to CAPS_BASIC: struct vmx_cpu, checked before any VMX register is read */
@@ -52,54 +54,54 @@ static const struct requirement requirements[] = {
 	{ CAPS_BASIC,    VMX_BASIC_TRUE_CTLS, "true-controls", "true VMX controls",
 	  "CR3 accesses must not exit", REMEDY_OLD_CPU },
 	{ CAPS_BASIC,    VMX_BASIC_INS_OUTS_INFO, "ins-outs-info", "instruction information for INS and OUTS",
-	  "string I/O on a few ports is emulated", REMEDY_NESTED },
+	  "string I/O on a few ports is emulated", remedy_nested },
 	{ CAPS_PIN,      PIN_EXTERNAL_INTERRUPT_EXITING, "external-interrupt-exiting", "external-interrupt exiting",
-	  "device interrupts go through the virtual APIC", REMEDY_NESTED },
-	{ CAPS_PIN,      PIN_NMI_EXITING, "nmi-exiting", "NMI exiting", "kicks are NMIs", REMEDY_NESTED },
+	  "device interrupts go through the virtual APIC", remedy_nested },
+	{ CAPS_PIN,      PIN_NMI_EXITING, "nmi-exiting", "NMI exiting", "kicks are NMIs", remedy_nested },
 	{ CAPS_PIN,      PIN_VIRTUAL_NMIS, "virtual-nmis", "virtual NMIs",
 	  "guest NMIs and kicks must not block each other", REMEDY_OLD_CPU },
 	{ CAPS_PROC,     PROC_ACTIVATE_SECONDARY, "secondary-controls", "secondary processor-based controls",
 	  "EPT lives there", REMEDY_OLD_CPU },
 	{ CAPS_PROC,     PROC_USE_MSR_BITMAPS, "msr-bitmaps", "MSR bitmaps",
-	  "the guest keeps its fast MSRs", REMEDY_NESTED },
+	  "the guest keeps its fast MSRs", remedy_nested },
 	{ CAPS_PROC,     PROC_USE_IO_BITMAPS, "io-bitmaps", "I/O bitmaps",
-	  "all but a few ports are passed through", REMEDY_NESTED },
-	{ CAPS_PROC,     PROC_HLT_EXITING, "hlt-exiting", "HLT exiting", "idle is ours", REMEDY_NESTED },
+	  "all but a few ports are passed through", remedy_nested },
+	{ CAPS_PROC,     PROC_HLT_EXITING, "hlt-exiting", "HLT exiting", "idle is ours", remedy_nested },
 	{ CAPS_PROC,     PROC_INTERRUPT_WINDOW_EXITING, "interrupt-window", "interrupt-window exiting",
-	  "pending interrupts wait for it", REMEDY_NESTED },
+	  "pending interrupts wait for it", remedy_nested },
 	{ CAPS_PROC,     PROC_NMI_WINDOW_EXITING, "nmi-window", "NMI-window exiting",
 	  "pending NMIs wait for it", REMEDY_OLD_CPU },
 	{ CAPS_PROC,     PROC_USE_TSC_OFFSETTING, "tsc-offsetting", "TSC offsetting",
-	  "a VP may write its TSC", REMEDY_NESTED },
+	  "a VP may write its TSC", remedy_nested },
 	{ CAPS_PROC2,    PROC2_ENABLE_EPT, "ept", "EPT",
-	  "guest memory is mapped by it", REMEDY_NESTED },
+	  "guest memory is mapped by it", remedy_nested },
 	{ CAPS_PROC2,    PROC2_UNRESTRICTED_GUEST, "unrestricted-guest", "unrestricted guest",
 	  "guests start in real mode", REMEDY_OLD_CPU },
 	{ CAPS_PROC2,    PROC2_ENABLE_VPID, "vpid", "VPID",
-	  "TLB entries survive an exit", REMEDY_NESTED },
+	  "TLB entries survive an exit", remedy_nested },
 	{ CAPS_EXIT,     EXIT_CTL_HOST_64, "host-64", "64-bit host", "Kensho is 64-bit code", REMEDY_OLD_CPU },
 	{ CAPS_EXIT,     EXIT_CTL_ACK_INTERRUPT, "ack-interrupt", "acknowledge interrupt on exit",
-	  "the vector is needed at the exit", REMEDY_NESTED },
+	  "the vector is needed at the exit", remedy_nested },
 	{ CAPS_EXIT,     EXIT_CTL_SAVE_EFER | EXIT_CTL_LOAD_EFER, "efer-switching", "EFER switching",
-	  "the guest owns its EFER", REMEDY_NESTED },
+	  "the guest owns its EFER", remedy_nested },
 	{ CAPS_EXIT,     EXIT_CTL_SAVE_PAT | EXIT_CTL_LOAD_PAT, "pat-switching", "PAT switching",
-	  "the guest owns its PAT", REMEDY_NESTED },
+	  "the guest owns its PAT", remedy_nested },
 	{ CAPS_ENTRY,    ENTRY_CTL_LOAD_EFER | ENTRY_CTL_LOAD_PAT | ENTRY_CTL_IA32E_GUEST,
-	  "entry-controls", "EFER, PAT and long-mode entry controls", "the guest owns them", REMEDY_NESTED },
+	  "entry-controls", "EFER, PAT and long-mode entry controls", "the guest owns them", remedy_nested },
 	{ CAPS_MISC,     VMX_MISC_ACTIVITY_HLT, "activity-hlt", "the HLT activity state",
-	  "an idle VP sleeps in it", REMEDY_NESTED },
+	  "an idle VP sleeps in it", remedy_nested },
 	{ CAPS_MISC,     VMX_MISC_EXIT_SAVES_LMA, "exit-saves-lma", "saving of EFER.LMA on exit",
 	  "unrestricted guests switch modes without exits", REMEDY_OLD_CPU },
 	{ CAPS_EPT_VPID, EPT_VPID_CAP_WALK_4, "ept-4-level", "4-level EPT", "the identity map has 4 levels",
-	  REMEDY_NESTED },
+	  remedy_nested },
 	{ CAPS_EPT_VPID, EPT_VPID_CAP_WB, "ept-wb", "write-back EPT tables", "table walks must be cached",
-	  REMEDY_NESTED },
+	  remedy_nested },
 	{ CAPS_EPT_VPID, EPT_VPID_CAP_2M, "ept-2m", "2-MiB EPT pages", "the map must fit the hypervisor region",
 	  REMEDY_OLD_CPU },
 	{ CAPS_EPT_VPID, EPT_VPID_CAP_INVEPT | EPT_VPID_CAP_INVEPT_SINGLE, "invept", "single-context INVEPT",
-	  "map changes must reach the TLB", REMEDY_NESTED },
+	  "map changes must reach the TLB", remedy_nested },
 	{ CAPS_EPT_VPID, EPT_VPID_CAP_INVVPID | EPT_VPID_CAP_INVVPID_SINGLE,
-	  "invvpid", "single-context INVVPID", "emulated CR writes flush by it", REMEDY_NESTED },
+	  "invvpid", "single-context INVVPID", "emulated CR writes flush by it", remedy_nested },
 };
 /* clang-format on */
 
@@ -205,7 +207,27 @@ bool vmx_requirement(u32 i, const struct vmx_cpu *cpu, const struct vmx_caps *c,
 	return true;
 }
 
-err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len)
+/* The remedy of @req behind its cause. In a virtual machine the outer hypervisor comes first. */
+static void add_remedy(const struct requirement *req, bool is_virtual, char *why, size_t why_len)
+{
+	size_t len = strlen(why);
+	bool is_told = req->remedy == remedy_nested;
+
+	/* Cause (cpu): the outer hypervisor keeps VMX, or a part of it, for itself (it stands
+	 * behind another message).
+	 * Remedy: on the host `modprobe -r kvm_intel; modprobe kvm_intel nested=1`, and start
+	 * QEMU as docs/boot-qemu.md says. QEMU without KVM has no VMX: use Bochs (`make run`). */
+	if (is_virtual)
+		fmt_print(
+			why + len, why_len - len,
+			"; do this: start this virtual machine with VMX for its guests (QEMU/KVM "
+			"on an Intel host: -enable-kvm -cpu host,+vmx, and kvm_intel.nested=1)%s%s",
+			is_told ? "" : "; else ", is_told ? "" : req->remedy);
+	else
+		fmt_print(why + len, why_len - len, "; do this: %s", req->remedy);
+}
+
+err_t vmx_check_caps(const struct vmx_caps *c, bool is_virtual, char *why, size_t why_len)
 {
 	static const struct vmx_cpu no_cpu;
 
@@ -216,8 +238,9 @@ err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len)
 			/* Cause (cpu): the processor is older than 2010 (Westmere), or an outer
 			 * hypervisor offers a part of VMX only.
 			 * Remedy: a newer machine; `-cpu host,+vmx` and a current KVM. */
-			fmt_print(why, why_len, "this CPU's VMX lacks %s (needed because %s): %s",
-				  req->what, req->why, req->remedy);
+			fmt_print(why, why_len, "this CPU's VMX lacks %s (needed because %s)",
+				  req->what, req->why);
+			add_remedy(req, is_virtual, why, why_len);
 			return ERR_NODEV;
 		}
 	}
@@ -282,39 +305,29 @@ static void describe_cpu(const struct requirement *req, const struct vmx_cpu *cp
 		/* Cause (cpu): VMX is switched off in the firmware set-up, or the processor has
 		 * none.
 		 * Remedy: the section above. */
-		fmt_print(why, why_len, "the CPU has no VMX (CPUID.1:ECX.VMX is 0): %s",
-			  req->remedy);
+		fmt_print(why, why_len, "the CPU has no VMX (CPUID.1:ECX.VMX is 0)");
 		break;
 	case CPU_FEATURE_CONTROL:
 		/* Cause (cpu): an outer hypervisor that does not emulate the register.
 		 * Remedy: update it; QEMU/KVM with `-cpu host,+vmx` has it. */
-		fmt_print(why, why_len, "IA32_FEATURE_CONTROL cannot be read: %s", req->remedy);
+		fmt_print(why, why_len, "IA32_FEATURE_CONTROL cannot be read");
 		break;
 	default: /* CPU_LOCK: first_missing() returns no other */
 		/* Cause (cpu): the firmware has locked VMX off.
 		 * Remedy: the section above; a full power cycle after the change. */
-		fmt_print(why, why_len, "VMX is locked off in IA32_FEATURE_CONTROL (0x%llx): %s",
-			  cpu->feature_control, req->remedy);
+		fmt_print(why, why_len, "VMX is locked off in IA32_FEATURE_CONTROL (0x%llx)",
+			  cpu->feature_control);
 	}
 }
 
 err_t vmx_check_cpu(const struct vmx_cpu *cpu, char *why, size_t why_len)
 {
 	const struct requirement *req = first_missing(cpu);
-	size_t len;
 
 	if (req == NULL)
 		return ERR_NONE;
 	describe_cpu(req, cpu, why, why_len);
-	len = strlen(why);
-	/* Cause (cpu): the outer hypervisor keeps VMX for itself (it stands behind another
-	 * message).
-	 * Remedy: on the host `modprobe -r kvm_intel; modprobe kvm_intel nested=1`, and start
-	 * QEMU as docs/boot-qemu.md says. QEMU without KVM has no VMX: use Bochs (`make run`). */
-	if (cpu->has_hypervisor)
-		fmt_print(why + len, why_len - len,
-			  "; this machine is virtual: start it with VMX for guests (QEMU/KVM on an "
-			  "Intel host: -enable-kvm -cpu host,+vmx, and kvm_intel.nested=1)");
+	add_remedy(req, cpu->has_hypervisor, why, why_len);
 	return ERR_NODEV;
 }
 

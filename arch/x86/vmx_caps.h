@@ -64,8 +64,9 @@ bool vmx_timer_is_broken(const struct vmx_cpu *cpu);
 u64 vmx_feature_control(u64 val);
 
 /* vmx_check_caps() - every capability that design.md requires; @why names the first that is
- * missing. */
-MUST_CHECK err_t vmx_check_caps(const struct vmx_caps *c, char *why, size_t why_len);
+ * missing, with the remedy, which is another one in a virtual machine. */
+MUST_CHECK err_t vmx_check_caps(const struct vmx_caps *c, bool is_virtual, char *why,
+				size_t why_len);
 
 /**
  * vmx_caps_difference() - why a CPU with @c cannot run VMCSs made for @boot: a sentence that names

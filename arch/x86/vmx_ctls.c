@@ -80,8 +80,8 @@ err_t vmx_apicv_decide(const struct vmx_caps *caps, enum apicv_option mode, bool
 		/* Cause (cpu): the processor (before Ivy Bridge-EP), or an outer hypervisor, has no
 		 * APICv.
 		 * Remedy: `apicv=auto`, the default. */
-		*why = "apicv=on needs virtual-interrupt delivery, which this CPU lacks: use "
-		       "apicv=auto";
+		*why = "apicv=on needs virtual-interrupt delivery, which this CPU lacks; do this: "
+		       "use apicv=auto";
 		return ERR_NODEV;
 	}
 	*out = a;

@@ -88,12 +88,12 @@ static err_t find_place(const struct bios_hook *h, const struct e820_map *m, str
 	/* Cause (disk): option ROMs use the low memory that the INT 15h hook needs.
 	 * Remedy: switch some off. */
 	if (e820_fit_high(m, NULL, &fit, base) != ERR_NONE)
-		return plan_fail(out, ERR_NOMEM,
-				 "%s: no %llu KiB are free between %llu and %llu KiB; switch off "
-				 "option ROMs (network boot, RAID) in the firmware set-up, or give "
-				 "a kernel as module",
-				 h->what, STUB_BYTES / KIB(1), CONVENTIONAL_MIN / KIB(1),
-				 top / KIB(1));
+		return plan_fail(
+			out, ERR_NOMEM,
+			"%s: no %llu KiB are free between %llu and %llu KiB; do this: switch "
+			"off option ROMs (network boot, RAID) in the firmware set-up, or give "
+			"a kernel as module",
+			h->what, STUB_BYTES / KIB(1), CONVENTIONAL_MIN / KIB(1), top / KIB(1));
 	return ERR_NONE;
 }
 
@@ -145,7 +145,9 @@ static err_t poke(struct load_plan *out, u64 at, u32 val, u32 len)
 	/* Cause (disk): a bug of Kensho.
 	 * Remedy: please report it. */
 	if (blob == NULL)
-		return plan_fail(out, ERR_NOMEM, "no room for the BIOS hook in the plan");
+		return plan_fail(
+			out, ERR_NOMEM,
+			"no room for the BIOS hook in the plan; do this: give a kernel as module");
 	put_u32(blob, val);
 	return plan_blob(out, at, blob, len);
 }
@@ -162,11 +164,10 @@ err_t bios_hook_place(const struct bios_hook *h, struct e820_map *guest, u64 *ba
 	/* Cause (disk): a very long memory map.
 	 * Remedy: load the system's kernel with `module2`. */
 	if (e820_reserve(guest, *base, STUB_BYTES, E820_RESERVED) != ERR_NONE)
-		return plan_fail(
-			out, ERR_NOMEM,
-			"%s: the firmware's memory map has %u ranges, more than %u; give a "
-			"kernel as module",
-			h->what, guest->count, E820_MAX - 2);
+		return plan_fail(out, ERR_NOMEM,
+				 "%s: the firmware's memory map has %u ranges, more than %u; do "
+				 "this: give a kernel as module",
+				 h->what, guest->count, E820_MAX - 2);
 	return ERR_NONE;
 }
 
@@ -178,12 +179,15 @@ err_t bios_hook_add(const struct bios_hook *h, const struct e820_map *guest, u64
 	/* Cause (disk): a bug of Kensho.
 	 * Remedy: please report it. */
 	if (block == NULL)
-		return plan_fail(out, ERR_NOMEM, "no room for the BIOS hook in the plan");
+		return plan_fail(
+			out, ERR_NOMEM,
+			"no room for the BIOS hook in the plan; do this: give a kernel as module");
 	/* Cause (disk): a bug of Kensho.
 	 * Remedy: please report it. */
 	if (h->stub_len < DISK_STUB_HEADER_BYTES ||
 	    h->stub_len + E820_MAX * DISK_MAP_ENTRY_BYTES > STUB_BYTES)
-		return plan_fail(out, ERR_RANGE, "%s: hypervisor bug, please report", h->what);
+		return plan_fail(out, ERR_RANGE, "%s: hypervisor bug; do this: please report it",
+				 h->what);
 	memcpy(block, h->stub, h->stub_len);
 	write_header(block, h, guest, base);
 	write_map(block + h->stub_len, guest);

@@ -103,9 +103,10 @@ static err_t corrupt(struct load_plan *out, const char *what)
 {
 	/* Cause (guest): the copy is damaged, or the medium.
 	 * Remedy: copy it again; write the stick again. */
-	return plan_fail(out, ERR_INVAL,
-			 "kernel image is corrupt (%s): copy it again and compare its sha256sum",
-			 what);
+	return plan_fail(
+		out, ERR_INVAL,
+		"kernel image is corrupt (%s); do this: copy it again and compare its sha256sum",
+		what);
 }
 
 static err_t fields_check(const struct bzimage *bz, struct load_plan *out)
@@ -113,11 +114,10 @@ static err_t fields_check(const struct bzimage *bz, struct load_plan *out)
 	/* Cause (guest): a 32-bit or very old Linux.
 	 * Remedy: a 64-bit one. */
 	if (bz->version < PROTOCOL(2, 12) || (bz->xloadflags & BP_XLF_KERNEL_64) == 0)
-		return plan_fail(
-			out, ERR_NODEV,
-			"kernel has no 64-bit entry (boot protocol %u.%02u): use an x86-64 "
-			"bzImage of Linux 3.8 or later",
-			bz->version >> 8, bz->version & 0xff);
+		return plan_fail(out, ERR_NODEV,
+				 "kernel has no 64-bit entry (boot protocol %u.%02u); do this: use "
+				 "an x86-64 bzImage of Linux 3.8 or later",
+				 bz->version >> 8, bz->version & 0xff);
 	if (bz->header_end < BP_INIT_SIZE + 4 || bz->header_end > BP_HEADER_END_MAX)
 		return corrupt(out, "length of the setup header");
 	if (bz->alignment == 0 || (bz->alignment & (bz->alignment - 1)) != 0 ||
@@ -136,16 +136,17 @@ err_t bzimage_parse(const u8 *data, u64 len, struct bzimage *bz, struct load_pla
 	 * Remedy: copy it again; write the stick again. */
 	if (len < BP_HEADER_END_MAX)
 		return plan_fail(out, ERR_INVAL,
-				 "kernel image is truncated: %llu bytes are not even its header",
+				 "kernel image is truncated: %llu bytes are not even its header; "
+				 "do this: copy it again",
 				 len);
 	fields_read(data, bz);
 	TRY(fields_check(bz, out));
 	/* syssize counts paragraphs: the file may end within the last one. */
 	if (bz->setup_len + bz->code_len > len + BP_PARAGRAPH - 1)
-		return plan_fail(
-			out, ERR_INVAL,
-			"kernel image is truncated: it has %llu bytes of %llu; copy it again", len,
-			bz->setup_len + bz->code_len);
+		return plan_fail(out, ERR_INVAL,
+				 "kernel image is truncated: it has %llu bytes of %llu; do this: "
+				 "copy it again",
+				 len, bz->setup_len + bz->code_len);
 	bz->code_len = umin64(bz->code_len, len - bz->setup_len);
 	release_read(data, len, bz);
 	if (release_has_crc(bz->release) && !crc_is_good(data, bz))

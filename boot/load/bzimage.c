@@ -39,11 +39,12 @@ static err_t too_large(struct load_plan *out, const struct load_input *in, const
 
 	/* Cause (guest): too little memory, or memory in small pieces.
 	 * Remedy: more memory; a smaller initrd. */
-	return plan_fail(out, ERR_NOMEM,
-			 "kernel and initrd are too large: they need %llu + %llu MiB of RAM in one "
-			 "piece each from %llu MiB on, the machine has %llu MiB in all; add memory",
-			 plan_mib(bz->init_size), plan_mib(initrd), plan_mib(bz->pref_address),
-			 plan_mib(e820_ram_bytes(in->memory)));
+	return plan_fail(
+		out, ERR_NOMEM,
+		"kernel and initrd are too large: they need %llu + %llu MiB of RAM in one "
+		"piece each from %llu MiB on, the machine has %llu MiB in all; do this: add memory",
+		plan_mib(bz->init_size), plan_mib(initrd), plan_mib(bz->pref_address),
+		plan_mib(e820_ram_bytes(in->memory)));
 }
 
 /* Never below its preferred address: the kernel would move itself there all the same. */
@@ -144,7 +145,7 @@ static err_t cmdline_check(struct load_plan *out, const struct load_input *in,
 		return plan_fail(
 			out, ERR_RANGE,
 			"kernel command line is too long: %llu characters, this kernel takes "
-			"%llu; shorten it",
+			"%llu; do this: shorten it",
 			len, max);
 	return ERR_NONE;
 }
@@ -160,7 +161,9 @@ static err_t aux_build(struct load_plan *out, const struct load_input *in, const
 	/* Cause (loader): a bug of Kensho.
 	 * Remedy: please report it with the machine report. */
 	if (aux == NULL)
-		return plan_fail(out, ERR_NOMEM, "internal error: plan scratch is too small");
+		return plan_fail(
+			out, ERR_NOMEM,
+			"internal error: plan scratch is too small; do this: please report it");
 	/* Not in low memory: the guest puts its own boot and AP start-up code there. */
 	if (plan_find_free(out, in->memory, &fit, aux_pa) != ERR_NONE)
 		return too_large(out, in, bz);

@@ -17,7 +17,7 @@ err_t disk_plan(const struct disk_input *in, struct e820_map *guest, struct load
 		return plan_fail(
 			out, ERR_NODEV,
 			"guest=disk0: this machine was not started by a BIOS (no INT 13h); "
-			"boot in BIOS (CSM, legacy) mode, or give a kernel as module");
+			"do this: boot in BIOS (CSM, legacy) mode, or give a kernel as module");
 	*guest = *in->memory;
 	TRY(bios_hook_place(&in->hook, guest, &base, out));
 	out->mode = ENTRY_REAL16;

@@ -71,27 +71,33 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 	 * Remedy: link it as the message says. */
 	if ((class != ELFCLASS32 && class != ELFCLASS64) || d[ELF_DATA_OFF] != ELFDATA2LSB ||
 	    (machine != EM_386 && machine != EM_X86_64))
-		return plan_fail(out, ERR_NODEV, "ELF image is not for x86");
+		return plan_fail(out, ERR_NODEV,
+				 "ELF image is not for x86; do this: build it for x86");
 	*e = (struct elf){ .data = d, .len = img->len, .layout = &elf_layouts[class] };
 	/* Cause (guest): the copy is damaged.
 	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
 	if (e->len < e->layout->header_len)
-		return plan_fail(out, ERR_INVAL, "ELF image is truncated inside its header");
+		return plan_fail(
+			out, ERR_INVAL,
+			"ELF image is truncated inside its header; do this: copy it again");
 	/* Cause (guest): not a freestanding x86 program.
 	 * Remedy: link it as the message says. */
 	if (get_u16(d + ELF_TYPE_OFF) != ET_EXEC)
-		return plan_fail(out, ERR_INVAL,
-				 "ELF image is not a static executable (ET_EXEC): link it with "
-				 "-static -no-pie");
+		return plan_fail(
+			out, ERR_INVAL,
+			"ELF image is not a static executable (ET_EXEC); do this: link it with "
+			"-static -no-pie");
 	e->phoff = elf_word(e, d + e->layout->phoff);
 	e->phentsize = get_u16(d + e->layout->phentsize);
 	e->phnum = get_u16(d + e->layout->phnum);
 	/* Cause (guest): too many segments, or none.
 	 * Remedy: link it with fewer (a linker script with PHDRS). */
 	if (e->phnum == 0 || e->phnum > PHNUM_MAX)
-		return plan_fail(out, ERR_RANGE,
-				 "ELF image has %u program headers, 1 to %u are possible", e->phnum,
-				 PHNUM_MAX);
+		return plan_fail(
+			out, ERR_RANGE,
+			"ELF image has %u program headers, 1 to %u are possible; do this: link "
+			"it again",
+			e->phnum, PHNUM_MAX);
 	/* Cause (guest): the copy is damaged.
 	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
 	if (e->phentsize < e->layout->phdr_len ||
@@ -99,7 +105,7 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 		return plan_fail(
 			out, ERR_INVAL,
 			"ELF image is truncated or corrupt: its program headers end behind "
-			"the file (%llu bytes)",
+			"the file (%llu bytes); do this: copy it again",
 			e->len);
 	return ERR_NONE;
 }
@@ -111,20 +117,24 @@ static err_t segment_check(const struct elf *e, u32 i, const struct segment *s, 
 	/* Cause (guest): the copy is damaged.
 	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
 	if (s->filesz > s->memsz)
-		return plan_fail(out, ERR_INVAL,
-				 "ELF segment %u is larger in the file than in memory: corrupt", i);
+		return plan_fail(
+			out, ERR_INVAL,
+			"ELF segment %u is larger in the file than in memory; do this: copy it "
+			"again",
+			i);
 	if (!range_fits(s->offset, s->filesz, e->len))
 		return plan_fail(
 			out, ERR_INVAL,
-			"ELF image is truncated: segment %u ends behind the file (%llu bytes)", i,
-			e->len);
+			"ELF image is truncated: segment %u ends behind the file (%llu bytes); "
+			"do this: copy it again",
+			i, e->len);
 	/* Cause (guest): a linker script with a mistake.
 	 * Remedy: physical addresses (LMA) count: `readelf -l`. */
 	if (!range_fits(s->paddr, s->memsz, LOAD_4G))
-		return plan_fail(
-			out, ERR_RANGE,
-			"ELF segment %u at 0x%llx (0x%llx bytes) passes 4 GiB: link it lower", i,
-			s->paddr, s->memsz);
+		return plan_fail(out, ERR_RANGE,
+				 "ELF segment %u at 0x%llx (0x%llx bytes) passes 4 GiB; do this: "
+				 "link it lower",
+				 i, s->paddr, s->memsz);
 	/* Cause (guest): the guest is linked at an address that is not RAM on this machine, or is
 	 * Kensho's region.
 	 * Remedy: link it lower (from 1 MiB on), or more memory. */
@@ -132,16 +142,17 @@ static err_t segment_check(const struct elf *e, u32 i, const struct segment *s, 
 		return plan_fail(
 			out, ERR_RANGE,
 			"ELF segment %u at 0x%llx needs %llu MiB where there is no free RAM "
-			"(%llu MiB in all): link it elsewhere or add memory",
+			"(%llu MiB in all); do this: link it elsewhere or add memory",
 			i, s->paddr, plan_mib(s->memsz), plan_mib(e820_ram_bytes(m)));
 	for (u32 j = 0; j < i; j++) {
 		struct segment o;
 
 		if (segment_read(e, j, &o) &&
 		    ranges_overlap(s->paddr, s->memsz, o.paddr + shift, o.memsz))
-			return plan_fail(out, ERR_INVAL,
-					 "ELF segments %u and %u overlap at 0x%llx: link it again",
-					 j, i, umax64(s->paddr, o.paddr));
+			return plan_fail(
+				out, ERR_INVAL,
+				"ELF segments %u and %u overlap at 0x%llx; do this: link it again",
+				j, i, umax64(s->paddr, o.paddr));
 	}
 	return ERR_NONE;
 }
@@ -169,17 +180,19 @@ err_t elf_extent(const struct guest_image *img, struct load_plan *out, u64 *base
 		if (!segment_read(&e, i, &s))
 			continue;
 		if (!range_fits(s.paddr, s.memsz, LOAD_4G))
-			return plan_fail(out, ERR_RANGE,
-					 "ELF segment %u at 0x%llx (0x%llx bytes) passes 4 GiB: "
-					 "link it lower",
-					 i, s.paddr, s.memsz);
+			return plan_fail(
+				out, ERR_RANGE,
+				"ELF segment %u at 0x%llx (0x%llx bytes) passes 4 GiB; do this: "
+				"link it lower",
+				i, s.paddr, s.memsz);
 		lo = umin64(lo, s.paddr);
 		hi = umax64(hi, s.paddr + s.memsz);
 	}
 	/* Cause (guest): no segment with content.
 	 * Remedy: link it with its code. */
 	if (hi == 0)
-		return plan_fail(out, ERR_INVAL, "ELF image has nothing to load: link it again");
+		return plan_fail(out, ERR_INVAL,
+				 "ELF image has nothing to load; do this: link it again");
 	*base = lo;
 	*len = hi - lo;
 	return ERR_NONE;
@@ -205,9 +218,10 @@ err_t elf_plan_at(const struct load_input *in, const struct guest_image *img, u6
 		TRY(plan_copy(out, s.paddr, img->start.v + s.offset, s.filesz, s.memsz - s.filesz));
 	}
 	if (!has_entry)
-		return plan_fail(out, ERR_INVAL,
-				 "ELF entry point 0x%llx is in none of its segments: link it again",
-				 virt);
+		return plan_fail(
+			out, ERR_INVAL,
+			"ELF entry point 0x%llx is in none of its segments; do this: link it again",
+			virt);
 	*entry += shift;
 	return ERR_NONE;
 }

@@ -35,7 +35,7 @@ err_t elf_symbols_find(const struct guest_image *img, struct load_plan *out, str
 		return plan_fail(
 			out, ERR_INVAL,
 			"ELF image is truncated or corrupt: its section headers end behind the "
-			"file (%llu bytes)",
+			"file (%llu bytes); do this: copy it again",
 			e.len);
 	return ERR_NONE;
 }
@@ -69,7 +69,7 @@ static err_t unloaded_extent(const struct elf *e, const struct elf_symbols *s, u
 		if (!range_fits(offset, size, e->len))
 			return plan_fail(out, ERR_INVAL,
 					 "ELF image is truncated: section %u ends behind the file "
-					 "(%llu bytes)",
+					 "(%llu bytes); do this: copy it again",
 					 i, e->len);
 		*lo = umin64(*lo, offset);
 		*hi = umax64(*hi, offset + size);
@@ -95,10 +95,11 @@ err_t elf_symbols_plan(const struct load_input *in, const struct guest_image *im
 	/* Cause (guest): a guest with large debugging sections.
 	 * Remedy: `strip` it. */
 	if (plan_find_free(out, in->memory, &fit, &at) != ERR_NONE)
-		return plan_fail(out, ERR_NOMEM,
-				 "no RAM is left for %llu MiB of symbols of the image: strip it or "
-				 "add memory",
-				 plan_mib(fit.len));
+		return plan_fail(
+			out, ERR_NOMEM,
+			"no RAM is left for %llu MiB of symbols of the image; do this: strip it or "
+			"add memory",
+			plan_mib(fit.len));
 	TRY(plan_copy(out, at + skip, img->start.v + lo, hi - lo, 0));
 	for (u32 i = 0; i < s->num; i++) {
 		u8 *shdr = table + (u64)i * s->entsize;

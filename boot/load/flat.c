@@ -19,7 +19,7 @@ err_t flat_extent(const struct flat *f, const struct guest_image *img, struct lo
 	if (load > f->header_addr || f->header_addr - load > f->header_off)
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot header: load_addr 0x%llx and header_addr 0x%llx do not "
-				 "fit its place in the file: link it again",
+				 "fit its place in the file; do this: link it again",
 				 load, (u64)f->header_addr);
 	x->load = load;
 	x->offset = f->header_off - (f->header_addr - load);
@@ -29,21 +29,22 @@ err_t flat_extent(const struct flat *f, const struct guest_image *img, struct lo
 	if ((load_end != 0 && load_end < load) || !range_fits(x->offset, x->len, img->len))
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot image is truncated: load_end_addr 0x%llx is behind the "
-				 "file (%llu bytes)",
+				 "file (%llu bytes); do this: copy it again",
 				 load_end, img->len);
 	x->mem = bss_end == 0 ? x->len : bss_end - load;
 	/* Cause (guest): address fields of a flat multiboot image that contradict the file.
 	 * Remedy: correct them, or make it an ELF file. */
 	if ((bss_end != 0 && bss_end < load) || x->mem < x->len ||
 	    !range_fits(load, x->mem, LOAD_4G))
+		return plan_fail(out, ERR_INVAL,
+				 "multiboot header: bss_end_addr 0x%llx is not valid; do this: "
+				 "link it again",
+				 bss_end);
+	if (f->entry_addr < load || f->entry_addr - load >= x->mem)
 		return plan_fail(
 			out, ERR_INVAL,
-			"multiboot header: bss_end_addr 0x%llx is not valid: link it again",
-			bss_end);
-	if (f->entry_addr < load || f->entry_addr - load >= x->mem)
-		return plan_fail(out, ERR_INVAL,
-				 "multiboot entry point 0x%llx is outside the image: link it again",
-				 (u64)f->entry_addr);
+			"multiboot entry point 0x%llx is outside the image; do this: link it again",
+			(u64)f->entry_addr);
 	return ERR_NONE;
 }
 

@@ -68,5 +68,6 @@ err_t load_plan_guest(const struct load_input *in, struct load_plan *out)
 	 * another processor.
 	 * Remedy: `make iso KERNEL=FILE` says what it is; of Linux take `arch/x86/boot/bzImage`. */
 	return plan_fail(out, ERR_NOENT,
-			 "the kernel module is neither a Linux bzImage nor a multiboot image");
+			 "the kernel module is neither a Linux bzImage nor a multiboot image; "
+			 "do this: load one of these");
 }

@@ -55,7 +55,7 @@ struct load_plan {
 	u32 gdt_limit;
 	const char *what; /* "Linux bzImage 6.1.0..., 64-bit protocol", for the log */
 	u64 bios_hook;    /* where; 0: the BIOS is not hooked */
-	char why[192];    /* on error: cause and remedy; else why the BIOS is not hooked */
+	char why[256];    /* on error: cause and remedy; else why the BIOS is not hooked */
 };
 
 struct load_input {

@@ -23,6 +23,9 @@
 #define MB2_RANGES_SPARE   2u    /* reserving our region may split one */
 #define MB2_MMAP_MAX       4096u /* entries before they are joined: bounds the sorting */
 
+#define DO_UPDATE_GRUB     "; do this: use GRUB 2.06 or later"
+#define DO_UPDATE_FIRMWARE "; do this: update the firmware; else report it"
+
 struct mb2_walk {
 	struct boot_info *bi;
 	const char *why;
@@ -62,11 +65,13 @@ static err_t cmdline_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	 * Remedy: shorten it. */
 	if (err == ERR_RANGE)
 		return fail(w, err,
-			    "hypervisor command line is longer than 2047 characters: shorten it");
+			    "hypervisor command line is longer than 2047 characters; do this: "
+			    "shorten it");
 	/* Cause (loader): the boot loader's tables are damaged.
 	 * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
 	if (err != ERR_NONE)
-		return fail(w, err, "multiboot2: command line tag is not terminated");
+		return fail(w, err,
+			    "multiboot2: command line tag is not terminated" DO_UPDATE_GRUB);
 	return ERR_NONE;
 }
 
@@ -92,29 +97,31 @@ static err_t module_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	err_t err;
 
 	if (len < 17)
-		return fail(w, ERR_INVAL, "multiboot2: module tag is too short");
+		return fail(w, ERR_INVAL, "multiboot2: module tag is too short" DO_UPDATE_GRUB);
 	/* Cause (loader): more `module2` lines than Kensho takes.
 	 * Remedy: load fewer. */
 	if (bi->module_count >= BOOT_MODULES_MAX)
-		return fail(w, ERR_NOMEM, "more than 16 modules: give fewer module2 lines");
+		return fail(w, ERR_NOMEM,
+			    "more than 16 modules; do this: give fewer module2 lines");
 	start = get_u32(tag + 8);
 	end = get_u32(tag + 12);
 	/* Cause (loader): the boot loader's tables are damaged.
 	 * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
 	if (end < start)
-		return fail(w, ERR_INVAL, "multiboot2: a module ends before it starts");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: a module ends before it starts" DO_UPDATE_GRUB);
 	mod = &bi->module[bi->module_count];
 	err = string_tag(mod->string, sizeof(mod->string), tag + 16, len - 16);
 	/* Cause (loader): too many words behind `multiboot2` or `module2`.
 	 * Remedy: shorten it. */
 	if (err == ERR_RANGE)
 		return fail(w, err,
-			    "a module's command line is longer than 2047 characters: "
+			    "a module's command line is longer than 2047 characters; do this: "
 			    "shorten it");
 	/* Cause (loader): the boot loader's tables are damaged.
 	 * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
 	if (err != ERR_NONE)
-		return fail(w, err, "multiboot2: module string is not terminated");
+		return fail(w, err, "multiboot2: module string is not terminated" DO_UPDATE_GRUB);
 	mod->start = hpa(start);
 	mod->len = end - start;
 	bi->module_count++;
@@ -124,7 +131,8 @@ static err_t module_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 static err_t meminfo_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 {
 	if (len < 16)
-		return fail(w, ERR_INVAL, "multiboot2: basic memory tag is too short");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: basic memory tag is too short" DO_UPDATE_GRUB);
 	w->mem_lower_kib = get_u32(tag + 8);
 	w->mem_upper_kib = get_u32(tag + 12);
 	w->has_meminfo = true;
@@ -137,17 +145,20 @@ static err_t mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	u32 size;
 
 	if (len < 16)
-		return fail(w, ERR_INVAL, "multiboot2: memory map tag is too short");
+		return fail(w, ERR_INVAL, "multiboot2: memory map tag is too short" DO_UPDATE_GRUB);
 	size = get_u32(tag + 8);
 	if (size < MB2_MMAP_ENTRY_MIN || size % 8 != 0)
-		return fail(w, ERR_INVAL, "multiboot2: memory map entry size is not valid");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: memory map entry size is not valid" DO_UPDATE_GRUB);
 	if ((len - 16) % size != 0)
-		return fail(w, ERR_INVAL, "multiboot2: memory map ends inside an entry");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: memory map ends inside an entry" DO_UPDATE_GRUB);
 	w->mmap_entries += (len - 16) / size;
 	/* Cause (loader): firmware with a very long memory map.
 	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (w->mmap_entries > MB2_MMAP_MAX)
-		return fail(w, ERR_NOMEM, "memory map has more than 4096 entries");
+		return fail(w, ERR_NOMEM,
+			    "memory map has more than 4096 entries" DO_UPDATE_FIRMWARE);
 	for (u64 at = 16; at < len; at += size) {
 		const u8 *e = tag + at;
 
@@ -170,7 +181,8 @@ static err_t acpi_tag(struct mb2_walk *w, const u8 *tag, u64 len, bool is_new)
 	u64 n = umin64(len - 8, is_new ? 36 : 20);
 
 	if (n < 20)
-		return fail(w, ERR_INVAL, "multiboot2: ACPI tag is shorter than an RSDP");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: ACPI tag is shorter than an RSDP" DO_UPDATE_GRUB);
 	if (bi->has_rsdp && bi->rsdp_len > n)
 		return ERR_NONE; /* keep the newer one */
 	memset(bi->rsdp, 0, sizeof(bi->rsdp));
@@ -185,7 +197,8 @@ static err_t efi_table_tag(struct mb2_walk *w, const u8 *tag, u64 len, bool is_6
 	struct boot_efi *efi = &w->bi->efi;
 
 	if (len < (is_64bit ? 16 : 12))
-		return fail(w, ERR_INVAL, "multiboot2: EFI system table tag is too short");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: EFI system table tag is too short" DO_UPDATE_GRUB);
 	efi->present = true;
 	if (efi->is_64bit && !is_64bit)
 		return ERR_NONE; /* keep the wider one */
@@ -199,18 +212,22 @@ static err_t efi_mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	struct efi_map *m = &w->bi->efi.map;
 
 	if (len < 16)
-		return fail(w, ERR_INVAL, "multiboot2: EFI memory map tag is too short");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: EFI memory map tag is too short" DO_UPDATE_GRUB);
 	m->desc_size = get_u32(tag + 8);
 	m->desc_version = get_u32(tag + 12);
 	if (m->desc_size < sizeof(struct efi_descriptor) || m->desc_size > EFI_DESC_SIZE_MAX ||
 	    m->desc_size % 8 != 0)
-		return fail(w, ERR_INVAL, "multiboot2: EFI memory descriptor size is not valid");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: EFI memory descriptor size is not valid" DO_UPDATE_GRUB);
 	if ((len - 16) % m->desc_size != 0)
-		return fail(w, ERR_INVAL, "multiboot2: EFI memory map ends inside a descriptor");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: EFI memory map ends inside a descriptor" DO_UPDATE_GRUB);
 	/* Cause (loader): firmware with a very long memory map.
 	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (efi_map_parse(m, tag + 16, len - 16) != ERR_NONE)
-		return fail(w, ERR_NOMEM, "EFI memory map has more than 1024 descriptors");
+		return fail(w, ERR_NOMEM,
+			    "EFI memory map has more than 1024 descriptors" DO_UPDATE_FIRMWARE);
 	w->bi->efi.present = true;
 	return ERR_NONE;
 }
@@ -257,7 +274,8 @@ static err_t framebuffer_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	struct boot_framebuffer *fb = &w->bi->framebuffer;
 
 	if (len < MB2_FB_LEN || (tag[29] == MB2_FB_RGB && len < MB2_FB_RGB_LEN))
-		return fail(w, ERR_INVAL, "multiboot2: framebuffer tag is too short");
+		return fail(w, ERR_INVAL,
+			    "multiboot2: framebuffer tag is too short" DO_UPDATE_GRUB);
 	*fb = (struct boot_framebuffer){
 		.pa = get_u64(tag + 8),
 		.pitch = get_u32(tag + 16),
@@ -327,7 +345,8 @@ static err_t loader_memory(struct mb2_walk *w)
 	/* Cause (loader): a boot loader that is not GRUB, or firmware that tells it nothing.
 	 * Remedy: GRUB 2.06 or later; update the firmware. */
 	if (!w->has_mmap && !w->has_meminfo)
-		return fail(w, ERR_NOENT, "multiboot2: the boot loader gave no memory map");
+		return fail(w, ERR_NOENT,
+			    "multiboot2: the boot loader gave no memory map" DO_UPDATE_GRUB);
 	if (!w->has_mmap) {
 		TRY(e820_add(m, 0, KIB(w->mem_lower_kib), E820_RAM));
 		TRY(e820_add(m, MIB(1), KIB(w->mem_upper_kib), E820_RAM));
@@ -335,7 +354,8 @@ static err_t loader_memory(struct mb2_walk *w)
 	/* Cause (loader): firmware with a very long memory map.
 	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (w->mmap_overflow || e820_normalise(m) != ERR_NONE)
-		return fail(w, ERR_NOMEM, "memory map has more than 128 entries");
+		return fail(w, ERR_NOMEM,
+			    "memory map has more than 128 entries" DO_UPDATE_FIRMWARE);
 	w->bi->memory_idle = *m;
 	return ERR_NONE;
 }
@@ -348,7 +368,8 @@ static err_t efi_memory(struct mb2_walk *w)
 	/* Cause (loader): firmware with a very long memory map.
 	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (efi_map_to_e820(&bi->efi.map, false, &bi->memory) != ERR_NONE)
-		return fail(w, ERR_NOMEM, "EFI memory map has more than 128 ranges");
+		return fail(w, ERR_NOMEM,
+			    "EFI memory map has more than 128 ranges" DO_UPDATE_FIRMWARE);
 	/* It has more ranges, and is only a preference. */
 	if (efi_map_to_e820(&bi->efi.map, true, &bi->memory_idle) != ERR_NONE)
 		bi->memory_idle = bi->memory;
@@ -363,25 +384,27 @@ static err_t memory_finish(struct mb2_walk *w)
 	 * kernel it starts.
 	 * Remedy: GRUB 2.06 or later: docs/boot-grub.md. */
 	if (bi->efi.boot_services)
-		return fail(w, ERR_BUSY,
-			    "EFI boot services still run: start Kensho with GRUB's multiboot2 "
-			    "command, which ends them");
+		return fail(
+			w, ERR_BUSY,
+			"EFI boot services still run; do this: start Kensho with GRUB's multiboot2 "
+			"command, which ends them");
 	TRY(bi->efi.map.count != 0 ? efi_memory(w) : loader_memory(w));
 	/* Cause (loader): firmware with a very long memory map.
 	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
 	if (bi->memory.count > E820_MAX - MB2_RANGES_SPARE)
-		return fail(w, ERR_NOMEM, "memory map has more than 126 ranges");
+		return fail(w, ERR_NOMEM, "memory map has more than 126 ranges" DO_UPDATE_FIRMWARE);
 	/* Cause (loader): a boot loader that is not GRUB, or firmware that tells it nothing.
 	 * Remedy: GRUB 2.06 or later; update the firmware. */
 	if (e820_ram_bytes(&bi->memory) == 0)
-		return fail(w, ERR_NOENT, "multiboot2: the memory map has no usable RAM");
+		return fail(w, ERR_NOENT,
+			    "multiboot2: the memory map has no usable RAM" DO_UPDATE_GRUB);
 	/* Cause (loader): RAM is hidden by GRUB's `badram` or `cutmem`, or by the firmware.
 	 * Remedy: remove those commands; load the firmware's defaults. */
 	if (e820_ram_top(&bi->memory, GIB(4)) == 0)
 		return fail(w, ERR_NOENT,
 			    "the memory map has no usable RAM below 4 GiB, where Kensho and its "
-			    "guest start: look for badram or cutmem in grub.cfg and for memory "
-			    "settings of the firmware");
+			    "guest start; do this: look for badram or cutmem in grub.cfg and for "
+			    "memory settings of the firmware");
 	return ERR_NONE;
 }
 
@@ -393,12 +416,14 @@ static err_t walk(struct mb2_walk *w, const u8 *data, u64 total)
 		u32 len;
 
 		if (!range_fits(at, MB2_TAG_HEADER_LEN, total))
-			return fail(w, ERR_INVAL, "multiboot2: there is no end tag");
+			return fail(w, ERR_INVAL, "multiboot2: there is no end tag" DO_UPDATE_GRUB);
 		len = get_u32(data + at + 4);
 		if (len < MB2_TAG_HEADER_LEN)
-			return fail(w, ERR_INVAL, "multiboot2: a tag is shorter than its header");
+			return fail(w, ERR_INVAL,
+				    "multiboot2: a tag is shorter than its header" DO_UPDATE_GRUB);
 		if (!range_fits(at, len, total))
-			return fail(w, ERR_INVAL, "multiboot2: a tag passes the end");
+			return fail(w, ERR_INVAL,
+				    "multiboot2: a tag passes the end" DO_UPDATE_GRUB);
 		if (get_u32(data + at) == MB2I_END)
 			return memory_finish(w);
 		TRY(one_tag(w, data + at, len));
@@ -425,18 +450,19 @@ static void find_framebuffer(struct mb2_walk *w, const u8 *data, u64 total)
 
 err_t mb2_parse(const void *data, u64 len, struct boot_info *bi, const char **why)
 {
-	struct mb2_walk w = { .bi = bi, .why = "multiboot2: internal error" };
+	struct mb2_walk w = { .bi = bi,
+			      .why = "multiboot2: internal error; do this: please report it" };
 	u32 total;
 	err_t err;
 
 	memset(bi, 0, sizeof(*bi));
 	if (len < 8) {
-		*why = "multiboot2: boot information is too short";
+		*why = "multiboot2: boot information is too short" DO_UPDATE_GRUB;
 		return ERR_INVAL;
 	}
 	total = get_u32(data);
 	if (total < 16 || total > len) {
-		*why = "multiboot2: total size is not valid";
+		*why = "multiboot2: total size is not valid" DO_UPDATE_GRUB;
 		return ERR_INVAL;
 	}
 	bi->mb2_len = total;

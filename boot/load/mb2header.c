@@ -50,12 +50,12 @@ static err_t request_tag(const u8 *tag, u64 len, struct load_plan *out)
 		if (type >= MB2I_TAGS)
 			return plan_fail(out, ERR_NODEV,
 					 "multiboot2 header demands information %u, which nobody "
-					 "here knows: make that tag optional",
+					 "here knows; do this: make that tag optional",
 					 type);
 		if (not_given[type] != NULL)
 			return plan_fail(out, ERR_NODEV,
 					 "multiboot2 header demands %s, which Kensho does not pass "
-					 "on: make that tag optional",
+					 "on; do this: make that tag optional",
 					 not_given[type]);
 	}
 	return ERR_NONE;
@@ -71,7 +71,7 @@ static err_t relocatable_tag(struct mb2_request *r, const u8 *tag, struct load_p
 	if ((r->align & (r->align - 1)) != 0)
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot2 header: alignment 0x%llx of the relocatable tag is no "
-				 "power of two",
+				 "power of two; do this: link it again",
 				 r->align);
 	return ERR_NONE;
 }
@@ -86,9 +86,10 @@ static err_t efi_tag(const struct load_input *in, bool optional, struct load_pla
 		return ERR_NONE;
 	/* Cause (guest): the guest wants to run before ExitBootServices().
 	 * Remedy: start it with GRUB alone. */
-	return plan_fail(out, ERR_NODEV,
-			 "multiboot2 header demands EFI boot services, which have ended: make its "
-			 "EFI tags optional");
+	return plan_fail(
+		out, ERR_NODEV,
+		"multiboot2 header demands EFI boot services, which have ended; do this: make its "
+		"EFI tags optional");
 }
 
 static err_t one_tag(const struct load_input *in, const u8 *tag, u32 len, struct load_plan *out,
@@ -134,20 +135,23 @@ static err_t tag_check(const u8 *tag, u64 room, struct load_plan *out)
 	u32 type, len;
 
 	if (room < 8)
-		return plan_fail(out, ERR_INVAL, "multiboot2 header has no end tag: link it again");
+		return plan_fail(out, ERR_INVAL,
+				 "multiboot2 header has no end tag; do this: link it again");
 	type = get_u16(tag);
 	len = get_u32(tag + 4);
 	if (len < 8 || len > room || (type < MB2H_TAGS && len < tag_len[type]))
-		return plan_fail(out, ERR_INVAL,
-				 "multiboot2 header: tag %u has the wrong size %u: link it again",
-				 type, len);
+		return plan_fail(
+			out, ERR_INVAL,
+			"multiboot2 header: tag %u has the wrong size %u; do this: link it again",
+			type, len);
 	/* Cause (guest): a demand of the guest that Kensho does not meet.
 	 * Remedy: set bit 0 of the tag's flags, if the guest can do without. */
 	if (type >= MB2H_TAGS && (get_u16(tag + 2) & MB2H_OPTIONAL) == 0)
-		return plan_fail(out, ERR_NODEV,
-				 "multiboot2 header demands tag %u, which nobody here knows: make "
-				 "it optional",
-				 type);
+		return plan_fail(
+			out, ERR_NODEV,
+			"multiboot2 header demands tag %u, which nobody here knows; do this: make "
+			"it optional",
+			type);
 	return ERR_NONE;
 }
 
@@ -162,13 +166,14 @@ static err_t console_check(const struct load_input *in, const struct mb2_request
 		return ERR_NONE;
 	/* Cause (guest): text mode wanted on UEFI, or a framebuffer in text mode.
 	 * Remedy: `set gfxpayload=…` behind the `multiboot2` line. */
-	return plan_fail(out, ERR_NODEV,
-			 "multiboot2 header demands a screen it can use (%s%s), and there is %s: "
-			 "change gfxpayload in GRUB or clear bit 0 of its console flags",
-			 r->text_console ? "text " : "", r->accepts_pixels ? "framebuffer" : "",
-			 kind == FRAMEBUFFER_TEXT    ? "text"
-			 : kind == FRAMEBUFFER_PIXEL ? "a framebuffer"
-						     : "none");
+	return plan_fail(
+		out, ERR_NODEV,
+		"multiboot2 header demands a screen it can use (%s%s), and there is %s; do this: "
+		"change gfxpayload in GRUB or clear bit 0 of its console flags",
+		r->text_console ? "text " : "", r->accepts_pixels ? "framebuffer" : "",
+		kind == FRAMEBUFFER_TEXT    ? "text"
+		: kind == FRAMEBUFFER_PIXEL ? "a framebuffer"
+					    : "none");
 }
 
 err_t mb2_request_read(const struct load_input *in, u64 at, struct load_plan *out,
@@ -182,15 +187,17 @@ err_t mb2_request_read(const struct load_input *in, u64 at, struct load_plan *ou
 	/* Cause (guest): not a multiboot 2 guest for this machine.
 	 * Remedy: build it for i386 or x86-64. */
 	if (get_u32(h + 4) != MB2H_ARCH_I386)
-		return plan_fail(out, ERR_NODEV,
-				 "multiboot2 image is for architecture %u, not for x86",
-				 get_u32(h + 4));
+		return plan_fail(
+			out, ERR_NODEV,
+			"multiboot2 image is for architecture %u, not for x86; do this: build "
+			"it for i386",
+			get_u32(h + 4));
 	/* Cause (guest): a multiboot 2 header with a fault.
 	 * Remedy: correct it as the message says: docs/guests.md. */
 	if (!range_fits(at, len, umin64(img->len, MB2H_SEARCH_LEN)))
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot2 header (%llu bytes) passes the file or its first 32 "
-				 "KiB: link it again",
+				 "KiB; do this: link it again",
 				 len);
 	for (u64 pos = MB2H_LEN;;) {
 		const u8 *tag = h + pos;

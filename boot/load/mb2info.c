@@ -39,8 +39,10 @@ static u8 *tag_add(struct writer *w, u32 type, u64 payload)
 	if (p == NULL) {
 		/* Cause (guest): a bug of Kensho.
 		 * Remedy: please report it. */
-		w->err = plan_fail(w->out, ERR_NOMEM,
-				   "internal error: the boot information is larger than planned");
+		w->err =
+			plan_fail(w->out, ERR_NOMEM,
+				  "internal error: the boot information is larger than planned; do "
+				  "this: please report it");
 		return NULL;
 	}
 	put_u32(p, type);

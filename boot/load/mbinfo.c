@@ -16,18 +16,17 @@ err_t mbinfo_begin(struct mbinfo *info, const struct load_input *in, u64 len, st
 	/* Cause (guest): more than the boot information holds.
 	 * Remedy: shorten them. */
 	if (info->data == NULL)
-		return plan_fail(
-			out, ERR_NOMEM,
-			"command lines of the modules are too long together: shorten them");
+		return plan_fail(out, ERR_NOMEM,
+				 "command lines of the modules are too long together; do this: "
+				 "shorten them");
 	/* Cause (guest): too little memory, or memory in small pieces.
 	 * Remedy: more memory; a smaller initrd. */
 	if (plan_find_free(out, in->memory, &low, &info->pa) != ERR_NONE &&
 	    plan_find_free(out, in->memory, &high, &info->pa) != ERR_NONE)
-		return plan_fail(
-			out, ERR_NOMEM,
-			"no RAM is left beside the image for %u bytes of boot information: add "
-			"memory",
-			info->len);
+		return plan_fail(out, ERR_NOMEM,
+				 "no RAM is left beside the image for %u bytes of boot "
+				 "information; do this: add memory",
+				 info->len);
 	return plan_blob(out, info->pa, info->data, info->len);
 }
 

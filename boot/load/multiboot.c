@@ -44,7 +44,8 @@ static err_t addresses_plan(const struct load_input *in, u64 header_off, struct 
 	/* Cause (guest): the copy is damaged.
 	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
 	if (!range_fits(header_off, MB1_HEADER_LEN_ADDR, img->len))
-		return plan_fail(out, ERR_INVAL, "multiboot header is truncated");
+		return plan_fail(out, ERR_INVAL,
+				 "multiboot header is truncated; do this: link it again");
 	f = (struct flat){
 		.header_off = header_off,
 		.header_addr = get_u32(h + MB1_HEADER_ADDR),
@@ -61,7 +62,8 @@ static err_t no_room(struct load_plan *out)
 {
 	/* Cause (loader): a bug of Kensho.
 	 * Remedy: please report it with the machine report. */
-	return plan_fail(out, ERR_NOMEM, "internal error: plan scratch is too small");
+	return plan_fail(out, ERR_NOMEM,
+			 "internal error: plan scratch is too small; do this: please report it");
 }
 
 static err_t info_string(struct mbinfo *info, u32 field, const char *s, struct load_plan *out)
@@ -227,7 +229,8 @@ static COLD err_t multiboot_plan(const struct load_input *in, struct load_plan *
 	 * Remedy: build the guest without it. */
 	if (unknown != 0)
 		return plan_fail(out, ERR_NODEV,
-				 "multiboot header demands features 0x%x that do not exist here",
+				 "multiboot header demands features 0x%x that do not exist here; "
+				 "do this: clear their flags",
 				 unknown);
 	if ((flags & MB1_HEADER_ADDRESSES) != 0) {
 		TRY(addresses_plan(in, at, out, &out->rip));
@@ -239,9 +242,9 @@ static COLD err_t multiboot_plan(const struct load_input *in, struct load_plan *
 	} else {
 		/* Cause (guest): address fields of a flat multiboot image that contradict the file.
 		 * Remedy: correct them, or make it an ELF file. */
-		return plan_fail(
-			out, ERR_INVAL,
-			"multiboot image is neither ELF nor has it address fields (flag 16)");
+		return plan_fail(out, ERR_INVAL,
+				 "multiboot image is neither ELF nor has it address fields (flag "
+				 "16); do this: link it as ELF");
 	}
 	TRY(info_build(in, &symbols, out));
 	out->mode = ENTRY_PROTECTED32;

@@ -21,7 +21,7 @@ static err_t no_place(const struct load_input *in, const struct mb2_request *r, 
 	 * Remedy: more memory, or a wider range in its relocatable tag. */
 	return plan_fail(out, ERR_NOMEM,
 			 "no place for the image: it needs %llu MiB of free RAM in one piece from "
-			 "0x%llx to 0x%llx, aligned to 0x%llx (RAM: %llu MiB); add memory",
+			 "0x%llx to 0x%llx, aligned to 0x%llx (RAM: %llu MiB); do this: add memory",
 			 plan_mib(len), r->min, r->max, r->align,
 			 plan_mib(e820_ram_bytes(in->memory)));
 }
@@ -56,9 +56,10 @@ static err_t flat_image(const struct load_input *in, struct mb2_request *r, stru
 	/* Cause (guest): a multiboot 2 header with a fault.
 	 * Remedy: correct it as the message says: docs/guests.md. */
 	if (!r->has_entry)
-		return plan_fail(out, ERR_INVAL,
-				 "multiboot2 header has an address tag but no entry address tag: "
-				 "link it again");
+		return plan_fail(
+			out, ERR_INVAL,
+			"multiboot2 header has an address tag but no entry address tag; do this: "
+			"link it again");
 	/* The whole file is loaded: the header's address gives the address of its first byte. */
 	if (r->flat.load_addr == FLAT_FROM_START && r->flat.header_addr >= r->flat.header_off)
 		r->flat.load_addr = r->flat.header_addr - (u32)r->flat.header_off;
@@ -96,10 +97,11 @@ static err_t elf_image(const struct load_input *in, const struct mb2_request *r,
 		/* Cause (guest): a multiboot 2 header with a fault.
 		 * Remedy: correct it as the message says: docs/guests.md. */
 		if (!is_loaded(out, out->rip))
-			return plan_fail(out, ERR_INVAL,
-					 "multiboot2 entry address 0x%llx is outside the image: "
-					 "link it again",
-					 (u64)r->flat.entry_addr);
+			return plan_fail(
+				out, ERR_INVAL,
+				"multiboot2 entry address 0x%llx is outside the image; do this: "
+				"link it again",
+				(u64)r->flat.entry_addr);
 	}
 	out->what = "multiboot2 ELF";
 	return elf_symbols_find(in->kernel, out, &img->symbols);
@@ -120,8 +122,10 @@ static COLD err_t multiboot2_plan(const struct load_input *in, struct load_plan 
 	else
 		/* Cause (guest): not a multiboot 2 guest for this machine.
 		 * Remedy: build it for i386 or x86-64. */
-		return plan_fail(out, ERR_INVAL,
-				 "multiboot2 image is neither ELF nor has it an address tag");
+		return plan_fail(
+			out, ERR_INVAL,
+			"multiboot2 image is neither ELF nor has it an address tag; do this: "
+			"link it as ELF");
 	TRY(mb2info_build(in, &img, out));
 	out->mode = ENTRY_PROTECTED32;
 	out->rax = MB2H_BOOT_MAGIC;

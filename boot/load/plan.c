@@ -47,7 +47,8 @@ static err_t take(struct load_plan *p, const struct guest_image *img)
 	/* Cause (loader): more `module2` lines than Kensho takes.
 	 * Remedy: load fewer. */
 	if (e820_busy_add(&p->taken, img->start.v, img->len) != ERR_NONE)
-		return plan_fail(p, ERR_NOMEM, "too many modules: give fewer module2 lines");
+		return plan_fail(p, ERR_NOMEM,
+				 "too many modules; do this: give fewer module2 lines");
 	return ERR_NONE;
 }
 
@@ -69,14 +70,16 @@ static err_t step_add(struct load_plan *p, const struct load_copy *c)
 	/* Cause (guest): too many segments, or none.
 	 * Remedy: link it with fewer (a linker script with PHDRS). */
 	if (p->count >= LOAD_COPIES_MAX)
-		return plan_fail(p, ERR_NOMEM,
-				 "image needs more than %u copy steps: link it with fewer segments",
-				 LOAD_COPIES_MAX);
+		return plan_fail(
+			p, ERR_NOMEM,
+			"image needs more than %u copy steps; do this: link it with fewer segments",
+			LOAD_COPIES_MAX);
 	/* Cause (guest): a linker script with a mistake.
 	 * Remedy: physical addresses (LMA) count: `readelf -l`. */
 	if (c->zero_len > ~0ull - c->len || c->room > ~0ull - c->len - c->zero_len ||
 	    dst_len(c) > ~0ull - c->dst)
-		return plan_fail(p, ERR_RANGE, "image has a range that wraps past 2^64");
+		return plan_fail(p, ERR_RANGE,
+				 "image has a range that wraps past 2^64; do this: link it again");
 	p->copy[p->count++] = *c;
 	return ERR_NONE;
 }
@@ -220,7 +223,7 @@ err_t plan_place_image(struct load_plan *p, const struct load_input *in,
 		return plan_fail(
 			p, ERR_NOMEM,
 			"no place for a module of %llu MiB: RAM below %llu MiB has %llu MiB, "
-			"not enough in one free piece; add memory or shrink it",
+			"not enough in one free piece; do this: add memory or shrink it",
 			plan_mib(len), plan_mib(limit), plan_mib(e820_ram_bytes(in->memory)));
 	return plan_copy(p, *at, start, len, 0);
 }
@@ -237,7 +240,7 @@ static err_t check_steps(struct load_plan *p, const struct e820_map *m)
 			return plan_fail(
 				p, ERR_RANGE,
 				"image wants 0x%llx-0x%llx, which is not free RAM here (RAM: "
-				"%llu MiB); link it elsewhere or add memory",
+				"%llu MiB); do this: link it elsewhere or add memory",
 				c->dst, c->dst + dst_len(c) - 1, plan_mib(e820_ram_bytes(m)));
 		for (u32 j = 0; j < i; j++) {
 			/* Cause (guest): a linker script with a mistake.
@@ -245,7 +248,7 @@ static err_t check_steps(struct load_plan *p, const struct e820_map *m)
 			if (writes_over(&p->copy[j], c->dst, dst_len(c)))
 				return plan_fail(p, ERR_INVAL,
 						 "image loads two things at 0x%llx: its segments "
-						 "overlap; link it again",
+						 "overlap; do this: link it again",
 						 umax64(c->dst, p->copy[j].dst));
 		}
 	}
@@ -274,15 +277,17 @@ static err_t stage(struct load_plan *p, const struct e820_map *m, u32 from, u32 
 	/* Cause (guest): too many segments, or none.
 	 * Remedy: link it with fewer (a linker script with PHDRS). */
 	if (p->count >= LOAD_COPIES_MAX)
-		return plan_fail(p, ERR_NOMEM, "image needs more than %u copy steps",
-				 LOAD_COPIES_MAX);
+		return plan_fail(
+			p, ERR_NOMEM,
+			"image needs more than %u copy steps; do this: link it with fewer segments",
+			LOAD_COPIES_MAX);
 	/* Cause (guest): too little memory, or memory in small pieces.
 	 * Remedy: more memory; a smaller initrd. */
 	if (plan_find_free(p, m, &fit, &place) != ERR_NONE)
 		return plan_fail(
 			p, ERR_NOMEM,
 			"loading needs %llu MiB of free RAM to reorder the images, the machine "
-			"has %llu MiB in all; add memory or use smaller images",
+			"has %llu MiB in all; do this: add memory or use smaller images",
 			plan_mib(len), plan_mib(e820_ram_bytes(m)));
 	memmove(&p->copy[from + 1], &p->copy[from], (p->count - from) * sizeof(p->copy[0]));
 	p->count++;

@@ -50,7 +50,8 @@ static err_t ambiguous(struct roles *r, const char *what, const char *prefix, u3
 	 * Remedy: write `kernel:` or `initrd:` in front of the right one's command line,
 	 * `module:` in front of the other's. */
 	fmt_print(r->why, r->why_len,
-		  "modules %u and %u both look like %s: start the string of the right one with %s",
+		  "modules %u and %u both look like %s; do this: start the string of the right one "
+		  "with %s",
 		  a + 1, b + 1, what, prefix);
 	return ERR_INVAL;
 }
@@ -121,14 +122,15 @@ static err_t no_kernel(struct roles *r)
 
 	for (u32 i = 0; i < r->count; i++) {
 		if (elf_probe(r->img[i].data, r->img[i].len))
-			hint = "; an ELF file needs a multiboot header in its first 8 KiB, or a "
-			       "multiboot2 header in its first 32 KiB";
+			hint = " (an ELF file needs a multiboot header in its first 8 KiB, or a "
+			       "multiboot2 header in its first 32 KiB)";
 	}
 	/* Cause (guest): the file is something else: a vmlinux, a compressed kernel, a kernel for
 	 * another processor.
 	 * Remedy: `make iso KERNEL=FILE` says what it is; of Linux take `arch/x86/boot/bzImage`. */
 	fmt_print(r->why, r->why_len,
-		  "no kernel: none of %u modules is a Linux bzImage or a multiboot image%s",
+		  "no kernel: none of %u modules is a Linux bzImage or a multiboot image%s; "
+		  "do this: load one of these",
 		  r->count, hint);
 	return ERR_NOENT;
 }
@@ -149,8 +151,8 @@ static err_t linux_roles(struct roles *r, u64 fixed)
 		 * it again. */
 		fmt_print(
 			r->why, r->why_len,
-			"module %u is neither a kernel nor an initrd (cpio, gzip, xz, zstd...): is "
-			"it damaged? else start its string with initrd: or module:",
+			"module %u is neither a kernel nor an initrd (cpio, gzip, xz, zstd...); do "
+			"this: copy it again, or start its string with initrd: or module:",
 			i + 1);
 		return ERR_INVAL;
 	}
@@ -167,14 +169,15 @@ err_t load_assign_roles(struct guest_image *img, u32 count, char *why, size_t wh
 		/* Cause (guest): modules, but none of them is a kernel.
 		 * Remedy: name the kernel, or write `kernel:` in front of its command line. */
 		fmt_print(why, why_len,
-			  "no guest image: add a line \"module2 /path/to/kernel\" "
+			  "no guest image; do this: add a line \"module2 /path/to/kernel\" "
 			  "to the boot menu entry");
 		return ERR_NOENT;
 	}
 	if (count > BOOT_MODULES_MAX) {
 		/* Cause (loader): more `module2` lines than Kensho takes.
 		 * Remedy: load fewer. */
-		fmt_print(why, why_len, "more than %u modules", BOOT_MODULES_MAX);
+		fmt_print(why, why_len, "more than %u modules; do this: load fewer",
+			  BOOT_MODULES_MAX);
 		return ERR_RANGE;
 	}
 	for (u32 i = 0; i < count; i++) {

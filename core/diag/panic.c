@@ -8,6 +8,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/counters.h"
 #include "core/diag/log_internal.h"
+#include "core/diag/result.h"
 #include "core/diag/stop_all.h"
 #include "core/diag/vp_dump.h"
 #include "core/hw.h"
@@ -72,13 +73,15 @@ void at_fatal(void (*fn)(const char *why, bool panicking))
 	last_words = fn;
 }
 
-static void say_last_words(const char *why, bool panicking)
+/* False: nobody has any. */
+static bool say_last_words(const char *why, bool panicking)
 {
 	void (*fn)(const char *why, bool panicking) = last_words;
 
 	last_words = NULL;
 	if (fn != NULL)
 		fn(why, panicking);
+	return fn != NULL;
 }
 
 void panic_init(const char *v, bool reboot)
@@ -102,7 +105,9 @@ void panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	if (__atomic_fetch_add(&panics, 1, __ATOMIC_RELAXED) == 0) {
 		report(fmt, ap);
-		say_last_words("a hypervisor panic: please report it", true);
+		(void)say_last_words("a hypervisor panic; do this: please report it with the text "
+				     "above",
+				     true);
 	} else {
 		log_panic("panic during a panic:");
 		log_vpanic(fmt, ap);
@@ -115,14 +120,13 @@ void fatal(const char *fmt, ...)
 {
 	va_list ap;
 
-	char why[448];
+	char why[REFUSAL_MAX];
 
 	va_start(ap, fmt);
 	fmt_vprint(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	hw_console_alarm();
-	log_panic("%s", why);
-	say_last_words(why, false);
+	if (!say_last_words(why, false))
+		result_cannot_run(why, 0);
 	hw_halt();
 }
 

@@ -17,12 +17,12 @@ void panic_init(const char *version, bool reboot);
 /* panic_end() - after the report: obey on_panic=. */
 NORETURN void panic_end(void);
 
-/* fatal() - at boot: the user's mistake, or the machine lacks something. One line with cause and
- * remedy, below the log that led to it; halts. */
+/* fatal() - at boot: the user's mistake, or the machine lacks something. The text is "CAUSE; do
+ * this: REMEDY"; it becomes the last sentence, result_cannot_run(); halts. */
 NORETURN void fatal(const char *fmt, ...) PRINTF(1, 2);
 
-/* at_fatal() - call @fn, once, when a fatal() or panic() has reported and is about to stop the
- * machine. NULL: none. Boot, one CPU. */
+/* at_fatal() - call @fn, once, when a panic() has reported, and in place of the last sentence of a
+ * fatal(), which it must say. NULL: none. Boot, one CPU. */
 void at_fatal(void (*fn)(const char *why, bool panicking));
 
 #define ASSERT(cond)                                                                      \

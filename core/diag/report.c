@@ -142,8 +142,16 @@ void report_break(struct report *r)
 
 void report_refuse(struct report *r, const char *why)
 {
-	if (r->refusal[0] == '\0')
+	if (r->refusals++ == 0)
 		fmt_print(r->refusal, sizeof(r->refusal), "%s", why);
+}
+
+void report_result(const struct report *r)
+{
+	if (r->refusals == 0)
+		result_can_run();
+	else
+		result_cannot_run(r->refusal, r->refusals - 1);
 }
 
 void report_close(struct report *r, bool complete)
@@ -151,8 +159,8 @@ void report_close(struct report *r, bool complete)
 	if (!report_is_open(r))
 		return;
 	report_line(r, "verdict");
-	report_field(r, "run", "%s", r->refusal[0] != '\0' ? "no" : complete ? "yes" : "unknown");
-	if (r->refusal[0] != '\0')
+	report_field(r, "run", "%s", r->refusals != 0 ? "no" : complete ? "yes" : "unknown");
+	if (r->refusals != 0)
 		report_field(r, "reason", "%s", r->refusal);
 	report_line(r, "end");
 	report_field(r, "lines", "%u", r->lines + 1);

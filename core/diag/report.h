@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "core/diag/result.h"
 #include "core/lib/compiler.h"
 #include "core/lib/types.h"
 
@@ -18,7 +19,8 @@ struct report {
 	size_t len;
 	char line[REPORT_LINE_MAX + 1];
 	char text[REPORT_TEXT_MAX]; /* the value being built */
-	char refusal[320];          /* the first reason against a run; "": none */
+	u32 refusals;               /* reasons against a run ... */
+	char refusal[REFUSAL_MAX];  /* ... and the first of them; "": none */
 };
 
 /* report_open() - the begin line. @mode, @version: as words. */
@@ -40,6 +42,9 @@ void report_break(struct report *r);
 /* report_refuse() - a reason against a run. The first one is the verdict. Also on a closed report.
  */
 void report_refuse(struct report *r, const char *why);
+
+/* report_result() - the last sentence, by what report_refuse() was told. */
+void report_result(const struct report *r);
 
 /* report_close() - the verdict and the end line. @complete: nothing was left out. */
 void report_close(struct report *r, bool complete);

@@ -8,7 +8,8 @@ source; docs/troubleshooting.md is made of them (`make docs`). A conversion of p
 
 covers the messages below it, up to the next blank line, comment of this kind or end of a function.
 Directly above a function it covers the function, alone between blank lines the rest of the file,
-where no other does. Equal pairs share a row of the table. Both are Markdown; docs/PAGE.md becomes a
+where no other does. A message that ends a boot says the remedy, too: "CAUSE; do this: REMEDY". Equal
+pairs share a row of the table. Both are Markdown; docs/PAGE.md becomes a
 link.
 """
 
@@ -19,6 +20,10 @@ import sources
 LITERAL = r'((?:"(?:\\.|[^"\\\n])*"\s*)+)'
 # Whose first string is a message; plan_fail() and fail() carry what fatal("%s") then says.
 CALLS = re.compile(r"\b(?:fatal|boot_refuse|log_warn|plan_fail|fail)\s*\(((?:[^;\"]|\n)*?)" + LITERAL)
+# Those that end a boot: core/diag/result.h. CPU requirements get theirs where they are printed.
+REFUSALS = re.compile(r"\b(?:(?:fatal|boot_refuse|plan_fail|fail)\s*\(|fmt_print\s*\(r->why)"
+                      r"((?:[^;\"]|\n)*?)" + LITERAL)
+DO_THIS = "; do this: "
 # Those that format one into the caller's buffer, in files where that is what they do.
 PRINTS = re.compile(r"\bfmt_print\s*\(((?:[^;\"]|\n)*?)" + LITERAL)
 PRINT_FILES = ("boot/option/option.c", "boot/option/option_cpu.c", "boot/load/roles.c",
@@ -101,13 +106,27 @@ def explained(path):
 
 
 def table(section):
-    """The rows of a section: {(cause, remedy): [messages]}, in the order of the sources."""
+    """The rows of a section: {(cause, remedy): [messages]}, in the order of the sources. Without what
+    a message says to do: the remedy has a column of its own."""
     rows = {}
     for path in filter(in_scope, sources.all_files()):
         for message, _, why in explained(path):
+            message = message.rpartition(DO_THIS)[0] or message
             if why and why[0] == section and message not in rows.setdefault(why[1:], []):
                 rows[why[1:]].append(message)
     return rows
+
+
+def without_remedy(path):
+    """[(offset, message)] of refusals whose text ends without what to do."""
+    text, out = sources.text(path) if path.suffix == ".c" else "", []
+    for found in REFUSALS.finditer(text):
+        message = plain(found[2])
+        # What is passed on has it; so has a macro behind the text.
+        if is_message(message) and not (DO_THIS in message or message.endswith("…") or
+                                        re.match(r"DO_[A-Z]", text[found.end():])):
+            out.append((found.start(), message))
+    return out
 
 
 def check(files):
@@ -117,6 +136,8 @@ def check(files):
         for start, _, parts in comments(path):
             if parts is None or parts[0] not in SECTIONS:
                 bad.append(f"{path}:{lines(start)}: write Cause (SECTION): ... Remedy: ...")
+        bad += [f"{path}:{lines(at)}: no `{DO_THIS}REMEDY` in it: {message}"
+                for at, message in without_remedy(path)]
         bad += [f"{path}:{lines(at)}: no comment with cause and remedy: {message}"
                 for message, at, why in explained(path) if why is None]
     return bad

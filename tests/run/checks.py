@@ -22,6 +22,16 @@ import mkiso  # noqa: E402
 from check_demo import demo_facts, demo_picture  # noqa: E402, F401 (checks like those below)
 
 
+COLOUR = re.compile(r"\x1b\[[\d;]*m")       # what a serial line gets around the last sentence
+SENTENCE = re.compile("RESULT: Kensho (can run here|cannot run here: .+; do this: .+)")
+
+
+def last_sentence(text):
+    """The last sentence of a boot (core/diag/result.h) at the end of a log, "" if there is none."""
+    _, found, rest = text.rpartition("RESULT: ")
+    return " ".join((found + rest).split()) if found else ""
+
+
 def section(text, name):
     """The lines between `=== name` and the next `===` that tests/linux/*.sh print."""
     found = re.search(rf"^=== {name}\r?\n(.*?)(?=^=== |\Z)", text, re.S | re.M)
@@ -242,9 +252,9 @@ def log_on_screen(run):
     """The picture shows what COM1 said until the guest started, to the last character: its newest
     lines where it scrolled."""
     log = run.text("com1").replace("\r", "")
-    log = log[re.search(r"Kensho 0\.|boot loader information is unusable", log).start():]
+    log = log[re.search(r"Kensho 0\.|RESULT: ", log).start():]
     end = log.find("starting the guest")
-    rows, cols = run.picture_rows
+    rows, cols = list(run.picture_rows[0]), run.picture_rows[1]
     want = []
     for line in (log if end < 0 else log[:log.index("\n", end)]).rstrip().splitlines():
         want += [line[i:i + cols].rstrip() for i in range(0, max(len(line), 1), cols)]
@@ -254,6 +264,37 @@ def log_on_screen(run):
         return [f"{len(rows)} lines on the screen of {len(want)} of the log"]
     return [f"screen row {i}: {got!r}, COM1 said {line!r}"
             for i, (got, line) in enumerate(zip(rows, want[-len(rows):])) if got != line]
+
+
+def result(run):
+    """The last words on every port and the screen are one plain sentence, in lines of 80 columns that
+    end between words, green or red."""
+    said = run.text("com1").replace("\r", "").rstrip()
+    lines = said[said.rfind("RESULT: "):].splitlines()
+    colour = "32" if " can run " in lines[0] else "31"
+    bad = [] if SENTENCE.fullmatch(" ".join(lines)) else [f"not the last sentence: {lines}"]
+    bad += [f"split badly: {line!r}, {after!r}" for line, after in zip(lines, lines[1:])
+            if not len(line) <= 79 < len(line) + 1 + len(after.split()[0])]
+    for where in ("com1", "com2"):
+        raw = (run.dir / f"{where}.log").read_bytes().decode(errors="replace").replace("\r", "")
+        want = f"\x1b[1;{colour}m" + "\n".join(lines) + "\n\x1b[0m"
+        if not raw.endswith(want):
+            bad.append(f"{where} ends with {raw[-len(want):]!r}")
+    return bad + result_on_screen(run, lines, colour == "32")
+
+
+def result_on_screen(run, lines, good):
+    rows = list(run.picture_rows[0])
+    colours = run.text("colour").split()[-len(rows):]     # where rows above were left out
+    while rows and not rows[-1]:
+        rows.pop()
+    if rows[-len(lines):] != lines:
+        return [f"the screen ends with {rows[-len(lines):]}"]
+    green = colours[len(rows) - len(lines):len(rows)]
+    want = {True: ("2f", "6000"), False: ("4f", "a00000")}[good]
+    plain = colours[:len(rows) - len(lines)] + colours[len(rows):]
+    return [] if len(set(green)) == 1 and green[0] in want and set(plain) <= {"7", "0"} else \
+        [f"colours of the last sentence: {green}, of the rest: {set(plain)}"]
 
 
 def screen_info(run):

@@ -20,6 +20,7 @@ import time
 import zlib
 
 import acpi_tables
+import checks
 import machine_report
 import results
 
@@ -177,13 +178,14 @@ def boot(row, iso, directory):
     qemu = emu.Emulator(cmd, directory)
     try:
         end, text = time.monotonic() + TIMEOUT_S, ""
-        while not re.search(r"^(dry run|report: end .*complete=no)", text, re.M):
+        while not text.endswith("\x1b[0m"):      # behind the last sentence
             if time.monotonic() > end or qemu.poll() is not None:
                 raise RuntimeError("no report: " + text[-300:])
             time.sleep(0.1)
             text = (directory / "com1.log").read_text(errors="replace")
         qmp = Qmp(directory / "qmp.sock")
         view = {"cpus": qmp.cpus(), "memory": qmp.flat("memory"), "ports": qmp.flat("I/O"),
+                "result": checks.last_sentence(checks.COLOUR.sub("", text)),
                 "bytes": qmp.run("query-memory-size-summary")["base-memory"], "screen": None}
         if row["vga"] != "none":
             qmp.hmp("screendump screen.ppm")
@@ -266,6 +268,12 @@ def check_requirements(report, row, view):
     reason = "no VMX" if intel else "AuthenticAMD"
     if verdict.get("run") != "no" or reason not in verdict.get("reason", ""):
         yield f"verdict {verdict}"
+    more = len(report.all("refusal")) + len(missing) - 2      # the first is one of both
+    if view["result"] != f"RESULT: Kensho cannot run here: {verdict.get('reason')}" + (
+            f"; and {more} more: see the report above" if more else ""):
+        yield f"the last sentence: {view['result']}"
+    if "; do this: start this virtual machine with VMX" not in view["result"]:
+        yield f"what to do in a virtual machine does not come first: {view['result']}"
 
 
 def check_memory(report, row, view):

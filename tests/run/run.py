@@ -62,7 +62,8 @@ class Run:
         if where == "end":
             return self.emulator.end_reason()
         try:
-            return (self.dir / f"{where}.log").read_bytes().decode(errors="replace")
+            text = (self.dir / f"{where}.log").read_bytes().decode(errors="replace")
+            return checks.COLOUR.sub("", text)
         except OSError:
             return ""
 
@@ -180,7 +181,9 @@ class Run:
                                  f"{self.emulator.end_reason() or 'no reason in bochs.log'}")
 
     def last_line(self):
-        return self.text("com1").rstrip().rpartition("\n")[2]
+        """Of COM1; the last sentence of a boot, which may take several, in one piece."""
+        text = self.text("com1").rstrip()
+        return checks.last_sentence(text) or text.rpartition("\n")[2]
 
     def silent_for(self):
         try:

@@ -87,7 +87,7 @@ static void test_report_and_refusal_agree_on_every_bit(void)
 			bool refused;
 
 			*reg[i] &= ~(1ull << bit);
-			refused = vmx_check_caps(&c, why, sizeof(why)) != ERR_NONE;
+			refused = vmx_check_caps(&c, false, why, sizeof(why)) != ERR_NONE;
 			EXPECT_EQ(refused, count(&cpu, &c, VMX_REQUIREMENT_MISSING));
 			*reg[i] = ~0ull;
 		}
@@ -119,7 +119,7 @@ static void test_the_boot_does_without_what_no_row_requires(void)
 			bool timer = reg[i] != &c.pin || BIT32(bit) != PIN_PREEMPTION_TIMER;
 
 			*reg[i] = 0xffffffff00000000ull & ~(1ull << (32 + bit));
-			if (vmx_check_caps(&c, why, sizeof(why)) == ERR_NONE &&
+			if (vmx_check_caps(&c, false, why, sizeof(why)) == ERR_NONE &&
 			    !is_always_there(reg[i], &c, BIT32(bit))) {
 				EXPECT_EQ(ERR_NONE,
 					  vmx_apicv_decide(&c, APICV_AUTO, false, &apicv, &no));
@@ -141,7 +141,7 @@ static void test_controls_of_the_run_are_required(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
 		c.proc = ~((u64)later[i] << 32);
-		EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
+		EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, false, why, sizeof(why)));
 	}
 }
 

@@ -62,6 +62,28 @@ static void test_cpu_refusals_name_cause_and_remedy(void)
 	expect_refused(&cpu, "-cpu host,+vmx");
 }
 
+/* Each refusal says what to do; in a virtual machine what its owner can do comes first. */
+static void test_the_remedy_of_a_virtual_machine_comes_first(void)
+{
+	static const struct vmx_caps none;
+	struct vmx_cpu cpu = good_cpu();
+	char why[400];
+
+	cpu.has_vmx = false;
+	EXPECT_EQ(ERR_NODEV, vmx_check_cpu(&cpu, why, sizeof(why)));
+	EXPECT_CONTAINS(why, "; do this: enable \"Intel Virtualization Technology\"");
+	cpu.has_hypervisor = true;
+	EXPECT_EQ(ERR_NODEV, vmx_check_cpu(&cpu, why, sizeof(why)));
+	EXPECT_CONTAINS(why, "; do this: start this virtual machine with VMX");
+	EXPECT_CONTAINS(why, "kvm_intel.nested=1); else enable \"Intel");
+
+	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&none, false, why, sizeof(why)));
+	EXPECT_CONTAINS(why, "; do this: use a CPU from 2010");
+	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&none, true, why, sizeof(why)));
+	EXPECT_CONTAINS(why, "; do this: start this virtual machine with VMX");
+	EXPECT_CONTAINS(why, "kvm_intel.nested=1); else use a CPU from 2010");
+}
+
 /* Taking away any one capability bit either changes nothing or is refused with a reason. */
 static void test_each_required_capability_is_named(void)
 {
@@ -71,13 +93,13 @@ static void test_each_required_capability_is_named(void)
 	char why[400];
 	u32 refused = 0;
 
-	EXPECT_EQ(ERR_NONE, vmx_check_caps(&base, why, sizeof(why)));
+	EXPECT_EQ(ERR_NONE, vmx_check_caps(&base, false, why, sizeof(why)));
 	for (size_t i = 0; i < ARRAY_SIZE(reg); i++) {
 		for (u32 bit = 0; bit < 64; bit++) {
 			u64 saved = *reg[i];
 
 			*reg[i] &= ~(1ull << bit);
-			if (vmx_check_caps(&base, why, sizeof(why)) != ERR_NONE) {
+			if (vmx_check_caps(&base, false, why, sizeof(why)) != ERR_NONE) {
 				EXPECT_CONTAINS(why, "needed because");
 				refused++;
 			}
@@ -93,11 +115,11 @@ static void test_missing_names(void)
 	char why[400];
 
 	c.proc2 &= ~((u64)PROC2_UNRESTRICTED_GUEST << 32);
-	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
+	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, false, why, sizeof(why)));
 	EXPECT_CONTAINS(why, "unrestricted guest");
 	c = generous();
 	c.basic &= ~VMX_BASIC_INS_OUTS_INFO;
-	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, why, sizeof(why)));
+	EXPECT_EQ(ERR_NODEV, vmx_check_caps(&c, false, why, sizeof(why)));
 	EXPECT_CONTAINS(why, "INS and OUTS");
 }
 
@@ -390,6 +412,7 @@ static void test_feature_control_is_locked_with_vmx_on(void)
 }
 
 TEST_MAIN(TEST(test_cpu_refusals_name_cause_and_remedy),
+	  TEST(test_the_remedy_of_a_virtual_machine_comes_first),
 	  TEST(test_each_required_capability_is_named), TEST(test_missing_names),
 	  TEST(test_a_preemption_timer_with_an_erratum_is_known),
 	  TEST(test_each_difference_is_named), TEST(test_adjusted_controls_respect_the_capability),

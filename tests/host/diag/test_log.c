@@ -158,7 +158,7 @@ static void test_panic_may_reboot(void)
 	init();
 	panic_init("1.2-abc", true);
 	EXPECT_EQ(FAKE_END_REBOOT, FAKE_CATCH(panic("one")));
-	EXPECT_EQ(0, fake.alarms);
+	EXPECT_EQ(0, fake.tone[TONE_BAD]);
 	EXPECT_CONTAINS(fake.console, "---- the machine reboots (on_panic=reboot); please");
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("two")));
 	EXPECT_CONTAINS(fake.console, "panic during a panic:\ntwo\n");
@@ -253,13 +253,14 @@ static void test_a_stopped_cpu_may_hold_the_lock(void)
 	EXPECT_CONTAINS(fake.console, "report");
 }
 
-static void test_fatal_is_one_line(void)
+static void test_fatal_is_one_sentence(void)
 {
 	init();
-	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("no VMX: enable it in the firmware")));
-	EXPECT_STREQ("no VMX: enable it in the firmware\n", fake.console);
-	EXPECT_EQ(1, fake.alarms);
-	EXPECT_EQ(0, fake.alarm_at);
+	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("no %s; do this: enable it", "VMX")));
+	EXPECT_STREQ("RESULT: Kensho cannot run here: no VMX; do this: enable it\n", fake.console);
+	EXPECT_EQ(1, fake.tone[TONE_BAD]);
+	EXPECT_EQ(0, fake.tone_from);
+	EXPECT_EQ(fake.console_len, fake.tone_to);
 	EXPECT_EQ(fake.console_len, fake.console_panic_len);
 }
 
@@ -275,7 +276,7 @@ static void hear(const char *why, bool panicking)
 	fatal("once more");
 }
 
-/* After the line itself, once, and not at all when nobody listens any more. */
+/* In place of the sentence, once, and not at all when nobody listens any more. */
 static void test_last_words(void)
 {
 	init();
@@ -283,6 +284,7 @@ static void test_last_words(void)
 	at_fatal(hear);
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("no %s", "VMX")));
 	EXPECT_STREQ("no VMX 0", heard);
+	EXPECT_STREQ("RESULT: Kensho cannot run here: once more\n", fake.console);
 	at_fatal(hear);
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("bad")));
 	EXPECT_CONTAINS(heard, "panic");
@@ -292,6 +294,7 @@ static void test_last_words(void)
 	at_fatal(NULL);
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("quiet")));
 	EXPECT_EQ(2, heard_count);
+	EXPECT_CONTAINS(fake.console, "RESULT: Kensho cannot run here: quiet\n");
 }
 
 TEST_MAIN(TEST(test_last_words), TEST(test_one_cpu_reports_the_other_is_silent),
@@ -301,4 +304,4 @@ TEST_MAIN(TEST(test_last_words), TEST(test_one_cpu_reports_the_other_is_silent),
 	  TEST(test_guest_cannot_flood), TEST(test_guest_rate_without_clock),
 	  TEST(test_panic_reports_everything_everywhere), TEST(test_panic_without_vp_or_vmcs),
 	  TEST(test_panic_may_reboot), TEST(test_second_panic_is_one_short_text),
-	  TEST(test_fatal_is_one_line))
+	  TEST(test_fatal_is_one_sentence))

@@ -5,6 +5,7 @@
 #include <ctype.h>
 
 #include "core/diag/report.h"
+#include "tests/host/fakes/fake.h"
 
 #define OUT_MAX 65536
 
@@ -131,6 +132,35 @@ static void test_first_refusal_is_the_verdict(void)
 	expect_field("verdict", "run", "unknown");
 }
 
+/* The person reads what the verdict says. */
+static void test_the_last_sentence_is_the_verdict(void)
+{
+	fake_reset();
+	open_report();
+	report_close(&report, true);
+	report_result(&report);
+	EXPECT_STREQ("RESULT: Kensho can run here\n", fake.console);
+	EXPECT_EQ(1, fake.tone[TONE_GOOD]);
+	EXPECT_EQ(0, fake.tone[TONE_BAD]);
+
+	fake_reset();
+	open_report();
+	report_refuse(&report, "no VMX; do this: buy one");
+	report_close(&report, true);
+	report_result(&report);
+	EXPECT_STREQ("RESULT: Kensho cannot run here: no VMX; do this: buy one\n", fake.console);
+	EXPECT_EQ(0, fake.tone[TONE_GOOD]);
+
+	fake_reset();
+	report_refuse(&report, "no guest");
+	report_refuse(&report, "no luck");
+	report_result(&report);
+	EXPECT_STREQ(
+		"RESULT: Kensho cannot run here: no VMX; do this: buy one; and 2 more: see the\n"
+		"report above\n",
+		fake.console);
+}
+
 /* Whatever bytes, whatever lengths: the reader gets back what was written. */
 static void test_any_value_comes_back(void)
 {
@@ -173,4 +203,5 @@ static void test_count_includes_continuations(void)
 }
 
 TEST_MAIN(TEST(test_frame_and_count), TEST(test_first_refusal_is_the_verdict),
-	  TEST(test_any_value_comes_back), TEST(test_count_includes_continuations))
+	  TEST(test_the_last_sentence_is_the_verdict), TEST(test_any_value_comes_back),
+	  TEST(test_count_includes_continuations))

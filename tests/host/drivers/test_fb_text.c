@@ -11,15 +11,15 @@
 struct screen {
 	u32 width, height, bytes, padding; /* padding: what the pitch has more than a line */
 	struct fb_channel red, green, blue;
-	u32 front, back, alarm_front, alarm_back; /* pixels that the colours must become */
+	u32 front, back, loud, bad, good; /* pixels that the colours must become */
 };
 
 /* clang-format off */
-#define XRGB {16, 8}, {8, 8}, {0, 8},    0xc0c0c0, 0, 0xffffff, 0xa00000
-#define BGRX {8, 8}, {16, 8}, {24, 8},   0xc0c0c000, 0, 0xffffff00, 0x0000a000
-#define R565 {11, 5}, {5, 6}, {0, 5},    23 << 11 | 47 << 5 | 23, 0, 0xffff, 19 << 11
-#define R555 {10, 5}, {5, 5}, {0, 5},    23 << 10 | 23 << 5 | 23, 0, 0x7fff, 19 << 10
-#define R30  {20, 10}, {10, 10}, {0, 10}, 770 << 20 | 770 << 10 | 770, 0, 0x3fffffff, 641 << 20
+#define XRGB {16, 8}, {8, 8}, {0, 8},    0xc0c0c0, 0, 0xffffff, 0xa00000, 0x006000
+#define BGRX {8, 8}, {16, 8}, {24, 8},   0xc0c0c000, 0, 0xffffff00, 0x0000a000, 0x00600000
+#define R565 {11, 5}, {5, 6}, {0, 5},    23 << 11 | 47 << 5 | 23, 0, 0xffff, 19 << 11, 23 << 5
+#define R555 {10, 5}, {5, 5}, {0, 5},    23 << 10 | 23 << 5 | 23, 0, 0x7fff, 19 << 10, 11 << 5
+#define R30  {20, 10}, {10, 10}, {0, 10}, 770 << 20 | 770 << 10 | 770, 0, 0x3fffffff, 641 << 20, 385 << 10
 
 static const struct screen screens[] = {
 	{ 1024, 768, 4, 0, XRGB },  { 1024, 768, 3, 0, XRGB },  { 1024, 768, 2, 0, R565 },
@@ -61,8 +61,8 @@ static struct {
 	u32 across, down, cols, rows; /* screen pixels of a dot; size in characters */
 	char cell[100][300];
 	u32 col, row;
-	bool stays, alarm;
-	bool loud[100];
+	bool stays;
+	enum tone tone, tones[100];
 } model;
 
 static void model_open(const struct screen *s, bool stays)
@@ -101,11 +101,13 @@ static void model_put(char c)
 				memcpy(model.cell[row], model.cell[row + third], model.cols);
 			else
 				memset(model.cell[row], ' ', model.cols);
-			model.loud[row] = row + third < model.rows && model.loud[row + third];
+			model.tones[row] =
+				row + third < model.rows ? model.tones[row + third] : TONE_PLAIN;
 		}
 		model.row = model.rows - third;
 	}
-	model.loud[model.row] |= model.alarm;
+	if (model.tone != TONE_PLAIN)
+		model.tones[model.row] = model.tone;
 	model.cell[model.row][model.col++] = c;
 }
 
@@ -122,12 +124,14 @@ static bool model_dot(u32 x, u32 y)
 	return (font8x8[c - ' '][y / model.down % 8] << (x / model.across % 8) & 0x80) != 0;
 }
 
-static bool model_alarms(u32 x, u32 y)
+static enum tone model_tone(u32 x, u32 y)
 {
 	u32 row = y / 8 / model.down;
 
-	return model.stays ||
-	       (x / 8 / model.across < model.cols && row < model.rows && model.loud[row]);
+	if (model.stays)
+		return TONE_BAD;
+	return x / 8 / model.across < model.cols && row < model.rows ? model.tones[row]
+								     : TONE_PLAIN;
 }
 
 /* Pixels outside of lines keep the noise. */
@@ -139,9 +143,11 @@ static void expect_picture(const struct screen *s, u32 first_row, u32 rows)
 		const u8 *line = block + y * pitch_of(s);
 
 		for (u32 x = 0; x < s->width; x++) {
-			bool alarms = model_alarms(x, y);
-			u32 front = alarms ? s->alarm_front : s->front;
-			u32 back = alarms ? s->alarm_back : s->back;
+			enum tone tone = model_tone(x, y);
+			u32 front = tone != TONE_PLAIN ? s->loud : s->front;
+			u32 back = tone == TONE_PLAIN ? s->back
+				   : tone == TONE_BAD ? s->bad
+						      : s->good;
 			u32 want = model_dot(x, y) ? front : back, got = 0;
 
 			memcpy(&got, line + x * s->bytes, s->bytes);
@@ -281,20 +287,23 @@ static void test_panic_keeps_the_first_screenful(void)
 	}
 }
 
-/* A refusal stands out below the log that led to it, also when both scroll. */
-static void test_alarm_keeps_the_log(void)
+/* The last words stand out below the log that led to them, also when all scroll; then it is plain
+ * again. */
+static void test_tones_keep_the_log(void)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(screens); i++) {
-		const struct screen *s = &screens[i];
+	static const enum tone tones[] = { TONE_GOOD, TONE_PLAIN, TONE_BAD };
+
+	for (u32 i = 0; i < ARRAY_SIZE(screens) * ARRAY_SIZE(tones); i++) {
+		const struct screen *s = &screens[i / ARRAY_SIZE(tones)];
 
 		plug_in(s);
 		fb_text_open(&text, &mode);
 		model_open(s, false);
 		for (u32 n = (u32)(test_rng() % (2 * model.rows)); n > 0; n--)
 			say(some_line(100));
-		fb_text_alarm(&text);
-		model.alarm = true;
 		for (u32 lines = 1; lines <= 3 * model.rows; lines *= 3) {
+			model.tone = tones[(i + lines) % ARRAY_SIZE(tones)];
+			fb_text_tone(&text, model.tone);
 			for (u32 n = 0; n < lines; n++)
 				say(some_line(100));
 			fb_text_flush(&text);
@@ -341,6 +350,6 @@ static void test_glyphs_differ_and_leave_a_gap(void)
 
 TEST_MAIN(TEST(test_every_pixel_of_every_screen), TEST(test_newest_first_and_soon_complete),
 	  TEST(test_no_line_draws_more_than_its_share), TEST(test_only_differences_are_drawn),
-	  TEST(test_panic_keeps_the_first_screenful), TEST(test_alarm_keeps_the_log),
+	  TEST(test_panic_keeps_the_first_screenful), TEST(test_tones_keep_the_log),
 	  TEST(test_strange_characters_are_boxes), TEST(test_nothing_before_it_is_open),
 	  TEST(test_glyphs_differ_and_leave_a_gap))

@@ -98,8 +98,9 @@ struct fake_hw {
 	char console[FAKE_CONSOLE]; /* NUL-terminated; stops when full */
 	size_t console_len;
 	size_t console_panic_len; /* how much of it came with panic set */
-	u32 alarms;               /* hw_console_alarm() */
-	size_t alarm_at;          /* console_len at the last of them */
+	u32 tone[TONES];          /* hw_console_tone() */
+	size_t tone_from;         /* console_len at the last one that was not plain */
+	size_t tone_to;           /* and at the last one that was */
 	bool console_stops;       /* the CPU is stopped when it writes, like hw_halt() */
 
 	enum fake_end end;

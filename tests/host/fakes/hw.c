@@ -408,10 +408,13 @@ void hw_console_write(const char *s, size_t len, bool panic)
 		fake_ends(FAKE_END_HALT, "hw_console_write");
 }
 
-void hw_console_alarm(void)
+void hw_console_tone(enum tone tone)
 {
-	fake.alarms++;
-	fake.alarm_at = fake.console_len;
+	fake.tone[tone]++;
+	if (tone != TONE_PLAIN)
+		fake.tone_from = fake.console_len;
+	else
+		fake.tone_to = fake.console_len;
 }
 
 void hw_crash_dump(void)
