@@ -108,7 +108,7 @@ build = +$(Q)$(MAKE) -j$$(nproc) $(1)
 # KERNEL, INITRD, APPEND and HV reach the tools through the environment: make exports them.
 FUZZ_SECONDS ?= 60
 
-.PHONY: all run test check nightly bench iso usb lint options docs tidy format coverage fuzz clean help
+.PHONY: all run test check mutants nightly bench iso usb lint options docs tidy format coverage fuzz clean help
 all: ## build the hypervisor (build/kensho.elf)
 	$(call setup,build)
 	$(call build,$(B)/kensho.elf)
@@ -126,6 +126,10 @@ test: ## everything CI runs: lint, analysers, host tests, fuzz 10 s, guest runs
 check: ## lint and host tests: a minute or two
 	$(call setup,check)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py check
+
+mutants: ## break one line at a time and see a host test fail (ONLY=regex)
+	$(call setup,check)
+	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/mutate.py $(if $(ONLY),"$(ONLY)")
 
 nightly: ## once a day: fuzz 60 s and 10^7 inputs, mutations, more guest runs
 	$(call setup,nightly)
@@ -188,7 +192,7 @@ clean: ## delete build/, keep downloaded packages (build/cache)
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
 	@echo "variables: V=1 verbose, WERROR=0, BOCHS=binary, J=parallel emulators,"
-	@echo "           FUZZ_SECONDS=N, ONLY=regex (test: only matching names);"
+	@echo "           FUZZ_SECONDS=N, ONLY=regex (only matching names);"
 	@echo "  guest:   KERNEL=bzImage or multiboot kernel, INITRD=file, APPEND='its command line',"
 	@echo "           HV='options of Kensho' (docs/options.md)"
 	@echo "  run:     UEFI=1 (QEMU/KVM: with OVMF), BARE=1 (without Kensho), MEMORY=MiB, CPUS=N,"

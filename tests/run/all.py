@@ -47,7 +47,7 @@ def nightly(only):
     stage("fuzz")
     fuzz.main([*NIGHTLY_FUZZ, only])
     stage("mutations")
-    mutate.main(only)
+    mutate.stage(only)
     stage("guest runs")
     run.main(["--when", "nightly", only])
     return results.summary()
@@ -68,6 +68,8 @@ def main(kind):
     stage("host tests")
     host.main(only)
     if kind == "test":
+        stage("mutations")
+        mutate.stage(only, mutate.head())
         if re.search(only, "host:coverage"):
             stage("coverage")
             coverage.main()
