@@ -171,7 +171,8 @@ static void test_no_place(void)
 
 	firmware(1);
 	EXPECT_EQ(ERR_NOMEM, plan(&m));
-	EXPECT_CONTAINS(sim_plan.why, "no 4 KiB are free between 512 and 639 KiB; switch off");
+	EXPECT_CONTAINS(sim_plan.why,
+			"no 4 KiB are free between 512 and 639 KiB; do this: switch off");
 	m = map_of(0x9fc00, 64u << 20);
 	put_u16(sim + 0x413, 515);
 	EXPECT_EQ(ERR_NOMEM, plan(&m));
