@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The command line of a tool: its usage is its docstring, its arguments are names of files."""
+"""The command line of a tool: its usage is its docstring, its arguments are names of files; and how
+a tool ends."""
 
+import os
+import signal
 import sys
 
 
@@ -19,3 +22,38 @@ def arguments(argv, doc, least, most):
         print(doc.strip(), file=sys.stderr)
         sys.exit(2)
     return args
+
+
+def number(name, default, low, high, unit):
+    """The value of the environment variable @name; ends the tool when it is none from low to high."""
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        sys.exit(f"{name}={text}: give a number of {unit} from {low} to {high}, such as "
+                 f"{name}={default}")
+    return int(text)
+
+
+def _stop_at_once(signum, _frame):
+    """Without the end of what other threads wait for; the kernel ends our emulators."""
+    os.write(2, b"\ninterrupted\n")
+    os._exit(128 + signum)
+
+
+def run(main, at_once=False):
+    """Be a process: call @main and end with its status. Ctrl-C and a closed pipe behind us are no
+    reason for a traceback. at_once: nothing needs tidying up, and threads may run."""
+    if at_once:
+        signal.signal(signal.SIGINT, _stop_at_once)
+    try:
+        status = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        os.write(2, b"\ninterrupted\n")
+        status = 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 128 + signal.SIGPIPE
+    sys.exit(status)

@@ -25,6 +25,7 @@ import sys
 import textwrap
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/lint"))
+import cli  # noqa: E402
 import links  # noqa: E402
 import messages  # noqa: E402
 
@@ -187,4 +188,4 @@ def main(option=""):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    cli.run(lambda: main(*sys.argv[1:]))

@@ -421,4 +421,4 @@ def main(argv, env=None, system=None, stdin=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    cli.run(lambda: main(sys.argv))

@@ -159,6 +159,6 @@ def main(argv):
 
 if __name__ == "__main__":
     try:
-        main(sys.argv)
+        cli.run(lambda: main(sys.argv))
     except (RuntimeError, OSError, ValueError) as err:
         sys.exit(f"screenshot: {err}")

@@ -3,9 +3,11 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent.parent / "tools"
@@ -30,6 +32,33 @@ class CliTest(unittest.TestCase):
                 done = self.run_tool(name, option)
                 self.assertEqual((done.returncode, done.stderr), (0, ""), name)
                 self.assertIn(f"{name}.py", done.stdout)
+
+    def test_cli_closed_pipe(self):
+        """Whoever read the output has gone: no traceback, the status of a SIGPIPE."""
+        for name in NAMES:
+            read, write = os.pipe()
+            os.close(read)
+            done = subprocess.run([sys.executable, str(TOOLS / f"{name}.py"), "--help"], text=True,
+                                  stdout=write, stderr=subprocess.PIPE, timeout=60)
+            os.close(write)
+            self.assertEqual(done.stderr, "", name)
+            self.assertIn(done.returncode, (0, 141), name)     # 0: argparse does not flush its help
+
+    def test_cli_interrupted(self):
+        for how in ("cli.run(lambda: time.sleep(60))",
+                    "cli.run(lambda: time.sleep(60), at_once=True)",
+                    # at_once: a thread that goes on does not hold it up.
+                    "threading.Thread(target=lambda: time.sleep(60)).start(); "
+                    "cli.run(lambda: time.sleep(60), at_once=True)"):
+            code = f"import sys, threading, time; sys.path.insert(0, '.'); import cli; {how}"
+            tool = subprocess.Popen([sys.executable, "-c", "print('on', flush=True); " + code],
+                                    cwd=TOOLS, text=True, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE)
+            tool.stdout.readline()
+            time.sleep(0.5)
+            tool.send_signal(signal.SIGINT)
+            said = tool.communicate(timeout=20)[1]
+            self.assertEqual((tool.returncode, said.strip()), (130, "interrupted"), how)
 
     def test_cli_no_names_with_dash(self):
         for name in NAMES:

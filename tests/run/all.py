@@ -84,4 +84,4 @@ def main(kind):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    results.process(lambda: main(sys.argv[1]))

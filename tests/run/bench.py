@@ -269,4 +269,4 @@ def main(parts):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    results.process(lambda: main(sys.argv[1:]))

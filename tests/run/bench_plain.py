@@ -74,4 +74,4 @@ def main(pattern=""):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    results.process(lambda: main(*sys.argv[1:]))

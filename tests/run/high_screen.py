@@ -86,4 +86,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    results.process(lambda: main())

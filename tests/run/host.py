@@ -116,4 +116,4 @@ def main(pattern=""):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    results.process(lambda: main(*sys.argv[1:]))

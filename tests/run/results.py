@@ -8,6 +8,9 @@ import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FILE = ROOT / "build/results.tsv"
+sys.path.insert(0, str(ROOT / "tools"))
+import cli  # noqa: E402
+
 _lock = threading.Lock()
 
 
@@ -51,3 +54,8 @@ def summary():
     count = collections.Counter(result for result, _ in load().values())
     print(f"{count['pass']} passed, {count['fail']} failed, {count['skip']} skipped")
     return 1 if count["fail"] or not count["pass"] else 0
+
+
+def process(main):
+    """Be a process that calls @main and ends with its status; Ctrl-C ends it at once."""
+    cli.run(main, at_once=True)
