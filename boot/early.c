@@ -119,6 +119,7 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 		fatal("%s; do this: correct Kensho's command line in the boot menu", msg);
 	if (b->options.help != HELP_OFF) {
 		options_print(b->options.help, print_line);
+		log_info(HALTED);
 		console_flush();
 		hw_halt();
 	}

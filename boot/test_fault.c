@@ -49,6 +49,7 @@ static void strike_help(void *arg)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
 		log_info("  %-15s %s", rows[i].name, rows[i].help);
+	log_info(HALTED);
 	console_flush();
 	hw_halt();
 }

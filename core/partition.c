@@ -73,7 +73,7 @@ void partition_stop(struct vp *vp, const char *why)
 		log_error("rebooting the machine (on_crash=reboot)");
 		hw_reboot();
 	}
-	log_error("the machine is halted (on_crash=halt): reset or power it off");
+	log_error(HALTED " (on_crash=halt)");
 	hw_halt();
 }
 

@@ -64,8 +64,7 @@ static void report(const char *fmt, va_list ap)
 		counters_dump_vp(the_partition.vp[i], log_panic);
 	trace_dump(&the_partition, TRACE_AT_END, log_panic);
 	log_panic("---- %s; please report the text above ----",
-		  reboots ? "the machine reboots (on_panic=reboot)"
-			  : "the machine is halted: reset it");
+		  reboots ? "the machine reboots (on_panic=reboot)" : HALTED);
 }
 
 void at_fatal(void (*fn)(const char *why, bool panicking))

@@ -5,6 +5,9 @@
 #include "core/lib/compiler.h"
 #include "core/lib/types.h"
 
+/* Said before the machine stands still for ever: tools/run.py looks for it. */
+#define HALTED "the machine is halted: reset it"
+
 /**
  * panic() - a hypervisor bug or an impossible machine: report everywhere, then halt or, with
  * on_panic=reboot, reset the machine. Any context.

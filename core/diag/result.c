@@ -3,6 +3,7 @@
 #include "core/diag/result.h"
 
 #include "core/diag/log.h"
+#include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/fmt.h"
 #include "core/lib/wrap.h"
@@ -14,6 +15,7 @@ static void print(const char *line)
 
 static void say(enum tone tone, const char *text)
 {
+	log_info(HALTED); /* where the log goes: on a screen only the sentence stands out */
 	hw_console_tone(tone);
 	wrap_text(text, print);
 	hw_console_tone(TONE_PLAIN);

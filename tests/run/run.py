@@ -36,6 +36,7 @@ LONG = "x=" + "0123456789" * 300        # longer than any bzImage's cmdline_size
 PANIC = "hypervisor panic"
 NOISE = re.compile(r"ALSA lib|0{11}i\[|=====")
 BANNER = "a type-1 hypervisor"
+HALTED = "the machine is halted: reset it"     # core/diag/panic.h
 HANG_S = 20                             # silence after which another last line is final
 QUIET_S = 1                             # how long a stopped machine must stay silent
 
@@ -182,7 +183,7 @@ class Run:
 
     def last_line(self):
         """Of COM1; the last sentence of a boot, which may take several, in one piece."""
-        text = self.text("com1").rstrip()
+        text = self.text("com1").rstrip().removesuffix(HALTED).rstrip()
         return checks.last_sentence(text) or text.rpartition("\n")[2]
 
     def silent_for(self):

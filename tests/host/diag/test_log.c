@@ -257,11 +257,13 @@ static void test_fatal_is_one_sentence(void)
 {
 	init();
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("no %s; do this: enable it", "VMX")));
-	EXPECT_STREQ("RESULT: Kensho cannot run here: no VMX; do this: enable it\n", fake.console);
+	EXPECT_STREQ(HALTED "\n"
+			    "RESULT: Kensho cannot run here: no VMX; do this: enable it\n",
+		     fake.console);
 	EXPECT_EQ(1, fake.tone[TONE_BAD]);
-	EXPECT_EQ(0, fake.tone_from);
+	EXPECT_EQ(strlen(HALTED "\n"), fake.tone_from);
 	EXPECT_EQ(fake.console_len, fake.tone_to);
-	EXPECT_EQ(fake.console_len, fake.console_panic_len);
+	EXPECT_EQ(fake.console_len - strlen(HALTED "\n"), fake.console_panic_len);
 }
 
 static char heard[256];
@@ -284,7 +286,7 @@ static void test_last_words(void)
 	at_fatal(hear);
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(fatal("no %s", "VMX")));
 	EXPECT_STREQ("no VMX 0", heard);
-	EXPECT_STREQ("RESULT: Kensho cannot run here: once more\n", fake.console);
+	EXPECT_STREQ(HALTED "\nRESULT: Kensho cannot run here: once more\n", fake.console);
 	at_fatal(hear);
 	EXPECT_EQ(FAKE_END_HALT, FAKE_CATCH(panic("bad")));
 	EXPECT_CONTAINS(heard, "panic");

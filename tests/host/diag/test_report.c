@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 
+#include "core/diag/panic.h"
 #include "core/diag/report.h"
 #include "tests/host/fakes/fake.h"
 
@@ -139,7 +140,7 @@ static void test_the_last_sentence_is_the_verdict(void)
 	open_report();
 	report_close(&report, true);
 	report_result(&report);
-	EXPECT_STREQ("RESULT: Kensho can run here\n", fake.console);
+	EXPECT_STREQ(HALTED "\nRESULT: Kensho can run here\n", fake.console);
 	EXPECT_EQ(1, fake.tone[TONE_GOOD]);
 	EXPECT_EQ(0, fake.tone[TONE_BAD]);
 
@@ -148,7 +149,8 @@ static void test_the_last_sentence_is_the_verdict(void)
 	report_refuse(&report, "no VMX; do this: buy one");
 	report_close(&report, true);
 	report_result(&report);
-	EXPECT_STREQ("RESULT: Kensho cannot run here: no VMX; do this: buy one\n", fake.console);
+	EXPECT_STREQ(HALTED "\nRESULT: Kensho cannot run here: no VMX; do this: buy one\n",
+		     fake.console);
 	EXPECT_EQ(0, fake.tone[TONE_GOOD]);
 
 	fake_reset();
@@ -156,6 +158,8 @@ static void test_the_last_sentence_is_the_verdict(void)
 	report_refuse(&report, "no luck");
 	report_result(&report);
 	EXPECT_STREQ(
+		HALTED
+		"\n"
 		"RESULT: Kensho cannot run here: no VMX; do this: buy one; and 2 more: see the\n"
 		"report above\n",
 		fake.console);
