@@ -75,7 +75,6 @@ class Entry:
     modules: bool = True
     before: list[str] = dataclasses.field(default_factory=list)
     bios_only: bool = False
-    needs: str = ""                 # an option that must exist
 
     def lines(self, guest, hv):
         """The GRUB commands, guest: a Guest, hv: the user's options for all entries."""
@@ -102,11 +101,11 @@ ENTRIES = (
     Entry("s", "... on a serial console (COM1, 115200 baud)", "console=com1", SERIAL),
     Entry("l", "... with a long log (verbose: every exit traced, messages on COM2)",
           "$log trace=exits stats=10", "ignore_loglevel", before=FIND_COM2),
-    Entry("t", "... after a self test of this machine", "selftest", needs="selftest"),
-    Entry("d", "Dry run: report on this machine, start nothing", "dryrun", needs="dryrun"),
-    Entry("g", "Kensho with its demonstration guest", "guest=demo", modules=False, needs="guest"),
+    Entry("t", "... after a self test of this machine", "selftest"),
+    Entry("d", "Dry run: report on this machine, start nothing", "dryrun"),
+    Entry("g", "Kensho with its demonstration guest", "guest=demo", modules=False),
     Entry("h", "Kensho with what the first disk boots", "guest=disk0", modules=False,
-          before=SWAP_DISKS, bios_only=True, needs="guest"),
+          before=SWAP_DISKS, bios_only=True),
     Entry("b", "Without Kensho: {guest} on the bare machine", None),
 )
 
@@ -127,9 +126,7 @@ class Guest:
 
 def menu(guest, hv):
     """The menu's grub.cfg; hv: Kensho's options for all entries with it."""
-    known = guestfile.option_names()
-    entries = [dataclasses.replace(e, title=e.title.format(guest=guest.name))
-               for e in ENTRIES if not e.needs or e.needs in known]
+    entries = [dataclasses.replace(e, title=e.title.format(guest=guest.name)) for e in ENTRIES]
     text = (ISO / "menu.cfg.in").read_text()
     return text.replace("@TIMEOUT@", str(TIMEOUT_S)).replace(
         "@ENTRIES@\n", "".join(e.text(guest, hv) + "\n" for e in entries))

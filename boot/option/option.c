@@ -13,14 +13,32 @@
 /* Longest valid name or value; longer words are refused before anything copies them. */
 #define WORD_MAX 1023u
 
-static const char *closest_option(struct word w)
+/* A misspelt option is at most this far from its name. */
+#define TYPO_MAX 2u
+
+/* What the user may have meant by the word @w, whose name is @name: a feature without its cpu=, or
+ * the closest option. */
+static err_t unknown_option(struct parse *p, struct word w, struct word name)
 {
-	const char *name = option_rows[0].name;
+	const char *near = option_rows[0].name;
 	u32 best = ~0u;
+	bool more;
+	struct word first = word_cut(&name, ',', &more);
 
 	for (u32 i = 0; i < option_row_count; i++)
-		word_closer(w, option_rows[i].name, &best, &name);
-	return name;
+		word_closer(first, option_rows[i].name, &best, &near);
+	/* Cause (options): a misspelt option of Kensho; or the guest's words stand behind
+	 * `multiboot2`.
+	 * Remedy: `help` prints the table; the guest's command line belongs behind `module2`. */
+	if (best > TYPO_MAX && option_cpu_knows(first))
+		fmt_print(p->msg, p->msg_len,
+			  "unknown option \"%.*s\", did you mean \"cpu=host,%.*s\"? (help=cpu)",
+			  (int)first.len, first.s, (int)w.len, w.s);
+	else
+		fmt_print(p->msg, p->msg_len,
+			  "unknown option \"%.*s\", did you mean \"%s\"? (help lists all)",
+			  (int)first.len, first.s, near);
+	return ERR_NOENT;
 }
 
 /* The word in "a|b|c" nearest to @w; *index if it is equal. */
@@ -166,20 +184,12 @@ static err_t help_set(struct parse *p, const struct option_row *row, struct word
 {
 	u32 v;
 
-	if (word_bool(val, &v)) {
-		field_set(p->o, row, v != 0 ? HELP_ON : HELP_OFF);
-		return ERR_NONE;
-	}
-	for (u32 i = 0; i < option_row_count; i++) {
-		if (word_is(val, option_rows[i].name)) {
-			field_set(p->o, row, HELP_ROW + i);
-			return ERR_NONE;
-		}
-	}
-	fmt_print(p->msg, p->msg_len,
-		  "option %s=%.*s: there is no such option, did you mean \"%s\"?", row->name,
-		  (int)val.len, val.s, closest_option(val));
-	return ERR_NOENT;
+	if (word_bool(val, &v))
+		v = v != 0 ? HELP_ON : HELP_OFF;
+	else
+		TRY(option_help_find(p, val, &v));
+	field_set(p->o, row, v);
+	return ERR_NONE;
 }
 
 static err_t row_set(struct parse *p, const struct option_row *row, struct word val)
@@ -233,13 +243,7 @@ static err_t option_set(struct parse *p, struct word w)
 			  row->name, row->values);
 		return ERR_INVAL;
 	}
-	/* Cause (options): a misspelt option of Kensho; or the guest's words stand behind
-	 * `multiboot2`.
-	 * Remedy: `help` prints the table; the guest's command line belongs behind `module2`. */
-	fmt_print(p->msg, p->msg_len,
-		  "unknown option \"%.*s\", did you mean \"%s\"? (help lists all)", (int)name.len,
-		  name.s, closest_option(name));
-	return ERR_NOENT;
+	return unknown_option(p, w, name);
 }
 
 void options_default(struct options *o)
@@ -371,10 +375,7 @@ void option_value(const struct options *o, u32 i, char *text, size_t len)
 		enum_value(row, val, text, len);
 		break;
 	case OPTION_HELP:
-		if (val < HELP_ROW)
-			fmt_print(text, len, "%s", val == HELP_ON ? "on" : "off");
-		else
-			fmt_print(text, len, "%s", option_rows[val - HELP_ROW].name);
+		option_help_value(val, text, len);
 		break;
 	case OPTION_CPU:
 		option_cpu_value(o, text, len);

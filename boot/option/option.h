@@ -25,8 +25,8 @@ struct option_row {
 	u32 size;       /* 1 of BOOL, else 4 */
 };
 
-/* help=NAME is HELP_ROW plus the row's number. */
-enum help_mode { HELP_OFF, HELP_ON, HELP_ROW };
+/* help=NAME is HELP_TOPIC plus the row's number, or option_row_count plus the feature's. */
+enum help_mode { HELP_OFF, HELP_ON, HELP_TOPIC };
 
 #define TEST_FAULT_VALUE(name, point, help) V(TEST_FAULT_##name, #name)
 
@@ -92,6 +92,6 @@ void options_features(const struct options *o, char *text, size_t len);
 
 /*
  * options_print() - the text for help=, one @line call per line of at most 79 characters. HELP_ON:
- * the table, then the features of cpu=; HELP_ROW + i: row i in full.
+ * all names with their defaults, which leaves room on a screen of 25 lines; else one topic in full.
  */
 void options_print(u32 help, void (*line)(const char *text));

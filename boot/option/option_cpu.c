@@ -44,7 +44,7 @@ static bool same_name(struct word w, const char *name, size_t len)
 	return true;
 }
 
-static bool is_named(struct word w, const char *name)
+bool option_cpu_is_named(struct word w, const char *name)
 {
 	return same_name(w, name, strlen(name));
 }
@@ -86,6 +86,19 @@ static const struct cpu_fixed_row *fixed_row(struct word name)
 			return &cpu_fixed_rows[i];
 	}
 	return NULL;
+}
+
+bool option_cpu_knows(struct word w)
+{
+	if (w.len > 0 && (w.s[0] == '+' || w.s[0] == '-')) {
+		w.s++;
+		w.len--;
+	}
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		if (option_cpu_is_named(w, hv_features[i]->name))
+			return true;
+	}
+	return fixed_row(w) != NULL;
 }
 
 /* A name with only one right value may be given that value. */
@@ -133,7 +146,7 @@ static err_t name_set(struct parse *p, struct word w)
 		return ERR_INVAL;
 	}
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
-		if (is_named(name, hv_features[i]->name))
+		if (option_cpu_is_named(name, hv_features[i]->name))
 			return feature_set(p, i, on);
 	}
 	fmt_print(p->msg, p->msg_len, "option cpu: unknown feature \"%.*s\", did you mean \"%s\"?",
@@ -260,20 +273,5 @@ void options_features(const struct options *o, char *text, size_t len)
 		if (o->config.cpu_features & BIT64(i))
 			n += fmt_print(text + n, len - n, "%s%s", n > 0 ? " " : "",
 				       hv_features[i]->name);
-	}
-}
-
-void option_cpu_print(void (*line)(const char *text))
-{
-	for (u32 i = 0; i < FEATURE_COUNT; i++) {
-		const struct hv_feature *f = hv_features[i];
-		bool dflt = (option_cpu_profile(PROFILE_KVM) & BIT64(i)) != 0;
-		char name[64], help[128];
-
-		fmt_print(name, sizeof(name), "cpu=host,%s=%s [%s]", f->name, "on|off",
-			  dflt ? "on" : "off");
-		fmt_print(help, sizeof(help), "%s%s", f->help,
-			  f->needs_hlt_exit ? "; needs hlt=exit" : "");
-		option_print_row(name, help, line);
 	}
 }

@@ -42,8 +42,12 @@ MUST_CHECK err_t option_cpu_resolve(struct parse *p);
 /* option_cpu_value() - cpu= as given. */
 void option_cpu_value(const struct options *o, char *text, size_t len);
 
-/* option_print_row() - a row of help's table, and its help text. */
-void option_print_row(const char *row, const char *help, void (*line)(const char *text));
+/* option_cpu_is_named() - is @w the feature's name @name, written with '-' or '_'? */
+bool option_cpu_is_named(struct word w, const char *name);
 
-/* option_cpu_print() - one row per feature. */
-void option_cpu_print(void (*line)(const char *text));
+/* option_cpu_knows() - @w, without its value, is a word of cpu=, possible here or not. */
+bool option_cpu_knows(struct word w);
+
+/* option_help.c: help= as a number, enum help_mode. */
+MUST_CHECK err_t option_help_find(struct parse *p, struct word val, u32 *help);
+void option_help_value(u32 help, char *text, size_t len);

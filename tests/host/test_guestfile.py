@@ -167,9 +167,17 @@ class GuestfileTest(unittest.TestCase):
             guestfile.check_line(text, "APPEND")
 
     def test_options_checked(self):
-        guestfile.check_options("log=com2 apicv=off help cpu=host,-kvm-pv-eoi")
-        self.refused(lambda: guestfile.check_options("lgo=com2"), "'lgo', did you mean log?")
-        self.refused(lambda: guestfile.check_options("fnord"), "unknown option 'fnord'; docs/options.md")
+        """By Kensho's own parser: names, values, what excludes each other, features."""
+        guestfile.check_options("log=com2 apicv=off cpu=host,-kvm-pv-eoi")
+        for words, answer in (
+                ("lgo=com2", 'HV: unknown option "lgo", did you mean "log"?'),
+                ("hlt=exti", "HV: option hlt=exti: did you mean hlt=exit?"),
+                ("stats=many", "HV: option stats=many: give a number from 0 to 86400"),
+                ("dryrun selftest", "HV: option dryrun=on excludes selftest"),
+                ("hv_relaxed", 'did you mean "cpu=host,hv_relaxed"?'),
+                ("cpu=host,kvm-pv-eio", 'did you mean "kvm-pv-eoi"?'),
+                ("help=stats", "HV asks for help")):
+            self.refused(lambda words=words: guestfile.check_options(words), answer)
 
     def test_quote(self):
         for text, want in (("a=b,c.d:/e+f@g%h-i_j", "a=b,c.d:/e+f@g%h-i_j"), ("  a   b ", "a b"),

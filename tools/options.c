@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The options of Kensho, from its own table: `make options [NAME=option]` and `make docs`.
+ * The options of Kensho on the host, by its own table and parser: what `make options` prints,
+ * `make docs` puts into pages, and `make run` and `make iso` check before they build anything.
  *
- *   options [NAME]               what help= or help=NAME prints
- *   options --markdown kensho    rows of boot/option/options.def, as a Markdown table
- *   options --markdown partition rows of core/config.def and the ABIs' own
- *   options --markdown NAME...   these rows
+ *   options [NAME]               all about every option and feature, or about one
+ *   options --check WORDS        0: a boot with this command line would go on; 1: it would be
+ * refused, and why; 3: it asks for help, which is printed options --markdown kensho    rows of
+ * boot/option/options.def, as a Markdown table options --markdown partition rows of core/config.def
+ * and the ABIs' own options --markdown NAME...   these rows
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "boot/option/option.h"
+#include "hv/feature.h"
 
 static void line(const char *text)
 {
@@ -84,20 +87,42 @@ static int markdown(char **names, int count)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int check(const char *words)
 {
 	static struct options o;
-	char words[64] = "help", msg[256];
+	char msg[512];
 
-	if (argc > 1 && strcmp(argv[1], "--markdown") == 0)
-		return markdown(argv + 2, argc - 2);
-	if (argc > 1)
-		snprintf(words, sizeof(words), "help=%s", argv[1]);
 	options_default(&o);
 	if (options_parse(&o, words, msg, sizeof(msg)) != ERR_NONE) {
 		fprintf(stderr, "%s\n", msg);
 		return 1;
 	}
+	if (o.help == HELP_OFF)
+		return 0;
 	options_print(o.help, line);
+	return 3;
+}
+
+static int everything(void)
+{
+	for (u32 topic = HELP_TOPIC; topic < HELP_TOPIC + option_row_count + FEATURE_COUNT; topic++)
+		options_print(topic, line);
 	return 0;
+}
+
+static int about(const char *name)
+{
+	char words[256];
+
+	snprintf(words, sizeof(words), "help=%s", name);
+	return check(words) == 3 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "--markdown") == 0)
+		return markdown(argv + 2, argc - 2);
+	if (argc == 3 && strcmp(argv[1], "--check") == 0)
+		return check(argv[2]);
+	return argc > 1 ? about(argv[1]) : everything();
 }
