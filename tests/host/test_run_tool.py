@@ -15,20 +15,29 @@ import run  # noqa: E402
 HERE = pathlib.Path("/nonexistent")
 
 
+class Port:
+    name = "/dev/pts/9"
+
+
 class RunTest(unittest.TestCase):
+    def wish(self, nested, **env):
+        """What run.wish() makes of an environment with only @env."""
+        names = ("UEFI", "BOCHS", "MEMORY", "CPUS", "VNC", "HV", "BARE", "KERNEL", "INITRD", "APPEND")
+        with mock.patch.dict(os.environ, {name: "" for name in names} | env), \
+                mock.patch.object(emu, "nested_kvm", lambda: nested), \
+                mock.patch.object(emu, "OVMF", pathlib.Path(__file__)), \
+                mock.patch.object(mkiso, "LINUX", pathlib.Path(__file__)):
+            return run.wish()
+
     def start(self, nested, **env):
         """The emulator's command line for a machine that offers nested VMX, or why not."""
-        with mock.patch.dict(os.environ, env), \
-                mock.patch.object(emu, "nested_kvm", lambda: nested), \
-                mock.patch.object(emu, "bochs_info", lambda _: ("2.7", True)), \
+        want = self.wish(nested, **env)
+        with mock.patch.object(emu, "bochs_info", lambda _: ("2.7", True)), \
                 mock.patch.object(emu, "bochs_command", lambda _: ["bochs"]), \
                 mock.patch.object(emu, "OVMF", pathlib.Path(__file__)), \
                 mock.patch.object(emu, "Emulator", lambda cmd, _: cmd), \
                 mock.patch.object(run, "say", lambda _: None):
-            for name in ("UEFI", "BOCHS", "MEMORY", "CPUS", "VNC"):
-                if name not in env:
-                    os.environ.pop(name, None)
-            return " ".join(run.start(HERE, "/dev/pts/9", run.choose())[0])
+            return " ".join(run.start(HERE, [Port, Port], want))
 
     def test_run_kvm_bios(self):
         cmd = self.start("")
@@ -55,24 +64,42 @@ class RunTest(unittest.TestCase):
 
     def test_run_bare_kind(self):
         """BARE=1: GRUB is told how to start the guest."""
+        self.assertIsNone(self.wish("", BARE="1").hv)
         for kind in ("linux", "multiboot", "multiboot2"):
-            with mock.patch.dict(os.environ, BARE="1"), \
-                    mock.patch.object(mkiso, "guest_files", lambda kind=kind: (kind, [])), \
+            with mock.patch.object(mkiso, "guest_files", lambda kind=kind: (kind, [])), \
                     mock.patch.object(mkiso, "make_iso", lambda _, boot: boot):
-                boot = run.build_image(HERE)
+                boot = run.build_image(HERE, None)
             self.assertEqual((boot.hv, boot.kind), (None, kind))
 
+    def test_run_options(self):
+        """Kensho's console and a crash that stays are defaults; the user's words win."""
+        for hv, want in (("", "log=com2 on_crash=halt"),
+                         ("apicv=off", "log=com2 on_crash=halt apicv=off"),
+                         ("log=none", "on_crash=halt log=none"),
+                         ("on_crash=reboot log=com2", "on_crash=reboot log=com2")):
+            self.assertEqual(self.wish("", HV=hv).hv, want)
+
+    def test_run_mistakes_are_one_line(self):
+        for env, words in (({"MEMORY": "2G"}, "MEMORY=2G: give a number of MiB from 64 "),
+                           ({"MEMORY": "1"}, "MEMORY=1: give a number"),
+                           ({"CPUS": "abc"}, "CPUS=abc: give a number of CPUs from 1 to 255"),
+                           ({"CPUS": "0"}, "CPUS=0: give"), ({"CPUS": "-1"}, "CPUS=-1: give"),
+                           ({"CPUS": "\u00b2"}, "CPUS=\u00b2: give"),
+                           ({"HV": "hv_relaxed"}, 'did you mean "cpu=host,hv_relaxed"?'),
+                           ({"KERNEL": "/nonexistent"}, "no such file"),
+                           ({"INITRD": "/nonexistent"}, "no such file"), ({"APPEND": "'"}, "APPEND"),
+                           ({"UEFI": "1"}, "UEFI=1 needs QEMU/KVM")):
+            with self.assertRaises(SystemExit) as why:
+                self.wish("no VMX", **env)
+            self.assertIn(words, str(why.exception))
+            self.assertNotIn("\n", str(why.exception))
+
     def test_run_refuses_before_it_builds(self):
-        """Neither the directory of a run nor the image: the old ones are still there."""
-        for env, word in (({"UEFI": "1"}, "UEFI=1 needs"), ({"KERNEL": "/nonexistent"}, "no such file"),
-                          ({"INITRD": "/nonexistent"}, "no such file"), ({"APPEND": "'"}, "APPEND")):
-            env = {"UEFI": "", "KERNEL": "", "INITRD": "", "APPEND": "", "RUN_DIR": "/proc/x", **env}
-            with mock.patch.dict(os.environ, env), mock.patch.object(sys, "argv", ["run.py"]), \
-                    mock.patch.object(mkiso, "LINUX", pathlib.Path(__file__)), \
-                    mock.patch.object(emu, "nested_kvm", lambda: "no VMX"), \
-                    self.assertRaises(SystemExit) as why:
-                run.main()
-            self.assertIn(word, str(why.exception))
+        """The directory of the last run is still there."""
+        with mock.patch.dict(os.environ, RUN_DIR="/proc/x", MEMORY="2G"), \
+                mock.patch.object(sys, "argv", ["run.py"]), self.assertRaises(SystemExit) as why:
+            run.main()
+        self.assertIn("MEMORY=2G", str(why.exception))
 
     def test_run_uefi_without_ovmf(self):
         with mock.patch.object(emu, "OVMF", HERE), mock.patch.dict(os.environ, UEFI="1"), \

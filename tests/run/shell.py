@@ -4,6 +4,8 @@
 
     tests/run/shell.py            boots to the shell, types, reads the answers, powers off
     tests/run/shell.py ctrl-c     presses Ctrl-C during the boot: no emulator may stay behind
+    tests/run/shell.py refused    Kensho's refusal in the machine ends the run
+    tests/run/shell.py mistakes   make targets with wrong words: one line, within a second or two
 """
 
 import os
@@ -11,15 +13,17 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import sys
 import time
 
 import results
 
-CTRL_C = b"\x03"
+CTRL_C, ESCAPE = b"\x03", b"\x1d"
 FIRST_WORD_S = 5            # something must be on the screen by then
 BOOT_S, ANSWER_S = 240, 60
 IDLE_S = 8
+MISTAKE_S = 5               # a second on an idle machine
 
 
 class Terminal:
@@ -27,6 +31,7 @@ class Terminal:
 
     def __init__(self, cmd):
         self.seen = b""
+        self.started = time.monotonic()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(results.ROOT)
@@ -104,15 +109,40 @@ def emulators():
 
 
 def idle_at_the_prompt(term):
-    """While nobody types the guest's clock goes with the one on the wall."""
+    """While nobody types the guest's clock goes with the one on the wall. On a busy host it lags
+    behind when the guest is busy and catches up when it is idle, but is never ahead."""
     def uptime():
         return int(term.ask(b"echo up $(cut -d. -f1 /proc/uptime)", rb"up (\d+)\r?\n")[1])
 
-    wall, guest = time.monotonic(), uptime()
+    before = uptime()
     term.read_for(IDLE_S)
-    guest, wall = uptime() - guest, time.monotonic() - wall
-    assert guest <= wall + 2, f"{guest} s passed for the guest in {wall:.0f} s"
-    assert guest >= IDLE_S / 4, f"only {guest} s passed for the guest in {wall:.0f} s"
+    now, wall = uptime(), time.monotonic() - term.started
+    assert now <= wall, f"the guest is up for {now} s, {wall:.0f} s after make run"
+    assert now - before >= IDLE_S * 3 / 4, f"{now - before} s passed for the guest in {IDLE_S} s"
+
+
+def ctrl_c_is_the_guests(term):
+    start = len(term.seen)
+    os.write(term.fd, b"sleep 1000; echo status $?\r")
+    term.expect(rb"status \$\?", ANSWER_S, start)
+    term.read_for(1)
+    os.write(term.fd, CTRL_C)
+    term.expect(rb"guest# ", ANSWER_S, term.expect(rb"\^C", ANSWER_S, start).end())
+    term.ask(b"echo still $((1 + 1))", rb"still 2\r?\n")
+
+
+def kenshos_console(term):
+    start = len(term.seen)
+    os.write(term.fd, ESCAPE + b"2")
+    term.expect(rb"run: COM2, Kensho's console", ANSWER_S, start)
+    os.write(term.fd, b"?")
+    term.expect(rb"\bcounters\b.*dump the counters", ANSWER_S, start)
+    os.write(term.fd, b"c")
+    term.expect(rb"exit vp0 \S+ \d+", ANSWER_S, start)
+    term.read_for(3)    # VP 0 stands while the dump goes out: keys for the guest would get lost
+    os.write(term.fd, ESCAPE + b"1")
+    term.expect(rb"run: COM1, the guest", ANSWER_S, start)
+    term.ask(b"echo back $((1 + 2))", rb"back 3\r?\n")
 
 
 def shell(term):
@@ -123,9 +153,15 @@ def shell(term):
     term.ask(b"dmesg | grep -c 'Hypervisor detected: KVM'", rb"\n1\r?\n")
     term.ask(b"ls /cd/boot", rb"kensho\.elf")
     idle_at_the_prompt(term)
+    ctrl_c_is_the_guests(term)
+    kenshos_console(term)
     os.write(term.fd, b"poweroff\r")
     status = term.wait(ANSWER_S)
     assert status == 0, f"exit status {status}, want 0"
+    for number, text in ((1, b"answer 42"), (2, b"counters: ")):
+        found = re.search(rb"COM%d (?:is kept )?in ([^\s,]+)" % number, term.seen)
+        path = results.ROOT / os.fsdecode(found[1])
+        assert text in path.read_bytes(), f"{path} has no {text}"
 
 
 def ctrl_c(term):
@@ -140,10 +176,57 @@ def ctrl_c(term):
     assert status != 0, "Ctrl-C ended with exit status 0"
 
 
+def refused(term):
+    """What `make run` cannot know beforehand: the guest does not fit in the memory."""
+    term.expect(rb"the machine is halted: reset it", BOOT_S)
+    status = term.wait(ANSWER_S)
+    assert status != 0, "a refusal ended with exit status 0"
+    assert rb"add memory" in term.seen
+
+
+MISTAKES = (("run", "HV=hlt=exti", "HV: option hlt=exti: did you mean hlt=exit?"),
+            ("run", "HV=hv_relaxed", 'did you mean "cpu=host,hv_relaxed"?'),
+            ("run", "HV=help", "Options and their defaults"),
+            ("run", "KERNEL=/nonexistent", "KERNEL=/nonexistent: there is no such file"),
+            ("run", "MEMORY=2G", "MEMORY=2G: give a number of MiB"),
+            ("run", "CPUS=abc", "CPUS=abc: give a number of CPUs"),
+            ("iso", "HV=hv_relaxed", 'did you mean "cpu=host,hv_relaxed"?'),
+            ("iso", "KERNEL=/nonexistent", "KERNEL=/nonexistent: there is no such file"),
+            ("options", "NAME=statz", 'did you mean "stats"?'))
+
+
+def mistakes():
+    """They end before anything is built or installed; --trace-like noise of make is all there is."""
+    made = results.ROOT / "build/options"
+    subprocess.run(["make", "-s", "build/options"], cwd=results.ROOT, check=True)
+    assert made.exists()
+    for target, word, answer in MISTAKES:
+        start = time.monotonic()
+        done = subprocess.run(["make", target, word], cwd=results.ROOT, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        took = time.monotonic() - start
+        print(f"{took:.1f} s  make {target} {word}: {answer}")
+        assert answer in done.stdout, done.stdout
+        assert done.returncode != 0 and "Traceback" not in done.stdout, done.stdout
+        assert len([line for line in done.stdout.splitlines() if not line.startswith("make")]) == 1 or \
+            word == "HV=help", done.stdout
+        assert took < MISTAKE_S, f"make {target} {word} took {took:.1f} s"
+
+
+SCRIPTS = {"": shell, "ctrl-c": ctrl_c, "refused": refused}
+
+
 def main(argv):
+    script = argv[1] if len(argv) > 1 else ""
+    if script == "mistakes":
+        mistakes()
+        return 0
+    if script == "refused":
+        os.environ["MEMORY"] = "64"
     term = Terminal(os.environ.get("RUN_COMMAND", "make run").split())
     try:
-        (ctrl_c if argv[1:] == ["ctrl-c"] else shell)(term)
+        SCRIPTS[script](term)
         assert not emulators(), f"emulators left behind: {emulators()}"
     except AssertionError as err:
         print(f"\nshell.py: {err}")
