@@ -56,18 +56,21 @@ WARN_GCC := -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wnull-derefere
 	-Wcast-align=strict -Wjump-misses-init -Wtrampolines
 WARN_KERNEL := -Wstack-usage=1024
 
+# The same bytes in whatever folder.
+SAME_PATHS := -ffile-prefix-map=$(CURDIR)=.
+
 KCFLAGS := -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-strict-aliasing -fno-strict-overflow \
 	-fno-delete-null-pointer-checks -fno-common -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -fcf-protection=none \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-jump-tables \
-	-ffile-prefix-map=$(CURDIR)/= $(call cc-option,-mpreferred-stack-boundary=3) \
+	$(SAME_PATHS) $(call cc-option,-mpreferred-stack-boundary=3) \
 	$(call cc-option,-ftrivial-auto-var-init=zero) $(call cc-option,-mharden-sls=all) \
 	$(call cc-option,-mindirect-branch=thunk-extern) \
 	$(call cc-option,-mindirect-branch-register) \
 	$(WARN) $(WARN_GCC) $(WARN_KERNEL) -I.
 KLTO    := -flto=auto -ffat-lto-objects
-KASFLAGS := -g -D__ASSEMBLY__ -fno-pic -fno-pie -I.
+KASFLAGS := -g -D__ASSEMBLY__ -fno-pic -fno-pie $(SAME_PATHS) -I.
 KLDFLAGS := -nostdlib -static -no-pie -Wl,-z,noexecstack,-z,separate-code \
 	-Wl,-z,max-page-size=0x1000,--build-id=none,--warn-rwx-segments,--fatal-warnings \
 	-Wl,--orphan-handling=error,--gc-sections
@@ -216,7 +219,7 @@ KOBJ := $(patsubst %.c,$(B)/kernel/%.o,$(filter %.c,$(KERNEL_SRC))) \
 DEMO_CFLAGS := -std=gnu17 -Os -g -ffreestanding -m64 -march=x86-64 -fno-pic -fno-pie -mno-red-zone \
 	-mgeneral-regs-only -fno-strict-aliasing -fno-common -fno-asynchronous-unwind-tables \
 	-ffunction-sections -fdata-sections -fcf-protection=none -fno-stack-protector \
-	-fno-tree-loop-distribute-patterns -ffile-prefix-map=$(CURDIR)/= \
+	-fno-tree-loop-distribute-patterns $(SAME_PATHS) \
 	$(filter-out -Wmissing-prototypes,$(WARN)) -I.
 DEMO_SRC := $(wildcard guests/demo/*.c guests/demo/*.S) $(wildcard boot/acpi/*.c) core/lib/fmt.c \
 	core/lib/string.c boot/load/framebuffer.c drivers/fb_text.c drivers/font8x8.c
