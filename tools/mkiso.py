@@ -83,7 +83,7 @@ def make_iso(out, boot, cfg=None):
             raise RuntimeError(f"GRUB for {platform} is missing: install the package {package}")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as tmp:
-        tree = pathlib.Path(tmp)
+        tree = pathlib.Path(tmp) / "tree"
         (tree / "boot/grub").mkdir(parents=True)
         (tree / "boot/grub/grub.cfg").write_text(grubcfg.direct(boot) if cfg is None else cfg)
         add_modules(tree)
@@ -94,13 +94,15 @@ def make_iso(out, boot, cfg=None):
         for name, path in boot.files.items():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             os.link(path, tree / name)
-        image = tree.with_name(tree.name + ".iso")
+        image = pathlib.Path(tmp) / "image"
         cmd = ["grub-mkrescue", "-o", str(image), "--themes=", "--fonts=", "--locales=",
                f"--install-modules={GRUB_MODULES}", "--compress=no"]
+        env = dict(os.environ, TMPDIR=tmp, TZ="UTC")     # FAT has local time
+        if "SOURCE_DATE_EPOCH" in env:
+            cmd.append(f"--xorriso={ROOT}/tools/xorriso.py")
         done = subprocess.run(cmd + [str(tree)], stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
         if done.returncode or not image.exists():
-            image.unlink(missing_ok=True)
             raise RuntimeError("grub-mkrescue failed:\n" + done.stdout)
         image.rename(out)
     return out
