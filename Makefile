@@ -95,7 +95,7 @@ build/kernel/core/lib/string.o: KCFLAGS += -fno-tree-loop-distribute-patterns
 build/host/core/lib/string.o build/fuzz/core/lib/string.o: EXTRA := -fno-builtin
 
 # The commit is seen by one file only, so that a new commit rebuilds one file only.
-VERSION := 0.1-$(shell git describe --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell tools/version.sh)
 build/kernel/boot/version.o build/host/boot/version.o: EXTRA := -DKENSHO_VERSION='"$(VERSION)"'
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -111,7 +111,8 @@ build = +$(Q)$(MAKE) -j$$(nproc) $(1)
 # KERNEL, INITRD, APPEND and HV reach the tools through the environment: make exports them.
 FUZZ_SECONDS ?= 60
 
-.PHONY: all run test check mutants nightly bench iso usb lint options docs tidy format coverage fuzz clean help
+.PHONY: all run test check mutants nightly bench iso usb dist lint options docs tidy format coverage \
+	fuzz clean help
 all: ## build the hypervisor (build/kensho.elf)
 	$(call setup,build)
 	$(call build,$(B)/kensho.elf)
@@ -158,6 +159,10 @@ ifneq ($(DEV),)
 	$(Q)$(PYTHON) tools/mkusb.py "$(DEV)"
 endif
 
+dist: ## the release in build/dist: image, ELF, sources, checksums (DIRTY=1: of HEAD)
+	$(call setup,dist)
+	$(Q)$(PYTHON) tools/dist.py
+
 lint: ## layers, W^X, sizes, format, headers, cppcheck
 	$(call setup,check)
 	$(call build,$(B)/kensho.elf pure-objects $(HOST_TOOL_BINS))
@@ -203,6 +208,7 @@ help: ## this list
 	@echo "  run:     UEFI=1 (QEMU/KVM: with OVMF), BARE=1 (without Kensho), MEMORY=MiB, CPUS=N,"
 	@echo "           VNC=1 (the screen on port 5900)"
 	@echo "  options: NAME=option: all about one"
+	@echo "  dist:    DIRTY=1 (in spite of changes that are not committed: without them)"
 	@echo "  usb:     DEV=/dev/sdX, CONFIRM=sdX (answers the question without a terminal)"
 
 # For scripts: the value of a variable.

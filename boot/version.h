@@ -2,4 +2,4 @@
 /* Version and commit of this build. */
 #pragma once
 
-extern const char kensho_version[]; /* "0.1-1234abc" */
+extern const char kensho_version[]; /* "0.1.0-1234abcd5678" */

@@ -75,6 +75,7 @@ class Entry:
     modules: bool = True
     before: list[str] = dataclasses.field(default_factory=list)
     bios_only: bool = False
+    beside: bool = False            # only beside a guest of the image's own
 
     def lines(self, guest, hv):
         """The GRUB commands, guest: a Guest, hv: the user's options for all entries."""
@@ -83,7 +84,7 @@ class Entry:
         if self.hv is None:
             return guest.bare_lines(args)
         out = [*self.before, f"multiboot2 /boot/kensho.elf {self.hv} {quote(hv)}"]
-        if self.modules:
+        if self.modules and guest != DEMO:
             out.append(f"module2 /boot/kernel kernel: {args}")
             out += ["module2 /boot/initrd initrd:"] if guest.initrd else []
         return out + TEXT_MODE
@@ -103,10 +104,11 @@ ENTRIES = (
           "$log trace=exits stats=10", "ignore_loglevel", before=FIND_COM2),
     Entry("t", "... after a self test of this machine", "selftest"),
     Entry("d", "Dry run: report on this machine, start nothing", "dryrun"),
-    Entry("g", "Kensho with its demonstration guest", "guest=demo", modules=False),
+    Entry("g", "Kensho with its demonstration guest", "guest=demo", modules=False,
+          beside=True),
     Entry("h", "Kensho with what the first disk boots", "guest=disk0", modules=False,
           before=SWAP_DISKS, bios_only=True),
-    Entry("b", "Without Kensho: {guest} on the bare machine", None),
+    Entry("b", "Without Kensho: {guest} on the bare machine", None, beside=True),
 )
 
 
@@ -124,9 +126,14 @@ class Guest:
             ([f"{module} /boot/initrd"] if self.initrd else [])
 
 
+# An image without a guest: Kensho brings its own.
+DEMO = Guest("its demonstration guest", "", "", False)
+
+
 def menu(guest, hv):
     """The menu's grub.cfg; hv: Kensho's options for all entries with it."""
-    entries = [dataclasses.replace(e, title=e.title.format(guest=guest.name)) for e in ENTRIES]
+    entries = [dataclasses.replace(e, title=e.title.format(guest=guest.name)) for e in ENTRIES
+               if not (e.beside and guest == DEMO)]
     text = (ISO / "menu.cfg.in").read_text()
     return text.replace("@TIMEOUT@", str(TIMEOUT_S)).replace(
         "@ENTRIES@\n", "".join(e.text(guest, hv) + "\n" for e in entries))

@@ -4,7 +4,7 @@
 # Find out what is missing for a purpose and install it: Debian packages through apt (sudo when
 # not root), the guest kernel unpacked under build/. Nothing else outside the repository changes.
 #
-#   tools/setup.sh build|check|run|test|nightly|bench
+#   tools/setup.sh build|check|run|dist|test|nightly|bench
 #
 # Fast and silent when nothing is missing. KENSHO_NO_INSTALL=1 only reports.
 
@@ -14,7 +14,8 @@ purpose=${1:-run}
 
 build_pkgs="gcc binutils libc6-dev python3"
 check_pkgs="$build_pkgs cppcheck clang-format libcmocka-dev libzydis-dev libunicorn-dev"
-image_pkgs="$build_pkgs grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools busybox-static"
+dist_pkgs="$build_pkgs git grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools"
+image_pkgs="$dist_pkgs busybox-static"
 bochs_pkgs="$image_pkgs bochs bochs-term bochsbios vgabios" # bochs-term: the smallest of its screens
 run_pkgs=$bochs_pkgs
 # With nested VMX `make run` uses QEMU/KVM (tools/emu.py decides by the same facts).
@@ -34,9 +35,10 @@ case $purpose in
 build) wanted=$build_pkgs ;;
 check) wanted=$check_pkgs ;;
 run) wanted=$run_pkgs ;;
+dist) wanted=$dist_pkgs ;;
 bench) wanted=$bochs_pkgs ;;
 test | nightly) wanted=$test_pkgs ;;
-*) die "usage: tools/setup.sh build|check|run|test|nightly|bench" ;;
+*) die "usage: tools/setup.sh build|check|run|dist|test|nightly|bench" ;;
 esac
 
 # --- Debian packages ---------------------------------------------------------------------------

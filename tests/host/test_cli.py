@@ -11,7 +11,7 @@ import time
 import unittest
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent.parent / "tools"
-NAMES = ("mkinitrd", "mkiso", "mkusb", "run", "screenshot", "trace")
+NAMES = ("dist", "mkinitrd", "mkiso", "mkusb", "run", "screenshot", "trace")
 
 
 class CliTest(unittest.TestCase):
