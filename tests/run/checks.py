@@ -275,6 +275,7 @@ def result(run):
     bad = [] if SENTENCE.fullmatch(" ".join(lines)) else [f"not the last sentence: {lines}"]
     bad += [f"split badly: {line!r}, {after!r}" for line, after in zip(lines, lines[1:])
             if not len(line) <= 79 < len(line) + 1 + len(after.split()[0])]
+    bad += [f"longer than 79 columns: {line!r}" for line in lines if len(line) > 79]
     for where in ("com1", "com2"):
         raw = (run.dir / f"{where}.log").read_bytes().decode(errors="replace").replace("\r", "")
         want = f"\x1b[1;{colour}m" + "\n".join(lines) + "\n\x1b[0m"
