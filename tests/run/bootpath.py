@@ -29,7 +29,7 @@ import mkiso  # noqa: E402
 
 BOOT_S = 120
 MENU = r"executed automatically in [45]s"
-REFUSED = r"Kensho needs an Intel CPU with VMX"
+REFUSED = r"RESULT: Kensho cannot run here: the CPU vendor is"
 SHELL = r"This is a Linux guest of Kensho.*guest# "
 GRUB_ERROR = re.compile(r"^(error: .*|.*no suitable video mode.*)", re.M)
 
