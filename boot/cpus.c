@@ -36,10 +36,9 @@ static bool settle(struct ap *ap, enum ap_state state)
 
 NORETURN void ap_end_late(const struct ap *ap)
 {
-	/* Cause (left-out): the processor does not start, or much too slowly (an overloaded outer
-	 * hypervisor).
-	 * Remedy: give the outer machine fewer virtual CPUs than the host has; update the
-	 * firmware. */
+	/* Cause (left-out): the processor does not start, or an overloaded outer hypervisor starts
+	 * it too slowly.
+	 * Remedy: fewer virtual CPUs than the host has; update the firmware. */
 	log_warn("cpu %u: answers after it was left out: it halts", ap->pc.apic_id);
 	hw_halt();
 }
@@ -120,10 +119,9 @@ static const char *bring_up(struct ap *ap, struct cpu_tsc *tsc)
 {
 	if (smp_start_cpu(&ap->pc, ap_main, ap->tsc_hz) != ERR_NONE) {
 		(void)settle(ap, AP_GIVEN_UP);
-		/* Cause (left-out): the processor does not start, or much too slowly (an overloaded
-		 * outer hypervisor).
-		 * Remedy: give the outer machine fewer virtual CPUs than the host has; update
-		 * the firmware. */
+		/* Cause (left-out): the processor does not start, or an overloaded outer hypervisor
+		 * starts it too slowly.
+		 * Remedy: fewer virtual CPUs than the host has; update the firmware. */
 		return "does not answer INIT-SIPI-SIPI";
 	}
 	if (!ap_sync_tsc(ap, tsc))
@@ -138,9 +136,8 @@ static void note_tsc(struct partition *p, u32 apic_id, const struct cpu_tsc *tsc
 	s64 offset = tsc_skew_offset(&tsc->skew);
 
 	if (!tsc_skew_is_in_step(&tsc->skew)) {
-		/* Cause (cpu): the firmware left the processors' time-stamp counters out of step
-		 * and writing them does not help, or an outer hypervisor moves them. The guest's
-		 * kvmclock then compares its readings, which costs it time.
+		/* Cause (cpu): the TSCs are out of step and cannot be corrected, or an outer
+		 * hypervisor moves them; the guest's kvmclock gets slower.
 		 * Remedy: update the firmware; pin the outer machine's virtual CPUs. */
 		log_warn("cpu %u: its TSC is %lld ticks off the boot CPU's and stays so: no clock "
 			 "is "
@@ -165,7 +162,7 @@ static bool start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 	ap = create_ap(apic_id, p->vp_count);
 	if (!ap) {
 		/* Cause (left-out): Kensho's region is full.
-		 * Remedy: please report it with the machine report; `maxcpus=N`. */
+		 * Remedy: `maxcpus=N`; please report it with the machine report. */
 		log_warn("cpu %u: no memory for it: it is left out", apic_id);
 		return false;
 	}
@@ -173,7 +170,8 @@ static bool start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 	ap->tsc_hz = b->tsc.tsc_hz;
 	left_out = bring_up(ap, tsc);
 	if (left_out) {
-		/* Cause (left-out): one of the next rows says why; the guest runs on the others.
+		/* Cause (left-out): another row gives the reason; the guest runs on the other
+		 * processors.
 		 * Remedy: see that row. */
 		log_warn("cpu %u: %s: it is left out", apic_id, left_out);
 		partition_drop_last_vp(p);
@@ -206,20 +204,19 @@ const char *boot_cpu_refusal(const struct boot_state *b, const struct partition 
 	u64 page;
 
 	/* Cause (left-out): hyper-threading or cores are off in the firmware set-up.
-	 * Remedy: switch them on, if the guest shall have them. */
+	 * Remedy: switch them on if the guest needs them. */
 	if (!cpu->enabled)
 		return "the firmware has disabled it";
-	/* Cause (left-out): the limit of the option, which is 256 at most.
+	/* Cause (left-out): at most 256.
 	 * Remedy: a larger `maxcpus=`. */
 	if (have >= b->options.maxcpus)
 		return "maxcpus= allows no more";
-	/* Cause (left-out): APIC ID of 255 or more.
+	/* Cause (left-out): an APIC ID of 255 or more.
 	 * Remedy: "x2APIC" on in the firmware set-up. */
 	if (!lapic_reaches(cpu->apic_id))
 		return "xAPIC mode cannot address it (switch the firmware to x2APIC)";
-	/* Cause (left-out): the firmware leaves no RAM below 1 MiB.
-	 * Remedy: update the firmware; boot by BIOS (CSM) instead of UEFI or the other way
-	 * round. */
+	/* Cause (left-out): no RAM below 1 MiB.
+	 * Remedy: update the firmware; boot by BIOS (CSM) instead of UEFI, or the reverse. */
 	if (!boot_find_low_page(p, &page))
 		return "there is no page below 1 MiB to start it";
 	return NULL;
@@ -237,12 +234,12 @@ static void leave_out(struct left_out *l, u32 apic_id, const char *why)
 		l->more++;
 		return;
 	}
-	/* Cause (left-out): as for the processor that the line above names.
+	/* Cause (left-out): the same as for the processor in the line above.
 	 * Remedy: see that line. */
 	if (l->more != 0)
 		log_warn("cpus: %u more are left out for that reason", l->more);
 	*l = (struct left_out){ .why = why };
-	/* Cause (left-out): one of the next rows says why; the guest runs on the others.
+	/* Cause (left-out): another row gives the reason; the guest runs on the other processors.
 	 * Remedy: see that row. */
 	if (why != NULL)
 		log_warn("cpu %u: %s: it is left out", apic_id, why);
@@ -259,9 +256,9 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 		return;
 	tables = page_alloc_n(SMP_PAGES, 1);
 	if (!tables || !boot_find_low_page(p, &page)) {
-		/* Cause (left-out): the firmware leaves no RAM below 1 MiB.
-		 * Remedy: update the firmware; boot by BIOS (CSM) instead of UEFI or the other
-		 * way round. */
+		/* Cause (left-out): no RAM below 1 MiB.
+		 * Remedy: update the firmware; boot by BIOS (CSM) instead of UEFI, or the
+		 * reverse. */
 		log_warn("no page below 1 MiB to start other CPUs: the guest gets one");
 		return;
 	}
@@ -273,8 +270,8 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 		if (cpu->apic_id == own)
 			continue;
 		/* Cause (left-out): the firmware lists processors that do not exist, or the outer
-		 * hypervisor is overloaded. Kensho does not wait a second for each of hundreds.
-		 * Remedy: see the lines above about those that were tried. */
+		 * hypervisor is overloaded.
+		 * Remedy: see the lines about those that were tried. */
 		if (why == NULL && failed == BOOT_CPUS_FAILED_MAX)
 			why = "too many others did not start";
 		if (why != NULL)

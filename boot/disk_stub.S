@@ -160,12 +160,12 @@ print_char:
 	ret
 
 no_disk:
-	/* Cause (disk): no disk, or one that only a driver knows (NVMe without a BIOS driver).
+	/* Cause (disk): no disk, or one without a BIOS driver (NVMe).
 	 * Remedy: look for the disk in the firmware set-up. */
 	.asciz	"guest=disk0: the BIOS of this machine knows no hard disk; attach one, or give a \"module2 /path/kernel\" line instead\r\n"
 read_failed:
-	/* Cause (disk): the disk fails.
-	 * Remedy: another disk. */
+	/* Cause (disk): the disk fails (20h: controller, 80h: timeout, AAh: not ready).
+	 * Remedy: check disk and cable. */
 	.asciz	"guest=disk0: the BIOS cannot read the first sector of disk 80h (INT 13h status "
 read_remedy:
 	.asciz	"h); check the disk and its cable, or put another first in the firmware set-up\r\n"

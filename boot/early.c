@@ -33,12 +33,12 @@ static void open_consoles(u32 mode)
 static void log_screen(const struct boot_framebuffer *fb, const char *why)
 {
 	/* Cause (screen): UEFI without a graphics card that GRUB can use.
-	 * Remedy: none is needed; else `insmod all_video` in GRUB before `multiboot2`. */
+	 * Remedy: none; or `insmod all_video` in GRUB before `multiboot2`. */
 	if (why != NULL && fb->kind == FRAMEBUFFER_NONE)
 		log_warn("screen: not used: %s", why);
 	else if (why != NULL)
-		/* Cause (screen): a mode that cannot be drawn on (a palette, lines that overlap),
-		 * or a description that points into RAM or nowhere.
+		/* Cause (screen): a mode that Kensho cannot draw on (a palette, overlapping lines),
+		 * or an invalid address.
 		 * Remedy: `set gfxpayload=1024x768x32` after `multiboot2`, or `text` on a BIOS:
 		 * docs/screen.md. */
 		log_warn("screen: %ux%ux%u at %llx is not used: %s", fb->width, fb->height, fb->bpp,
@@ -74,8 +74,7 @@ static void report_efi(const struct boot_efi *efi)
 		return;
 	log_info("efi: %u-bit firmware, system table at %llx, %u memory descriptors of %u bytes",
 		 efi->is_64bit ? 64 : 32, efi->systab_pa, efi->map.count, efi->map.desc_size);
-	/* Cause (loader): the boot goes on; the guest cannot read or change the firmware's boot
-	 * entries.
+	/* Cause (loader): the boot goes on; the guest cannot use the firmware's boot entries.
 	 * Remedy: GRUB 2.06 or later. */
 	if (efi->map.count == 0)
 		log_warn("efi: the boot loader passed no EFI memory map: the guest gets no EFI "
@@ -97,7 +96,7 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	if (err != ERR_NONE) {
 		(void)boot_open_screen(&b->info);
 		open_consoles(CONSOLE_ALL);
-		/* Cause (loader): stands before one of the next rows.
+		/* Cause (loader): another row gives the reason.
 		 * Remedy: see that row. */
 		fatal("boot loader information is unusable: %s", why);
 	}
@@ -105,9 +104,9 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	err = options_parse(&b->options, b->info.cmdline, msg, sizeof(msg));
 	open_consoles(err == ERR_NONE && !wants_all_consoles(&b->options) ? b->options.console
 									  : CONSOLE_ALL);
-	/* Cause (options): no UART answers at port 2F8h.
-	 * Remedy: remove `log=com2`; switch the port on in the firmware set-up; a USB adapter is
-	 * no COM2. */
+	/* Cause (options): no UART at port 2F8h.
+	 * Remedy: remove `log=com2`, or enable the port in the firmware set-up; a USB adapter is
+	 * not COM2. */
 	if (b->options.config.log == LOG_COM2 && !console_open_log())
 		fatal("log=com2: there is no second serial port; do this: remove the option");
 	panic_init(kensho_version, b->options.on_panic == ON_PANIC_REBOOT);
@@ -115,6 +114,8 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	log_screen(&b->info.framebuffer, no_screen);
 	report_efi(&b->info.efi);
 	report_begin(b);
+	/* Cause (options): a misspelt option, or the guest's words after `multiboot2`.
+	 * Remedy: `help` lists all options; the guest's command line belongs after `module2`. */
 	if (err != ERR_NONE)
 		fatal("%s; do this: correct Kensho's command line in the boot menu", msg);
 	if (b->options.help != HELP_OFF) {

@@ -198,12 +198,12 @@ boot_gdt_ptr64:
 	.byte	4, 0x03
 .Luart_setup_end:
 .Lno_mb2:
-	/* Cause (loader): loaded with `multiboot`, `linux` or by another boot loader.
-	 * Remedy: the command is `multiboot2`: docs/boot-grub.md. */
+	/* Cause (loader): not started by GRUB's `multiboot2`.
+	 * Remedy: GRUB 2.06 or later: docs/boot-grub.md. */
 	.asciz	"Kensho: not started by a multiboot2 boot loader. Use GRUB 2: multiboot2 /boot/kensho.elf\r\n"
 .Lno_long:
-	/* Cause (cpu): a 32-bit processor, or a virtual machine of that kind.
-	 * Remedy: a 64-bit machine; `qemu-system-x86_64`, not `-i386`. */
+	/* Cause (cpu): a 32-bit processor or virtual machine.
+	 * Remedy: a 64-bit one: `qemu-system-x86_64`, not `-i386`. */
 	.asciz	"Kensho: this CPU has no 64-bit mode. Kensho needs a 64-bit Intel CPU with VMX.\r\n"
 .Lno_nx:
 	/* Cause (cpu): "Execute Disable" (XD, NX) is off in the firmware set-up.

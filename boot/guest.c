@@ -101,7 +101,7 @@ static void find_images(const struct boot_info *bi)
 			.len = bi->module[i].len,
 			.cmdline = bi->module[i].string,
 		};
-		/* Cause (loader): more `module2` lines than Kensho takes.
+		/* Cause (loader): too many `module2` lines.
 		 * Remedy: load fewer. */
 		if (e820_busy_add(&busy, bi->module[i].start.v, bi->module[i].len) != ERR_NONE)
 			fatal("too many modules; do this: load fewer");
@@ -152,9 +152,9 @@ static void log_hook(void)
 	if (plan.bios_hook != 0)
 		log_info("guest: INT 15h and 12h are hooked at %llx: the BIOS hides the region",
 			 plan.bios_hook);
-	/* Cause (guest): the guest is loaded where the hook of the BIOS must be, or option ROMs use
-	 * that memory; the boot goes on.
-	 * Remedy: none if the guest does not call INT 15h; else link it from 1 MiB on. */
+	/* Cause (guest): the guest, or option ROMs, use the memory of the BIOS hook; the boot goes
+	 * on.
+	 * Remedy: none if the guest does not call INT 15h; else link it at 1 MiB or above. */
 	else if (plan.why[0] != '\0')
 		log_warn("guest: INT 15h is not hooked, it shows the region as free RAM: %s",
 			 plan.why);

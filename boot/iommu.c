@@ -38,16 +38,15 @@ void boot_iommu(struct boot_state *b)
 		s->translating += (val & GSTS_TES) != 0;
 		s->remapping_interrupts += (val & GSTS_IRES) != 0;
 	}
-	/* Cause (loader): the firmware protects memory from devices and left that on for the system
-	 * that it starts; the boot goes on.
-	 * Remedy: a guest with a driver for the IOMMU (Linux: `intel_iommu=on`), or "DMA
-	 * protection" off in the firmware set-up. */
+	/* Cause (loader): the firmware left DMA protection on; the boot goes on.
+	 * Remedy: a guest that drives the IOMMU (Linux: `intel_iommu=on`), or "DMA protection"
+	 * off in the firmware set-up. */
 	if (s->translating != 0)
 		log_warn("iommu: %u of %u units translate DMA: devices reach no memory of a guest "
 			 "that does not drive the IOMMU",
 			 s->translating, a->dmar_units);
 	/* Cause (loader): the firmware left interrupt remapping on; the boot goes on.
-	 * Remedy: as for DMA. */
+	 * Remedy: a guest that drives the IOMMU. */
 	if (s->remapping_interrupts != 0)
 		log_warn("iommu: %u of %u units remap interrupts: a guest that does not drive the "
 			 "IOMMU gets none from its devices",

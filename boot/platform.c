@@ -79,7 +79,7 @@ void boot_acpi(struct boot_state *b)
 {
 	/* Cause (loader): the firmware's ACPI tables are missing or damaged; the boot goes on with
 	 * one CPU.
-	 * Remedy: update the firmware; GRUB 2.06 or later finds the tables under UEFI, too. */
+	 * Remedy: update the firmware; GRUB 2.06 or later. */
 	const char *why = "the boot loader passed no RSDP";
 	struct acpi_info *a = &b->acpi;
 
@@ -89,20 +89,19 @@ void boot_acpi(struct boot_state *b)
 	    acpi_parse(b->info.rsdp, b->info.rsdp_len, acpi_map, NULL, a, &why) != ERR_NONE) {
 		/* Cause (loader): the firmware's ACPI tables are missing or damaged; the boot goes
 		 * on with one CPU.
-		 * Remedy: update the firmware; GRUB 2.06 or later finds the tables under UEFI,
-		 * too. */
+		 * Remedy: update the firmware; GRUB 2.06 or later. */
 		log_warn("acpi: %s; going on with one CPU%s", why,
 			 a->pm_tmr_port == 0 && a->hpet_pa == 0 ? " and legacy timers" : "");
 		return;
 	}
-	/* Cause (loader): firmware of a virtual machine whose CPUs start by a mailbox, not by INIT
-	 * and SIPI; the boot goes on with those that answer.
-	 * Remedy: an outer hypervisor that starts CPUs as hardware does. */
+	/* Cause (loader): a virtual machine's firmware that starts CPUs by a mailbox instead of
+	 * INIT and SIPI; the boot goes on without them.
+	 * Remedy: another outer hypervisor. */
 	if (a->wakeup_mailbox != 0)
 		log_warn("acpi: CPUs may start by a mailbox only (MADT, at 0x%llx): those will not "
 			 "answer",
 			 a->wakeup_mailbox);
-	/* Cause (loader): the firmware's MADT is wrong; the boot goes on with one CPU for each ID.
+	/* Cause (loader): the firmware's MADT is wrong; each ID is used once.
 	 * Remedy: update the firmware. */
 	if (a->duplicates != 0)
 		log_warn("acpi: the MADT lists CPUs again with the same APIC ID, %u times",
@@ -153,13 +152,13 @@ static void decide_tsc(struct boot_state *b)
 	s.measured_hz = m.hz;
 	s.error_ppm = m.error_ppm;
 	b->tsc_sources = s;
-	/* Cause (cpu): a machine without any legacy timer.
-	 * Remedy: look in the firmware set-up for HPET or "8254 clock gating" and change it. */
+	/* Cause (cpu): no legacy timer.
+	 * Remedy: enable HPET, or disable "8254 clock gating", in the firmware set-up. */
 	if (tsc_decide(&s, &b->tsc) != ERR_NONE)
 		fatal("no TSC frequency: CPUID has none and no PM timer, HPET or PIT counts; do "
 		      "this: switch on the HPET in the firmware set-up");
-	/* Cause (cpu): no PM timer, HPET or PIT ticks; the boot goes on with CPUID's number.
-	 * Remedy: none needed; if the guest's clock is wrong, please report. */
+	/* Cause (cpu): no PM timer, HPET or PIT ticks; CPUID's number is used.
+	 * Remedy: none; please report if the guest's clock is wrong. */
 	if (s.measured_hz == 0)
 		log_warn("TSC: no timer counts to check the %llu kHz of CPUID against",
 			 s.cpuid_hz / 1000);
@@ -182,8 +181,8 @@ static void read_clock(struct boot_state *b)
 	if (rtc_read(&raw) != ERR_NONE ||
 	    rtc_decode(raw.reg, raw.century, raw.status_b, &t) != ERR_NONE ||
 	    rtc_to_unix(&t, &b->wall_s) != ERR_NONE) {
-		/* Cause (cpu): the machine's battery-backed clock is not set.
-		 * Remedy: set it in the firmware set-up; the battery may be empty. */
+		/* Cause (cpu): the machine's clock is not set.
+		 * Remedy: set it in the firmware set-up; replace the battery. */
 		log_warn("clock: the RTC makes no sense; wall clock starts at 1970");
 		b->wall_tsc = rdtsc();
 		return;
@@ -206,7 +205,7 @@ static u32 pci_host_bridge(void)
 void boot_platform(struct boot_state *b)
 {
 	reboot_init(b->acpi.reset_space, b->acpi.reset_addr, b->acpi.reset_value);
-	/* Cause (cpu): an old firmware's "local APIC" or "MPS" setting.
+	/* Cause (cpu): "local APIC" or "MPS" is off in the firmware set-up.
 	 * Remedy: switch it on. */
 	if (lapic_init() != ERR_NONE)
 		fatal("the local APIC is disabled; do this: enable it in the firmware set-up");

@@ -21,7 +21,7 @@ static void find_busy(const struct boot_info *bi, struct e820_busy *busy)
 	full |= e820_busy_add(busy, bi->mb2_start.v, bi->mb2_len) != ERR_NONE;
 	for (u32 i = 0; i < bi->module_count; i++)
 		full |= e820_busy_add(busy, bi->module[i].start.v, bi->module[i].len) != ERR_NONE;
-	/* Cause (loader): more `module2` lines than Kensho takes.
+	/* Cause (loader): too many `module2` lines.
 	 * Remedy: load fewer. */
 	if (full)
 		fatal("too many modules; do this: load fewer");
@@ -71,16 +71,15 @@ static u64 find_region(struct boot_state *b, u64 bytes)
 	if (e820_find_high(&bi->memory_idle, &b->region_avoids, MIB(1), GIB(4), bytes, MIB(2),
 			   &base) == ERR_NONE)
 		return base;
-	/* Cause (loader): less free RAM below 4 GiB than Kensho's region needs.
-	 * Remedy: more memory for the (virtual) machine; a smaller initrd. */
+	/* Cause (loader): too little free RAM below 4 GiB.
+	 * Remedy: more memory; a smaller initrd. */
 	if (e820_find_high(&bi->memory, &b->region_avoids, MIB(1), GIB(4), bytes, MIB(2), &base) !=
 	    ERR_NONE)
 		fatal("not enough memory: Kensho needs %llu MiB in one piece below 4 GiB, beside "
 		      "its modules; do this: add memory",
 		      bytes >> 20);
 	/* Cause (loader): little memory below 4 GiB; the boot goes on.
-	 * Remedy: more memory for a virtual machine; if the machine then fails in odd ways,
-	 * please report. */
+	 * Remedy: more memory; please report if the machine then fails in odd ways. */
 	log_warn("region: only memory that EFI boot services used has room for it: faulty firmware "
 		 "may come back to it");
 	return base;

@@ -47,7 +47,7 @@ const char *boot_open_screen(const struct boot_info *bi)
 	}
 	console_set_framebuffer(NULL);
 	/* Cause (screen): UEFI without a graphics card that GRUB can use.
-	 * Remedy: none is needed; else `insmod all_video` in GRUB before `multiboot2`. */
+	 * Remedy: none; or `insmod all_video` in GRUB before `multiboot2`. */
 	if (b->kind == FRAMEBUFFER_NONE)
 		return "the boot loader gave none";
 	why = framebuffer_refusal(b, &bi->memory, cpu_phys_bits());

@@ -59,9 +59,8 @@ static const char *check_lapic_id(struct selftest *s)
 
 	add("id", this_cpu()->apic_id);
 	report_field(&boot_report, "version", "0x%x", version);
-	/* Cause (selftest): the local APIC, or an outer hypervisor's, answers something else than
-	 * it should.
-	 * Remedy: send the report; update the firmware or the outer hypervisor. */
+	/* Cause (selftest): the local APIC does not work as it should.
+	 * Remedy: send the report. */
 	if ((this_cpu()->apic_id & 0xff) != initial)
 		return "the APIC ID is not the one of CPUID";
 	if (FIELD_GET(APIC_VERSION_VERSION, version) < 0x10 ||
@@ -82,8 +81,8 @@ static const char *send_self(struct selftest *s)
 
 	lapic_send(this_cpu()->apic_id, SELF_VECTOR | APIC_ICR_ASSERT);
 	while (!lapic_bit(APIC_IRR, SELF_VECTOR)) {
-		/* Cause (selftest): an interrupt of the APIC's timer is lost, or its end is.
-		 * Remedy: send the report; update the firmware or the outer hypervisor. */
+		/* Cause (selftest): the local APIC does not work as it should.
+		 * Remedy: send the report. */
 		if (rdtsc() - start > limit)
 			return "it never arrived";
 	}
@@ -92,8 +91,8 @@ static const char *send_self(struct selftest *s)
 		hw_irq_window();
 	add("arrival_ticks", arrived);
 	add("taken_ticks", rdtsc() - start);
-	/* Cause (selftest): an interrupt of the APIC's timer is lost, or its end is.
-	 * Remedy: send the report; update the firmware or the outer hypervisor. */
+	/* Cause (selftest): the local APIC does not work as it should.
+	 * Remedy: send the report. */
 	if (lapic_bit(APIC_IRR, SELF_VECTOR))
 		return "the CPU does not take it";
 	if (lapic_bit(APIC_ISR, SELF_VECTOR))
@@ -123,9 +122,9 @@ static const char *check_tsc_monotonic(struct selftest *s)
 	for (u32 i = 0; i < TSC_READS; i++) {
 		u64 now = rdtsc();
 
-		/* Cause (selftest): the TSCs of the CPUs are not in step (firmware) or not
-		 * monotonic (an outer hypervisor).
-		 * Remedy: send the report; update the firmware or the outer hypervisor. */
+		/* Cause (selftest): the TSCs are not in step (firmware) or not monotonic (an outer
+		 * hypervisor).
+		 * Remedy: send the report. */
 		if (now < last)
 			return "it goes backwards";
 		largest = umax64(largest, now - last);
@@ -151,9 +150,9 @@ static const char *check_tsc_in_step(struct selftest *s)
 		add_of_cpu("error", apic_id, (s64)tsc_skew_error(&tsc->skew));
 		if (tsc->has_adjust)
 			add_of_cpu("adjust", apic_id, tsc->adjust);
-		/* Cause (selftest): the TSCs of the CPUs are not in step (firmware) or not
-		 * monotonic (an outer hypervisor).
-		 * Remedy: send the report; update the firmware or the outer hypervisor. */
+		/* Cause (selftest): the TSCs are not in step (firmware) or not monotonic (an outer
+		 * hypervisor).
+		 * Remedy: send the report. */
 		if (!tsc_skew_is_in_step(&tsc->skew))
 			why = "a CPU's TSC is off the boot CPU's";
 	}
@@ -183,9 +182,8 @@ static const char *check_clocks(struct selftest *s)
 	struct tick_source src = pit_source();
 	const char *why = NULL;
 
-	/* Cause (selftest): two clocks of the machine run at different rates: one of them is wrong,
-	 * or system-management mode takes long.
-	 * Remedy: send the report; update the firmware or the outer hypervisor. */
+	/* Cause (selftest): one of two clocks is wrong, or SMM takes long.
+	 * Remedy: send the report. */
 	if (!agrees(&src, hz, "by_pit_hz", false))
 		why = "the PIT disagrees with the TSC";
 	outb(PORT_B, port_b);
@@ -199,9 +197,8 @@ static const char *check_clocks(struct selftest *s)
 		u32 config = mmio_read32(regs + HPET_CONFIG);
 
 		src = hpet_source(regs);
-		/* Cause (selftest): two clocks of the machine run at different rates: one of them
-		 * is wrong, or system-management mode takes long.
-		 * Remedy: send the report; update the firmware or the outer hypervisor. */
+		/* Cause (selftest): one of two clocks is wrong, or SMM takes long.
+		 * Remedy: send the report. */
 		if (!agrees(&src, hz, "by_hpet_hz", true))
 			why = "the HPET disagrees with the TSC";
 		mmio_write32(regs + HPET_CONFIG, config);
@@ -221,8 +218,8 @@ static const char *check_own_paging(struct selftest *s)
 	add("tables", st.tables);
 	add("executable_bytes", st.executable);
 	add("writable_bytes", st.writable);
-	/* Cause (selftest): firmware's memory map calls VGA memory or an APIC memory.
-	 * Remedy: update the firmware; please report it with the machine report. */
+	/* Cause (selftest): the firmware's memory map calls device memory RAM.
+	 * Remedy: send the report. */
 	for (u32 i = 0; i < ARRAY_SIZE(device); i++) {
 		if (paging_is_mapped((u64)(uintptr_t)hw_phys_to_virt(hpa(device[i]))))
 			return "registers of a device are mapped as memory";
@@ -269,8 +266,8 @@ static const char *kick_cpu(struct selftest *s, struct vp *vp)
 		if (ticks == ~0ull) {
 			add("lost_by_cpu", vp->apic_id);
 			add("kick", i);
-			/* Cause (selftest): an NMI between CPUs does not arrive, or late.
-			 * Remedy: send the report; update the firmware or the outer hypervisor. */
+			/* Cause (selftest): NMIs between CPUs are lost or late.
+			 * Remedy: send the report. */
 			return "a kick is lost";
 		}
 		late += ticks > hz / LATE_PER_S;
@@ -378,9 +375,8 @@ static NORETURN void refuse(const struct tally *t)
 		  t->failed, t->run, t->first, t->why);
 	report_refuse(&boot_report, why);
 	report_end();
-	/* Cause (selftest): at least one check below failed; Kensho stops.
-	 * Remedy: send the report with your bug; the boot without `selftest` still works, at
-	 * your risk. */
+	/* Cause (selftest): at least one check failed.
+	 * Remedy: send the report; the boot without `selftest` still works, at your risk. */
 	fatal("%s; do this: do not run Kensho on this machine, send the report above", why);
 }
 

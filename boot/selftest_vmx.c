@@ -19,8 +19,8 @@
 #include "core/partition.h"
 #include "core/vp/vp.h"
 
-/* Cause (selftest): the EPT does not protect what it must: **do not use this machine**.
- * Remedy: send the report; update the firmware or the outer hypervisor. */
+/* Cause (selftest): the EPT does not protect Kensho.
+ * Remedy: send the report; **do not use this machine**. */
 
 #define PROBE_BYTES    4096u
 #define PROBE_CODE_AR  (AR_G | AR_DB | AR_P | AR_S | 0xbu) /* flat, 32 bits, accessed */
@@ -148,8 +148,8 @@ static bool run(struct selftest *s, const u8 *at, u64 rbx)
 static const char *no_entry(void)
 {
 	add("instruction_error", hw_vmread(VMCS_VM_INSTRUCTION_ERROR));
-	/* Cause (selftest): VMX does not do what its capability registers promise.
-	 * Remedy: send the report; update the firmware or the outer hypervisor. */
+	/* Cause (selftest): VMX does not work as it should.
+	 * Remedy: send the report. */
 	return "the VM entry fails";
 }
 
@@ -221,8 +221,8 @@ static const char *check_round_trip(struct selftest *s)
 		start = rdtsc() - start;
 		s->reason = (u32)hw_vmread(VMCS_EXIT_REASON);
 		if (!take_foreign_exit(s)) {
-			/* Cause (selftest): VMX does not do what its capability registers promise.
-			 * Remedy: send the report; update the firmware or the outer hypervisor. */
+			/* Cause (selftest): VMX does not work as it should.
+			 * Remedy: send the report. */
 			if (s->reason != EXIT_REASON_CPUID)
 				return "CPUID does not exit";
 			stats_add(st, start);
@@ -261,9 +261,9 @@ static const char *check_timer(struct selftest *s)
 			return no_entry();
 		if (s->reason != EXIT_REASON_PREEMPTION_TIMER) {
 			add("exit_reason", s->reason);
-			/* Cause (selftest): the VMX-preemption timer's rate is not what
-			 * IA32_VMX_MISC says, or the local APIC's timer does not reach this CPU.
-			 * Remedy: send the report; update the firmware or the outer hypervisor. */
+			/* Cause (selftest): wrong rate in IA32_VMX_MISC, or a local APIC timer that
+			 * does not reach this CPU.
+			 * Remedy: send the report. */
 			return "the timer does not end the guest";
 		}
 		took = umin64(took, ticks);
@@ -321,8 +321,8 @@ static const char *check_nmi_window(struct selftest *s)
 	add("instructions", rip - start); /* of one byte */
 	report_field(&boot_report, "sti_shadow", "%s", rip == start ? "open" : "held");
 	if (s->reason != EXIT_REASON_NMI_WINDOW || rip - start > 1)
-		/* Cause (selftest): VMX does not do what its capability registers promise.
-		 * Remedy: send the report; update the firmware or the outer hypervisor. */
+		/* Cause (selftest): VMX does not work as it should.
+		 * Remedy: send the report. */
 		return "the NMI window does not open behind the shadow of STI";
 	return NULL;
 }
@@ -370,9 +370,8 @@ static const char *check_field_widths(struct selftest *s)
 		if ((val & ~mask) != 0 || val == 0) {
 			report_field(&boot_report, "field", "0x%x", (u32)fields[i]);
 			report_field(&boot_report, "value", "0x%llx", val);
-			/* Cause (selftest): VMREAD and VMWRITE do not keep what the encoding of a
-			 * field promises. Remedy: send the report; update the firmware or the outer
-			 * hypervisor. */
+			/* Cause (selftest): VMX does not work as it should.
+			 * Remedy: send the report. */
 			return "a VMCS field has another width";
 		}
 	}

@@ -42,7 +42,7 @@ static struct boot_vmx vmx;
 /* For a boot step that can only fail by a hypervisor bug or in too small a region. */
 static void must(err_t err, const char *what)
 {
-	/* Cause (loader): a bug of Kensho.
+	/* Cause (loader): a bug in Kensho.
 	 * Remedy: please report it with the machine report. */
 	if (err != ERR_NONE)
 		fatal("%s failed (%s): hypervisor bug; do this: please report it", what,
@@ -51,7 +51,7 @@ static void must(err_t err, const char *what)
 
 static NORETURN void no_pages(void)
 {
-	/* Cause (loader): a bug of Kensho.
+	/* Cause (loader): a bug in Kensho.
 	 * Remedy: please report it with the machine report. */
 	fatal("the hypervisor region is used up (%llu pages): hypervisor bug; do this: "
 	      "please report it",
@@ -79,9 +79,8 @@ static void decide_mitigations(const struct options *o)
 		 in.hidden ? " (mitigations=off)"
 		 : in.all  ? " (mitigations=all)"
 			   : "");
-	/* Cause (cpu): a processor with the L1TF fault and old microcode; the boot goes on.
-	 * Remedy: a newer firmware brings newer microcode. Do not keep secrets beside a guest
-	 * you do not trust. */
+	/* Cause (cpu): L1TF with old microcode; the boot goes on.
+	 * Remedy: update the firmware; do not keep secrets next to a guest you do not trust. */
 	if (vmx.mitigations & MITIGATION_L1TF)
 		log_warn(
 			"this CPU may leak the L1 cache to the guest (L1TF): update its microcode");
@@ -179,8 +178,7 @@ static void apply_options(const struct options *o, struct config *c)
 		log_info("cpu: off, because of other options: %s", dropped);
 	if (c->hlt == HLT_PASSTHROUGH) /* also for HLTs that exit nevertheless */
 		c->halt_poll_ns = 0;
-	/* Cause (cpu): the instructions are off in the firmware set-up or hidden by an outer
-	 * hypervisor.
+	/* Cause (cpu): off in the firmware set-up, or hidden by an outer hypervisor.
 	 * Remedy: remove `mwait=c1`. */
 	if (c->mwait == MWAIT_C1 && !(cpuid(1, 0).c & CPUID1_ECX_MONITOR))
 		boot_refuse(
@@ -286,9 +284,8 @@ static void decide_controls(const struct partition *p)
 	if (!vmx.is_usable)
 		return; /* a dry run has reported it */
 	if (vmx_ctls_init(&vmx.caps, &gf, &vmx.apicv, vmx.timer == RUN_TIMER_VMX, &c) != ERR_NONE) {
-		/* Cause (cpu): an outer hypervisor with a fault, or a processor Kensho does not
-		 * know.
-		 * Remedy: please report it, with the machine report. */
+		/* Cause (cpu): a faulty outer hypervisor, or a processor unknown to Kensho.
+		 * Remedy: please report it with the machine report. */
 		boot_refuse("the VMX controls of this CPU contradict its CPUID; do this: please "
 			    "report it with a log");
 		return;
@@ -377,10 +374,9 @@ void boot_start(struct boot_state *b)
 	if (!vmxon_page || !vmcs_page)
 		no_pages();
 	why = boot_adopt_cpu(vp, vmxon_page, vmcs_page);
-	/* Cause (cpu): something else owns VMX already: a firmware's own hypervisor, or one
-	 * outside.
-	 * Remedy: switch off what the firmware calls "virtualization-based security", "BIOS
-	 * Guard" or "trusted execution"; check the outer hypervisor. */
+	/* Cause (cpu): another hypervisor owns VMX: the firmware's own, or one outside.
+	 * Remedy: switch off "virtualization-based security", "BIOS Guard" or "trusted
+	 * execution" in the firmware set-up; check the outer hypervisor. */
 	if (why)
 		fatal("the boot CPU cannot enter VMX: %s; do this: switch off in the firmware "
 		      "set-up what else uses VMX, and check the outer hypervisor",

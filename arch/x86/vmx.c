@@ -68,8 +68,8 @@ const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *caps, void 
 {
 	u64 feature_control = vmx_feature_control(cpu->feature_control);
 
-	/* Cause (left-out): the firmware has set up VMX on some processors only.
-	 * Remedy: the section above, then a full power cycle; update the firmware. */
+	/* Cause (left-out): the firmware enabled VMX on some processors only.
+	 * Remedy: [see above](#vmx-is-missing-or-locked-off); power-cycle; update the firmware. */
 	if (feature_control != cpu->feature_control &&
 	    wrmsr_safe(MSR_IA32_FEATURE_CONTROL, feature_control) != ERR_NONE)
 		return "its IA32_FEATURE_CONTROL is unlocked and cannot be written (enable VMX in "
@@ -77,10 +77,9 @@ const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *caps, void 
 	write_cr0((read_cr0() | caps->cr0_fixed0) & caps->cr0_fixed1);
 	write_cr4((read_cr4() | caps->cr4_fixed0 | CR4_VMXE) & caps->cr4_fixed1);
 	*(u32 *)region = (u32)(caps->basic & VMX_BASIC_REVISION);
-	/* Cause (cpu): something else owns VMX already: a firmware's own hypervisor, or one
-	 * outside.
-	 * Remedy: switch off what the firmware calls "virtualization-based security", "BIOS
-	 * Guard" or "trusted execution"; check the outer hypervisor. */
+	/* Cause (cpu): another hypervisor owns VMX: the firmware's own, or one outside.
+	 * Remedy: switch off "virtualization-based security", "BIOS Guard" or "trusted
+	 * execution" in the firmware set-up; check the outer hypervisor. */
 	if (!vmxon_safe(hw_virt_to_phys(region).v))
 		return "VMXON fails although every requirement is met (the firmware or the outer "
 		       "hypervisor keeps VMX for itself)";

@@ -213,10 +213,8 @@ static void add_remedy(const struct requirement *req, bool is_virtual, char *why
 	size_t len = strlen(why);
 	bool is_told = req->remedy == remedy_nested;
 
-	/* Cause (cpu): the outer hypervisor keeps VMX, or a part of it, for itself (it stands
-	 * behind another message).
-	 * Remedy: on the host `modprobe -r kvm_intel; modprobe kvm_intel nested=1`, and start
-	 * QEMU as docs/boot-qemu.md says. QEMU without KVM has no VMX: use Bochs (`make run`). */
+	/* Cause (cpu): the outer hypervisor keeps VMX, or part of it, for itself.
+	 * Remedy: docs/boot-qemu.md. QEMU without KVM has no VMX: use Bochs (`make run`). */
 	if (is_virtual)
 		fmt_print(
 			why + len, why_len - len,
@@ -235,9 +233,9 @@ err_t vmx_check_caps(const struct vmx_caps *c, bool is_virtual, char *why, size_
 		const struct requirement *req = &requirements[i];
 
 		if (!is_of_cpu(req) && !is_met(req, &no_cpu, c)) {
-			/* Cause (cpu): the processor is older than 2010 (Westmere), or an outer
-			 * hypervisor offers a part of VMX only.
-			 * Remedy: a newer machine; `-cpu host,+vmx` and a current KVM. */
+			/* Cause (cpu): the processor predates Westmere (2010), or an outer
+			 * hypervisor offers only part of VMX.
+			 * Remedy: a newer machine; a current KVM and `-cpu host,+vmx`. */
 			fmt_print(why, why_len, "this CPU's VMX lacks %s (needed because %s)",
 				  req->what, req->why);
 			add_remedy(req, is_virtual, why, why_len);
@@ -263,7 +261,7 @@ const char *vmx_left_out(const struct vmx_cpu *cpu, bool uses_vmx_timer)
 {
 	const struct requirement *req = first_missing(cpu);
 
-	/* Cause (left-out): the processors of the machine differ.
+	/* Cause (left-out): the machine's processors differ.
 	 * Remedy: `maxcpus=1`, or another machine. */
 	if (req == NULL && uses_vmx_timer && vmx_timer_is_broken(cpu))
 		return "its VMX-preemption timer runs at the wrong rate (erratum)";
@@ -271,12 +269,13 @@ const char *vmx_left_out(const struct vmx_cpu *cpu, bool uses_vmx_timer)
 		return NULL;
 	switch (req->reg) {
 	case CPU_VENDOR:
-		/* Cause (left-out): the processors of the machine differ.
+		/* Cause (left-out): the machine's processors differ.
 		 * Remedy: `maxcpus=1`, or another machine. */
 		return "it is no Intel CPU, unlike the boot CPU";
 	case CPU_VMX:
-		/* Cause (left-out): the firmware has set up VMX on some processors only.
-		 * Remedy: the section above, then a full power cycle; update the firmware. */
+		/* Cause (left-out): the firmware enabled VMX on some processors only.
+		 * Remedy: [see above](#vmx-is-missing-or-locked-off); power-cycle; update the
+		 * firmware. */
 		return "it has no VMX, unlike the boot CPU (enable it for all CPUs in the "
 		       "firmware setup)";
 	case CPU_FEATURE_CONTROL:
@@ -293,8 +292,9 @@ static void describe_cpu(const struct requirement *req, const struct vmx_cpu *cp
 {
 	switch (req->reg) {
 	case CPU_VENDOR:
-		/* Cause (cpu): an AMD or other processor, or an emulated one.
-		 * Remedy: an Intel machine; in a virtual machine see the next rows. */
+		/* Cause (cpu): not an Intel processor.
+		 * Remedy: an Intel machine; in a virtual machine `-cpu host,+vmx` on an Intel
+		 * host. */
 		fmt_print(
 			why, why_len,
 			"the CPU vendor is \"%s\": Kensho needs an Intel CPU with VMX (AMD SVM is "
@@ -302,19 +302,20 @@ static void describe_cpu(const struct requirement *req, const struct vmx_cpu *cp
 			cpu->vendor);
 		break;
 	case CPU_VMX:
-		/* Cause (cpu): VMX is switched off in the firmware set-up, or the processor has
-		 * none.
-		 * Remedy: the section above. */
+		/* Cause (cpu): VMX is off or locked off in the firmware set-up, or the processor
+		 * has none.
+		 * Remedy: [see above](#vmx-is-missing-or-locked-off). */
 		fmt_print(why, why_len, "the CPU has no VMX (CPUID.1:ECX.VMX is 0)");
 		break;
 	case CPU_FEATURE_CONTROL:
 		/* Cause (cpu): an outer hypervisor that does not emulate the register.
-		 * Remedy: update it; QEMU/KVM with `-cpu host,+vmx` has it. */
+		 * Remedy: update it, or QEMU/KVM with `-cpu host,+vmx`. */
 		fmt_print(why, why_len, "IA32_FEATURE_CONTROL cannot be read");
 		break;
 	default: /* CPU_LOCK: first_missing() returns no other */
-		/* Cause (cpu): the firmware has locked VMX off.
-		 * Remedy: the section above; a full power cycle after the change. */
+		/* Cause (cpu): VMX is off or locked off in the firmware set-up, or the processor
+		 * has none.
+		 * Remedy: [see above](#vmx-is-missing-or-locked-off). */
 		fmt_print(why, why_len, "VMX is locked off in IA32_FEATURE_CONTROL (0x%llx)",
 			  cpu->feature_control);
 	}

@@ -77,8 +77,8 @@ err_t vmx_apicv_decide(const struct vmx_caps *caps, enum apicv_option mode, bool
 	a.virt_intr_delivery = a.register_virt && (proc2 & PROC2_VIRTUAL_INTR_DELIVERY) &&
 			       (mode == APICV_ON || !vid_is_buggy);
 	if (mode == APICV_ON && !a.virt_intr_delivery) {
-		/* Cause (cpu): the processor (before Ivy Bridge-EP), or an outer hypervisor, has no
-		 * APICv.
+		/* Cause (cpu): no APICv: older than Ivy Bridge-EP, or hidden by an outer
+		 * hypervisor.
 		 * Remedy: `apicv=auto`, the default. */
 		*why = "apicv=on needs virtual-interrupt delivery, which this CPU lacks; do this: "
 		       "use apicv=auto";

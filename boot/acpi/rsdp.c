@@ -9,7 +9,7 @@
 #include "core/lib/bytes.h"
 
 /* Cause (loader): the firmware's ACPI tables are missing or damaged; the boot goes on with one CPU.
- * Remedy: update the firmware; GRUB 2.06 or later finds the tables under UEFI, too. */
+ * Remedy: update the firmware; GRUB 2.06 or later. */
 
 #define RSDP_V1_LEN      20u
 #define RSDP_V2_LEN      36u

@@ -85,7 +85,7 @@ static err_t find_place(const struct bios_hook *h, const struct e820_map *m, str
 	if (h->bios->ebda != 0)
 		top = umin64(top, h->bios->ebda);
 	fit.hi = top;
-	/* Cause (disk): option ROMs use the low memory that the INT 15h hook needs.
+	/* Cause (disk): option ROMs use the low memory of the INT 15h hook.
 	 * Remedy: switch some off. */
 	if (e820_fit_high(m, NULL, &fit, base) != ERR_NONE)
 		return plan_fail(
@@ -142,8 +142,8 @@ static err_t poke(struct load_plan *out, u64 at, u32 val, u32 len)
 {
 	u8 *blob = plan_scratch(out, sizeof(val), 4);
 
-	/* Cause (disk): a bug of Kensho.
-	 * Remedy: please report it. */
+	/* Cause (disk): a bug in Kensho.
+	 * Remedy: please report it with the machine report. */
 	if (blob == NULL)
 		return plan_fail(
 			out, ERR_NOMEM,
@@ -176,14 +176,14 @@ err_t bios_hook_add(const struct bios_hook *h, const struct e820_map *guest, u64
 {
 	u8 *block = plan_scratch(out, STUB_BYTES, 16);
 
-	/* Cause (disk): a bug of Kensho.
-	 * Remedy: please report it. */
+	/* Cause (disk): a bug in Kensho.
+	 * Remedy: please report it with the machine report. */
 	if (block == NULL)
 		return plan_fail(
 			out, ERR_NOMEM,
 			"no room for the BIOS hook in the plan; do this: give a kernel as module");
-	/* Cause (disk): a bug of Kensho.
-	 * Remedy: please report it. */
+	/* Cause (disk): a bug in Kensho.
+	 * Remedy: please report it with the machine report. */
 	if (h->stub_len < DISK_STUB_HEADER_BYTES ||
 	    h->stub_len + E820_MAX * DISK_MAP_ENTRY_BYTES > STUB_BYTES)
 		return plan_fail(out, ERR_RANGE, "%s: hypervisor bug; do this: please report it",

@@ -101,7 +101,7 @@ static void fields_read(const u8 *data, struct bzimage *bz)
 
 static err_t corrupt(struct load_plan *out, const char *what)
 {
-	/* Cause (guest): the copy is damaged, or the medium.
+	/* Cause (guest): a damaged copy or medium.
 	 * Remedy: copy it again; write the stick again. */
 	return plan_fail(
 		out, ERR_INVAL,
@@ -132,7 +132,7 @@ static err_t fields_check(const struct bzimage *bz, struct load_plan *out)
 
 err_t bzimage_parse(const u8 *data, u64 len, struct bzimage *bz, struct load_plan *out)
 {
-	/* Cause (guest): the copy is damaged, or the medium.
+	/* Cause (guest): a damaged copy or medium.
 	 * Remedy: copy it again; write the stick again. */
 	if (len < BP_HEADER_END_MAX)
 		return plan_fail(out, ERR_INVAL,

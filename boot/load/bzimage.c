@@ -37,7 +37,7 @@ static err_t too_large(struct load_plan *out, const struct load_input *in, const
 {
 	u64 initrd = in->initrd != NULL ? in->initrd->len : 0;
 
-	/* Cause (guest): too little memory, or memory in small pieces.
+	/* Cause (guest): too little memory, or too fragmented.
 	 * Remedy: more memory; a smaller initrd. */
 	return plan_fail(
 		out, ERR_NOMEM,
@@ -139,7 +139,7 @@ static err_t cmdline_check(struct load_plan *out, const struct load_input *in,
 	u64 len = strlen(in->kernel->cmdline);
 	u64 max = umin64(bz->cmdline_size, BOOT_CMDLINE_MAX - 1);
 
-	/* Cause (guest): longer than this kernel was built for.
+	/* Cause (guest): too long for this kernel or the boot information.
 	 * Remedy: shorten it. */
 	if (len > max)
 		return plan_fail(
@@ -158,7 +158,7 @@ static err_t aux_build(struct load_plan *out, const struct load_input *in, const
 	u8 *aux = plan_scratch(out, len, 4096);
 	u64 initrd_pa;
 
-	/* Cause (loader): a bug of Kensho.
+	/* Cause (loader): a bug in Kensho.
 	 * Remedy: please report it with the machine report. */
 	if (aux == NULL)
 		return plan_fail(

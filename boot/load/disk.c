@@ -11,7 +11,7 @@ err_t disk_plan(const struct disk_input *in, struct e820_map *guest, struct load
 	u64 base;
 
 	memset(out, 0, sizeof(*out));
-	/* Cause (disk): a UEFI boot: there is no BIOS that could read the disk.
+	/* Cause (disk): a UEFI boot has no BIOS to read the disk.
 	 * Remedy: switch to BIOS mode, or load the system's kernel with `module2`. */
 	if (!in->hook.bios->is_present)
 		return plan_fail(

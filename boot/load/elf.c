@@ -4,8 +4,8 @@
 #include "boot/load/plan.h"
 #include "core/lib/bytes.h"
 
-/* Cause (guest): a linker script with a mistake.
- * Remedy: physical addresses (LMA) count: `readelf -l`. */
+/* Cause (guest): a fault of the link.
+ * Remedy: check it, and the physical addresses (LMA), with `readelf -l`. */
 
 #define ELF_MAGIC       0x464c457fu
 #define ELF_CLASS_OFF   4u
@@ -74,8 +74,8 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 		return plan_fail(out, ERR_NODEV,
 				 "ELF image is not for x86; do this: build it for x86");
 	*e = (struct elf){ .data = d, .len = img->len, .layout = &elf_layouts[class] };
-	/* Cause (guest): the copy is damaged.
-	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
+	/* Cause (guest): a damaged copy or medium.
+	 * Remedy: copy it again; write the stick again. */
 	if (e->len < e->layout->header_len)
 		return plan_fail(
 			out, ERR_INVAL,
@@ -90,16 +90,16 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 	e->phoff = elf_word(e, d + e->layout->phoff);
 	e->phentsize = get_u16(d + e->layout->phentsize);
 	e->phnum = get_u16(d + e->layout->phnum);
-	/* Cause (guest): too many segments, or none.
-	 * Remedy: link it with fewer (a linker script with PHDRS). */
+	/* Cause (guest): a fault of the link.
+	 * Remedy: check it, and the physical addresses (LMA), with `readelf -l`. */
 	if (e->phnum == 0 || e->phnum > PHNUM_MAX)
 		return plan_fail(
 			out, ERR_RANGE,
 			"ELF image has %u program headers, 1 to %u are possible; do this: link "
 			"it again",
 			e->phnum, PHNUM_MAX);
-	/* Cause (guest): the copy is damaged.
-	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
+	/* Cause (guest): a damaged copy or medium.
+	 * Remedy: copy it again; write the stick again. */
 	if (e->phentsize < e->layout->phdr_len ||
 	    !range_fits(e->phoff, (u64)e->phnum * e->phentsize, e->len))
 		return plan_fail(
@@ -114,8 +114,8 @@ err_t elf_open(struct elf *e, const struct guest_image *img, struct load_plan *o
 static err_t segment_check(const struct elf *e, u32 i, const struct segment *s, u64 shift,
 			   const struct e820_map *m, struct load_plan *out)
 {
-	/* Cause (guest): the copy is damaged.
-	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
+	/* Cause (guest): a damaged copy or medium.
+	 * Remedy: copy it again; write the stick again. */
 	if (s->filesz > s->memsz)
 		return plan_fail(
 			out, ERR_INVAL,
@@ -128,15 +128,14 @@ static err_t segment_check(const struct elf *e, u32 i, const struct segment *s, 
 			"ELF image is truncated: segment %u ends behind the file (%llu bytes); "
 			"do this: copy it again",
 			i, e->len);
-	/* Cause (guest): a linker script with a mistake.
-	 * Remedy: physical addresses (LMA) count: `readelf -l`. */
+	/* Cause (guest): a fault of the link.
+	 * Remedy: check it, and the physical addresses (LMA), with `readelf -l`. */
 	if (!range_fits(s->paddr, s->memsz, LOAD_4G))
 		return plan_fail(out, ERR_RANGE,
 				 "ELF segment %u at 0x%llx (0x%llx bytes) passes 4 GiB; do this: "
 				 "link it lower",
 				 i, s->paddr, s->memsz);
-	/* Cause (guest): the guest is linked at an address that is not RAM on this machine, or is
-	 * Kensho's region.
+	/* Cause (guest): linked where this machine has no RAM, or where Kensho is.
 	 * Remedy: link it lower (from 1 MiB on), or more memory. */
 	if (!e820_is_type(m, s->paddr, s->memsz, E820_RAM))
 		return plan_fail(
@@ -188,8 +187,8 @@ err_t elf_extent(const struct guest_image *img, struct load_plan *out, u64 *base
 		lo = umin64(lo, s.paddr);
 		hi = umax64(hi, s.paddr + s.memsz);
 	}
-	/* Cause (guest): no segment with content.
-	 * Remedy: link it with its code. */
+	/* Cause (guest): a fault of the link.
+	 * Remedy: check it, and the physical addresses (LMA), with `readelf -l`. */
 	if (hi == 0)
 		return plan_fail(out, ERR_INVAL,
 				 "ELF image has nothing to load; do this: link it again");

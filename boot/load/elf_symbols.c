@@ -29,8 +29,8 @@ err_t elf_symbols_find(const struct guest_image *img, struct load_plan *out, str
 		*s = (struct elf_symbols){ 0 };
 		return ERR_NONE;
 	}
-	/* Cause (guest): a damaged file.
-	 * Remedy: copy it again. */
+	/* Cause (guest): a damaged copy or medium.
+	 * Remedy: copy it again; write the stick again. */
 	if (!range_fits(s->offset, (u64)s->num * s->entsize, e.len))
 		return plan_fail(
 			out, ERR_INVAL,
@@ -64,8 +64,8 @@ static err_t unloaded_extent(const struct elf *e, const struct elf_symbols *s, u
 
 		if (!is_unloaded(e, shdr))
 			continue;
-		/* Cause (guest): a damaged file.
-		 * Remedy: copy it again. */
+		/* Cause (guest): a damaged copy or medium.
+		 * Remedy: copy it again; write the stick again. */
 		if (!range_fits(offset, size, e->len))
 			return plan_fail(out, ERR_INVAL,
 					 "ELF image is truncated: section %u ends behind the file "
@@ -92,7 +92,7 @@ err_t elf_symbols_plan(const struct load_input *in, const struct guest_image *im
 	/* Same offset in the page as in the file: keeps the alignment of every section. */
 	skip = lo % BLOCK_ALIGN;
 	fit.len = skip + hi - lo;
-	/* Cause (guest): a guest with large debugging sections.
+	/* Cause (guest): large debugging sections.
 	 * Remedy: `strip` it. */
 	if (plan_find_free(out, in->memory, &fit, &at) != ERR_NONE)
 		return plan_fail(

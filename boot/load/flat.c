@@ -14,8 +14,8 @@ err_t flat_extent(const struct flat *f, const struct guest_image *img, struct lo
 {
 	u64 load = f->load_addr, load_end = f->load_end_addr, bss_end = f->bss_end_addr;
 
-	/* Cause (guest): address fields of a flat multiboot image that contradict the file.
-	 * Remedy: correct them, or make it an ELF file. */
+	/* Cause (guest): a faulty multiboot header.
+	 * Remedy: correct it as the message says: docs/guests.md. */
 	if (load > f->header_addr || f->header_addr - load > f->header_off)
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot header: load_addr 0x%llx and header_addr 0x%llx do not "
@@ -24,16 +24,16 @@ err_t flat_extent(const struct flat *f, const struct guest_image *img, struct lo
 	x->load = load;
 	x->offset = f->header_off - (f->header_addr - load);
 	x->len = load_end == 0 ? img->len - x->offset : load_end - load;
-	/* Cause (guest): the copy is damaged.
-	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
+	/* Cause (guest): a damaged copy or medium.
+	 * Remedy: copy it again; write the stick again. */
 	if ((load_end != 0 && load_end < load) || !range_fits(x->offset, x->len, img->len))
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot image is truncated: load_end_addr 0x%llx is behind the "
 				 "file (%llu bytes); do this: copy it again",
 				 load_end, img->len);
 	x->mem = bss_end == 0 ? x->len : bss_end - load;
-	/* Cause (guest): address fields of a flat multiboot image that contradict the file.
-	 * Remedy: correct them, or make it an ELF file. */
+	/* Cause (guest): a faulty multiboot header.
+	 * Remedy: correct it as the message says: docs/guests.md. */
 	if ((bss_end != 0 && bss_end < load) || x->mem < x->len ||
 	    !range_fits(load, x->mem, LOAD_4G))
 		return plan_fail(out, ERR_INVAL,

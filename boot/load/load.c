@@ -64,8 +64,7 @@ err_t load_plan_guest(const struct load_input *in, struct load_plan *out)
 		if (guest_loaders[i]->probe(k->data, k->len))
 			return plan_with(guest_loaders[i], in, out);
 	}
-	/* Cause (guest): the file is something else: a vmlinux, a compressed kernel, a kernel for
-	 * another processor.
+	/* Cause (guest): no module is a Linux bzImage or multiboot image.
 	 * Remedy: `make iso KERNEL=FILE` says what it is; of Linux take `arch/x86/boot/bzImage`. */
 	return plan_fail(out, ERR_NOENT,
 			 "the kernel module is neither a Linux bzImage nor a multiboot image; "

@@ -9,7 +9,7 @@
 #include "core/lib/bytes.h"
 
 /* Cause (loader): the boot loader's tables are damaged.
- * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
+ * Remedy: GRUB 2.06 or later; if it is that, please report its version. */
 
 /* Multiboot2 specification, "Boot information format". */
 #define MB2_TAG_HEADER_LEN 8u
@@ -61,14 +61,14 @@ static err_t cmdline_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 {
 	err_t err = string_tag(w->bi->cmdline, sizeof(w->bi->cmdline), tag + 8, len - 8);
 
-	/* Cause (loader): too many words behind `multiboot2` or `module2`.
+	/* Cause (loader): too many words after `multiboot2` or `module2`.
 	 * Remedy: shorten it. */
 	if (err == ERR_RANGE)
 		return fail(w, err,
 			    "hypervisor command line is longer than 2047 characters; do this: "
 			    "shorten it");
 	/* Cause (loader): the boot loader's tables are damaged.
-	 * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
+	 * Remedy: GRUB 2.06 or later; if it is that, please report its version. */
 	if (err != ERR_NONE)
 		return fail(w, err,
 			    "multiboot2: command line tag is not terminated" DO_UPDATE_GRUB);
@@ -98,7 +98,7 @@ static err_t module_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 
 	if (len < 17)
 		return fail(w, ERR_INVAL, "multiboot2: module tag is too short" DO_UPDATE_GRUB);
-	/* Cause (loader): more `module2` lines than Kensho takes.
+	/* Cause (loader): too many `module2` lines.
 	 * Remedy: load fewer. */
 	if (bi->module_count >= BOOT_MODULES_MAX)
 		return fail(w, ERR_NOMEM,
@@ -106,20 +106,20 @@ static err_t module_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 	start = get_u32(tag + 8);
 	end = get_u32(tag + 12);
 	/* Cause (loader): the boot loader's tables are damaged.
-	 * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
+	 * Remedy: GRUB 2.06 or later; if it is that, please report its version. */
 	if (end < start)
 		return fail(w, ERR_INVAL,
 			    "multiboot2: a module ends before it starts" DO_UPDATE_GRUB);
 	mod = &bi->module[bi->module_count];
 	err = string_tag(mod->string, sizeof(mod->string), tag + 16, len - 16);
-	/* Cause (loader): too many words behind `multiboot2` or `module2`.
+	/* Cause (loader): too many words after `multiboot2` or `module2`.
 	 * Remedy: shorten it. */
 	if (err == ERR_RANGE)
 		return fail(w, err,
 			    "a module's command line is longer than 2047 characters; do this: "
 			    "shorten it");
 	/* Cause (loader): the boot loader's tables are damaged.
-	 * Remedy: GRUB 2.06 or later; if it is that, please report with its version. */
+	 * Remedy: GRUB 2.06 or later; if it is that, please report its version. */
 	if (err != ERR_NONE)
 		return fail(w, err, "multiboot2: module string is not terminated" DO_UPDATE_GRUB);
 	mod->start = hpa(start);
@@ -155,7 +155,7 @@ static err_t mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 			    "multiboot2: memory map ends inside an entry" DO_UPDATE_GRUB);
 	w->mmap_entries += (len - 16) / size;
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
 	if (w->mmap_entries > MB2_MMAP_MAX)
 		return fail(w, ERR_NOMEM,
 			    "memory map has more than 4096 entries" DO_UPDATE_FIRMWARE);
@@ -224,7 +224,7 @@ static err_t efi_mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 		return fail(w, ERR_INVAL,
 			    "multiboot2: EFI memory map ends inside a descriptor" DO_UPDATE_GRUB);
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
 	if (efi_map_parse(m, tag + 16, len - 16) != ERR_NONE)
 		return fail(w, ERR_NOMEM,
 			    "EFI memory map has more than 1024 descriptors" DO_UPDATE_FIRMWARE);
@@ -342,7 +342,7 @@ static err_t loader_memory(struct mb2_walk *w)
 {
 	struct e820_map *m = &w->bi->memory;
 
-	/* Cause (loader): a boot loader that is not GRUB, or firmware that tells it nothing.
+	/* Cause (loader): not GRUB, or firmware that reports no memory.
 	 * Remedy: GRUB 2.06 or later; update the firmware. */
 	if (!w->has_mmap && !w->has_meminfo)
 		return fail(w, ERR_NOENT,
@@ -352,7 +352,7 @@ static err_t loader_memory(struct mb2_walk *w)
 		TRY(e820_add(m, MIB(1), KIB(w->mem_upper_kib), E820_RAM));
 	}
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
 	if (w->mmap_overflow || e820_normalise(m) != ERR_NONE)
 		return fail(w, ERR_NOMEM,
 			    "memory map has more than 128 entries" DO_UPDATE_FIRMWARE);
@@ -366,7 +366,7 @@ static err_t efi_memory(struct mb2_walk *w)
 	struct boot_info *bi = w->bi;
 
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
 	if (efi_map_to_e820(&bi->efi.map, false, &bi->memory) != ERR_NONE)
 		return fail(w, ERR_NOMEM,
 			    "EFI memory map has more than 128 ranges" DO_UPDATE_FIRMWARE);
@@ -380,8 +380,7 @@ static err_t memory_finish(struct mb2_walk *w)
 {
 	const struct boot_info *bi = w->bi;
 
-	/* Cause (loader): another boot loader, or one that keeps UEFI's boot services for the
-	 * kernel it starts.
+	/* Cause (loader): not started by GRUB's `multiboot2`.
 	 * Remedy: GRUB 2.06 or later: docs/boot-grub.md. */
 	if (bi->efi.boot_services)
 		return fail(
@@ -390,15 +389,15 @@ static err_t memory_finish(struct mb2_walk *w)
 			"command, which ends them");
 	TRY(bi->efi.map.count != 0 ? efi_memory(w) : loader_memory(w));
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report with `lsmmap` of GRUB. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
 	if (bi->memory.count > E820_MAX - MB2_RANGES_SPARE)
 		return fail(w, ERR_NOMEM, "memory map has more than 126 ranges" DO_UPDATE_FIRMWARE);
-	/* Cause (loader): a boot loader that is not GRUB, or firmware that tells it nothing.
+	/* Cause (loader): not GRUB, or firmware that reports no memory.
 	 * Remedy: GRUB 2.06 or later; update the firmware. */
 	if (e820_ram_bytes(&bi->memory) == 0)
 		return fail(w, ERR_NOENT,
 			    "multiboot2: the memory map has no usable RAM" DO_UPDATE_GRUB);
-	/* Cause (loader): RAM is hidden by GRUB's `badram` or `cutmem`, or by the firmware.
+	/* Cause (loader): `badram` or `cutmem` in GRUB, or the firmware, hides RAM.
 	 * Remedy: remove those commands; load the firmware's defaults. */
 	if (e820_ram_top(&bi->memory, GIB(4)) == 0)
 		return fail(w, ERR_NOENT,

@@ -9,7 +9,7 @@
 #include "core/lib/bits.h"
 #include "core/lib/bytes.h"
 
-/* Cause (guest): a multiboot 2 header with a fault.
+/* Cause (guest): a faulty multiboot header.
  * Remedy: correct it as the message says: docs/guests.md. */
 
 /* Information that a guest may ask for but we never give; "": passed on if there is any. */
@@ -45,8 +45,8 @@ static err_t request_tag(const u8 *tag, u64 len, struct load_plan *out)
 	for (u64 i = 8; i + 4 <= len; i += 4) {
 		u32 type = get_u32(tag + i);
 
-		/* Cause (guest): a demand of the guest that Kensho does not meet.
-		 * Remedy: set bit 0 of the tag's flags, if the guest can do without. */
+		/* Cause (guest): a demand that Kensho cannot meet.
+		 * Remedy: drop it, or make it optional (bit 0 of the tag's flags). */
 		if (type >= MB2I_TAGS)
 			return plan_fail(out, ERR_NODEV,
 					 "multiboot2 header demands information %u, which nobody "
@@ -84,8 +84,8 @@ static err_t efi_tag(const struct load_input *in, bool optional, struct load_pla
 {
 	if (in->efi == NULL || !in->efi->present || optional)
 		return ERR_NONE;
-	/* Cause (guest): the guest wants to run before ExitBootServices().
-	 * Remedy: start it with GRUB alone. */
+	/* Cause (guest): a demand that Kensho cannot meet.
+	 * Remedy: drop it, or make it optional (bit 0 of the tag's flags). */
 	return plan_fail(
 		out, ERR_NODEV,
 		"multiboot2 header demands EFI boot services, which have ended; do this: make its "
@@ -144,8 +144,8 @@ static err_t tag_check(const u8 *tag, u64 room, struct load_plan *out)
 			out, ERR_INVAL,
 			"multiboot2 header: tag %u has the wrong size %u; do this: link it again",
 			type, len);
-	/* Cause (guest): a demand of the guest that Kensho does not meet.
-	 * Remedy: set bit 0 of the tag's flags, if the guest can do without. */
+	/* Cause (guest): a demand that Kensho cannot meet.
+	 * Remedy: drop it, or make it optional (bit 0 of the tag's flags). */
 	if (type >= MB2H_TAGS && (get_u16(tag + 2) & MB2H_OPTIONAL) == 0)
 		return plan_fail(
 			out, ERR_NODEV,
@@ -164,8 +164,8 @@ static err_t console_check(const struct load_input *in, const struct mb2_request
 	if (!r->needs_console || (kind == FRAMEBUFFER_TEXT && r->text_console) ||
 	    (kind == FRAMEBUFFER_PIXEL && r->accepts_pixels))
 		return ERR_NONE;
-	/* Cause (guest): text mode wanted on UEFI, or a framebuffer in text mode.
-	 * Remedy: `set gfxpayload=…` behind the `multiboot2` line. */
+	/* Cause (guest): text mode demanded under UEFI, or a framebuffer in text mode.
+	 * Remedy: `set gfxpayload=…` after the `multiboot2` line. */
 	return plan_fail(
 		out, ERR_NODEV,
 		"multiboot2 header demands a screen it can use (%s%s), and there is %s; do this: "
@@ -184,15 +184,15 @@ err_t mb2_request_read(const struct load_input *in, u64 at, struct load_plan *ou
 	u64 len = get_u32(h + 8);
 
 	*r = (struct mb2_request){ .flat.header_off = at, .text_console = true };
-	/* Cause (guest): not a multiboot 2 guest for this machine.
-	 * Remedy: build it for i386 or x86-64. */
+	/* Cause (guest): a faulty multiboot header.
+	 * Remedy: correct it as the message says: docs/guests.md. */
 	if (get_u32(h + 4) != MB2H_ARCH_I386)
 		return plan_fail(
 			out, ERR_NODEV,
 			"multiboot2 image is for architecture %u, not for x86; do this: build "
 			"it for i386",
 			get_u32(h + 4));
-	/* Cause (guest): a multiboot 2 header with a fault.
+	/* Cause (guest): a faulty multiboot header.
 	 * Remedy: correct it as the message says: docs/guests.md. */
 	if (!range_fits(at, len, umin64(img->len, MB2H_SEARCH_LEN)))
 		return plan_fail(out, ERR_INVAL,

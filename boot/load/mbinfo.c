@@ -13,13 +13,13 @@ err_t mbinfo_begin(struct mbinfo *info, const struct load_input *in, u64 len, st
 
 	*info = (struct mbinfo){ .len = (u32)len };
 	info->data = len > sizeof(out->scratch) ? NULL : plan_scratch(out, (u32)len, 16);
-	/* Cause (guest): more than the boot information holds.
-	 * Remedy: shorten them. */
+	/* Cause (guest): too long for this kernel or the boot information.
+	 * Remedy: shorten it. */
 	if (info->data == NULL)
 		return plan_fail(out, ERR_NOMEM,
 				 "command lines of the modules are too long together; do this: "
 				 "shorten them");
-	/* Cause (guest): too little memory, or memory in small pieces.
+	/* Cause (guest): too little memory, or too fragmented.
 	 * Remedy: more memory; a smaller initrd. */
 	if (plan_find_free(out, in->memory, &low, &info->pa) != ERR_NONE &&
 	    plan_find_free(out, in->memory, &high, &info->pa) != ERR_NONE)

@@ -41,8 +41,8 @@ static err_t addresses_plan(const struct load_input *in, u64 header_off, struct 
 	struct flat_extent x;
 	struct flat f;
 
-	/* Cause (guest): the copy is damaged.
-	 * Remedy: copy it again; `readelf -l` shows the same on a good file. */
+	/* Cause (guest): a damaged copy or medium.
+	 * Remedy: copy it again; write the stick again. */
 	if (!range_fits(header_off, MB1_HEADER_LEN_ADDR, img->len))
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot header is truncated; do this: link it again");
@@ -60,7 +60,7 @@ static err_t addresses_plan(const struct load_input *in, u64 header_off, struct 
 
 static err_t no_room(struct load_plan *out)
 {
-	/* Cause (loader): a bug of Kensho.
+	/* Cause (loader): a bug in Kensho.
 	 * Remedy: please report it with the machine report. */
 	return plan_fail(out, ERR_NOMEM,
 			 "internal error: plan scratch is too small; do this: please report it");
@@ -225,8 +225,8 @@ static COLD err_t multiboot_plan(const struct load_input *in, struct load_plan *
 		flags & 0xffff & ~(MB1_HEADER_PAGE_ALIGN | MB1_HEADER_MEMORY | MB1_HEADER_VIDEO);
 	struct elf_symbols symbols = { 0 };
 
-	/* Cause (guest): a demand bit that Kensho does not know.
-	 * Remedy: build the guest without it. */
+	/* Cause (guest): a demand that Kensho cannot meet.
+	 * Remedy: drop it, or make it optional (bit 0 of the tag's flags). */
 	if (unknown != 0)
 		return plan_fail(out, ERR_NODEV,
 				 "multiboot header demands features 0x%x that do not exist here; "
@@ -240,8 +240,8 @@ static COLD err_t multiboot_plan(const struct load_input *in, struct load_plan *
 		TRY(elf_symbols_find(k, out, &symbols));
 		out->what = "multiboot ELF";
 	} else {
-		/* Cause (guest): address fields of a flat multiboot image that contradict the file.
-		 * Remedy: correct them, or make it an ELF file. */
+		/* Cause (guest): a faulty multiboot header.
+		 * Remedy: correct it as the message says: docs/guests.md. */
 		return plan_fail(out, ERR_INVAL,
 				 "multiboot image is neither ELF nor has it address fields (flag "
 				 "16); do this: link it as ELF");

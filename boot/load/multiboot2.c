@@ -17,7 +17,7 @@ static bool multiboot2_probe(const u8 *data, u64 len)
 static err_t no_place(const struct load_input *in, const struct mb2_request *r, u64 len,
 		      struct load_plan *out)
 {
-	/* Cause (guest): the relocatable guest's range is not free.
+	/* Cause (guest): no free range for the relocatable guest.
 	 * Remedy: more memory, or a wider range in its relocatable tag. */
 	return plan_fail(out, ERR_NOMEM,
 			 "no place for the image: it needs %llu MiB of free RAM in one piece from "
@@ -53,7 +53,7 @@ static err_t flat_image(const struct load_input *in, struct mb2_request *r, stru
 {
 	struct flat_extent x;
 
-	/* Cause (guest): a multiboot 2 header with a fault.
+	/* Cause (guest): a faulty multiboot header.
 	 * Remedy: correct it as the message says: docs/guests.md. */
 	if (!r->has_entry)
 		return plan_fail(
@@ -94,7 +94,7 @@ static err_t elf_image(const struct load_input *in, const struct mb2_request *r,
 	TRY(elf_plan_at(in, in->kernel, img->base - link, out, &out->rip));
 	if (r->has_entry) {
 		out->rip = r->flat.entry_addr + (img->base - link);
-		/* Cause (guest): a multiboot 2 header with a fault.
+		/* Cause (guest): a faulty multiboot header.
 		 * Remedy: correct it as the message says: docs/guests.md. */
 		if (!is_loaded(out, out->rip))
 			return plan_fail(
@@ -120,8 +120,8 @@ static COLD err_t multiboot2_plan(const struct load_input *in, struct load_plan 
 	else if (elf_probe(k->data, k->len))
 		TRY(elf_image(in, &r, &img, out));
 	else
-		/* Cause (guest): not a multiboot 2 guest for this machine.
-		 * Remedy: build it for i386 or x86-64. */
+		/* Cause (guest): a faulty multiboot header.
+		 * Remedy: correct it as the message says: docs/guests.md. */
 		return plan_fail(
 			out, ERR_INVAL,
 			"multiboot2 image is neither ELF nor has it an address tag; do this: "

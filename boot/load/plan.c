@@ -44,7 +44,7 @@ static err_t take(struct load_plan *p, const struct guest_image *img)
 {
 	if (img == NULL)
 		return ERR_NONE;
-	/* Cause (loader): more `module2` lines than Kensho takes.
+	/* Cause (loader): too many `module2` lines.
 	 * Remedy: load fewer. */
 	if (e820_busy_add(&p->taken, img->start.v, img->len) != ERR_NONE)
 		return plan_fail(p, ERR_NOMEM,
@@ -67,15 +67,15 @@ err_t plan_begin(struct load_plan *p, const struct load_input *in)
 
 static err_t step_add(struct load_plan *p, const struct load_copy *c)
 {
-	/* Cause (guest): too many segments, or none.
-	 * Remedy: link it with fewer (a linker script with PHDRS). */
+	/* Cause (guest): a fault of the link.
+	 * Remedy: check it, and the physical addresses (LMA), with `readelf -l`. */
 	if (p->count >= LOAD_COPIES_MAX)
 		return plan_fail(
 			p, ERR_NOMEM,
 			"image needs more than %u copy steps; do this: link it with fewer segments",
 			LOAD_COPIES_MAX);
-	/* Cause (guest): a linker script with a mistake.
-	 * Remedy: physical addresses (LMA) count: `readelf -l`. */
+	/* Cause (guest): a fault of the link.
+	 * Remedy: check it, and the physical addresses (LMA), with `readelf -l`. */
 	if (c->zero_len > ~0ull - c->len || c->room > ~0ull - c->len - c->zero_len ||
 	    dst_len(c) > ~0ull - c->dst)
 		return plan_fail(p, ERR_RANGE,
@@ -217,7 +217,7 @@ err_t plan_place_image(struct load_plan *p, const struct load_input *in,
 	*at = start;
 	if (stays || len == 0)
 		return len == 0 ? ERR_NONE : plan_copy(p, start, start, len, 0);
-	/* Cause (guest): too little memory, or memory in small pieces.
+	/* Cause (guest): too little memory, or too fragmented.
 	 * Remedy: more memory; a smaller initrd. */
 	if (plan_find_free(p, in->memory, &fit, at) != ERR_NONE)
 		return plan_fail(
@@ -233,8 +233,7 @@ static err_t check_steps(struct load_plan *p, const struct e820_map *m)
 	for (u32 i = 0; i < p->count; i++) {
 		const struct load_copy *c = &p->copy[i];
 
-		/* Cause (guest): the guest is linked at an address that is not RAM on this machine,
-		 * or is Kensho's region.
+		/* Cause (guest): linked where this machine has no RAM, or where Kensho is.
 		 * Remedy: link it lower (from 1 MiB on), or more memory. */
 		if (dst_len(c) != 0 && !e820_is_type(m, c->dst, dst_len(c), E820_RAM))
 			return plan_fail(
@@ -243,8 +242,8 @@ static err_t check_steps(struct load_plan *p, const struct e820_map *m)
 				"%llu MiB); do this: link it elsewhere or add memory",
 				c->dst, c->dst + dst_len(c) - 1, plan_mib(e820_ram_bytes(m)));
 		for (u32 j = 0; j < i; j++) {
-			/* Cause (guest): a linker script with a mistake.
-			 * Remedy: physical addresses (LMA) count: `readelf -l`. */
+			/* Cause (guest): a fault of the link.
+			 * Remedy: check it, and the physical addresses (LMA), with `readelf -l`. */
 			if (writes_over(&p->copy[j], c->dst, dst_len(c)))
 				return plan_fail(p, ERR_INVAL,
 						 "image loads two things at 0x%llx: its segments "
@@ -274,14 +273,14 @@ static err_t stage(struct load_plan *p, const struct e820_map *m, u32 from, u32 
 	struct e820_fit fit = { .lo = MIB(1), .hi = ~0ull, .len = len, .align = 4096 };
 	u64 place;
 
-	/* Cause (guest): too many segments, or none.
-	 * Remedy: link it with fewer (a linker script with PHDRS). */
+	/* Cause (guest): a fault of the link.
+	 * Remedy: check it, and the physical addresses (LMA), with `readelf -l`. */
 	if (p->count >= LOAD_COPIES_MAX)
 		return plan_fail(
 			p, ERR_NOMEM,
 			"image needs more than %u copy steps; do this: link it with fewer segments",
 			LOAD_COPIES_MAX);
-	/* Cause (guest): too little memory, or memory in small pieces.
+	/* Cause (guest): too little memory, or too fragmented.
 	 * Remedy: more memory; a smaller initrd. */
 	if (plan_find_free(p, m, &fit, &place) != ERR_NONE)
 		return plan_fail(

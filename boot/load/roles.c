@@ -47,8 +47,8 @@ struct roles {
 static err_t ambiguous(struct roles *r, const char *what, const char *prefix, u32 a, u32 b)
 {
 	/* Cause (guest): two kernels, or two initrds.
-	 * Remedy: write `kernel:` or `initrd:` in front of the right one's command line,
-	 * `module:` in front of the other's. */
+	 * Remedy: put `kernel:` or `initrd:` before the right one's command line, `module:`
+	 * before the other's. */
 	fmt_print(r->why, r->why_len,
 		  "modules %u and %u both look like %s; do this: start the string of the right one "
 		  "with %s",
@@ -125,8 +125,7 @@ static err_t no_kernel(struct roles *r)
 			hint = " (an ELF file needs a multiboot header in its first 8 KiB, or a "
 			       "multiboot2 header in its first 32 KiB)";
 	}
-	/* Cause (guest): the file is something else: a vmlinux, a compressed kernel, a kernel for
-	 * another processor.
+	/* Cause (guest): no module is a Linux bzImage or multiboot image.
 	 * Remedy: `make iso KERNEL=FILE` says what it is; of Linux take `arch/x86/boot/bzImage`. */
 	fmt_print(r->why, r->why_len,
 		  "no kernel: none of %u modules is a Linux bzImage or a multiboot image%s; "
@@ -146,9 +145,9 @@ static err_t linux_roles(struct roles *r, u64 fixed)
 			r->img[i].role = ROLE_MODULE;
 		if (r->img[i].role != ROLE_UNKNOWN)
 			continue;
-		/* Cause (guest): a module that nothing is known of.
-		 * Remedy: write `initrd:` or `module:` in front of its command line; else copy
-		 * it again. */
+		/* Cause (guest): unknown content.
+		 * Remedy: put `initrd:` or `module:` before its command line; else copy it
+		 * again. */
 		fmt_print(
 			r->why, r->why_len,
 			"module %u is neither a kernel nor an initrd (cpio, gzip, xz, zstd...); do "
@@ -166,15 +165,16 @@ err_t load_assign_roles(struct guest_image *img, u32 count, char *why, size_t wh
 	u32 kernel;
 
 	if (count == 0) {
-		/* Cause (guest): modules, but none of them is a kernel.
-		 * Remedy: name the kernel, or write `kernel:` in front of its command line. */
+		/* Cause (guest): no module is a Linux bzImage or multiboot image.
+		 * Remedy: `make iso KERNEL=FILE` says what it is; of Linux take
+		 * `arch/x86/boot/bzImage`. */
 		fmt_print(why, why_len,
 			  "no guest image; do this: add a line \"module2 /path/to/kernel\" "
 			  "to the boot menu entry");
 		return ERR_NOENT;
 	}
 	if (count > BOOT_MODULES_MAX) {
-		/* Cause (loader): more `module2` lines than Kensho takes.
+		/* Cause (loader): too many `module2` lines.
 		 * Remedy: load fewer. */
 		fmt_print(why, why_len, "more than %u modules; do this: load fewer",
 			  BOOT_MODULES_MAX);

@@ -7,8 +7,8 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 
-/* Cause (options): a value that the option does not have.
- * Remedy: the message names those it has; the table is in docs/options.md. */
+/* Cause (options): a value or combination that is not allowed.
+ * Remedy: docs/options.md. */
 
 /* Longest valid name or value; longer words are refused before anything copies them. */
 #define WORD_MAX 1023u
@@ -27,9 +27,8 @@ static err_t unknown_option(struct parse *p, struct word w, struct word name)
 
 	for (u32 i = 0; i < option_row_count; i++)
 		word_closer(first, option_rows[i].name, &best, &near);
-	/* Cause (options): a misspelt option of Kensho; or the guest's words stand behind
-	 * `multiboot2`.
-	 * Remedy: `help` prints the table; the guest's command line belongs behind `module2`. */
+	/* Cause (options): a misspelt option, or the guest's words after `multiboot2`.
+	 * Remedy: `help` lists all options; the guest's command line belongs after `module2`. */
 	if (best > TYPO_MAX && option_cpu_knows(first))
 		fmt_print(p->msg, p->msg_len,
 			  "unknown option \"%.*s\", did you mean \"cpu=host,%.*s\"? (help=cpu)",
@@ -303,8 +302,8 @@ static err_t rules_check(struct parse *p)
 		if (!is_given(p->o, row) || !has_value(p->o, rule->name, rule->value) ||
 		    (rule->but_default && is_default(p->o, row)))
 			continue;
-		/* Cause (options): two options that contradict each other.
-		 * Remedy: remove one. */
+		/* Cause (options): a value or combination that is not allowed.
+		 * Remedy: docs/options.md. */
 		fmt_print(p->msg, p->msg_len, "option %s=%s excludes %s: %s; remove one of them",
 			  rule->name, rule->value, rule->option, rule->why);
 		return ERR_INVAL;
@@ -324,9 +323,8 @@ err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t ms
 
 	for (; *s != '\0'; s++) {
 		if (!is_blank(*s) && ((u8)*s < 0x20 || (u8)*s >= 0x7f)) {
-			/* Cause (options): something else than printable ASCII.
-			 * Remedy: type it again; a copied quotation mark or dash is often the
-			 * cause. */
+			/* Cause (options): not printable ASCII.
+			 * Remedy: type it again: often a copied quotation mark or dash. */
 			fmt_print(msg, msg_len,
 				  "command line: character 0x%02x at position %zu is not allowed",
 				  (u8)*s, (size_t)(s - cmdline));

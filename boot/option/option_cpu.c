@@ -6,8 +6,8 @@
 #include "hv/hv.h"
 #include "hv/kvm/kvm.h"
 
-/* Cause (options): `cpu=` or `profile=` asks for what Kensho cannot give.
- * Remedy: docs/profiles.md has all features. */
+/* Cause (options): `cpu=` or `profile=` asks for what Kensho cannot provide.
+ * Remedy: docs/profiles.md. */
 
 #define FIRST_PROFILE_TO_COME PROFILE_HV
 

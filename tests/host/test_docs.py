@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tools/docs.py: what wrapping changes, and what it leaves alone."""
+"""tools/docs.py: what wrapping changes, and what it leaves alone; what the table of messages shows."""
 
 import pathlib
 import sys
@@ -7,6 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "tools"))
 import docs  # noqa: E402
+import messages  # noqa: E402
 
 LONG = "word " * 40
 KEPT = f"""# {LONG.strip()}
@@ -45,6 +46,26 @@ class WrapTest(unittest.TestCase):
                 text = docs.wrap("word " * at + mark + " " + LONG)
                 self.assertNotIn(f"\n{mark} ", text)
                 self.assertEqual(text, docs.wrap(text))
+
+
+class MessageTest(unittest.TestCase):
+    def test_message_shown_is_its_first_clause(self):
+        for message, want in (
+                ("the local APIC is disabled; do this: enable it", "the local APIC is disabled"),
+                ("image is too large: it needs … MiB", "image is too large"),
+                ("cpu …: no memory for it: it is left out", "cpu …: no memory for it"),
+                ("the CPU has no VMX (CPUID.1:ECX.VMX is 0)", "the CPU has no VMX"),
+                ("; do this: start this machine (QEMU)……", "start this machine"),
+                ("one two three " + "word " * 9 + "end", "one two three word word word word word word …")):
+            with self.subTest(message):
+                self.assertEqual(want, messages.shown(message))
+
+    def test_messages_that_begin_alike_are_folded(self):
+        alike = ["ELF header: a b", "ELF header is c", "ELF header: d e"]
+        self.assertEqual(["ELF header …", "no kernel here"],
+                         messages.folded([*alike, "no kernel here"]))
+        self.assertEqual(["acpi: …"], messages.folded(["acpi: a b", "acpi: c d", "acpi: e f"]))
+        self.assertEqual(alike[:2], messages.folded(alike[:2] * 2))
 
 
 if __name__ == "__main__":

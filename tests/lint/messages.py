@@ -9,10 +9,12 @@ source; docs/troubleshooting.md is made of them (`make docs`). A conversion of p
 covers the messages below it, up to the next blank line, comment of this kind or end of a function.
 Directly above a function it covers the function, alone between blank lines the rest of the file,
 where no other does. A message that ends a boot says the remedy, too: "CAUSE; do this: REMEDY". Equal
-pairs share a row of the table. Both are Markdown; docs/PAGE.md becomes a
-link.
+pairs share a row of the table, which has only as much of each message as a reader would search for.
+Both are Markdown; docs/PAGE.md becomes a link.
 """
 
+import itertools
+import os.path
 import re
 
 import sources
@@ -105,16 +107,47 @@ def explained(path):
     return out
 
 
+SHOWN = 44      # characters of a message
+FOLDED = 3      # messages that begin alike
+CONTINUES = re.compile(r"\w\)")     # what is printed behind a number
+
+
+def shown(message):
+    """What a reader would search for: its first clause, without remarks, shortened."""
+    cause, _, remedy = message.partition(DO_THIS)
+    text = cause if re.search("[a-z]", cause) else remedy
+    clauses = (text[:end.start()] for end in re.finditer("[;:.] |$", text))
+    text = re.sub(r"\s*(\([^()]*\))?[….:]*$", "", next(filter(is_message, clauses), text))
+    words = text.split(" ")
+    lengths = itertools.accumulate(len(word) + 1 for word in words)
+    keep = sum(length <= SHOWN for length in lengths)
+    return " ".join(words[:keep]) + " …" * (keep < len(words))
+
+
+def folded(texts):
+    """@texts; instead of FOLDED or more that begin with the same words, those words."""
+    def start(text):
+        first, second, *_ = text.split(" ")
+        return first if first.endswith(":") else f"{first} {second.rstrip(':')}"
+    out = []
+    for words, group in itertools.groupby(sorted(set(texts), key=start), start):
+        group = sorted(group, key=texts.index)
+        if len(group) >= FOLDED:
+            common = " ".join(os.path.commonprefix([text.split(" ") for text in group]))
+            group = [max(common, words, key=len) + " …"]
+        out += group
+    return out
+
+
 def table(section):
-    """The rows of a section: {(cause, remedy): [messages]}, in the order of the sources. Without what
-    a message says to do: the remedy has a column of its own."""
+    """The rows of a section: {(cause, remedy): [what is shown of the messages]}, in the order of the
+    sources."""
     rows = {}
     for path in filter(in_scope, sources.all_files()):
         for message, _, why in explained(path):
-            message = message.rpartition(DO_THIS)[0] or message
-            if why and why[0] == section and message not in rows.setdefault(why[1:], []):
-                rows[why[1:]].append(message)
-    return rows
+            if why and why[0] == section and not CONTINUES.match(message):
+                rows.setdefault(why[1:], []).append(shown(message))
+    return {why: folded(texts) for why, texts in rows.items()}
 
 
 def without_remedy(path):
