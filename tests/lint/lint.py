@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make lint`: every check on the sources and on the built image, as results lint:NAME.
 
-    tests/lint/lint.py [REGEX]
+    tests/lint/lint.py [REGEX | --names]
 """
 
 import re
@@ -54,6 +54,10 @@ CHECKS = {
 SHOWN = 60
 
 
+def names():
+    return [f"lint:{name}" for name in CHECKS]
+
+
 def main(pattern=""):
     files, failed = sources.all_files(), 0
     for name, check in CHECKS.items():
@@ -67,4 +71,4 @@ def main(pattern=""):
 
 
 if __name__ == "__main__":
-    results.process(lambda: main(*sys.argv[1:]))
+    results.program(main, names, "tests/lint/lint.py")

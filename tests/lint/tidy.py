@@ -20,6 +20,8 @@ import sys
 import cached
 import sources
 
+NAMES = ("clang-tidy", "gcc-analyzer", "clang-analyzer")
+
 
 def tidy_complaint(done):
     text = done.stdout.strip()
@@ -42,14 +44,18 @@ def clang(path):
     return ["clang", *cached.FLAGS, "--analyze", "--analyzer-output", "text", str(path)]
 
 
+def names():
+    return [f"lint:{name}" for name in NAMES]
+
+
 def main(pattern=""):
     every = [p for p in sources.all_files() if p.suffix == ".c" and p.parts[0] != "tests"]
     pure = [p for p in every if str(p) in set(sources.make_variable("PURE"))]
     failed = 0
-    for name, files, command, complaint, config in (
-            ("clang-tidy", every, tidy, tidy_complaint, [".clang-tidy"]),
-            ("gcc-analyzer", pure, gcc, any_output, []),
-            ("clang-analyzer", pure, clang, any_output, [])):
+    for name, (files, command, complaint, config) in zip(NAMES, (
+            (every, tidy, tidy_complaint, [".clang-tidy"]),
+            (pure, gcc, any_output, []),
+            (pure, clang, any_output, []))):
         if re.search(pattern, f"lint:{name}"):
             failed += cached.check(name, files, command, complaint, config)
     return 1 if failed else 0

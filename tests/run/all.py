@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make test`, `make check`, `make nightly`: every stage in order, then one line that counts.
 
+    tests/run/all.py test|check|nightly [--names]
+
 ONLY=REGEX runs only what matches, and then does not ask whether every test of tests/requirements ran.
+--names prints what it is matched with.
 """
 
 import os
@@ -42,6 +45,16 @@ def build(targets):
                        "see the messages above" if status else "", quiet=True)
 
 
+def names(kind):
+    """What ONLY= can choose from."""
+    if kind == "nightly":
+        return [*fuzz.names(), *mutate.names(), *run.names("nightly")]
+    out = [*lint.names(), *host.names()]
+    if kind == "test":
+        out += [*tidy.names(), *mutate.names(), "host:coverage", *fuzz.names(), *run.names("ci")]
+    return out
+
+
 def nightly(only):
     """What takes too long for every change; `make test` does not do it, nor this its stages."""
     stage("fuzz")
@@ -53,8 +66,8 @@ def nightly(only):
     return results.summary()
 
 
-def main(kind):
-    only = os.environ.get("ONLY", "")
+def main(kind, only):
+    results.select(only, names(kind), f"tests/run/all.py {kind}")
     os.chdir(results.ROOT)
     results.start()
     build(BUILDS[kind])
@@ -84,4 +97,4 @@ def main(kind):
 
 
 if __name__ == "__main__":
-    results.process(lambda: main(sys.argv[1]))
+    results.process(lambda: main(sys.argv[1], *(sys.argv[2:] or [os.environ.get("ONLY", "")])))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Run every libFuzzer binary for a while, from the saved corpus in tests/fuzz/corpus/NAME.
 
-    tests/run/fuzz.py [--seconds N] [--least RUNS] [REGEX]
+    tests/run/fuzz.py [--seconds N] [--least RUNS] [REGEX | --names]
 
 Prints runs and runs per second of each, then the sum; --least makes fewer runs in all a failure.
 New inputs go to build/fuzz/corpus/NAME; a crash is kept in build/fuzz/crash-NAME-*.
@@ -46,20 +46,31 @@ def run_target(name, seconds):
             runs)
 
 
-def main(argv):
+def names():
+    return sorted(f"fuzz:{path.stem}" for path in TARGETS.glob("*.c"))
+
+
+def arguments(argv):
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--least", type=int, default=0)
+    parser.add_argument("--names", action="store_true")
     parser.add_argument("pattern", nargs="?", default="")
     args = parser.parse_args(argv)
-    names = sorted(p.stem for p in TARGETS.glob("*.c") if re.search(args.pattern, "fuzz:" + p.stem))
+    args.pattern = "--names" if args.names else args.pattern
+    return args
+
+
+def main(argv):
+    args = arguments(argv)
+    chosen = [name[5:] for name in names() if re.search(args.pattern, name)]
     bad, total = 0, 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for row in pool.map(lambda n: run_target(n, args.seconds), names):
+        for row in pool.map(lambda n: run_target(n, args.seconds), chosen):
             bad += row[1] == "fail"
             total += row[3]
             results.record(*row[:3])
-    if names and not args.pattern:
+    if chosen and not args.pattern:
         short = total < args.least
         results.record("fuzz:total", "fail" if bad or short else "pass",
                        f"{total} inputs, {bad} crashes" + (f", want {args.least}" * short))
@@ -67,5 +78,11 @@ def main(argv):
     return 1 if bad else 0
 
 
+def command(argv):
+    """As a program: what fits no fuzzer is a mistake."""
+    results.select(arguments(argv).pattern, names(), "tests/run/fuzz.py")
+    return main(argv)
+
+
 if __name__ == "__main__":
-    results.process(lambda: main(sys.argv[1:]))
+    results.process(lambda: command(sys.argv[1:]))

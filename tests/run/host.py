@@ -4,7 +4,7 @@
 models in Python, which compare what a program of tests/host/tools prints, and the unit tests of
 tools/*.py (tests/host/test_*.py).
 
-    tests/run/host.py [REGEX]
+    tests/run/host.py [REGEX | --names]
 """
 
 import concurrent.futures
@@ -22,10 +22,20 @@ TIMEOUT_S = 120
 ENV = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP",
            ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:color=never",
            UBSAN_OPTIONS="print_stacktrace=1:color=never")
+MODELS = (("mtrr_model", mtrr_model, "ept_types"),)
 
 
 def sources():
     return sorted(p.stem for p in (results.ROOT / "tests/host").glob("*/test_*.c"))
+
+
+def scripts():
+    return sorted((results.ROOT / "tests/host").glob("test_*.py"))
+
+
+def names():
+    return [f"host:{name}" for name in
+            [*sources(), *(model[0] for model in MODELS), *(path.stem for path in scripts())]]
 
 
 def run_binary(name):
@@ -63,7 +73,7 @@ def parse(name, text, status):
 def run_models(pattern):
     """Number of failures."""
     failed = 0
-    for name, model, program in (("mtrr_model", mtrr_model, "ept_types"),):
+    for name, model, program in MODELS:
         if not re.search(pattern, f"host:{name}"):
             continue
         path = results.ROOT / "build/host/tools" / program
@@ -76,7 +86,7 @@ def run_models(pattern):
 def run_python(pattern):
     """Number of failures."""
     failed = 0
-    for path in sorted((results.ROOT / "tests/host").glob("test_*.py")):
+    for path in scripts():
         if not re.search(pattern, f"host:{path.stem}"):
             continue
         done = subprocess.run([sys.executable, str(path), "-v"], cwd=results.ROOT, text=True,
@@ -101,10 +111,10 @@ def tail(text):
 
 
 def main(pattern=""):
-    names = [n for n in sources() if re.search(pattern, "host:" + n)]
+    chosen = [n for n in sources() if re.search(pattern, "host:" + n)]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, rows in zip(names, pool.map(run_binary, names)):
+        for name, rows in zip(chosen, pool.map(run_binary, chosen)):
             bad = [r for r in rows if r[1] == "fail"]
             failed += len(bad)
             for row in rows:
@@ -116,4 +126,4 @@ def main(pattern=""):
 
 
 if __name__ == "__main__":
-    results.process(lambda: main(*sys.argv[1:]))
+    results.program(main, names, "tests/run/host.py")

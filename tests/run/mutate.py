@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Break one line at a time and see a host test fail: the mutants of tests/host/mutations.txt.
 
-    tests/run/mutate.py [REGEX]             of the names
+    tests/run/mutate.py [REGEX | --names]   of the names
     tests/run/mutate.py --sample COMMIT     the few that `make test` tries at that commit
 
 All tests must pass on the sources as they are. Then a mutant goes through them until one fails,
@@ -65,6 +65,13 @@ def read_list(text):
             raise ListError(f"{LIST.name}: {name}: no row {row}")
         out[name] = Mutation(name, file, row, old[2:], new[2:])
     return list(out.values())
+
+
+def names():
+    try:
+        return [f"mutation:{m.name}" for m in read_list(LIST.read_text())]
+    except (ListError, suites.SuiteError) as error:
+        sys.exit(str(error))
 
 
 def matching(pattern):
@@ -192,15 +199,14 @@ def run(mutations, goal=0):
 
 
 def stage(pattern, commit=""):
-    """Judge what matches, or the sample of @commit; None when nothing matches. What keeps it from
-    running is a failure, too."""
+    """Judge what matches, or the sample of @commit. What keeps it from running is a failure, too."""
     try:
         chosen = matching(pattern)
         if commit:
             chosen = sample(chosen, commit)
             print(f"  the {len(chosen)} mutants of this commit; again: "
                   f"tests/run/mutate.py --sample {commit}", flush=True)
-        return run(chosen, 0 if pattern or commit else GOAL) if chosen else None
+        return run(chosen, 0 if pattern or commit else GOAL) if chosen else 0
     except (ListError, mutant.BuildError, suites.SuiteError) as error:
         results.record("mutation:score", "fail", str(error))
         return 1
@@ -210,11 +216,10 @@ def main(argv):
     parser = argparse.ArgumentParser(description="Break lines and see host tests fail.")
     parser.add_argument("regex", nargs="?", default="", help="of the names of the mutants")
     parser.add_argument("--sample", metavar="COMMIT", help="the few that make test tries there")
+    parser.add_argument("--names", action="store_true", help="print them")
     args = parser.parse_args(argv)
-    status = stage(args.regex, args.sample)
-    if status is None:
-        sys.exit(f"mutate.py: no name in {LIST.name} matches {args.regex}")
-    return status
+    results.select("--names" if args.names else args.regex, names(), "tests/run/mutate.py")
+    return stage(args.regex, args.sample)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,16 @@
 
 import collections
 import pathlib
+import re
 import sys
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FILE = ROOT / "build/results.tsv"
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path.append(str(ROOT / "tools"))     # behind tests/run, which has a run.py, too
 import cli  # noqa: E402
 
+RESULTS = ("pass", "skip", "fail")      # the worst last
 _lock = threading.Lock()
 
 
@@ -22,7 +24,7 @@ def start():
 
 def record(name, result, detail="", quiet=False):
     """result: pass, fail or skip. A failure prints its detail; quiet keeps the others silent."""
-    assert result in ("pass", "fail", "skip")
+    assert result in RESULTS
     first = detail.splitlines()[0] if detail else ""
     FILE.parent.mkdir(parents=True, exist_ok=True)
     with _lock:
@@ -40,13 +42,28 @@ def record(name, result, detail="", quiet=False):
 
 
 def load():
-    """{name: (result, detail)}"""
+    """{name: (result, detail)}; of several results of one name the worst."""
     out = {}
     if FILE.exists():
         for line in FILE.read_text().splitlines():
             name, result, detail = (line.split("\t") + ["", ""])[:3]
-            out[name] = (result, detail)
+            if name not in out or RESULTS.index(result) > RESULTS.index(out[name][0]):
+                out[name] = (result, detail)
     return out
+
+
+def select(pattern, names, command):
+    """What a person asked for: `--names` prints them; what fits none of them ends the program."""
+    if pattern == "--names":
+        print("\n".join(names))
+        sys.exit(0)
+    try:
+        if any(re.search(pattern, name) for name in names):
+            return
+        why = "fits no test"
+    except re.error as err:
+        why = f"is no regular expression ({err})"
+    sys.exit(f"{pattern!r} {why}: `{command} --names` prints what there is")
 
 
 def summary():
@@ -59,3 +76,9 @@ def summary():
 def process(main):
     """Be a process that calls @main and ends with its status; Ctrl-C ends it at once."""
     cli.run(main, at_once=True)
+
+
+def program(main, names, tool):
+    """Be the process `TOOL [REGEX | --names]` that calls @main with the pattern."""
+    pattern = (sys.argv[1:] or [""])[0]
+    process(lambda: select(pattern, names(), tool) or main(pattern))

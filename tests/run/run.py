@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Run rows of suites/*.cfg, J emulators at a time, each in build/runs/NAME.
 
-    tests/run/run.py [--when ci|nightly|all] [REGEX]
+    tests/run/run.py [--when ci|nightly|all] [REGEX | --names]
 
 Results go to build/results.tsv as run:NAME, and run:NAME/TEST for the lines of a guest's TAP.
 """
@@ -353,17 +353,30 @@ def run_row(name, row):
     return True
 
 
-def main(argv):
+def load():
+    try:
+        return suites.load()
+    except suites.SuiteError as err:
+        sys.exit(str(err))
+
+
+def names(when):
+    return [f"run:{name}" for name, row in load().items() if when in ("all", row["when"])]
+
+
+def arguments(argv):
     parser = argparse.ArgumentParser()
     parser.add_argument("--when", choices=("ci", "nightly", "all"), default="all")
+    parser.add_argument("--names", action="store_true")
     parser.add_argument("pattern", nargs="?", default="")
     args = parser.parse_args(argv)
-    try:
-        table = suites.load()
-    except suites.SuiteError as err:
-        results.record("run:suites", "fail", str(err))
-        return 1
-    rows = {name: row for name, row in table.items()
+    args.pattern = "--names" if args.names else args.pattern
+    return args
+
+
+def main(argv):
+    args = arguments(argv)
+    rows = {name: row for name, row in load().items()
             if re.search(args.pattern, f"run:{name}") and args.when in ("all", row["when"])}
     if not rows:
         return 0
@@ -380,5 +393,12 @@ def main(argv):
     return 0 if all(done) else 1
 
 
+def command(argv):
+    """As a program: what fits no row is a mistake."""
+    given = arguments(argv)
+    results.select(given.pattern, names(given.when), "tests/run/run.py")
+    return main(argv)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    results.process(lambda: command(sys.argv[1:]))
