@@ -7,8 +7,9 @@
  *
  *	TEST_MAIN(TEST(test_a), TEST(test_b))
  *
- * An EXPECT_ that fails ends that test and names both values; wanted value first. One word on the
- * command line runs only the tests whose name contains it. KENSHO_SEED changes test_rng().
+ * An EXPECT_ that fails ends that test and names both values; wanted value first. A test that came
+ * to its end without one fails. One word on the command line runs only the tests whose name
+ *contains it. KENSHO_SEED changes test_rng().
  */
 #pragma once
 
@@ -27,8 +28,13 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #endif
 
-#define EXPECT_TRUE(cond)  assert_true(cond)
-#define EXPECT_FALSE(cond) assert_false(cond)
+static unsigned long test_checks; /* of the test that runs */
+
+/* Counts a check that cmocka makes. */
+#define TEST_CMOCKA(check) (test_checks++, check)
+
+#define EXPECT_TRUE(cond)  TEST_CMOCKA(assert_true(cond))
+#define EXPECT_FALSE(cond) TEST_CMOCKA(assert_false(cond))
 
 /* Each argument is evaluated once: most are calls with effects. */
 #define TEST_COMPARE(type, op, a, b, verb)                                          \
@@ -45,10 +51,10 @@
 #define EXPECT_LE(got, limit)    TEST_COMPARE(__int128, >=, limit, got, "is above")
 #define EXPECT_GE(got, limit)    TEST_COMPARE(__int128, <=, limit, got, "is below")
 
-#define EXPECT_STREQ(want, got)       assert_string_equal(got, want)
-#define EXPECT_MEMEQ(want, got, len)  assert_memory_equal(got, want, len)
-#define EXPECT_NULL(ptr)              assert_null(ptr)
-#define EXPECT_NOT_NULL(ptr)          assert_non_null(ptr)
+#define EXPECT_STREQ(want, got)       TEST_CMOCKA(assert_string_equal(got, want))
+#define EXPECT_MEMEQ(want, got, len)  TEST_CMOCKA(assert_memory_equal(got, want, len))
+#define EXPECT_NULL(ptr)              TEST_CMOCKA(assert_null(ptr))
+#define EXPECT_NOT_NULL(ptr)          TEST_CMOCKA(assert_non_null(ptr))
 #define EXPECT_CONTAINS(text, needle) test_expect_contains(text, needle, __FILE__, __LINE__)
 
 struct host_test {
@@ -63,6 +69,7 @@ struct host_test {
 static inline void test_expect(int ok, const char *expr, unsigned long long want,
 			       unsigned long long got, const char *verb, const char *file, int line)
 {
+	test_checks++;
 	if (ok)
 		return;
 	print_error("%s = 0x%llx (%llu) %s 0x%llx (%llu)\n", expr, got, got, verb, want, want);
@@ -72,6 +79,7 @@ static inline void test_expect(int ok, const char *expr, unsigned long long want
 static inline void test_expect_contains(const char *text, const char *needle, const char *file,
 					int line)
 {
+	test_checks++;
 	if (strstr(text, needle) != NULL)
 		return;
 	print_error("\"%s\" does not contain \"%s\"\n", text, needle);
@@ -98,7 +106,10 @@ static inline void test_trampoline(void **state)
 {
 	const struct host_test *test = *state;
 
+	test_checks = 0;
 	test->run();
+	if (test_checks == 0)
+		fail_msg("%s: no EXPECT_ was reached", test->name);
 }
 
 static inline int test_main(int argc, char **argv, const char *group, struct host_test *tests,

@@ -143,7 +143,7 @@ static void e820_refused(void)
 	struct e820 e;
 
 	if (!is_kensho)
-		return;
+		return test_skip("each BIOS answers in its own way");
 	EXPECT(query(bios_call, 0, 19, &e) == ~0u);
 	EXPECT(query(bios_call, map_count, 20, &e) == ~0u);
 	EXPECT(query(bios_call, 0x10000, 20, &e) == ~0u);

@@ -9,8 +9,8 @@
 #define PM1_CNT    0xb004 /* the emulator's PIIX4; S5 is type 0 */
 #define PM1_SLP_EN 0x2000
 
-static const char *failed;
-static u32 failed_line;
+static const char *failed, *skipped;
+static u32 failed_line, checks;
 
 static void out8(u16 port, u8 v)
 {
@@ -82,16 +82,24 @@ void print_answer(const char *name, u32 a, u32 b)
 	print("\n");
 }
 
-void test_fail(const char *what, u32 line)
+void test_check(bool ok, const char *what, u32 line)
 {
-	if (!failed) {
+	checks++;
+	if (!ok && !failed) {
 		failed = what;
 		failed_line = line;
 	}
 }
 
+void test_skip(const char *why)
+{
+	skipped = why;
+}
+
 void test_end(u32 number, const char *name)
 {
+	if (checks == 0 && !skipped)
+		test_check(false, "no EXPECT was reached", 0);
 	print(!failed ? "ok " : "not ok ");
 	print_number(number);
 	print(" - ");
@@ -101,9 +109,13 @@ void test_end(u32 number, const char *name)
 		print(failed);
 		print(" line ");
 		print_number(failed_line);
+	} else if (skipped) {
+		print(" # SKIP ");
+		print(skipped);
 	}
 	print("\n");
-	failed = (void *)0;
+	failed = skipped = (void *)0;
+	checks = 0;
 }
 
 bool has_hypervisor(void)

@@ -27,9 +27,12 @@ static void test_what_is_taken_for_bochs(void)
 		{ { false, NULL, 0xffffffff }, false, "no PCI, no tables" },
 	};
 
-	for (u32 i = 0; i < ARRAY_SIZE(machines); i++)
-		if (bochs_is_it(&machines[i].f) != machines[i].is_it)
-			fail_msg("%s", machines[i].what);
+	for (u32 i = 0; i < ARRAY_SIZE(machines); i++) {
+		bool is_it = bochs_is_it(&machines[i].f);
+
+		EXPECT_STREQ(machines[i].is_it ? machines[i].what : "",
+			     is_it ? machines[i].what : "");
+	}
 }
 
 TEST_MAIN(TEST(test_what_is_taken_for_bochs))

@@ -53,6 +53,7 @@ static void complain(const char *what, u64 ours, u64 theirs)
 	do {                                                      \
 		u64 ours_ = (u64)(ours), theirs_ = (u64)(theirs); \
                                                                   \
+		test_checks++;                                    \
 		if (ours_ != theirs_)                             \
 			complain(what, ours_, theirs_);           \
 	} while (0)

@@ -22,7 +22,7 @@ static void setup(void)
 {
 	if (big == NULL)
 		big = malloc(BIG);
-	assert_non_null(big);
+	EXPECT_NOT_NULL(big);
 	memset(big, 0, BIG);
 	why = NULL;
 }
@@ -230,7 +230,7 @@ static err_t load(u64 len)
 	err_t err;
 
 	ram.count = 0;
-	assert_int_equal(e820_add(&ram, MIB(1), GIB(3), E820_RAM), ERR_NONE);
+	EXPECT_EQ(ERR_NONE, e820_add(&ram, MIB(1), GIB(3), E820_RAM));
 	plan.why[0] = '\0';
 	err = load_plan_guest(&in, &plan);
 	if (err != ERR_NONE)
