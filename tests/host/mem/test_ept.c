@@ -79,11 +79,20 @@ static struct op random_op(void)
 	return op;
 }
 
+/* false: the heap is used up, the only error there may be; parts of the range are as they were. */
 static bool apply(const struct op *op)
 {
+	err_t err;
+
 	if (op->perms == 0)
-		return ept_unmap(&ept, gpa(op->gpa), op->len) == ERR_NONE;
-	return ept_map(&ept, gpa(op->gpa), hpa(op->hpa), op->len, op->perms, op->type) == ERR_NONE;
+		err = ept_unmap(&ept, gpa(op->gpa), op->len);
+	else
+		err = ept_map(&ept, gpa(op->gpa), hpa(op->hpa), op->len, op->perms, op->type);
+	if (err == ERR_NONE)
+		return true;
+	EXPECT_EQ(ERR_NOMEM, err);
+	EXPECT_EQ(0, page_free_count());
+	return false;
 }
 
 static void model_apply(const struct op *op)
@@ -94,29 +103,55 @@ static void model_apply(const struct op *op)
 					     op->perms, op->perms != 0 ? op->type : 0 };
 }
 
+/* Its pages and the two beside it. */
+static void expect_edges(const struct op *op)
+{
+	expect_page(op->gpa / PAGE_SIZE);
+	expect_page((op->gpa + op->len) / PAGE_SIZE - 1);
+	if (op->gpa != 0)
+		expect_page(op->gpa / PAGE_SIZE - 1);
+	if (op->gpa + op->len != SPACE)
+		expect_page((op->gpa + op->len) / PAGE_SIZE);
+}
+
+/* The heap was used up by @op: what is outside of it is as it was. Everything is unmapped then. */
+static void start_again(const struct op *op)
+{
+	for (u32 k = 0; k < 40; k++) {
+		u64 page = test_rng() % PAGES;
+
+		if (page * PAGE_SIZE - op->gpa >= op->len)
+			expect_page(page);
+	}
+	expect_accounts();
+	EXPECT_EQ(ERR_NONE, ept_unmap(&ept, gpa(0), SPACE));
+	memset(model, 0, sizeof(model));
+}
+
 static void run_random(bool has_1g, bool has_2m, u32 ops, u64 max_len)
 {
+	u32 done = 0;
+
 	setup(has_1g, has_2m);
 	for (u32 i = 0; i < ops; i++) {
 		struct op op = random_op();
 
-		if (op.len > max_len)
-			op.len = max_len;
-		if (!apply(&op))
-			break; /* the heap is used up: the rest of the range is as it was */
+		op.len = umin64(op.len, max_len);
+		if (!apply(&op)) {
+			start_again(&op);
+			continue;
+		}
+		done++;
 		model_apply(&op);
 		for (u32 k = 0; k < 40; k++)
 			expect_page(test_rng() % PAGES);
-		expect_page(op.gpa / PAGE_SIZE);
-		expect_page((op.gpa + op.len) / PAGE_SIZE - 1);
-		if (op.gpa != 0)
-			expect_page(op.gpa / PAGE_SIZE - 1);
-		if (op.gpa + op.len != SPACE)
-			expect_page((op.gpa + op.len) / PAGE_SIZE);
+		expect_edges(&op);
 		expect_accounts();
 	}
+	EXPECT_GE(done, ops - ops / 10);
 	EXPECT_EQ(ERR_NONE, ept_unmap(&ept, gpa(0), SPACE));
-	EXPECT_LE(ept.pages, has_1g ? 2 : 2 + 4);
+	if (has_2m) /* else nothing that is unmapped covers a table */
+		EXPECT_LE(ept.pages, has_1g ? 2 : 2 + 4);
 	expect_accounts();
 }
 
@@ -128,18 +163,7 @@ static void test_ept_agrees_with_a_flat_model(void)
 
 static void test_ept_small_pages_only(void)
 {
-	setup(false, false);
-	for (u32 i = 0; i < 100; i++) {
-		struct op op = random_op();
-
-		op.len = umin64(op.len, 700 * PAGE_SIZE);
-		if (!apply(&op))
-			break;
-		model_apply(&op);
-		expect_page(op.gpa / PAGE_SIZE);
-		expect_page((op.gpa + op.len) / PAGE_SIZE - 1);
-		expect_accounts();
-	}
+	run_random(false, false, 100, 700 * PAGE_SIZE);
 }
 
 static void test_ept_uses_the_largest_pages(void)
