@@ -111,3 +111,42 @@ static inline void sim_expect_refused(const struct load_input *in, const char *t
 	EXPECT_CONTAINS(sim_plan.why, text);
 	EXPECT_LE(strlen(sim_plan.why), sizeof(sim_plan.why) - 2);
 }
+
+/* Every step of the plan writes RAM, and the guest starts in RAM. */
+static inline void sim_check_plan(void)
+{
+	for (u32 i = 0; i < sim_plan.count; i++) {
+		const struct load_copy *c = &sim_plan.copy[i];
+		u64 len = c->len + c->zero_len;
+
+		EXPECT_TRUE(len == 0 || e820_is_type(&sim_map, c->dst, len, E820_RAM));
+	}
+	EXPECT_TRUE(e820_is_type(&sim_map, sim_plan.rip, 1, E820_RAM));
+}
+
+/**
+ * sim_survives() - @in, of any damage, is refused in words, or loads into RAM.
+ *
+ * The kernel is read from a heap copy of exactly its size, so that ASan sees every overread. True:
+ * it was loaded.
+ */
+static inline bool sim_survives(const struct load_input *in)
+{
+	struct guest_image exact = *in->kernel;
+	struct load_input exact_in = *in;
+	u8 *copy = malloc(exact.len);
+	err_t err;
+
+	memcpy(copy, exact.data, exact.len);
+	exact.data = copy;
+	exact_in.kernel = &exact;
+	sim_plan.why[0] = '\0';
+	err = load_plan_guest(&exact_in, &sim_plan);
+	free(copy);
+	EXPECT_EQ(err != ERR_NONE, sim_plan.why[0] != '\0');
+	if (err != ERR_NONE)
+		return false;
+	sim_check_plan();
+	load_execute(&sim_plan);
+	return true;
+}

@@ -198,7 +198,10 @@ static void test_screen_and_firmware_are_handed_on(void)
 
 static void test_random_damage_is_survived(void)
 {
-	for (u32 i = 0; i < 3000; i++) {
+	const u32 runs = 3000;
+	u32 loaded = 0;
+
+	for (u32 i = 0; i < runs; i++) {
 		header_begin();
 		TAG(1, 0, 1, 6, 9);
 		TAG(10, 0, 0x100000, 0xffffffff, 4096, (u32)(test_rng() % 3));
@@ -213,9 +216,10 @@ static void test_random_damage_is_survived(void)
 			sim[0x200000 +
 			    (k % 2 != 0 ? test_rng() % 0x80 : HEADER_AT + 16 + test_rng() % 80)] =
 				(u8)test_rng();
-		if (load_plan_guest(&in, &sim_plan) == ERR_NONE)
-			load_execute(&sim_plan);
+		loaded += sim_survives(&in);
 	}
+	EXPECT_GE(loaded, runs / 10);
+	EXPECT_GE(runs - loaded, runs / 10);
 }
 
 TEST_MAIN(TEST(test_every_kind_of_image), TEST(test_images_in_the_way_survive),
