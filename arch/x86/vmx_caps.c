@@ -108,12 +108,13 @@ static const struct requirement requirements[] = {
 /*
  * Rule T1. HW-ERRATUM: "VMX-Preemption Timer Does Not Count Down at the Rate Specified" in Intel's
  * specification updates: AAK139 (i7-900), AAM126, AAN92, AAP115, AAT59, BA86, AAU65, AAV..., and
- * the Westmere family. Family 6 only.
+ * the Westmere family; and what KVM avoids without a number (the last row). Family 6 only.
  */
 static const struct {
 	u8 model, stepping;
 } broken_timers[] = {
-	{ 0x1a, 4 }, { 0x1a, 5 }, { 0x1e, 5 }, { 0x25, 2 }, { 0x25, 5 }, { 0x2c, 2 }, { 0x2e, 6 },
+	{ 0x1a, 0 }, { 0x1a, 1 }, { 0x1a, 4 }, { 0x1a, 5 }, { 0x1e, 5 },
+	{ 0x25, 2 }, { 0x25, 5 }, { 0x2c, 2 }, { 0x2e, 6 }, { 0x3a, 8 },
 };
 
 bool vmx_timer_is_broken(const struct vmx_cpu *cpu)

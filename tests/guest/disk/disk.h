@@ -38,7 +38,7 @@ void print_number(u32 n);
 void print_hex64(u32 hi, u32 lo);
 void print_answer(const char *name, u32 a, u32 b);
 void test_check(bool ok, const char *what, u32 line);
-void test_skip(const char *why); /* there is nothing to check here */
+void test_skip(const char *why);             /* there is nothing to check here */
 void test_end(u32 number, const char *name); /* without a check before it failed */
 
 #define EXPECT(cond) test_check(cond, #cond, __LINE__)

@@ -73,6 +73,83 @@ static void test_every_row_is_one_word_with_a_reason_and_a_remedy(void)
 	}
 }
 
+/* SDM App. A: the bits that Kensho cannot do without, by their numbers, with the register's place
+ * in struct vmx_caps. A control counts in the upper half: it must be possible to set it. */
+static const struct {
+	size_t reg;
+	u32 bit;
+	const char *what;
+} required[] = {
+#define REG(name) offsetof(struct vmx_caps, name)
+	{ REG(basic), 54, "instruction information for INS and OUTS" },
+	{ REG(basic), 55, "true VMX controls" },
+	{ REG(misc), 5, "saving of EFER.LMA on exit" },
+	{ REG(misc), 6, "the HLT activity state" },
+	{ REG(ept_vpid), 6, "4-level EPT" },
+	{ REG(ept_vpid), 14, "write-back EPT tables" },
+	{ REG(ept_vpid), 16, "2-MiB EPT pages" },
+	{ REG(ept_vpid), 20, "single-context INVEPT" },
+	{ REG(ept_vpid), 25, "single-context INVEPT" },
+	{ REG(ept_vpid), 32, "single-context INVVPID" },
+	{ REG(ept_vpid), 41, "single-context INVVPID" },
+	{ REG(pin), 32 + 0, "external-interrupt exiting" },
+	{ REG(pin), 32 + 3, "NMI exiting" },
+	{ REG(pin), 32 + 5, "virtual NMIs" },
+	{ REG(proc), 32 + 2, "interrupt-window exiting" },
+	{ REG(proc), 32 + 3, "TSC offsetting" },
+	{ REG(proc), 32 + 7, "HLT exiting" },
+	{ REG(proc), 32 + 22, "NMI-window exiting" },
+	{ REG(proc), 32 + 25, "I/O bitmaps" },
+	{ REG(proc), 32 + 28, "MSR bitmaps" },
+	{ REG(proc), 32 + 31, "secondary processor-based controls" },
+	{ REG(proc2), 32 + 1, "EPT" },
+	{ REG(proc2), 32 + 5, "VPID" },
+	{ REG(proc2), 32 + 7, "unrestricted guest" },
+	{ REG(exit), 32 + 9, "64-bit host" },
+	{ REG(exit), 32 + 15, "acknowledge interrupt on exit" },
+	{ REG(exit), 32 + 18, "PAT switching" },
+	{ REG(exit), 32 + 19, "PAT switching" },
+	{ REG(exit), 32 + 20, "EFER switching" },
+	{ REG(exit), 32 + 21, "EFER switching" },
+	{ REG(entry), 32 + 9, "EFER, PAT and long-mode entry controls" },
+	{ REG(entry), 32 + 14, "EFER, PAT and long-mode entry controls" },
+	{ REG(entry), 32 + 15, "EFER, PAT and long-mode entry controls" },
+#undef REG
+};
+
+/* What the refusal without this bit says first; NULL: it is not required. */
+static const char *what_is_missing(size_t reg, u32 bit)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(required); i++) {
+		if (required[i].reg == reg && required[i].bit == bit)
+			return required[i].what;
+	}
+	return NULL;
+}
+
+static void test_each_required_capability_is_named(void)
+{
+	char why[400], want[100];
+
+	for (size_t reg = 0; reg < sizeof(struct vmx_caps); reg += sizeof(u64)) {
+		for (u32 bit = 0; bit < 64; bit++) {
+			const char *what = what_is_missing(reg, bit);
+			struct vmx_caps c = generous();
+			u64 val;
+
+			memcpy(&val, (u8 *)&c + reg, sizeof(val));
+			val &= ~(1ull << bit);
+			memcpy((u8 *)&c + reg, &val, sizeof(val));
+			EXPECT_EQ(what != NULL ? ERR_NODEV : ERR_NONE,
+				  vmx_check_caps(&c, false, why, sizeof(why)));
+			if (what == NULL)
+				continue;
+			snprintf(want, sizeof(want), "lacks %s (needed because ", what);
+			EXPECT_CONTAINS(why, want);
+		}
+	}
+}
+
 /* The report says "missing" exactly when the boot is refused, whatever bit is taken away. */
 static void test_report_and_refusal_agree_on_every_bit(void)
 {
@@ -195,6 +272,7 @@ static void test_optional_features_are_used_when_their_control_is_on(void)
 }
 
 TEST_MAIN(TEST(test_every_row_is_one_word_with_a_reason_and_a_remedy),
+	  TEST(test_each_required_capability_is_named),
 	  TEST(test_report_and_refusal_agree_on_every_bit),
 	  TEST(test_the_boot_does_without_what_no_row_requires),
 	  TEST(test_controls_of_the_run_are_required),
