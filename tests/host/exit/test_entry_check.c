@@ -160,8 +160,6 @@ static const struct {
 	{ "SS.DPL does not match", ENTRY_PROTECTED32,
 	  { { VMCS_GUEST_CS_AR, 0xc0ff }, { VMCS_GUEST_SS_AR, 0xc0d3 } } },
 	{ "CS.L and CS.D", ENTRY_LONG64, { { VMCS_GUEST_CS_AR, 0xe09b } } },
-	{ "a segment limit", ENTRY_LONG64, { { VMCS_GUEST_DS_LIMIT, 0xffff0000 } } },
-	{ "a segment limit", ENTRY_LONG64, { { VMCS_GUEST_TR_LIMIT, 0x100000 } } },
 	{ "TR is not a busy TSS", ENTRY_LONG64, { { VMCS_GUEST_TR_AR, AR_UNUSABLE | 0x8b } } },
 	{ "TR is not a busy TSS", ENTRY_LONG64, { { VMCS_GUEST_TR_AR, 0x83 } } }, /* 16-bit */
 	{ "LDTR is neither", ENTRY_LONG64, { { VMCS_GUEST_LDTR_AR, 0x8b } } },
@@ -212,6 +210,43 @@ static void test_every_check_names_its_failure(void)
 	}
 }
 
+/* SDM "Checks on Guest Segment Registers", limits: with G = 1 the low 12 bits are ones, with G = 0
+ * the high 12 bits are zeroes; for each segment that is usable, and TR. */
+static void test_every_limit_matches_its_granularity(void)
+{
+	static const char text[] = "a segment limit does not match its granularity";
+	static const enum vmcs_field limit[] = { VMCS_GUEST_CS_LIMIT, VMCS_GUEST_SS_LIMIT,
+						 VMCS_GUEST_DS_LIMIT, VMCS_GUEST_ES_LIMIT,
+						 VMCS_GUEST_FS_LIMIT, VMCS_GUEST_GS_LIMIT,
+						 VMCS_GUEST_TR_LIMIT };
+	static const enum vmcs_field ar[] = { VMCS_GUEST_CS_AR, VMCS_GUEST_SS_AR, VMCS_GUEST_DS_AR,
+					      VMCS_GUEST_ES_AR, VMCS_GUEST_FS_AR, VMCS_GUEST_GS_AR,
+					      VMCS_GUEST_TR_AR };
+	static const struct {
+		u32 limit;
+		bool g, passes;
+	} pairs[] = {
+		{ 0xfffff, false, true },     { 0x100000, false, false },
+		{ 0xffffffff, false, false }, { 0x80000000, false, false },
+		{ 0x100fff, true, true },     { 0xffffffff, true, true },
+		{ 0xffffeffe, true, false },  { 0xfffff7ff, true, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(limit); i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(pairs); k++) {
+			enter(ENTRY_LONG64);
+			fake.vmcs[ar[i]] &= ~(u64)AR_G;
+			fake.vmcs[ar[i]] |= pairs[k].g ? AR_G : 0;
+			fake.vmcs[limit[i]] = pairs[k].limit;
+			EXPECT_STREQ(pairs[k].passes ? PASSES : text, entry_check_guest_state());
+			if (ar[i] == VMCS_GUEST_CS_AR || ar[i] == VMCS_GUEST_TR_AR)
+				continue;
+			fake.vmcs[ar[i]] |= AR_UNUSABLE;
+			EXPECT_STREQ(PASSES, entry_check_guest_state());
+		}
+	}
+}
+
 /* A CPU with 5-level paging: 57 bits, also while CR4.LA57 is clear. */
 static void test_canonical_by_the_width_of_the_cpu(void)
 {
@@ -256,4 +291,5 @@ static void test_init_ends_nmi_blocking(void)
 TEST_MAIN(TEST(test_canonical_by_the_width_of_the_cpu), TEST(test_init_ends_nmi_blocking),
 	  TEST(test_reset_without_xsave_leaves_xcr0_alone), TEST(test_reset_state_passes),
 	  TEST(test_entry_state_passes), TEST(test_real_mode_entry),
-	  TEST(test_controls_are_written), TEST(test_every_check_names_its_failure))
+	  TEST(test_controls_are_written), TEST(test_every_check_names_its_failure),
+	  TEST(test_every_limit_matches_its_granularity))

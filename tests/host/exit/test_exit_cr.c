@@ -210,6 +210,35 @@ static void test_paging_off_rules(void)
 	expect_gp(write_cr0(CR0_PE));
 }
 
+/* SDM Vol. 3A "Operations that Invalidate TLBs and Paging-Structure Caches": a change of PG either
+ * way, and CD that turns on. Nothing else that exits needs it. */
+static void test_paging_and_cd_invalidate(void)
+{
+	static const struct {
+		u64 from, to;
+		u32 invvpids;
+	} rows[] = {
+		{ 0, CR0_PG, 1 },
+		{ CR0_PG, 0, 1 },
+		{ CR0_PG | CR0_CD, CR0_CD, 1 },
+		{ CR0_PG, CR0_PG | CR0_CD, 1 },
+		{ 0, CR0_CD, 1 },
+		{ CR0_PG | CR0_CD, CR0_PG, 0 },
+		{ CR0_PG | CR0_CD, CR0_PG | CR0_CD | CR0_NW, 0 },
+		{ CR0_PG, CR0_PG | CR0_WP, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		init();
+		fake.vmcs[VMCS_GUEST_CR0] |= rows[i].from & CR0_PG;
+		fake.vmcs[VMCS_CR0_READ_SHADOW] |= rows[i].from;
+		EXPECT_EQ(EXIT_NEXT, write_cr0(CR0_PE | rows[i].to));
+		EXPECT_EQ(rows[i].invvpids, fake.invvpids);
+		if (rows[i].invvpids != 0)
+			EXPECT_EQ(vp->ctx->vpid, fake.invvpid_vpid);
+	}
+}
+
 static void test_any_exiting_cr4_write_is_illegal(void)
 {
 	init();
@@ -264,6 +293,27 @@ static void test_debug_registers_pass(void)
 	EXPECT_EQ(EXC_UD, vp->event.info & 0xff);
 }
 
+/* SDM Vol. 2 "MOV - Move to/from Debug Registers": #GP for bits 63:32 of DR6 and DR7, by each of
+ * their numbers; the addresses have 64 bits. */
+static void test_high_bits_of_dr6_and_dr7_fault(void)
+{
+	for (u32 nr = 0; nr < 8; nr++) {
+		for (u32 bit = 31; bit < 64; bit += 16) {
+			init();
+			fake.dr[6] = DR6_RESET;
+			vp->regs.rbx = BIT64(bit);
+			if (nr >= 4 && bit >= 32) {
+				expect_gp(access_dr(nr | 3 << 8));
+				EXPECT_EQ(DR6_RESET, fake.dr[6]);
+				continue;
+			}
+			EXPECT_EQ(EXIT_NEXT, access_dr(nr | 3 << 8));
+			if (nr < 4)
+				EXPECT_EQ(BIT64(bit), fake.dr[nr]);
+		}
+	}
+}
+
 /* CR4 bits follow what CPUID shows, feature by feature. */
 static void test_allowed_cr4_follows_cpuid(void)
 {
@@ -285,6 +335,7 @@ TEST_MAIN(TEST(test_owned_bits_are_shown_but_not_loaded), TEST(test_illegal_cr0_
 	  TEST(test_operand_has_32_bits_outside_64_bit_mode), TEST(test_paging_on_by_mode),
 	  TEST(test_pdptes_that_are_not_there_yet), TEST(test_pae_paging_loads_checked_pdptes),
 	  TEST(test_cache_bits_load_pdptes_again), TEST(test_paging_off_rules),
-	  TEST(test_any_exiting_cr4_write_is_illegal), TEST(test_clts_and_lmsw),
-	  TEST(test_cr8_is_the_task_priority), TEST(test_debug_registers_pass),
+	  TEST(test_paging_and_cd_invalidate), TEST(test_any_exiting_cr4_write_is_illegal),
+	  TEST(test_clts_and_lmsw), TEST(test_cr8_is_the_task_priority),
+	  TEST(test_debug_registers_pass), TEST(test_high_bits_of_dr6_and_dr7_fault),
 	  TEST(test_allowed_cr4_follows_cpuid))

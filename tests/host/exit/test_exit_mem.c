@@ -231,6 +231,10 @@ static void test_beyond_the_machine_is_a_reserved_bit(void)
 	EXPECT_EQ(PFEC_P | PFEC_W | PFEC_RSVD, paged_error());
 	EXPECT_EQ(1ull << 45, fake.cr2);
 	setup();
+	fake.vmcs[VMCS_GUEST_SS_AR] = 3u << 5; /* DPL: the CPL */
+	EXPECT_EQ(EXIT_RESUME, violation(1ull << 45, EPT_QUAL_FETCH | EPT_QUAL_GLA_VALID));
+	EXPECT_EQ(PFEC_P | PFEC_U | PFEC_RSVD | PFEC_I, paged_error());
+	setup();
 	EXPECT_EQ(EXIT_STOP, violation(1ull << 45, EPT_QUAL_READ));
 }
 

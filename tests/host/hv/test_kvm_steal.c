@@ -165,6 +165,52 @@ static void test_park_and_resume(void)
 	EXPECT_EQ(1, fake.invvpids);
 }
 
+static void expect_parked(void)
+{
+	EXPECT_TRUE(g.vp[0].park.parked);
+	EXPECT_EQ(KVM_VCPU_PREEMPTED, page(0).preempted);
+	EXPECT_EQ(0, page(0).steal);
+}
+
+/* Whoever sleeps, or is held, stays parked when a piece of work in root ends. */
+static void test_work_does_not_wake_who_sleeps(void)
+{
+	for (int held = 0; held < 2; held++) {
+		u64 begin_tsc;
+
+		start(1);
+		g.vp[0].state = held ? VP_RUNNING : VP_HALTED;
+		g.vp[0].hold.stopped = held;
+		vp_park(&g.vp[0]);
+		begin_tsc = park_begin_work(&g.vp[0]);
+		fake.tsc += 1000000;
+		park_end_work(&g.vp[0], STEAL_DUMP, begin_tsc);
+		expect_parked();
+	}
+}
+
+static void test_pause_does_not_wake_who_sleeps(void)
+{
+	start(1);
+	g.vp[0].state = VP_HALTED;
+	vp_park(&g.vp[0]);
+	fake.tsc_step = GUEST_TSC_HZ / 1000;
+	partition_pause(&g.p, GUEST_TSC_HZ / 10);
+	hold_serve(&g.vp[0]);
+	EXPECT_EQ(1, g.vp[0].counters.c[COUNTER_PAUSE]);
+	expect_parked();
+}
+
+/* A kernel that was stopped while parked left the byte set; the next one registers the page again
+ * and runs. */
+static void test_an_old_preempted_is_cleared(void)
+{
+	fake_guest_init(&g, 1, NULL);
+	*byte_of(0) = KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB;
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], MSR_KVM_STEAL_TIME, PAGE_GPA | 1));
+	EXPECT_EQ(0, page(0).preempted);
+}
+
 /* The page went away while the VP was parked: what was asked for there is lost, so flush. */
 static void test_page_lost_while_parked_flushes(void)
 {
@@ -220,5 +266,6 @@ static void test_wanted_work_stops(void)
 TEST_MAIN(TEST(test_msr_rules), TEST(test_count_is_what_was_stolen),
 	  TEST(test_registration_counts_from_the_page), TEST(test_page_that_becomes_good),
 	  TEST(test_disable_and_reset_stop_writes), TEST(test_park_and_resume),
-	  TEST(test_page_lost_while_parked_flushes), TEST(test_pause_tells_clock_and_steal),
-	  TEST(test_wanted_work_stops))
+	  TEST(test_work_does_not_wake_who_sleeps), TEST(test_pause_does_not_wake_who_sleeps),
+	  TEST(test_an_old_preempted_is_cleared), TEST(test_page_lost_while_parked_flushes),
+	  TEST(test_pause_tells_clock_and_steal), TEST(test_wanted_work_stops))

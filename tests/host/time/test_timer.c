@@ -79,6 +79,21 @@ static void test_due_timers_run_once_in_order(void)
 	EXPECT_EQ(3, runs);
 }
 
+/* The same for the timer that is the first already: set to the next one's deadline it runs behind.
+ */
+static void test_the_first_that_moves_runs_behind_its_equals(void)
+{
+	set_up();
+	timer_set(VP, &timers[0], 100);
+	timer_set(VP, &timers[1], 200);
+	timer_set(VP, &timers[0], 200);
+	EXPECT_EQ(200, VP->deadline_tsc);
+	run_at(200);
+	EXPECT_EQ(2, runs);
+	EXPECT_EQ(1, order[0]);
+	EXPECT_EQ(0, order[1]);
+}
+
 static void cancel_next(u32 nr)
 {
 	timer_cancel(VP, &timers[1]);
@@ -157,5 +172,6 @@ static void test_random_against_model(void)
 }
 
 TEST_MAIN(TEST(test_deadline_is_the_earliest), TEST(test_due_timers_run_once_in_order),
+	  TEST(test_the_first_that_moves_runs_behind_its_equals),
 	  TEST(test_callback_may_cancel_a_due_timer),
 	  TEST(test_timer_that_is_always_due_ends_the_call), TEST(test_random_against_model))

@@ -77,6 +77,34 @@ static void test_who_does_not_answer_is_given_up(void)
 	EXPECT_EQ(1, fake.kick_count);
 }
 
+/* The answer to an earlier call is not one to this. */
+static void test_an_old_answer_does_not_count(void)
+{
+	init();
+	fake.kick = run_kicked;
+	EXPECT_TRUE(remote_call(&at.vp[1], count_call, &calls));
+	fake.kick = NULL;
+	EXPECT_FALSE(remote_call(&at.vp[1], count_call, &calls));
+	EXPECT_EQ(1, calls);
+}
+
+static void want_flush(struct vp *vp)
+{
+	fake.kick = NULL;
+	at.p.flush_wanted++;
+	at.vp[0].work |= VP_WORK_FLUSH;
+}
+
+/* The CPU that is called may itself wait in ept_flush() for the caller. */
+static void test_a_waiting_caller_flushes(void)
+{
+	init();
+	fake.kick = want_flush;
+	EXPECT_FALSE(remote_call(&at.vp[1], count_call, &calls));
+	EXPECT_EQ(at.p.flush_wanted, at.vp[0].flush_done);
+	EXPECT_GE(fake.invepts, 1);
+}
+
 static void call_back(struct vp *vp)
 {
 	struct vp *self = fake.cpu_vp;
@@ -105,4 +133,5 @@ static void test_a_waiting_caller_serves(void)
 
 TEST_MAIN(TEST(test_runs_there_once), TEST(test_own_cpu_needs_no_kick),
 	  TEST(test_a_sleeper_goes_on_sleeping), TEST(test_who_does_not_answer_is_given_up),
+	  TEST(test_an_old_answer_does_not_count), TEST(test_a_waiting_caller_flushes),
 	  TEST(test_a_waiting_caller_serves))
