@@ -252,7 +252,7 @@ def log_on_screen(run):
     """The picture shows what COM1 said until the guest started, to the last character: its newest
     lines where it scrolled."""
     log = run.text("com1").replace("\r", "")
-    log = log[re.search(r"Kensho 0\.|RESULT: ", log).start():]
+    log = log[re.search(r"Kensho 0\.|the machine is halted|RESULT: ", log).start():]
     end = log.find("starting the guest")
     rows, cols = list(run.picture_rows[0]), run.picture_rows[1]
     want = []
