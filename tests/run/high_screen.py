@@ -26,7 +26,7 @@ ADDRESS, PITCH, WIDTH, HEIGHT = 0x140001003, 4099, 1024, 768
 CHECK = "why = framebuffer_refusal(b, &bi->memory, phys_bits);"
 OPEN_DEMO = "open_pixels(fb);"
 RUNS = (    # Kensho's options, the last words on COM1, background, a line of the screen
-    ("help", "cpu=host,", 0, "  ignore_msrs=on|off"),
+    ("help", "the machine is halted", 0, "ignore_msrs=off "),
     ("test_fault=page_fault test_fault_at=boot", "please report the text above", 0xA00000,
      "#PF page fault: write of 0000000000000010"),
     (None, "demo: end of the tour", 0, "Kensho's built-in demonstration guest, started without"))
