@@ -74,7 +74,8 @@ static void report_efi(const struct boot_efi *efi)
 		return;
 	log_info("efi: %u-bit firmware, system table at %llx, %u memory descriptors of %u bytes",
 		 efi->is_64bit ? 64 : 32, efi->systab_pa, efi->map.count, efi->map.desc_size);
-	/* Cause (loader): the boot goes on; the guest cannot use the firmware's boot entries.
+	/* Cause (loader): the boot goes on, without the firmware's boot entries; device memory is
+	 * told from RAM only roughly.
 	 * Remedy: GRUB 2.06 or later. */
 	if (efi->map.count == 0)
 		log_warn("efi: the boot loader passed no EFI memory map: the guest gets no EFI "

@@ -134,11 +134,11 @@ def wrap(text):
     for line in text.splitlines():
         item = ITEM.match(line)
         made = made or line.startswith("<!-- generated")
-        if fenced or made or re.match(r" *```|#|\||<|!\[|\[!", line) or not line.strip():
+        if fenced or made or re.match(r" *```|#+ |\||<|!\[|\[!", line) or not line.strip():
             flush()
             fenced ^= line.lstrip().startswith("```")
             made = made and line != "<!-- end -->"
-            in_list = in_list and not re.match(r"#|\||<", line)
+            in_list = in_list and not re.match(r"#+ |\||<", line)
             out.append(line + "\n")
         elif line.startswith("    ") and not paragraph and not in_list:
             out.append(line + "\n")

@@ -86,7 +86,7 @@ static err_t find_place(const struct bios_hook *h, const struct e820_map *m, str
 		top = umin64(top, h->bios->ebda);
 	fit.hi = top;
 	/* Cause (disk): option ROMs use the low memory of the INT 15h hook.
-	 * Remedy: switch some off. */
+	 * Remedy: switch some off in the firmware set-up (network boot, RAID). */
 	if (e820_fit_high(m, NULL, &fit, base) != ERR_NONE)
 		return plan_fail(
 			out, ERR_NOMEM,

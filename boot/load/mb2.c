@@ -155,7 +155,7 @@ static err_t mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 			    "multiboot2: memory map ends inside an entry" DO_UPDATE_GRUB);
 	w->mmap_entries += (len - 16) / size;
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap` and `lsefimmap`. */
 	if (w->mmap_entries > MB2_MMAP_MAX)
 		return fail(w, ERR_NOMEM,
 			    "memory map has more than 4096 entries" DO_UPDATE_FIRMWARE);
@@ -224,7 +224,7 @@ static err_t efi_mmap_tag(struct mb2_walk *w, const u8 *tag, u64 len)
 		return fail(w, ERR_INVAL,
 			    "multiboot2: EFI memory map ends inside a descriptor" DO_UPDATE_GRUB);
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap` and `lsefimmap`. */
 	if (efi_map_parse(m, tag + 16, len - 16) != ERR_NONE)
 		return fail(w, ERR_NOMEM,
 			    "EFI memory map has more than 1024 descriptors" DO_UPDATE_FIRMWARE);
@@ -352,7 +352,7 @@ static err_t loader_memory(struct mb2_walk *w)
 		TRY(e820_add(m, MIB(1), KIB(w->mem_upper_kib), E820_RAM));
 	}
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap` and `lsefimmap`. */
 	if (w->mmap_overflow || e820_normalise(m) != ERR_NONE)
 		return fail(w, ERR_NOMEM,
 			    "memory map has more than 128 entries" DO_UPDATE_FIRMWARE);
@@ -366,7 +366,7 @@ static err_t efi_memory(struct mb2_walk *w)
 	struct boot_info *bi = w->bi;
 
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap` and `lsefimmap`. */
 	if (efi_map_to_e820(&bi->efi.map, false, &bi->memory) != ERR_NONE)
 		return fail(w, ERR_NOMEM,
 			    "EFI memory map has more than 128 ranges" DO_UPDATE_FIRMWARE);
@@ -389,7 +389,7 @@ static err_t memory_finish(struct mb2_walk *w)
 			"command, which ends them");
 	TRY(bi->efi.map.count != 0 ? efi_memory(w) : loader_memory(w));
 	/* Cause (loader): firmware with a very long memory map.
-	 * Remedy: update the firmware; please report GRUB's `lsmmap`. */
+	 * Remedy: update the firmware; please report GRUB's `lsmmap` and `lsefimmap`. */
 	if (bi->memory.count > E820_MAX - MB2_RANGES_SPARE)
 		return fail(w, ERR_NOMEM, "memory map has more than 126 ranges" DO_UPDATE_FIRMWARE);
 	/* Cause (loader): not GRUB, or firmware that reports no memory.

@@ -39,6 +39,10 @@ class WrapTest(unittest.TestCase):
         self.assertTrue(lines[8].startswith("    word"))
         self.assertEqual(text, docs.wrap(text))
 
+    def test_wrap_fault_is_no_heading(self):
+        """#GP may come first in a line."""
+        self.assertEqual("raises #UD, #NM or #MF\n", docs.wrap("raises #UD,\n#NM or #MF\n"))
+
     def test_wrap_begins_no_item(self):
         """A dash or a number in the middle of a sentence does not come first in a line."""
         for at in range(15, 30):
