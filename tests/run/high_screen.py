@@ -23,7 +23,7 @@ import mkiso  # noqa: E402
 import screen_text  # noqa: E402
 
 ADDRESS, PITCH, WIDTH, HEIGHT = 0x140001003, 4099, 1024, 768
-CHECK = "why = framebuffer_refusal(b, &bi->memory, phys_bits);"
+CHECK = "why = framebuffer_refusal(b, &bi->memory, cpu_phys_bits());"
 OPEN_DEMO = "open_pixels(fb);"
 RUNS = (    # Kensho's options, the last words on COM1, background, a line of the screen
     ("help", "the machine is halted", 0, "ignore_msrs=off "),
