@@ -215,7 +215,7 @@ static const struct msr_row msrs[] = {
 	/* Manual: | accepted, nothing is written. One value for the partition, written once, at the
 	 * WRMSR; 0 is ignored | kept | 0 */
 	CLOCK_MSR(MSR_KVM_WALL_CLOCK, wall_clock),
-	/* Manual: | accepted and inactive until the map makes it good; bit 1 set is a misaligned
+	/* Manual: | accepted, inactive until the map makes it RAM; bit 1 set is a misaligned
 	 * address. Bit 0 clear: nothing is registered, the value reads back | 0 | 0 */
 	CLOCK_MSR(MSR_KVM_SYSTEM_TIME, system_time),
 	/* Manual: | the same as 0x11 | kept | 0 */
@@ -234,10 +234,10 @@ static void clock_sync(struct vp *vp)
 }
 
 /*
- * Manual: per-VP clock pages and a wall clock, both pairs of MSRs. One master sample (TSC at boot,
- * 0 ns) for all VPs: with an invariant TSC it never needs to be taken again, so pages change only
- * at registration, when the guest writes a TSC, and after a pause. `kvmclock_periodic_sync=on`
- * writes the same pages again every 300 s, with the first timer of VP 0 after that
+ * Manual: per-VP clock pages and a wall clock, by both pairs of MSRs. One master sample (TSC at
+ * boot, 0 ns) serves all VPs, for good with an invariant TSC; pages change only at registration,
+ * when the guest writes a TSC, and after a pause. `kvmclock_periodic_sync=on` rewrites the same
+ * pages every 300 s, with the next timer of VP 0
  */
 const struct hv_feature kvmclock_feature = {
 	.name = "kvmclock",

@@ -3,8 +3,8 @@
 #include "hv/kvm/kvm_internal.h"
 
 /*
- * Manual: TSC_STABLE in each clock page, where the TSCs of the CPUs are in step and as long as the
- * guest has not moved those of its VPs apart
+ * Manual: TSC_STABLE in each clock page, while the CPUs' TSCs are in step and the guest has not set
+ * its VPs' apart
  */
 const struct hv_feature kvmclock_stable_bit_feature = {
 	.name = "kvmclock-stable-bit",

@@ -6,8 +6,7 @@
 #include "hv/kvm/kvm_internal.h"
 
 /*
- * Manual: nothing but the hint. It is true of this machine; Linux then uses no PV spinlocks, TLB
- * flushes or yields
+ * Manual: only the hint, which is true here; Linux then uses no PV spinlocks, TLB flushes or yields
  */
 const struct hv_feature kvm_hint_dedicated_feature = {
 	.name = "kvm-hint-dedicated",

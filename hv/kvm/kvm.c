@@ -112,10 +112,10 @@ static s64 vapic_poll_irq(struct vp *vp, u64 a0, u64 a1, u64 a2, u64 a3)
 
 /* Calls without a feature of their own: offered with the interface. */
 static const struct hcall_row hcalls[] = {
-	/* Manual: nothing: the exit itself looks for what is pending | 0 */
+	/* Manual: nothing: the exit itself delivers what is pending | 0 */
 	{ .nr = KVM_HC_VAPIC_POLL_IRQ, .name = "VAPIC_POLL_IRQ", .reg = vapic_poll_irq },
 	/*
-	 * Manual: 64 bytes: wall time and the caller's TSC at one moment; the rest is 0 | 0;
+	 * Manual: 64 bytes: wall time and the caller's TSC at the same moment, then 0 | 0;
 	 * -KVM_EOPNOTSUPP: not the wall clock; -KVM_EFAULT: not RAM
 	 */
 	{ .nr = KVM_HC_CLOCK_PAIRING,
@@ -124,7 +124,7 @@ static const struct hcall_row hcalls[] = {
 	  .out_size = sizeof(struct kvm_clock_pairing) },
 };
 
-/* Manual: the leaves, and the hypercalls that have no bit */
+/* Manual: the leaves, and the hypercalls without a bit */
 const struct hv_feature kvm_feature = {
 	.name = "kvm",
 	.help = "KVM's interface: CPUID leaves, MSRs and hypercalls",

@@ -31,7 +31,7 @@ static const struct msr_row msrs[] = {
 	  .read = poll_read, .write = poll_write },
 };
 
-/* Manual: the guest switches the polling before a sleep (`halt_poll_ns`) off and on */
+/* Manual: the guest switches halt polling (`halt_poll_ns`) off and on */
 const struct hv_feature kvm_poll_control_feature = {
 	.name = "kvm-poll-control",
 	.help = "the guest can switch halt polling off",

@@ -53,8 +53,8 @@ static const struct msr_row msrs[] = {
 };
 
 /*
- * Manual: an edge interrupt with nothing behind it is ended by clearing a bit in memory. Not armed
- * where the CPU reads or delivers the bits in service itself (APIC-register virtualization,
+ * Manual: an edge interrupt with nothing pending after it ends by clearing a bit in memory. Not
+ * armed where the CPU itself uses the in-service bits (APIC-register virtualization,
  * virtual-interrupt delivery): there an EOI does not exit either
  */
 const struct hv_feature kvm_pv_eoi_feature = {

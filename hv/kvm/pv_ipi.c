@@ -62,9 +62,9 @@ static s64 send_ipi(struct vp *vp, u64 low, u64 high, u64 first, u64 icr_low)
 
 static const struct hcall_row hcalls[] = {
 	/*
-	 * Manual: one interrupt, of any delivery mode, to each VP whose APIC ID is in the bitmap of
-	 * two words from the third argument on (128 IDs; 64 for a 32-bit caller) | how many took
-	 * it; -KVM_EINVAL: logical destination or shorthand
+	 * Manual: one interrupt, of any delivery mode, to each VP whose APIC ID is in the bitmap:
+	 * two words, starting at the third argument (128 IDs; 64 for a 32-bit caller) | how many
+	 * took it; -KVM_EINVAL: logical destination or shorthand
 	 */
 	{ .nr = KVM_HC_SEND_IPI, .name = "SEND_IPI", .reg = send_ipi },
 };

@@ -17,7 +17,7 @@ static s64 sched_yield(struct vp *vp, u64 apic_id, u64 a1, u64 a2, u64 a3)
 }
 
 static const struct hcall_row hcalls[] = {
-	/* Manual: see below | 0, also for an ID that nobody has */
+	/* Manual: see below | 0, also for an unknown ID */
 	{ .nr = KVM_HC_SCHED_YIELD, .name = "SCHED_YIELD", .reg = sched_yield },
 };
 

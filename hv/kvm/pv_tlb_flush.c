@@ -6,9 +6,8 @@
 #include "hv/kvm/kvm_internal.h"
 
 /*
- * Manual: a VP that sleeps or is held gets no flush IPI; whoever wants its TLB flushed sets
- * FLUSH_TLB beside PREEMPTED, and the VP flushes (INVVPID, all contexts of its VPID) before it runs
- * again
+ * Manual: a VP that sleeps or is held needs no flush IPI: the sender sets FLUSH_TLB next to
+ * PREEMPTED, and the VP flushes (INVVPID, all contexts of its VPID) before it runs again
  */
 const struct hv_feature kvm_pv_tlb_flush_feature = {
 	.name = "kvm-pv-tlb-flush",

@@ -15,14 +15,13 @@ static s64 kick_cpu(struct vp *vp, u64 flags, u64 apic_id, u64 a2, u64 a3)
 
 static const struct hcall_row hcalls[] = {
 	/*
-	 * Manual: the HLT of the VP with that APIC ID ends, or its next one if it runs: the kick is
-	 * kept until then, and IF does not matter. The flags are ignored | 0, also for an ID that
-	 * nobody has
+	 * Manual: ends the HLT of the VP with that APIC ID, or its next one if it is running,
+	 * whatever IF is. The flags are ignored | 0, also for an unknown ID
 	 */
 	{ .nr = KVM_HC_KICK_CPU, .name = "KICK_CPU", .reg = kick_cpu },
 };
 
-/* Manual: KICK_CPU ends a HLT, with IF = 0 too */
+/* Manual: KICK_CPU ends a HLT, even with IF = 0 */
 const struct hv_feature kvm_pv_unhalt_feature = {
 	.name = "kvm-pv-unhalt",
 	.help = "a CPU wakes another one from HLT",

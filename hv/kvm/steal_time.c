@@ -92,14 +92,13 @@ static enum msr_result steal_write(struct vp *vp, u32 msr, u64 val)
 }
 
 static const struct msr_row msrs[] = {
-	/* Manual: | accepted and inactive until the map makes it good | 0 | 0 */
+	/* Manual: | accepted, inactive until the map makes it RAM | 0 | 0 */
 	{ MSR_ONE(MSR_KVM_STEAL_TIME, "MSR_KVM_STEAL_TIME"), .rsvdz = KVM_STEAL_RESERVED,
 	  .read = steal_read, .write = steal_write },
 };
 
 /*
- * Manual: time that root took from the VP, and the byte PREEMPTED while it sleeps or is held
- * (below)
+ * Manual: time taken from the VP, and the byte PREEMPTED while it sleeps or is held (below)
  */
 const struct hv_feature kvm_steal_time_feature = {
 	.name = "kvm-steal-time",
