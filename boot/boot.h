@@ -55,7 +55,8 @@ struct boot_vmx {
 	struct vp_ctls ctls;
 	struct mitigation_input cpu_bugs;
 	u32 mitigations;
-	bool traced;
+	u32 trace;      /* trace=: a set of enum trace_family */
+	u32 trace_size; /* records of a ring */
 };
 
 /* Entered from entry.S; the composition root. */

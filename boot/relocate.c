@@ -8,6 +8,7 @@
 #include "boot/boot.h"
 #include "core/diag/log.h"
 #include "core/diag/panic.h"
+#include "core/diag/trace.h"
 #include "core/lib/bits.h"
 #include "core/mem/page_alloc.h"
 #include "drivers/console.h"
@@ -37,8 +38,10 @@ static u64 region_size(const struct boot_state *b)
 	u64 ept = (phys_bits > 39 ? 1ull << (phys_bits - 39) : 1) + ram_gib + 64;
 	u64 physmap = has_1g ? 16 : ram_gib + 16;
 	u64 cpus = umax64(umin64(b->acpi.cpu_count, b->options.maxcpus + BOOT_CPUS_FAILED_MAX), 1);
+	u64 trace = trace_ring_records(b->options.trace_size) * sizeof(struct trace_record);
 
-	return ALIGN_UP(MIB(3) + (ept + physmap) * PAGE_SIZE + cpus * KIB(192), PAGE_SIZE_2M);
+	return ALIGN_UP(MIB(3) + (ept + physmap) * PAGE_SIZE + cpus * (KIB(188) + trace),
+			PAGE_SIZE_2M);
 }
 
 /* Rounded to pages, neighbours of the sorted map may share a page: map it once. */
@@ -72,11 +75,11 @@ static u64 find_region(struct boot_state *b, u64 bytes)
 			   &base) == ERR_NONE)
 		return base;
 	/* Cause (loader): too little free RAM below 4 GiB.
-	 * Remedy: more memory; a smaller initrd. */
+	 * Remedy: more memory; a smaller initrd or `trace_size=`. */
 	if (e820_find_high(&bi->memory, &b->region_avoids, MIB(1), GIB(4), bytes, MIB(2), &base) !=
 	    ERR_NONE)
 		fatal("not enough memory: Kensho needs %llu MiB in one piece below 4 GiB, beside "
-		      "its modules; do this: add memory",
+		      "its modules; do this: add memory, or lower trace_size=",
 		      bytes >> 20);
 	/* Cause (loader): little memory below 4 GiB; the boot goes on.
 	 * Remedy: more memory; please report if the machine then fails in odd ways. */

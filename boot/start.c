@@ -70,7 +70,6 @@ static void decide_mitigations(const struct options *o)
 		rdmsr_safe(MSR_IA32_ARCH_CAPABILITIES, &in.arch_capabilities) == ERR_NONE;
 	in.md_clear = (f.d & CPUID7_EDX_MD_CLEAR) != 0;
 	in.rtm = (f.b & CPUID7_EBX_RTM) != 0;
-	vmx.traced = o->trace == TRACE_EXITS;
 	vmx.cpu_bugs = in;
 	vmx.mitigations = mitigation_decide(&in);
 	mitigation_apply(vmx.mitigations);
@@ -226,6 +225,20 @@ static void create_partition(struct boot_state *b, struct partition *p, bool nes
 	register_rows(&b->options, p);
 }
 
+/* boot_relocate() has made the region large enough. */
+static void start_trace(struct vp *vp)
+{
+	u64 bytes = trace_ring_records(vmx.trace_size) * sizeof(struct trace_record);
+	struct trace_record *record = page_alloc_n((u32)(bytes / 4096), 1);
+	struct exit_times *times = NULL;
+
+	if (trace_traces_exits(vmx.trace))
+		times = page_alloc_n((sizeof(*times) + 4095) / 4096, 1);
+	if (!record || (!times && trace_traces_exits(vmx.trace)))
+		no_pages();
+	trace_init(vp, record, vmx.trace_size, vmx.trace, times);
+}
+
 struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 {
 	struct {
@@ -247,7 +260,7 @@ struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 	if (!vp->ctx->msr_bitmap)
 		no_pages();
 	memcpy(vp->ctx->msr_bitmap, p->msr_bitmap, 4096);
-	vp->trace.record = page_alloc();
+	start_trace(vp);
 	vlapic_init(vp, apic_page);
 	mtrr_init_from_host(&vp->mtrr, p->machine.phys_bits);
 	return vp;
@@ -295,7 +308,8 @@ static void decide_controls(const struct partition *p)
 
 void boot_fill_vmcs(struct vp *vp, void *page)
 {
-	vmcs_create(vp, page, &vmx.caps, mitigation_host_rip(vmx.mitigations, vmx.traced));
+	vmcs_create(vp, page, &vmx.caps,
+		    mitigation_host_rip(vmx.mitigations, trace_traces_exits(vmx.trace)));
 	if (vp->index == 0)
 		vp->partition->machine.cr4_allowed = guest_cr4_allowed(vp);
 	ctx_fill(vp, &vmx.ctls);
@@ -347,6 +361,8 @@ static COLD struct vp *decide(struct boot_state *b, struct partition *p)
 	struct vp *vp;
 
 	probe();
+	vmx.trace = b->options.trace;
+	vmx.trace_size = b->options.trace_size;
 	report_cpu(b, &vmx);
 	hw_vmx_init(&vmx.caps);
 	decide_mitigations(&b->options);

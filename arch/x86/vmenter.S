@@ -174,8 +174,8 @@ vmx_exit_entry_mitigated:
 	jmp	.Lexit
 
 /*
- * HOST_RIP with trace=exits: the usual path between two records. It has a HOST_RIP of its own, so
- * that tracing costs nothing when it is off.
+ * HOST_RIP when trace= names exits: the usual path between two records; trace_entry() does pending
+ * work, too. It has a HOST_RIP of its own, so that tracing costs nothing when it is off.
  */
 	.globl	vmx_exit_entry_traced
 	.type	vmx_exit_entry_traced, @function

@@ -162,20 +162,40 @@ static err_t uint_set(struct parse *p, const struct option_row *row, struct word
 	return ERR_NONE;
 }
 
+static err_t value_find(struct parse *p, const struct option_row *row, struct word val, u32 *index)
+{
+	bool equal;
+	struct word near = closest_value(row->values, val, index, &equal);
+
+	if (equal)
+		return ERR_NONE;
+	fmt_print(p->msg, p->msg_len, "option %s=%.*s: did you mean %s=%.*s? (%s)", row->name,
+		  (int)val.len, val.s, row->name, (int)near.len, near.s, row->values);
+	return ERR_INVAL;
+}
+
 /* Stored as the index of the value. */
 static err_t enum_set(struct parse *p, const struct option_row *row, struct word val)
 {
 	u32 index = 0;
-	bool equal;
-	struct word near = closest_value(row->values, val, &index, &equal);
 
-	if (!equal) {
-		fmt_print(p->msg, p->msg_len, "option %s=%.*s: did you mean %s=%.*s? (%s)",
-			  row->name, (int)val.len, val.s, row->name, (int)near.len, near.s,
-			  row->values);
-		return ERR_INVAL;
-	}
+	TRY(value_find(p, row, val, &index));
 	field_set(p->o, row, index);
+	return ERR_NONE;
+}
+
+static err_t set_set(struct parse *p, const struct option_row *row, struct word val)
+{
+	u32 set = 0;
+	bool more = true;
+
+	while (more) {
+		u32 index = 0;
+
+		TRY(value_find(p, row, word_cut(&val, ',', &more), &index));
+		set |= BIT32(index);
+	}
+	field_set(p->o, row, set);
 	return ERR_NONE;
 }
 
@@ -200,6 +220,8 @@ static err_t row_set(struct parse *p, const struct option_row *row, struct word 
 		return uint_set(p, row, val);
 	case OPTION_ENUM:
 		return enum_set(p, row, val);
+	case OPTION_SET:
+		return set_set(p, row, val);
 	case OPTION_HELP:
 		return help_set(p, row, val);
 	case OPTION_CPU:
@@ -344,14 +366,21 @@ err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t ms
 	return option_cpu_resolve(&p);
 }
 
-static void enum_value(const struct option_row *row, u32 index, char *text, size_t len)
+/* The names of the values in @set. */
+static void set_value(const struct option_row *row, u64 set, char *text, size_t len)
 {
-	struct word rest = { row->values, strlen(row->values) }, w = { "", 0 };
+	struct word rest = { row->values, strlen(row->values) };
+	size_t n = 0;
 	bool more = true;
 
-	for (u32 i = 0; i <= index && more; i++)
-		w = word_cut(&rest, '|', &more);
-	fmt_print(text, len, "%.*s", (int)w.len, w.s);
+	text[0] = '\0';
+	for (u32 i = 0; more && n < len; i++) {
+		struct word w = word_cut(&rest, '|', &more);
+
+		if (set & BIT64(i))
+			n += fmt_print(text + n, len - n, "%s%.*s", n != 0 ? "," : "", (int)w.len,
+				       w.s);
+	}
 }
 
 void option_value(const struct options *o, u32 i, char *text, size_t len)
@@ -370,7 +399,10 @@ void option_value(const struct options *o, u32 i, char *text, size_t len)
 			fmt_print(text, len, "%u", val);
 		break;
 	case OPTION_ENUM:
-		enum_value(row, val, text, len);
+		set_value(row, BIT64(val), text, len);
+		break;
+	case OPTION_SET:
+		set_value(row, val, text, len);
 		break;
 	case OPTION_HELP:
 		option_help_value(val, text, len);

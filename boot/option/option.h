@@ -10,7 +10,7 @@
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 
-enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_ENUM, OPTION_HELP, OPTION_CPU };
+enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_ENUM, OPTION_SET, OPTION_HELP, OPTION_CPU };
 
 struct option_row {
 	const char *name;
@@ -34,6 +34,7 @@ enum help_mode { HELP_OFF, HELP_ON, HELP_TOPIC };
 #define UINT(...)
 #define HELP(...)
 #define CPU(...)
+#define SET(...)
 #define V(id, word)             id,
 #define ENUM(name, values, ...) enum name##_option{ values };
 #include "boot/option/options.def"
@@ -49,6 +50,7 @@ struct options {
 #define UINT(name, field, ...) u32 field;
 #define ENUM(name, ...)        enum name##_option name;
 #define HELP(name, ...)        u32 name;
+#define SET(name, ...)         u32 name;
 #define CPU(...)
 #include "boot/option/options.def"
 

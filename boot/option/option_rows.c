@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The option table, made of boot/option/options.def and core/config.def. Pure data. */
 #include "boot/option/option.h"
+#include "core/diag/trace.h"
 #include "core/lib/bits.h"
 #include "core/partition.h"
 
@@ -25,6 +26,8 @@ const struct option_row option_rows[] = {
 #define UINT(name, field, unit, low, high, dflt, help, more)                                       \
 	{ ROW(name, OPTION_UINT, field, dflt, help, more), .values = (unit), .min = (low),         \
 	  .max = (high) },
+#define SET(name, words, dflt, help, more)                                                         \
+	{ ROW(name, OPTION_SET, name, dflt, help, more), .values = WORDS(words) },
 #define HELP(name, dflt, help, more)                                                               \
 	{ ROW(name, OPTION_HELP, name, dflt, help, more), .values = "on|off|NAME" },
 #define CPU(row_name, row_dflt, row_help, row_more)                                                \

@@ -83,7 +83,7 @@ void cmd_trace(struct vp *vp, struct word args)
 	u64 begin_tsc = steal_begin();
 
 	log_info("trace: asked for on COM2");
-	trace_dump(p, TRACE_RECORDS * p->vp_count, log_info);
+	trace_dump(p, TRACE_ALL, log_info);
 	log_info("trace: end");
 	steal_end(vp, STEAL_DUMP, begin_tsc);
 }

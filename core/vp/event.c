@@ -118,13 +118,11 @@ void event_nmi(struct vp *vp)
 	vp_set_work(vp, VP_WORK_EVENT);
 }
 
-void event_vectoring(struct vp *vp)
+/* Not inlined: the usual exit then needs no stack frame. */
+static NOINLINE void deliver_again(struct vp *vp, u32 info)
 {
-	u32 info = (u32)hw_vmread(VMCS_IDT_VECTORING_INFO);
 	u64 type = FIELD_GET(INTR_INFO_TYPE, info);
 
-	if (!(info & INTR_INFO_VALID))
-		return;
 	COUNT(vp, EVENT_REINJECTED);
 	TRACE(vp, REINJECT, info, hw_vmread(VMCS_GUEST_RIP), 0);
 	queue(vp,
@@ -137,6 +135,14 @@ void event_vectoring(struct vp *vp)
 	if (type == INTR_TYPE_NMI) /* rule K2b: or this NMI would block its own injection */
 		hw_vmwrite(VMCS_GUEST_INTERRUPTIBILITY, hw_vmread(VMCS_GUEST_INTERRUPTIBILITY) &
 								~(u64)GUEST_INTR_BLOCKED_BY_NMI);
+}
+
+void event_vectoring(struct vp *vp)
+{
+	u32 info = (u32)hw_vmread(VMCS_IDT_VECTORING_INFO);
+
+	if (info & INTR_INFO_VALID)
+		deliver_again(vp, info);
 }
 
 static void inject(u32 info)

@@ -47,9 +47,14 @@ u64 steal_begin(void)
 
 void steal_end(struct vp *vp, enum steal_cause cause, u64 begin_tsc)
 {
-	if (vp->state != VP_RUNNING || vp->hold.stopped) /* hold_serve() counts all of it */
+	u64 ticks = hw_tsc() - begin_tsc;
+
+	if (vp->hold.stopped) /* hold_serve() counts all of it */
 		return;
-	vp->park.stolen_tsc[cause] += hw_tsc() - begin_tsc;
+	trace_stolen(vp, cause, ticks);
+	if (vp->state != VP_RUNNING)
+		return;
+	vp->park.stolen_tsc[cause] += ticks;
 	if (vp->partition->hooks != NULL)
 		vp->partition->hooks->stolen(vp);
 }

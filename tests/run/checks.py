@@ -379,7 +379,8 @@ REPORT = re.compile("|".join((
     "VMCS, fields that are not zero:", "  [A-Z0-9_]+ +[0-9a-f]{16}",
     r"stopped \d+ of \d+ other CPUs within \d+ ticks",
     r"trace vp\d+ \d+ [A-Z0-9_]+ [0-9a-f]+ [0-9a-f]+ [0-9a-f]+",
-    "counters: .*", r"(exit|counter|gauge) vp\d+ \S+ \d+")))
+    "counters: .*", r"dump \d+: (tsc|took)=.*", r"(exit|counter|gauge) vp\d+ \S+ \d+",
+    r"time vp\d+ \S+ \d+ \d+ \d+ \d+")))
 
 
 def one_report(run):
@@ -448,7 +449,7 @@ def panic_report(run):
     if len(trace) != 64 or times != sorted(times):
         bad.append(f"{len(trace)} trace records, in order: {times == sorted(times)}")
     want = {"EXIT", "ENTRY"} if "trace=exits" in run.row["hv"] else {"MSR_FAULT", "EXCEPTION"}
-    if {name for _, _, name in trace} - {"MSR_UNKNOWN", "TSC_OFFSET"} != want:
+    if {name for _, _, name in trace} - {"MSR_UNKNOWN", "TSC_OFFSET", "STOLEN"} != want:
         bad.append(f"trace records {set(name for _, _, name in trace)}, want {want}")
     if "trace=exits" in run.row["hv"] and len({vp for vp, _, _ in trace}) < min(cpus, 2):
         bad.append("the trace is of one VP")

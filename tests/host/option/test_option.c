@@ -4,6 +4,7 @@
 #include "tests/host/harness.h"
 
 #include "boot/option/option.h"
+#include "core/diag/trace.h"
 #include "core/partition.h"
 #include "hv/feature.h"
 
@@ -201,6 +202,35 @@ static void test_enum_typo_is_answered_with_the_value(void)
 	EXPECT_CONTAINS(msg, "test_fault=cpus?");
 }
 
+/* Some of the values, in any order, with commas. */
+static void test_sets(void)
+{
+	char text[64];
+	u32 row = 0;
+
+	while (strcmp(option_rows[row].name, "trace") != 0)
+		row++;
+	EXPECT_EQ(ERR_NONE, parse(""));
+	EXPECT_EQ(BIT32(0), o.trace);
+	EXPECT_EQ(128, o.trace_size);
+	EXPECT_FALSE(trace_traces_exits(o.trace));
+	EXPECT_EQ(ERR_NONE, parse("trace=exits"));
+	EXPECT_EQ(BIT32(1), o.trace);
+	EXPECT_EQ(ERR_NONE, parse("trace=msr,cpuid,msr trace_size=65536"));
+	EXPECT_EQ(65536, o.trace_size);
+	option_value(&o, row, text, sizeof(text));
+	EXPECT_STREQ("cpuid,msr", text);
+	option_value(&o, row, text, 7); /* cut, not overrun */
+	EXPECT_STREQ("cpuid,", text);
+	EXPECT_EQ(ERR_INVAL, parse("trace=msr,cupid"));
+	EXPECT_CONTAINS(msg, "option trace=cupid: did you mean trace=cpuid? (rare|exits|");
+	EXPECT_EQ(ERR_INVAL, parse("trace=msr,"));
+	EXPECT_EQ(ERR_INVAL, parse("trace="));
+	EXPECT_EQ(ERR_INVAL, parse("trace"));
+	EXPECT_EQ(ERR_RANGE, parse("trace_size=65537"));
+	EXPECT_EQ(ERR_RANGE, parse("trace_size=127"));
+}
+
 static void test_numbers_have_ranges(void)
 {
 	static const char *const bad[] = { "stats=-1",
@@ -369,7 +399,7 @@ static void test_values_are_what_one_would_write(void)
 		"selftest=stop apicv=off console=vga log=com2 stats=7 maxcpus=3",
 		"lapic_timer_advance_ns=-1 halt_poll_ns=0x10 hlt=exit test_fault=caps1",
 		"cpu=host,kvm-pv-eoi=off,+hypervisor profile=kvm",
-		"profile=bare mitigations=all mwait=c1",
+		"profile=bare mitigations=all mwait=c1 trace=ept,io,rare",
 	};
 
 	for (u32 k = 0; k < ARRAY_SIZE(given); k++) {
@@ -430,7 +460,7 @@ TEST_MAIN(TEST(test_maxcpus_goes_to_the_limit), TEST(test_values_are_what_one_wo
 	  TEST(test_booleans_as_kvm_writes_them), TEST(test_last_duplicate_wins),
 
 	  TEST(test_a_typo_is_answered_with_the_name),
-	  TEST(test_enum_typo_is_answered_with_the_value), TEST(test_numbers_have_ranges),
-	  TEST(test_odd_command_lines), TEST(test_help_fits_a_screen),
-	  TEST(test_help_for_one_option), TEST(test_help_for_one_feature),
-	  TEST(test_a_feature_is_no_option))
+	  TEST(test_enum_typo_is_answered_with_the_value), TEST(test_sets),
+	  TEST(test_numbers_have_ranges), TEST(test_odd_command_lines),
+	  TEST(test_help_fits_a_screen), TEST(test_help_for_one_option),
+	  TEST(test_help_for_one_feature), TEST(test_a_feature_is_no_option))

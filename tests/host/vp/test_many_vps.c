@@ -23,7 +23,7 @@
 static struct fake_guest g;
 static struct vp more[VP_MAX]; /* from GUEST_VPS on */
 static struct fake_vp_pages pages[VP_MAX];
-static struct trace_record rings[VP_MAX][TRACE_RECORDS];
+static struct trace_record rings[VP_MAX][TRACE_RECORDS_MIN];
 
 /* VP i has APIC ID 2 * i, as on machines without hyper-threading; the last one is far away. */
 static void start(void)
@@ -223,7 +223,7 @@ static void test_trace_has_each(void)
 
 	start();
 	for (u32 i = 0; i < VP_MAX; i++)
-		g.p.vp[i]->trace = (struct trace_ring){ .record = rings[i] };
+		trace_init(g.p.vp[i], rings[i], TRACE_RECORDS_MIN, 0, NULL);
 	for (u32 i = 0; i < 2 * VP_MAX; i++) {
 		fake.tsc = 1000 + i;
 		TRACE(g.p.vp[(i * 37) % VP_MAX], SIPI, i, 0, 0);
