@@ -2,7 +2,8 @@
 /*
  * Commands that dump into the log, and the dump of the counters every stats= seconds.
  *
- * Context: VP 0's CPU, root. A dump at 115200 baud costs VP 0 that time.
+ * Context: VP 0's CPU, root. What a dump costs VP 0 at 115200 baud is counted as STEAL_DUMP, and no
+ * exit's time (trace_stolen()).
  */
 #include "core/diag/log.h"
 #include "core/diag/vp_dump.h"
@@ -14,38 +15,73 @@
 #include "core/vp/remote_call.h"
 #include "core/vp/vp.h"
 
-#define DUMPS_PER_SECOND 100 /* how soon an interrupted dump resumes */
+#define PIECES_PER_SECOND 250u /* a piece lasts this long, and then the guest runs as long */
 
 static void dump_due(struct vp *vp, struct timer *t);
 
-/*
- * The dump in progress. If another VP waits for this one it lets the guest run
- * between two VPs' counters.
- */
+/* The dump in progress. */
 static struct {
 	struct timer timer;
-	u32 next_vp;
+	bool (*line)(const struct partition *p); /* NULL: there is none */
+	void (*end)(const struct partition *p);
 } dump = { .timer.fn = dump_due };
 
+/*
+ * Serial lines are slow: let the guest run between pieces, and at once if another VP waits for this
+ * one.
+ */
 static void dump_due(struct vp *vp, struct timer *t)
 {
 	const struct partition *p = vp->partition;
-	u64 begin_tsc = park_begin_work(vp);
+	u64 begin_tsc = park_begin_work(vp), piece = p->clock.tsc_hz / PIECES_PER_SECOND;
+	bool more;
 
-	while (dump.next_vp < p->vp_count && !park_is_wanted(vp))
-		counters_dump_vp(p->vp[dump.next_vp++], log_info);
+	do
+		more = dump.line(p);
+	while (more && !park_is_wanted(vp) && hw_tsc() - begin_tsc < piece);
 	park_end_work(vp, STEAL_DUMP, begin_tsc);
-	if (dump.next_vp < p->vp_count)
-		timer_set(vp, t, hw_tsc() + p->clock.tsc_hz / DUMPS_PER_SECOND);
-	else
-		log_info("counters: end");
+	if (more) {
+		timer_set(vp, t, hw_tsc() + piece);
+		return;
+	}
+	dump.line = NULL;
+	begin_tsc = steal_begin();
+	dump.end(p);
+	steal_end(vp, STEAL_DUMP, begin_tsc);
+}
+
+/* False: one is under way, and that was printed. */
+static bool may_begin(void)
+{
+	if (dump.line == NULL)
+		return true;
+	log_info("monitor: not now: another dump is under way");
+	return false;
+}
+
+/* The first piece follows the command, whose own time is counted apart. */
+static void begin(struct vp *vp, bool (*line)(const struct partition *p),
+		  void (*end)(const struct partition *p))
+{
+	dump.line = line;
+	dump.end = end;
+	timer_set(vp, &dump.timer, hw_tsc());
+}
+
+static u64 before_tsc; /* park.dump_tsc when the dump of the counters began */
+
+static void end_counters(const struct partition *p)
+{
+	counters_dump_end(p, p->vp[0]->park.dump_tsc - before_tsc);
 }
 
 void monitor_dump_counters(struct vp *vp, const char *why)
 {
-	log_info("counters: %s", why);
-	dump.next_vp = 0;
-	dump_due(vp, &dump.timer);
+	if (!may_begin())
+		return;
+	before_tsc = vp->park.dump_tsc;
+	counters_dump_begin(vp->partition, why);
+	begin(vp, counters_dump_line, end_counters);
 }
 
 void cmd_counters(struct vp *vp, struct word args)
@@ -63,7 +99,6 @@ static void report_vp(struct vp *vp, void *arg)
 void cmd_regs(struct vp *vp, struct word args)
 {
 	const struct partition *p = vp->partition;
-	u64 begin_tsc = steal_begin();
 	u32 first, end;
 
 	if (!command_vps(vp, args, &first, &end))
@@ -74,24 +109,30 @@ void cmd_regs(struct vp *vp, struct word args)
 			log_info("vp%u: its CPU does not answer", i);
 	}
 	log_info("registers: end");
-	steal_end(vp, STEAL_DUMP, begin_tsc);
+}
+
+static bool trace_line(const struct partition *p)
+{
+	return trace_dump_line(p, log_info);
+}
+
+static void end_trace(const struct partition *p)
+{
+	trace_freeze(false);
+	log_info("trace: end");
 }
 
 void cmd_trace(struct vp *vp, struct word args)
 {
-	const struct partition *p = vp->partition;
-	u64 begin_tsc = steal_begin();
-
+	if (!may_begin())
+		return;
 	log_info("trace: asked for on COM2");
-	trace_dump(p, TRACE_ALL, log_info);
-	log_info("trace: end");
-	steal_end(vp, STEAL_DUMP, begin_tsc);
+	trace_freeze(true); /* or the dump would chase the records that it causes */
+	trace_dump_begin(vp->partition, TRACE_ALL);
+	begin(vp, trace_line, end_trace);
 }
 
 void cmd_audit(struct vp *vp, struct word args)
 {
-	u64 begin_tsc = steal_begin();
-
 	(void)ept_audit_log(vp->partition);
-	steal_end(vp, STEAL_DUMP, begin_tsc);
 }

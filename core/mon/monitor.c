@@ -98,14 +98,20 @@ static struct channel console;
 
 static void poll_due(struct vp *vp, struct timer *t)
 {
+	u64 begin_tsc = steal_begin(), heard_tsc = console.heard_tsc;
 	u32 polls = channel_poll(&console, vp);
 
+	if (console.heard_tsc != heard_tsc) /* a command, or a part of one */
+		steal_end(vp, STEAL_DUMP, begin_tsc);
 	timer_set(vp, t, hw_tsc() + vp->partition->clock.tsc_hz / polls);
 }
 
 static void stats_due(struct vp *vp, struct timer *t)
 {
+	u64 begin_tsc = steal_begin();
+
 	monitor_dump_counters(vp, "periodic");
+	steal_end(vp, STEAL_DUMP, begin_tsc);
 	timer_set(vp, t, hw_tsc() + vp->partition->config.stats_s * vp->partition->clock.tsc_hz);
 }
 
@@ -114,6 +120,7 @@ void monitor_start(struct vp *vp, s32 (*receive)(void))
 	static struct timer stats, poll;
 	u64 hz = vp->partition->clock.tsc_hz, seconds = vp->partition->config.stats_s;
 
+	counters_start();
 	stats = (struct timer){ .fn = stats_due };
 	poll = (struct timer){ .fn = poll_due };
 	if (seconds != 0)

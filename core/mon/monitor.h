@@ -14,5 +14,5 @@ struct vp;
  */
 void monitor_start(struct vp *vp, s32 (*receive)(void));
 
-/* monitor_dump_counters() - of all VPs; when it lets the guest run, a timer resumes it. */
+/* monitor_dump_counters() - of all VPs, in pieces, between which the guest runs. */
 void monitor_dump_counters(struct vp *vp, const char *why);

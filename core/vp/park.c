@@ -49,6 +49,10 @@ void steal_end(struct vp *vp, enum steal_cause cause, u64 begin_tsc)
 {
 	u64 ticks = hw_tsc() - begin_tsc;
 
+	if (cause == STEAL_DUMP) {
+		vp->park.dump_tsc += ticks;
+		vp->park.dumps++;
+	}
 	if (vp->hold.stopped) /* hold_serve() counts all of it */
 		return;
 	trace_stolen(vp, cause, ticks);

@@ -25,7 +25,7 @@ struct vp;
 	X(CALL, "call", "a function ran here for another CPU")          \
 	X(PAGE, "page", "guest memory was not there yet")               \
 	X(FLUSH, "flush", "INVEPT for another CPU's change of the EPT") \
-	X(DUMP, "dump", "dumps on request, for the log")
+	X(DUMP, "dump", "the monitor: commands, dumps")
 
 enum steal_cause {
 #define X(name, text, help) STEAL_##name,
@@ -41,6 +41,8 @@ struct park {
 	bool can_wait; /* remote reads: doing work that can wait */
 	bool wanted;   /* remote: stop that work */
 	u64 stolen_tsc[STEAL_CAUSE_COUNT];
+	u64 dump_tsc; /* all that STEAL_DUMP took, also while the VP would not run */
+	u32 dumps;    /* in so many pieces */
 };
 
 /* vp_park() - @vp will not run guest code until vp_resume(). No event may be half delivered. */

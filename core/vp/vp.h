@@ -115,6 +115,7 @@ struct vp {
 
 	u8 *abi_state; /* state of the paravirtual ABIs; hv/feature.h */
 	struct vp_counters counters;
+	struct vp_counters dumped; /* the counters as the dump in progress found them */
 	struct trace_ring trace;
 	struct remote_call remote;
 };

@@ -3,6 +3,7 @@
 #include "core/mon/monitor.h"
 
 #include "core/diag/log_internal.h"
+#include "core/lib/bits.h"
 #include "core/lib/word.h"
 #include "core/mon/channel.h"
 #include "core/mon/command.h"
@@ -148,6 +149,89 @@ static void test_stats_repeat(void)
 	EXPECT_EQ(TIMER_NEVER, g.vp[0].deadline_tsc);
 }
 
+static u32 lines_seen(void)
+{
+	u32 n = 0;
+
+	for (const char *s = fake.console; *s != '\0'; s++)
+		n += *s == '\n';
+	return n;
+}
+
+/*
+ * On a slow line a dump comes in pieces of 4 ms, and the guest runs as long between two. All of it
+ * is stolen time.
+ */
+static void test_dumps_come_in_pieces(void)
+{
+	u64 stolen, longest = 0, slept = 0;
+	u32 pieces = 0;
+
+	start(NULL);
+	for (u32 i = 0; i < COUNTER_COUNT; i++)
+		g.vp[0].counters.c[i] = 1;
+	fake.console_len = 0;
+	fake.tsc_step = GUEST_TSC_HZ / 1000; /* one reading of the TSC or so per line */
+	stolen = g.vp[0].park.dump_tsc;
+	monitor_dump_counters(&g.vp[0], "test");
+	while (strstr(fake.console, "counters: end") == NULL) {
+		u64 before = g.vp[0].park.dump_tsc;
+		u32 had = lines_seen();
+
+		if (g.vp[0].deadline_tsc > fake.tsc) { /* the guest runs */
+			slept += g.vp[0].deadline_tsc - fake.tsc;
+			fake.tsc = g.vp[0].deadline_tsc;
+		}
+		timer_run(&g.vp[0], fake.tsc);
+		longest = umax64(longest, g.vp[0].park.dump_tsc - before);
+		pieces += lines_seen() != had;
+		EXPECT_GE(1000, pieces);
+	}
+	EXPECT_GE(pieces, COUNTER_COUNT / 10);
+	EXPECT_GE(GUEST_TSC_HZ / 100, longest);
+	EXPECT_GE(slept, (pieces - 1) * (GUEST_TSC_HZ / 400));
+	EXPECT_GE(g.vp[0].park.dump_tsc - stolen, COUNTER_COUNT * (GUEST_TSC_HZ / 1000) / 2);
+	fake.tsc_step = 0;
+}
+
+static u32 count_of(const char *text)
+{
+	u32 n = 0;
+
+	for (const char *at = fake.console; (at = strstr(at, text)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* One dump at a time, and the trace records nothing meanwhile: it shows one moment. */
+static void test_one_dump_at_a_time(void)
+{
+	static struct trace_record ring[TRACE_RECORDS_MIN];
+
+	start(NULL);
+	trace_init(&g.vp[1], ring, TRACE_RECORDS_MIN, 0, NULL);
+	for (u32 i = 0; i < 100; i++)
+		TRACE(&g.vp[1], SIPI, i, 0, 0);
+	fake.tsc_step = GUEST_TSC_HZ / 1000;
+	fake.console_len = 0;
+	typed = "t";
+	for (u32 i = 0; i < 10; i++)
+		timer_run(&g.vp[0], fake.tsc += GUEST_TSC_HZ / 20);
+	EXPECT_GE(98, count_of("SIPI"));
+	EXPECT_GE(count_of("SIPI"), 1);
+	TRACE(&g.vp[1], NMI, 0, 0, 0);
+	monitor_dump_counters(&g.vp[0], "periodic");
+	EXPECT_CONTAINS(fake.console, "monitor: not now: another dump is under way\n");
+	while (strstr(fake.console, "trace: end\n") == NULL)
+		timer_run(&g.vp[0], fake.tsc += GUEST_TSC_HZ / 100);
+	EXPECT_EQ(100, count_of("SIPI"));
+	EXPECT_EQ(0, count_of("NMI") + count_of("counters:"));
+	fake.tsc_step = 0;
+	TRACE(&g.vp[1], NMI, 0, 0, 0);
+	EXPECT_CONTAINS(answer("t"), " NMI ");
+	EXPECT_CONTAINS(answer("c"), "counters: end\n");
+}
+
 /* --- The channel, with owners of our own --- */
 
 static struct channel ch;
@@ -260,6 +344,7 @@ static void test_words_are_numbers(void)
 
 TEST_MAIN(TEST(test_keys_act_at_once), TEST(test_help_lists_every_row),
 	  TEST(test_rows_are_distinct), TEST(test_lines), TEST(test_lines_have_an_end),
-	  TEST(test_arguments), TEST(test_stats_repeat), TEST(test_bytes_follow_the_owner),
+	  TEST(test_arguments), TEST(test_stats_repeat), TEST(test_dumps_come_in_pieces),
+	  TEST(test_one_dump_at_a_time), TEST(test_bytes_follow_the_owner),
 	  TEST(test_a_poll_is_bounded), TEST(test_log_waits_for_a_quiet_owner),
 	  TEST(test_a_panic_does_not_wait), TEST(test_words_are_numbers))
