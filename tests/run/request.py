@@ -6,6 +6,7 @@
     tests/run/request.py deaf     one whose CPUs all spin with interrupts off, for ever
     tests/run/request.py hold     one that counts aloud, held and released
     tests/run/request.py step     the same: one of its CPUs is stepped through a loop
+    tests/run/request.py count    one whose exits are known in number: the tools say the same
 """
 
 import json
@@ -156,6 +157,71 @@ def step_dialogue(console, directory):
         "the guest has seen TF"
 
 
+ROUND = 100         # VMCALLs between two ticks: tests/guest/mon/t_count.c
+
+
+def count_dialogue(console, directory):
+    """The guest says what it did; two dumps of the counters and one of the trace say the same."""
+    console.expect("starting the guest", BOOT_S)
+    ticks_at = []
+    for least in (3, 13):
+        wait_ticks(directory, least)
+        console.press(b":hold\r", r"monitor: 1 of 1 VPs are to stop\n")
+        console.press(b"v", r"vp0: [^\n]*stopped\n")
+        console.press(b"c", r"counters: end\n")
+        ticks_at.append(ticks(directory))
+        if least == 3:
+            console.press(b":release\r", r"monitor: 1 VPs are released\n")
+    console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
+    (directory / "com2.log").write_text(console.seen)
+    check_stat(directory, ticks_at[1] - ticks_at[0])
+    check_summary(directory)
+
+
+def kensho(directory, *words):
+    return subprocess.run([str(results.ROOT / "tools/kensho"), *words, "com2.log"], cwd=directory,
+                          stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def check_stat(directory, rounds):
+    stat, = json.loads(kensho(directory, "stat", "--json"))
+    seen = stat["exits"]["vmcall"]
+    assert abs(seen["count"] - rounds * ROUND) <= ROUND, \
+        f"{seen['count']} VMCALL exits in {rounds} rounds of {ROUND}"
+    assert 0 < stat["dumping"] < stat["seconds"], f"dumps of {stat['dumping']} s"
+    rate = seen["count"] / (stat["seconds"] - stat["dumping"])
+    assert abs(seen["per_second"] / rate - 1) < 1e-6, f"{seen['per_second']} per s, not {rate}"
+    assert 0 < seen["min"] <= seen["mean"] * 1.000001 <= seen["max"] * 1.000002 < 1e-3, f"times {seen}"
+    check_times(directory)
+    text = kensho(directory, "stat")
+    assert re.search(r"^vmcall +%d " % seen["count"], text, re.M), f"no row of VMCALL in\n{text}"
+
+
+def check_times(directory):
+    """Since the start all exits but the first are timed, and what the trace holds of one reason
+    took as long as the counters say."""
+    total, = json.loads(kensho(directory, "stat", "--json", "--from", "0"))
+    missing = {name: row["count"] - row.get("timed", 0) for name, row in total["exits"].items()
+               if name != "preempt-timer" and row["count"] != row.get("timed", 0)}
+    assert sum(missing.values()) <= 1, f"exits without a time: {missing}"
+    kensho(directory, "trace", "--json", "trace.json")
+    took = sum(e["dur"] for e in json.loads((directory / "trace.json").read_text())["traceEvents"]
+               if e["name"] == "cpuid") / 1e6
+    assert abs(took / total["exits"]["cpuid"]["seconds"] - 1) < 0.001, \
+        f"CPUID took {took} s in the trace, {total['exits']['cpuid']['seconds']} s in the counters"
+
+
+def check_summary(directory):
+    """Every exit that the guest says it made, by its number; and their time is the counters'."""
+    text = kensho(directory, "trace", "--by", "number")
+    said = re.findall(r"^# count (\S+) (\d+)",
+                      (directory / "com1.log").read_text(errors="replace"), re.M)
+    assert len(said) == 3, f"the guest says {said}"
+    for what, count in said:
+        assert re.search(rf"^{what.replace('_', ' ')} +{count} ", text, re.M), \
+            f"not {count} times {what} in\n{text}"
+
+
 def check_decoded(directory, log):
     """What a user does with the log."""
     (directory / "com2.log").write_text(log)
@@ -178,6 +244,8 @@ DIALOGUES = {
     "busy": ("trace-request", "test=timer,smp_timers,smp_ring", "log=com2 trace=exits", 2, busy_dialogue),
     "hold": ("hold-request", "test=loop_for_ever", "log=com2", 2, hold_dialogue),
     "step": ("step-request", "test=loop_for_ever", "log=com2", 2, step_dialogue),
+    "count": ("count-request", "test=count_for_ever", "log=com2 trace=cpuid,msr,io trace_size=16384",
+              1, count_dialogue),
     "deaf": ("deaf-request", "test=deaf_for_ever", "log=com2", DEAF_CPUS, deaf_dialogue),
 }
 
