@@ -165,7 +165,7 @@ dist: ## the release in build/dist: image, ELF, sources, checksums (DIRTY=1: of 
 
 lint: ## layers, W^X, sizes, format, headers, cppcheck
 	$(call setup,check)
-	$(call build,$(B)/kensho.elf pure-objects $(HOST_TOOL_BINS))
+	$(call build,$(B)/kensho.elf pure-objects $(HOST_TOOL_BINS) $(B)/options)
 	$(Q)$(PYTHON) tests/lint/lint.py
 
 options: ## Kensho's options, or all about one (NAME=option)
@@ -175,7 +175,7 @@ options: ## Kensho's options, or all about one (NAME=option)
 
 docs: ## write the parts of README.md and docs/ that are made of the sources
 	$(call setup,check)
-	$(call build,$(HOST_TOOL_BINS))
+	$(call build,$(HOST_TOOL_BINS) $(B)/options)
 	$(Q)$(PYTHON) tools/docs.py
 
 tidy: ## clang-tidy, gcc -fanalyzer, clang --analyze, cached per file

@@ -6,7 +6,7 @@
 
 A block lies between `<!-- generated: WHAT ... -->` and `<!-- end -->`:
 
-    options kensho|partition|NAME...    build/host/tools/options --markdown ...
+    options kensho|partition|NAME...    build/options --markdown ...
     exits handled|ud|gp|stop            build/host/tools/exits ...
     features [ABI]                      build/host/tools/features: the features by their surface; of
                                         one ABI, with the comments "Manual: ..." before them in
@@ -35,7 +35,8 @@ BLOCK = re.compile(r"^<!-- generated: ([^\n]+) -->\n(.*?)^<!-- end -->$", re.S |
 
 
 def run(tool, *words):
-    return subprocess.run([ROOT / "build/host/tools" / tool, *words], check=True, text=True,
+    folder = ROOT / ("build" if tool == "options" else "build/host/tools")
+    return subprocess.run([folder / tool, *words], check=True, text=True,
                           stdout=subprocess.PIPE).stdout
 
 
