@@ -40,15 +40,34 @@ static const struct range msrs[] = {
 	{ 0x4b564d00, 0x4b564d08 },
 };
 
+/* All that is for hypervisors: what is there is printed, too, for nothing may be that KVM has not.
+ */
+static const struct range hypervisor_leaves = { 0x40000000, 0x400003ff };
+static const struct range hypervisor_msrs[] = {
+	{ 0x40000000, 0x400003ff },
+	{ 0x4b564d00, 0x4b564dff },
+};
+
+static void print_leaf(u32 leaf, const struct cpuid_regs *r)
+{
+	tap_printf("# cpuid %08x 0 %08x %08x %08x %08x\n", leaf, r->a, r->b, r->c, r->d);
+}
+
 static void golden_cpuid(void)
 {
+	const struct range *all = &hypervisor_leaves;
+	struct cpuid_regs r;
+
 	for (u32 i = 0; i < ARRAY_SIZE(leaves); i++) {
 		for (u32 leaf = leaves[i].first; leaf <= leaves[i].last; leaf++) {
-			struct cpuid_regs r = cpuid(leaf);
-
-			tap_printf("# cpuid %08x 0 %08x %08x %08x %08x\n", leaf, r.a, r.b, r.c,
-				   r.d);
+			r = cpuid(leaf);
+			print_leaf(leaf, &r);
 		}
+	}
+	for (u32 leaf = all->first; leaf <= all->last; leaf++) {
+		r = cpuid(leaf);
+		if ((r.a | r.b | r.c | r.d) != 0)
+			print_leaf(leaf, &r);
 	}
 }
 
@@ -62,6 +81,14 @@ static void golden_msr(void)
 				tap_printf("# msr %08x %016llx\n", msr, val);
 			else
 				tap_printf("# msr %08x #GP\n", msr);
+		}
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(hypervisor_msrs); i++) {
+		for (u32 msr = hypervisor_msrs[i].first; msr <= hypervisor_msrs[i].last; msr++) {
+			u64 val;
+
+			if (try_rdmsr(msr, &val) == NO_FAULT)
+				tap_printf("# msr %08x %016llx\n", msr, val);
 		}
 	}
 }
