@@ -147,7 +147,7 @@ unpack_package() {
 	local pkg=$1 dir=build/cache/$2 file=$3 deb
 
 	[ ! -s "$dir/$file" ] || return 0
-	if ! ls build/cache/"$pkg"_*_amd64.deb >/dev/null 2>&1; then
+	if ! ls build/cache/"$pkg"_*.deb >/dev/null 2>&1; then
 		say "downloading $pkg for guest tests ($4, not installed)"
 		fetch "$pkg" || {
 			as_root apt-get update -q || true
@@ -155,7 +155,7 @@ unpack_package() {
 		} || die "missing: Debian's package $pkg. With a network run the same command again;" \
 			"without one, copy the .deb from a Debian 12 mirror into build/cache/"
 	fi
-	deb=$(ls build/cache/"$pkg"_*_amd64.deb | sort -V | tail -1)
+	deb=$(ls build/cache/"$pkg"_*.deb | sort -V | tail -1)
 	rm -rf "$dir.new" "$dir"
 	mkdir -p "$dir.new"
 	dpkg-deb -x "$deb" "$dir.new" || {
@@ -177,6 +177,16 @@ full_kernel() {
 	cp build/cache/linux-full/boot/vmlinuz-* build/cache/linux-full/vmlinuz
 }
 
+# What our constants are compared with (tests/lint/constants.py).
+kernel_headers() {
+	local pkg
+
+	ls build/cache/linux-headers/usr/src/*/Makefile >/dev/null 2>&1 && return 0
+	pkg=$(kernel_package | sed 's/linux-image-\(.*\)-cloud-amd64/linux-headers-\1-common/')
+	[ -n "$pkg" ] || die "the package lists name no linux-image-6.1.*-amd64: run apt-get update"
+	unpack_package "$pkg" linux-headers "usr/src/$pkg/Makefile" "11 MB"
+}
+
 test_guests() {
 	unpack_package kexec-tools kexec sbin/kexec "85 kB"
 	unpack_package memtest86+ memtest boot/memtest86+x64.bin "0.1 MB"
@@ -186,7 +196,7 @@ test_guests() {
 # Download one package into build/cache.
 fetch() {
 	(cd build/cache && apt-get download -q "$1" 2>&1 | sed '/unsandboxed/d') || true
-	ls build/cache/"$1"_*_amd64.deb >/dev/null 2>&1
+	ls build/cache/"$1"_*.deb >/dev/null 2>&1
 }
 
 install_packages
@@ -199,6 +209,6 @@ run | test | nightly | bench)
 	;;
 esac
 case $purpose in
-test) test_guests ;;
+test) test_guests && kernel_headers ;;
 nightly) test_guests && full_kernel ;;
 esac

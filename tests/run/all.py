@@ -23,6 +23,7 @@ import results
 import run
 
 sys.path.insert(0, str(results.ROOT / "tests/lint"))
+import constants  # noqa: E402
 import lint  # noqa: E402
 import tidy  # noqa: E402
 
@@ -51,7 +52,7 @@ def names(kind):
         return [*fuzz.names(), *mutate.names(), *run.names("nightly")]
     out = [*lint.names(), *host.names()]
     if kind == "test":
-        out += [*tidy.names(), *mutate.names(), "host:coverage", *fuzz.names(), *run.names("ci")]
+        out += [*tidy.names(), constants.NAME, *mutate.names(), "host:coverage", *fuzz.names(), *run.names("ci")]
     return out
 
 
@@ -78,6 +79,7 @@ def main(kind, only):
     if kind == "test":
         stage("analysers")
         tidy.main(only)
+        constants.main(only)
     stage("host tests")
     host.main(only)
     if kind == "test":
