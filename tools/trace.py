@@ -220,7 +220,10 @@ def run(args):
     hz, names = args.hz or tsc_hz(text), Names()
     scale, unit = (1e6 / hz, "us") if hz else (1.0, "ticks")
     if args.json:
-        pathlib.Path(args.json).write_text(json.dumps(perfetto(rows, scale, names)))
+        try:
+            pathlib.Path(args.json).write_text(json.dumps(perfetto(rows, scale, names)))
+        except OSError as err:
+            sys.exit(f"trace.py: --json {args.json}: {err.strerror}")
     if args.summary or args.by == "number":
         print("\n".join(summary(rows, hz, names, args.by == "number")))
         return

@@ -184,6 +184,8 @@ class KenshoTest(unittest.TestCase):
         for words in (("kensho", "stat", "/nonexistent"), ("trace.py", "/nonexistent")):
             said = self.run_tool(*words, status=1)
             self.assertRegex(said, r"^\S+: /nonexistent: No such file or directory\n$")
+        self.assertEqual(self.run_tool("trace.py", "--json", "/nonexistent/t.json", log=EXITS, status=1),
+                         "trace.py: --json /nonexistent/t.json: No such file or directory\n")
         self.assertIn("choose from 'stat', 'trace'",
                       self.run_tool("kensho", "stta", status=2))
 
