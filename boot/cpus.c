@@ -36,8 +36,7 @@ static bool settle(struct ap *ap, enum ap_state state)
 
 NORETURN void ap_end_late(const struct ap *ap)
 {
-	/* Cause (left-out): the processor does not start, or an overloaded outer hypervisor starts
-	 * it too slowly.
+	/* Cause (left-out): it does not start, or too slowly (an overloaded outer hypervisor).
 	 * Remedy: fewer virtual CPUs than the host has; update the firmware. */
 	log_warn("cpu %u: answers after it was left out: it halts", ap->pc.apic_id);
 	hw_halt();
@@ -119,8 +118,8 @@ static const char *bring_up(struct ap *ap, struct cpu_tsc *tsc)
 {
 	if (smp_start_cpu(&ap->pc, ap_main, ap->tsc_hz) != ERR_NONE) {
 		(void)settle(ap, AP_GIVEN_UP);
-		/* Cause (left-out): the processor does not start, or an overloaded outer hypervisor
-		 * starts it too slowly.
+		/* Cause (left-out): it does not start, or too slowly (an overloaded outer
+		 * hypervisor).
 		 * Remedy: fewer virtual CPUs than the host has; update the firmware. */
 		return "does not answer INIT-SIPI-SIPI";
 	}
@@ -136,8 +135,8 @@ static void note_tsc(struct partition *p, u32 apic_id, const struct cpu_tsc *tsc
 	s64 offset = tsc_skew_offset(&tsc->skew);
 
 	if (!tsc_skew_is_in_step(&tsc->skew)) {
-		/* Cause (cpu): the TSCs are out of step and cannot be corrected, or an outer
-		 * hypervisor moves them; the guest's kvmclock gets slower.
+		/* Cause (cpu): the TSCs cannot be brought into step, or an outer hypervisor moves
+		 * them; the guest's kvmclock gets slower.
 		 * Remedy: update the firmware; pin the outer machine's virtual CPUs. */
 		log_warn("cpu %u: its TSC is %lld ticks off the boot CPU's and stays so: no clock "
 			 "is "
@@ -162,7 +161,7 @@ static bool start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 	ap = create_ap(apic_id, p->vp_count);
 	if (!ap) {
 		/* Cause (left-out): Kensho's region is full.
-		 * Remedy: `maxcpus=N`; please report it with the machine report. */
+		 * Remedy: `maxcpus=N`; please report it. */
 		log_warn("cpu %u: no memory for it: it is left out", apic_id);
 		return false;
 	}
@@ -170,9 +169,9 @@ static bool start_cpu(const struct boot_state *b, struct partition *p, u32 apic_
 	ap->tsc_hz = b->tsc.tsc_hz;
 	left_out = bring_up(ap, tsc);
 	if (left_out) {
-		/* Cause (left-out): another row gives the reason; the guest runs on the other
-		 * processors.
-		 * Remedy: see that row. */
+		/* Cause (left-out): another row or line gives the reason; the guest runs on the
+		 * other processors.
+		 * Remedy: see there. */
 		log_warn("cpu %u: %s: it is left out", apic_id, left_out);
 		partition_drop_last_vp(p);
 		return false;
@@ -234,13 +233,15 @@ static void leave_out(struct left_out *l, u32 apic_id, const char *why)
 		l->more++;
 		return;
 	}
-	/* Cause (left-out): the same as for the processor in the line above.
-	 * Remedy: see that line. */
+	/* Cause (left-out): another row or line gives the reason; the guest runs on the other
+	 * processors.
+	 * Remedy: see there. */
 	if (l->more != 0)
 		log_warn("cpus: %u more are left out for that reason", l->more);
 	*l = (struct left_out){ .why = why };
-	/* Cause (left-out): another row gives the reason; the guest runs on the other processors.
-	 * Remedy: see that row. */
+	/* Cause (left-out): another row or line gives the reason; the guest runs on the other
+	 * processors.
+	 * Remedy: see there. */
 	if (why != NULL)
 		log_warn("cpu %u: %s: it is left out", apic_id, why);
 }
@@ -269,8 +270,8 @@ void boot_start_cpus(const struct boot_state *b, struct partition *p)
 
 		if (cpu->apic_id == own)
 			continue;
-		/* Cause (left-out): the firmware lists processors that do not exist, or the outer
-		 * hypervisor is overloaded.
+		/* Cause (left-out): the firmware lists absent processors, or the outer hypervisor
+		 * is overloaded.
 		 * Remedy: see the lines about those that were tried. */
 		if (why == NULL && failed == BOOT_CPUS_FAILED_MAX)
 			why = "too many others did not start";

@@ -37,8 +37,8 @@ static void log_screen(const struct boot_framebuffer *fb, const char *why)
 	if (why != NULL && fb->kind == FRAMEBUFFER_NONE)
 		log_warn("screen: not used: %s", why);
 	else if (why != NULL)
-		/* Cause (screen): a mode that Kensho cannot draw on (a palette, overlapping lines),
-		 * or an invalid address.
+		/* Cause (screen): a mode that cannot be drawn on (a palette, overlapping lines), or
+		 * an invalid address.
 		 * Remedy: `set gfxpayload=1024x768x32` after `multiboot2`, or `text` on a BIOS:
 		 * docs/screen.md. */
 		log_warn("screen: %ux%ux%u at %llx is not used: %s", fb->width, fb->height, fb->bpp,
@@ -116,7 +116,7 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	report_efi(&b->info.efi);
 	report_begin(b);
 	/* Cause (options): a misspelt option, or the guest's words after `multiboot2`.
-	 * Remedy: `help` lists all options; the guest's command line belongs after `module2`. */
+	 * Remedy: `help` lists all; the guest's words belong after `module2`. */
 	if (err != ERR_NONE)
 		fatal("%s; do this: correct Kensho's command line in the boot menu", msg);
 	if (b->options.help != HELP_OFF) {

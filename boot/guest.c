@@ -152,8 +152,7 @@ static void log_hook(void)
 	if (plan.bios_hook != 0)
 		log_info("guest: INT 15h and 12h are hooked at %llx: the BIOS hides the region",
 			 plan.bios_hook);
-	/* Cause (guest): the guest, or option ROMs, use the memory of the BIOS hook; the boot goes
-	 * on.
+	/* Cause (guest): the guest or option ROMs use the BIOS hook's memory; the boot goes on.
 	 * Remedy: none if the guest does not call INT 15h; else link it at 1 MiB or above. */
 	else if (plan.why[0] != '\0')
 		log_warn("guest: INT 15h is not hooked, it shows the region as free RAM: %s",

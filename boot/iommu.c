@@ -38,15 +38,18 @@ void boot_iommu(struct boot_state *b)
 		s->translating += (val & GSTS_TES) != 0;
 		s->remapping_interrupts += (val & GSTS_IRES) != 0;
 	}
-	/* Cause (loader): the firmware left DMA protection on; the boot goes on.
+	/* Cause (loader): the firmware left DMA protection or interrupt remapping on; the boot goes
+	 * on.
 	 * Remedy: a guest that drives the IOMMU (Linux: `intel_iommu=on`), or "DMA protection"
 	 * off in the firmware set-up. */
 	if (s->translating != 0)
 		log_warn("iommu: %u of %u units translate DMA: devices reach no memory of a guest "
 			 "that does not drive the IOMMU",
 			 s->translating, a->dmar_units);
-	/* Cause (loader): the firmware left interrupt remapping on; the boot goes on.
-	 * Remedy: a guest that drives the IOMMU. */
+	/* Cause (loader): the firmware left DMA protection or interrupt remapping on; the boot goes
+	 * on.
+	 * Remedy: a guest that drives the IOMMU (Linux: `intel_iommu=on`), or "DMA protection"
+	 * off in the firmware set-up. */
 	if (s->remapping_interrupts != 0)
 		log_warn("iommu: %u of %u units remap interrupts: a guest that does not drive the "
 			 "IOMMU gets none from its devices",

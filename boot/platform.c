@@ -77,8 +77,7 @@ static u64 find_rsdp(struct boot_info *bi)
 
 void boot_acpi(struct boot_state *b)
 {
-	/* Cause (loader): the firmware's ACPI tables are missing or damaged; the boot goes on with
-	 * one CPU.
+	/* Cause (loader): the firmware's ACPI tables are missing or damaged.
 	 * Remedy: update the firmware; GRUB 2.06 or later. */
 	const char *why = "the boot loader passed no RSDP";
 	struct acpi_info *a = &b->acpi;
@@ -87,15 +86,14 @@ void boot_acpi(struct boot_state *b)
 	b->rsdp_pa = find_rsdp(&b->info);
 	if (!b->info.has_rsdp ||
 	    acpi_parse(b->info.rsdp, b->info.rsdp_len, acpi_map, NULL, a, &why) != ERR_NONE) {
-		/* Cause (loader): the firmware's ACPI tables are missing or damaged; the boot goes
-		 * on with one CPU.
+		/* Cause (loader): the firmware's ACPI tables are missing or damaged.
 		 * Remedy: update the firmware; GRUB 2.06 or later. */
 		log_warn("acpi: %s; going on with one CPU%s", why,
 			 a->pm_tmr_port == 0 && a->hpet_pa == 0 ? " and legacy timers" : "");
 		return;
 	}
-	/* Cause (loader): a virtual machine's firmware that starts CPUs by a mailbox instead of
-	 * INIT and SIPI; the boot goes on without them.
+	/* Cause (loader): a virtual machine whose CPUs start by a mailbox, not INIT and SIPI; the
+	 * boot goes on without them.
 	 * Remedy: another outer hypervisor. */
 	if (a->wakeup_mailbox != 0)
 		log_warn("acpi: CPUs may start by a mailbox only (MADT, at 0x%llx): those will not "

@@ -81,8 +81,8 @@ static u64 find_region(struct boot_state *b, u64 bytes)
 		fatal("not enough memory: Kensho needs %llu MiB in one piece below 4 GiB, beside "
 		      "its modules; do this: add memory, or lower trace_size=",
 		      bytes >> 20);
-	/* Cause (loader): little memory below 4 GiB; the boot goes on.
-	 * Remedy: more memory; please report if the machine then fails in odd ways. */
+	/* Cause (loader): little RAM below 4 GiB; the boot goes on.
+	 * Remedy: more memory; please report odd failures. */
 	log_warn("region: only memory that EFI boot services used has room for it: faulty firmware "
 		 "may come back to it");
 	return base;

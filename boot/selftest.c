@@ -122,7 +122,7 @@ static const char *check_tsc_monotonic(struct selftest *s)
 	for (u32 i = 0; i < TSC_READS; i++) {
 		u64 now = rdtsc();
 
-		/* Cause (selftest): the TSCs are not in step (firmware) or not monotonic (an outer
+		/* Cause (selftest): TSCs out of step (firmware) or not monotonic (an outer
 		 * hypervisor).
 		 * Remedy: send the report. */
 		if (now < last)
@@ -150,7 +150,7 @@ static const char *check_tsc_in_step(struct selftest *s)
 		add_of_cpu("error", apic_id, (s64)tsc_skew_error(&tsc->skew));
 		if (tsc->has_adjust)
 			add_of_cpu("adjust", apic_id, tsc->adjust);
-		/* Cause (selftest): the TSCs are not in step (firmware) or not monotonic (an outer
+		/* Cause (selftest): TSCs out of step (firmware) or not monotonic (an outer
 		 * hypervisor).
 		 * Remedy: send the report. */
 		if (!tsc_skew_is_in_step(&tsc->skew))

@@ -261,8 +261,8 @@ static const char *check_timer(struct selftest *s)
 			return no_entry();
 		if (s->reason != EXIT_REASON_PREEMPTION_TIMER) {
 			add("exit_reason", s->reason);
-			/* Cause (selftest): wrong rate in IA32_VMX_MISC, or a local APIC timer that
-			 * does not reach this CPU.
+			/* Cause (selftest): a wrong rate in IA32_VMX_MISC, or no interrupt from the
+			 * local APIC's timer.
 			 * Remedy: send the report. */
 			return "the timer does not end the guest";
 		}

@@ -43,7 +43,7 @@ static struct boot_vmx vmx;
 static void must(err_t err, const char *what)
 {
 	/* Cause (loader): a bug in Kensho.
-	 * Remedy: please report it with the machine report. */
+	 * Remedy: please report it. */
 	if (err != ERR_NONE)
 		fatal("%s failed (%s): hypervisor bug; do this: please report it", what,
 		      err_name(err));
@@ -52,7 +52,7 @@ static void must(err_t err, const char *what)
 static NORETURN void no_pages(void)
 {
 	/* Cause (loader): a bug in Kensho.
-	 * Remedy: please report it with the machine report. */
+	 * Remedy: please report it. */
 	fatal("the hypervisor region is used up (%llu pages): hypervisor bug; do this: "
 	      "please report it",
 	      page_total_count());
@@ -78,8 +78,8 @@ static void decide_mitigations(const struct options *o)
 		 in.hidden ? " (mitigations=off)"
 		 : in.all  ? " (mitigations=all)"
 			   : "");
-	/* Cause (cpu): L1TF with old microcode; the boot goes on.
-	 * Remedy: update the firmware; do not keep secrets next to a guest you do not trust. */
+	/* Cause (cpu): old microcode; the boot goes on.
+	 * Remedy: update the firmware; do not keep secrets next to an untrusted guest. */
 	if (vmx.mitigations & MITIGATION_L1TF)
 		log_warn(
 			"this CPU may leak the L1 cache to the guest (L1TF): update its microcode");
@@ -298,7 +298,7 @@ static void decide_controls(const struct partition *p)
 		return; /* a dry run has reported it */
 	if (vmx_ctls_init(&vmx.caps, &gf, &vmx.apicv, vmx.timer == RUN_TIMER_VMX, &c) != ERR_NONE) {
 		/* Cause (cpu): a faulty outer hypervisor, or a processor unknown to Kensho.
-		 * Remedy: please report it with the machine report. */
+		 * Remedy: please report it. */
 		boot_refuse("the VMX controls of this CPU contradict its CPUID; do this: please "
 			    "report it with a log");
 		return;
@@ -391,8 +391,8 @@ void boot_start(struct boot_state *b)
 		no_pages();
 	why = boot_adopt_cpu(vp, vmxon_page, vmcs_page);
 	/* Cause (cpu): another hypervisor owns VMX: the firmware's own, or one outside.
-	 * Remedy: switch off "virtualization-based security", "BIOS Guard" or "trusted
-	 * execution" in the firmware set-up; check the outer hypervisor. */
+	 * Remedy: "virtualization-based security", "BIOS Guard", "trusted execution" off in the
+	 * firmware set-up; check the outer hypervisor. */
 	if (why)
 		fatal("the boot CPU cannot enter VMX: %s; do this: switch off in the firmware "
 		      "set-up what else uses VMX, and check the outer hypervisor",

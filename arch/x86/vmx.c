@@ -78,8 +78,8 @@ const char *vmx_on(const struct vmx_cpu *cpu, const struct vmx_caps *caps, void 
 	write_cr4((read_cr4() | caps->cr4_fixed0 | CR4_VMXE) & caps->cr4_fixed1);
 	*(u32 *)region = (u32)(caps->basic & VMX_BASIC_REVISION);
 	/* Cause (cpu): another hypervisor owns VMX: the firmware's own, or one outside.
-	 * Remedy: switch off "virtualization-based security", "BIOS Guard" or "trusted
-	 * execution" in the firmware set-up; check the outer hypervisor. */
+	 * Remedy: "virtualization-based security", "BIOS Guard", "trusted execution" off in the
+	 * firmware set-up; check the outer hypervisor. */
 	if (!vmxon_safe(hw_virt_to_phys(region).v))
 		return "VMXON fails although every requirement is met (the firmware or the outer "
 		       "hypervisor keeps VMX for itself)";

@@ -8,7 +8,7 @@
 #include "core/lib/bits.h"
 #include "core/lib/bytes.h"
 
-/* Cause (loader): the firmware's ACPI tables are missing or damaged; the boot goes on with one CPU.
+/* Cause (loader): the firmware's ACPI tables are missing or damaged.
  * Remedy: update the firmware; GRUB 2.06 or later. */
 
 #define RSDP_V1_LEN      20u

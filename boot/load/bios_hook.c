@@ -143,7 +143,7 @@ static err_t poke(struct load_plan *out, u64 at, u32 val, u32 len)
 	u8 *blob = plan_scratch(out, sizeof(val), 4);
 
 	/* Cause (disk): a bug in Kensho.
-	 * Remedy: please report it with the machine report. */
+	 * Remedy: please report it. */
 	if (blob == NULL)
 		return plan_fail(
 			out, ERR_NOMEM,
@@ -177,13 +177,13 @@ err_t bios_hook_add(const struct bios_hook *h, const struct e820_map *guest, u64
 	u8 *block = plan_scratch(out, STUB_BYTES, 16);
 
 	/* Cause (disk): a bug in Kensho.
-	 * Remedy: please report it with the machine report. */
+	 * Remedy: please report it. */
 	if (block == NULL)
 		return plan_fail(
 			out, ERR_NOMEM,
 			"no room for the BIOS hook in the plan; do this: give a kernel as module");
 	/* Cause (disk): a bug in Kensho.
-	 * Remedy: please report it with the machine report. */
+	 * Remedy: please report it. */
 	if (h->stub_len < DISK_STUB_HEADER_BYTES ||
 	    h->stub_len + E820_MAX * DISK_MAP_ENTRY_BYTES > STUB_BYTES)
 		return plan_fail(out, ERR_RANGE, "%s: hypervisor bug; do this: please report it",

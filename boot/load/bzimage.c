@@ -159,7 +159,7 @@ static err_t aux_build(struct load_plan *out, const struct load_input *in, const
 	u64 initrd_pa;
 
 	/* Cause (loader): a bug in Kensho.
-	 * Remedy: please report it with the machine report. */
+	 * Remedy: please report it. */
 	if (aux == NULL)
 		return plan_fail(
 			out, ERR_NOMEM,

@@ -38,7 +38,7 @@ static u8 *tag_add(struct writer *w, u32 type, u64 payload)
 		p = mbinfo_take(&w->info, (u32)tag_room(payload), 8, &pa);
 	if (p == NULL) {
 		/* Cause (guest): a bug in Kensho.
-		 * Remedy: please report it with the machine report. */
+		 * Remedy: please report it. */
 		w->err =
 			plan_fail(w->out, ERR_NOMEM,
 				  "internal error: the boot information is larger than planned; do "

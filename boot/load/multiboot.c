@@ -61,7 +61,7 @@ static err_t addresses_plan(const struct load_input *in, u64 header_off, struct 
 static err_t no_room(struct load_plan *out)
 {
 	/* Cause (loader): a bug in Kensho.
-	 * Remedy: please report it with the machine report. */
+	 * Remedy: please report it. */
 	return plan_fail(out, ERR_NOMEM,
 			 "internal error: plan scratch is too small; do this: please report it");
 }

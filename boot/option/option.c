@@ -28,7 +28,7 @@ static err_t unknown_option(struct parse *p, struct word w, struct word name)
 	for (u32 i = 0; i < option_row_count; i++)
 		word_closer(first, option_rows[i].name, &best, &near);
 	/* Cause (options): a misspelt option, or the guest's words after `multiboot2`.
-	 * Remedy: `help` lists all options; the guest's command line belongs after `module2`. */
+	 * Remedy: `help` lists all; the guest's words belong after `module2`. */
 	if (best > TYPO_MAX && option_cpu_knows(first))
 		fmt_print(p->msg, p->msg_len,
 			  "unknown option \"%.*s\", did you mean \"cpu=host,%.*s\"? (help=cpu)",

@@ -60,7 +60,7 @@ class MessageTest(unittest.TestCase):
                 ("cpu …: no memory for it: it is left out", "cpu …: no memory for it"),
                 ("the CPU has no VMX (CPUID.1:ECX.VMX is 0)", "the CPU has no VMX"),
                 ("; do this: start this machine (QEMU)……", "start this machine"),
-                ("one two three " + "word " * 9 + "end", "one two three word word word word word word …")):
+                ("one two three " + "word " * 9 + "end", "one two three word word word word word …")):
             with self.subTest(message):
                 self.assertEqual(want, messages.shown(message))
 
@@ -70,6 +70,7 @@ class MessageTest(unittest.TestCase):
                          messages.folded([*alike, "no kernel here"]))
         self.assertEqual(["acpi: …"], messages.folded(["acpi: a b", "acpi: c d", "acpi: e f"]))
         self.assertEqual(alike[:2], messages.folded(alike[:2] * 2))
+        self.assertEqual(["a b c …"], messages.folded(["a b c d", "a b c e"]))
 
 
 if __name__ == "__main__":

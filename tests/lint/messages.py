@@ -107,8 +107,8 @@ def explained(path):
     return out
 
 
-SHOWN = 44      # characters of a message
-FOLDED = 3      # messages that begin alike
+SHOWN = 40      # characters of a message
+FOLDED = 3      # messages, or words with which they begin alike
 CONTINUES = re.compile(r"\w\)")     # what is printed behind a number
 
 
@@ -121,20 +121,20 @@ def shown(message):
     words = text.split(" ")
     lengths = itertools.accumulate(len(word) + 1 for word in words)
     keep = sum(length <= SHOWN for length in lengths)
-    return " ".join(words[:keep]) + " …" * (keep < len(words))
+    return re.sub("( (0x)?…?)+$", "", " ".join(words[:keep])) + " …" * (keep < len(words))
 
 
 def folded(texts):
-    """@texts; instead of FOLDED or more that begin with the same words, those words."""
+    """@texts; instead of FOLDED or more that begin alike, or with FOLDED words, what they share."""
     def start(text):
         first, second, *_ = text.split(" ")
         return first if first.endswith(":") else f"{first} {second.rstrip(':')}"
     out = []
     for words, group in itertools.groupby(sorted(set(texts), key=start), start):
         group = sorted(group, key=texts.index)
-        if len(group) >= FOLDED:
-            common = " ".join(os.path.commonprefix([text.split(" ") for text in group]))
-            group = [max(common, words, key=len) + " …"]
+        common = os.path.commonprefix([text.split(" ") for text in group])
+        if len(group) > 1 and max(len(group), len(common)) >= FOLDED:
+            group = [max(" ".join(common), words, key=len) + " …"]
         out += group
     return out
 
