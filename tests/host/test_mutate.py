@@ -45,6 +45,7 @@ class MutateTest(unittest.TestCase):
         listed = mutate.read_list(mutate.LIST.read_text())
         wrong = [m.name for m in listed if (ROOT / m.file).read_text().count(m.old) != 1]
         self.assertEqual(wrong, [])
+        self.assertGreaterEqual(len(listed), 150)
 
     def test_mutate_sample(self):
         listed = [mutate.Mutation(f"m{i}", "core/a.c", "row" * (i < 5), "x", "y")

@@ -303,6 +303,11 @@ static void test_flags_of_the_fadt(void)
 	table(FADT, "FACP", 244);
 	EXPECT_EQ(ERR_NONE, parse());
 	EXPECT_EQ(0x604, info.pm1a_cnt);
+	machine();
+	put(mem + FADT + 120, 0, 8); /* a reset register that is nowhere */
+	table(FADT, "FACP", 244);
+	EXPECT_EQ(ERR_NONE, parse());
+	EXPECT_EQ(0xff, info.reset_space);
 }
 
 static void test_errors_are_named(void)

@@ -170,6 +170,8 @@ static void test_eoi_exits_follow_what_is_held(void)
 	irqhw.guest_done[0x95] = true;
 	EXPECT_CALL(EXIT_RESUME, exit_virtualized_eoi(VP, &x));
 	EXPECT_FALSE(irqhw.pin[1].remote_irr);
+	vlapic_set_irr(VP, 0x95, false); /* an edge: its EOI needs no exit */
+	EXPECT_EQ(0, hw_vmread(VMCS_EOI_EXIT2));
 }
 
 static bool write_exits(u32 msr)

@@ -205,8 +205,35 @@ static void test_nmi_init_and_sipi(void)
 	EXPECT_CALL(SIGNAL_INIT | SIGNAL_SIPI | SIGNAL_NMI | 0x33, vlapic_take_signals(&at.vp[2]));
 }
 
+/* SDM "Interrupt Command Register": bit 12 is read-only, and reserved in x2APIC mode. */
+static void test_delivery_status_is_not_kept(void)
+{
+	u64 val;
+
+	set_up('2');
+	EXPECT_EQ(MSR_OK, apic_test_wrmsr(VP, X2APIC_MSR(APIC_ICR), 1ull << 32 | 0x1051));
+	EXPECT_EQ(MSR_OK, apic_test_rdmsr(VP, X2APIC_MSR(APIC_ICR), &val));
+	EXPECT_EQ(1ull << 32 | 0x51, val);
+	EXPECT_TRUE(at.vp[1].work & VP_WORK_POSTED);
+}
+
+/* Vectors 0 to 15 are illegal; 16 is the first of a device. */
+static void test_self_ipi_takes_vector_16(void)
+{
+	set_up('2');
+	for (u32 vector = 15; vector <= 16; vector++) {
+		EXPECT_EQ(MSR_OK, apic_test_wrmsr(VP, X2APIC_MSR(APIC_SELF_IPI), vector));
+		vlapic_write(VP, APIC_ESR, 0);
+		EXPECT_EQ(vector < 16 ? APIC_ESR_SEND_ILLEGAL | APIC_ESR_RECEIVE_ILLEGAL : 0,
+			  vlapic_read(VP, APIC_ESR));
+	}
+}
+
 static void test_init_deassert_is_ignored(void)
 {
+	set_up('x');
+	vlapic_write_icr(VP, 2ull << 56 | APIC_MODE_INIT << 8); /* an edge is none */
+	EXPECT_CALL(SIGNAL_INIT, vlapic_take_signals(&at.vp[2]));
 	set_up('x');
 	vlapic_write_icr(VP, (u64)ALL | APIC_MODE_INIT << 8 | APIC_ICR_LEVEL);
 	vlapic_write_icr(VP, 3ull << 56 | APIC_MODE_INIT << 8 | APIC_ICR_LEVEL);
@@ -263,5 +290,6 @@ TEST_MAIN(TEST(test_physical_destination), TEST(test_shorthands),
 	  TEST(test_x2apic_logical_destination), TEST(test_lowest_priority_picks_one),
 	  TEST(test_vector_hashing_picks_by_vector), TEST(test_disabled_target_gets_nothing),
 	  TEST(test_nmi_init_and_sipi), TEST(test_init_deassert_is_ignored),
+	  TEST(test_delivery_status_is_not_kept), TEST(test_self_ipi_takes_vector_16),
 	  TEST(test_invalid_combinations_send_nothing), TEST(test_illegal_vector_is_a_send_error),
 	  TEST(test_icr_reads_back_idle))

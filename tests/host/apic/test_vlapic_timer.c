@@ -52,6 +52,11 @@ static void test_one_shot_fires_once_and_not_early(void)
 	pass(100000000);
 	EXPECT_FALSE(fired());
 	EXPECT_EQ(TIMER_NEVER, VP->deadline_tsc);
+	/* Nothing but a new count starts it again. */
+	vlapic_write(VP, APIC_TDCR, 0xb);
+	vlapic_write(VP, APIC_LVT_TIMER, PERIODIC);
+	EXPECT_EQ(TIMER_NEVER, VP->deadline_tsc);
+	EXPECT_EQ(0, vlapic_read(VP, APIC_TMCCT));
 }
 
 static void test_count_runs_down_monotonically(void)
@@ -108,6 +113,25 @@ static void test_periodic_keeps_its_grid(void)
 	EXPECT_FALSE(fired());
 }
 
+/* Late by whole periods, to the tick: the one that is due now is this interrupt. */
+static void test_periodic_that_is_late_by_whole_periods(void)
+{
+	const u64 period_tsc = 1000000 * TSC_PER_NS;
+
+	for (u32 late = 0; late < 4; late++) {
+		u64 start;
+
+		set_up(PERIODIC);
+		start = fake.tsc;
+		vlapic_write(VP, APIC_TMICT, 1000000);
+		pass((1 + late) * period_tsc);
+		EXPECT_TRUE(fired());
+		EXPECT_EQ(start + (2 + late) * period_tsc, VP->deadline_tsc);
+		pass(0);
+		EXPECT_FALSE(fired());
+	}
+}
+
 static void test_tiny_period_cannot_storm(void)
 {
 	const u64 limit_tsc = 200000 * TSC_PER_NS; /* 200 us */
@@ -116,7 +140,9 @@ static void test_tiny_period_cannot_storm(void)
 	vlapic_write(VP, APIC_TMICT, 1);
 	EXPECT_EQ(fake.tsc + limit_tsc, VP->deadline_tsc);
 	EXPECT_EQ(1, VP->counters.c[COUNTER_TIMER_PERIOD_RAISED]);
-	pass(limit_tsc);
+	fake.tsc += limit_tsc / 2;
+	EXPECT_EQ(1, vlapic_read(VP, APIC_TMCCT)); /* it runs: not 0 */
+	pass(limit_tsc / 2);
 	EXPECT_TRUE(VP->deadline_tsc > fake.tsc);
 	/* The same through a one-shot that becomes periodic, and through the divider. */
 	set_up(ONE_SHOT);
@@ -386,7 +412,8 @@ static void test_init_stops_the_timer(void)
 
 TEST_MAIN(TEST(test_one_shot_fires_once_and_not_early), TEST(test_count_runs_down_monotonically),
 	  TEST(test_every_divider_scales_the_period), TEST(test_periodic_keeps_its_grid),
-	  TEST(test_tiny_period_cannot_storm), TEST(test_minimum_period_is_an_option),
+	  TEST(test_periodic_that_is_late_by_whole_periods), TEST(test_tiny_period_cannot_storm),
+	  TEST(test_minimum_period_is_an_option),
 	  TEST(test_advance_fires_early_and_delivers_on_time),
 	  TEST(test_advance_is_for_deadline_mode_and_keeps_the_extremes),
 	  TEST(test_automatic_advance_follows_its_definition),

@@ -69,6 +69,26 @@ static void test_every_line_has_its_vector(void)
 	EXPECT_FALSE(vpic_is_active(&v));
 }
 
+/* The chips' bases are their own: the BIOS has 08h and 70h. ICW1 unmasks every input. */
+static void test_initialisation_sets_base_and_mask(void)
+{
+	static const u8 bases[] = { 0x08, 0x70 };
+
+	setup(1);
+	for (u32 i = 0; i < 2; i++) {
+		vpic_write_data(&v, i, 0xff); /* all masked */
+		command(i, 0x11, true);
+		vpic_write_data(&v, i, (u8)(bases[i] | 7)); /* the low bits are the input's */
+		vpic_write_data(&v, i, i == 0 ? 4 : 2);
+		vpic_write_data(&v, i, 1);
+	}
+	pulse(1);
+	EXPECT_CALL(0x09, ack());
+	command(0, 0x20, false);
+	pulse(12);
+	EXPECT_CALL(0x74, ack());
+}
+
 static void test_fixed_priorities_nest(void)
 {
 	setup(1);
@@ -296,8 +316,9 @@ static void test_waits_for_lint0(void)
 	EXPECT_CALL(0x25, extint_take(VP));
 }
 
-TEST_MAIN(TEST(test_every_line_has_its_vector), TEST(test_fixed_priorities_nest),
-	  TEST(test_masks_keep_edges), TEST(test_edges_need_a_rise), TEST(test_levels_repeat),
+TEST_MAIN(TEST(test_initialisation_sets_base_and_mask), TEST(test_every_line_has_its_vector),
+	  TEST(test_fixed_priorities_nest), TEST(test_masks_keep_edges),
+	  TEST(test_edges_need_a_rise), TEST(test_levels_repeat),
 	  TEST(test_the_machines_half_counts), TEST(test_automatic_eoi),
 	  TEST(test_register_selection_and_initialisation), TEST(test_line_becomes_extint),
 	  TEST(test_eoi_is_swallowed_or_passed), TEST(test_reads_show_both_halves),

@@ -337,6 +337,59 @@ static void test_exec_push_and_pop(void)
 	EXPECT_EQ(0x1122334455667788, fake.vmcs[VMCS_GUEST_RSP]);
 }
 
+/* A bit offset is signed; across the page's end the emulator computes the address itself. */
+static void test_exec_bit_offset_backwards(void)
+{
+	setup();
+	memset(page, 0, sizeof(page));
+	memset(paged_ram + NEXT_GPA, 0, 8);
+	paged_vp.regs.rbx = PAGE_GVA + PAGE_SIZE + 2;
+	paged_vp.regs.rcx = 0xffffffff;
+	CODE(0x0f, 0xab, 0x0b); /* bts dword [rbx], ecx */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + PAGE_SIZE - 2));
+	EXPECT_EQ(0x80, paged_ram[NEXT_GPA + 1]);
+}
+
+/* SDM POP: an address that uses ESP is computed after the increment. */
+static void test_exec_pop_to_its_stack(void)
+{
+	setup();
+	memset(page, 0x11, sizeof(page));
+	memset(paged_ram + PREV_GPA + PAGE_SIZE - 8, 0x33, 8);
+	fake.vmcs[VMCS_GUEST_RSP] = PAGE_GVA - 8;
+	CODE(0x8f, 0x44, 0x24, 0x08); /* pop [rsp+8] */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 8));
+	EXPECT_EQ(PAGE_GVA, fake.vmcs[VMCS_GUEST_RSP]);
+	EXPECT_EQ(0x11, page[7]);
+	EXPECT_EQ(0x33, page[8]);
+	EXPECT_EQ(0x33, page[15]);
+	EXPECT_EQ(0x11, page[16]);
+}
+
+/* The override is for the source only: the destination stays ES:DI. */
+static void test_exec_movs_with_an_override(void)
+{
+	setup();
+	fake.vmcs[VMCS_GUEST_FS_BASE] = 0x40;
+	fake.vmcs[VMCS_GUEST_GS_BASE] = 0x80;
+	paged_ram[NEXT_GPA + 0x10] = 0xa0;
+	paged_ram[NEXT_GPA + 0x50] = 0xa4;
+	paged_ram[NEXT_GPA + 0x90] = 0xa8;
+	paged_vp.regs.rsi = NEXT_GVA + 0x10;
+	paged_vp.regs.rdi = PAGE_GVA;
+	CODE(0x64, 0xa4); /* movsb es:[rdi], fs:[rsi] */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA));
+	EXPECT_EQ(0xa4, page[0]);
+	paged_vp.regs.rsi = NEXT_GVA + 0x10;
+	CODE(0x65, 0xa4); /* gs */
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 1));
+	EXPECT_EQ(0xa8, page[1]);
+	paged_vp.regs.rsi = NEXT_GVA + 0x10;
+	CODE(0xa4);
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 2));
+	EXPECT_EQ(0xa0, page[2]);
+}
+
 static void test_exec_16_and_32_bit(void)
 {
 	paged_reset(EMUL_32);
@@ -365,4 +418,5 @@ static void test_exec_16_and_32_bit(void)
 TEST_MAIN(TEST(test_exec_agrees_with_the_cpu), TEST(test_exec_straddles_pages),
 	  TEST(test_exec_bit_offset_selects_the_operand),
 	  TEST(test_exec_strings_agree_with_the_cpu), TEST(test_exec_push_and_pop),
-	  TEST(test_exec_16_and_32_bit))
+	  TEST(test_exec_pop_to_its_stack), TEST(test_exec_bit_offset_backwards),
+	  TEST(test_exec_movs_with_an_override), TEST(test_exec_16_and_32_bit))

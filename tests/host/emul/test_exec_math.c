@@ -5,6 +5,7 @@
  */
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
+#include "core/emul/emul_internal.h"
 #include "tests/host/emul/exec_native.h"
 
 #include <setjmp.h>
@@ -121,4 +122,27 @@ static void test_smsw_stores_the_guests_cr0(void)
 	EXPECT_EQ(0x55, page[2]);
 }
 
-TEST_MAIN(TEST(test_division_agrees_with_the_cpu), TEST(test_smsw_stores_the_guests_cr0))
+/* The largest quotients: one more negative than positive. */
+static void test_signed_quotients_at_their_limits(void)
+{
+	static const struct {
+		u64 hi, lo, by, quotient; /* bytes */
+		err_t err;
+	} rows[] = {
+		{ 0x00, 0x7f, 1, 0x7f, ERR_NONE },    { 0x00, 0x80, 1, 0, ERR_RANGE },
+		{ 0xff, 0x80, 1, 0x80, ERR_NONE },    { 0xff, 0x7f, 1, 0, ERR_RANGE },
+		{ 0x00, 0x80, 0xff, 0x80, ERR_NONE }, { 0x00, 0x81, 0xff, 0, ERR_RANGE },
+		{ 0xff, 0x81, 0xff, 0x7f, ERR_NONE }, { 0xff, 0x80, 0xff, 0, ERR_RANGE },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		u64 hi = rows[i].hi, lo = rows[i].lo;
+
+		EXPECT_EQ(rows[i].err, alu_divide(1, &hi, &lo, rows[i].by, true));
+		if (rows[i].err == ERR_NONE)
+			EXPECT_EQ(rows[i].quotient, lo);
+	}
+}
+
+TEST_MAIN(TEST(test_signed_quotients_at_their_limits), TEST(test_division_agrees_with_the_cpu),
+	  TEST(test_smsw_stores_the_guests_cr0))

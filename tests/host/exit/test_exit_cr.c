@@ -62,6 +62,17 @@ static void test_owned_bits_are_shown_but_not_loaded(void)
 	EXPECT_EQ(CR0_PE | CR0_NE | CR0_WP | CR0_ET, fake.vmcs[VMCS_GUEST_CR0]);
 }
 
+/* Rule M2: MTRRs that were written with CD = 1 take effect when it is cleared. */
+static void test_caches_on_applies_the_mtrrs(void)
+{
+	init();
+	EXPECT_EQ(EXIT_NEXT, write_cr0(CR0_PE | CR0_CD | CR0_ET));
+	EXPECT_EQ(MSR_OK, msr_write(vp, MSR_IA32_MTRR_FIX64K_00000, 0));
+	EXPECT_EQ(0, vp->counters.c[COUNTER_MTRR_REBUILD]);
+	EXPECT_EQ(EXIT_NEXT, write_cr0(CR0_PE | CR0_ET));
+	EXPECT_EQ(1, vp->counters.c[COUNTER_MTRR_REBUILD]);
+}
+
 static void test_illegal_cr0_combinations_fault(void)
 {
 	static const u64 bad[] = { CR0_PG, CR0_PE | CR0_NW, CR0_PE | 1ull << 32 };
@@ -288,6 +299,9 @@ static void test_debug_registers_pass(void)
 	EXPECT_EQ(EXIT_NEXT, access_dr(7 | 3 << 8));
 	EXPECT_EQ(0xffff2fff | DR7_FIXED, fake.vmcs[VMCS_GUEST_DR7]);
 	EXPECT_EQ(EXIT_NEXT, access_dr(5 | 3 << 8)); /* DR5 is DR7 with CR4.DE = 0 */
+	fake.dr[6] = 0xffff0ff2;
+	EXPECT_EQ(EXIT_NEXT, access_dr(4 | 1 << 4 | 6 << 8)); /* and DR4 is DR6 */
+	EXPECT_EQ(0xffff0ff2, vp->regs.rsi);
 	fake.vmcs[VMCS_GUEST_CR4] = CR4_DE;
 	EXPECT_EQ(EXIT_RESUME, access_dr(5 | 3 << 8));
 	EXPECT_EQ(EXC_UD, vp->event.info & 0xff);
@@ -331,7 +345,8 @@ static void test_allowed_cr4_follows_cpuid(void)
 	EXPECT_EQ((all & CR4_OSXSAVE) != 0, (r.c & 1u << 26) != 0);
 }
 
-TEST_MAIN(TEST(test_owned_bits_are_shown_but_not_loaded), TEST(test_illegal_cr0_combinations_fault),
+TEST_MAIN(TEST(test_owned_bits_are_shown_but_not_loaded), TEST(test_caches_on_applies_the_mtrrs),
+	  TEST(test_illegal_cr0_combinations_fault),
 	  TEST(test_operand_has_32_bits_outside_64_bit_mode), TEST(test_paging_on_by_mode),
 	  TEST(test_pdptes_that_are_not_there_yet), TEST(test_pae_paging_loads_checked_pdptes),
 	  TEST(test_cache_bits_load_pdptes_again), TEST(test_paging_off_rules),

@@ -261,6 +261,9 @@ static void test_only_memory_is_in_the_physmap(void)
 		{ { 0xe8000, 0x18000, E820_RESERVED }, { 0, 0, 0xe8000, 0x100000 } },
 		{ { 0x9f000, 0x71000, E820_RESERVED }, /* the VGA window is in it */
 		  { 0x9f000, 0xa0000, 0xc0000, 0x100000 } },
+		{ { 0x9f000, 0x8f1000, E820_RESERVED }, /* and 1 MiB */
+		  { 0x9f000, 0xa0000, 0xc0000, 0x100000 } },
+		{ { 0xe0000, 0x40000, E820_RESERVED }, { 0, 0, 0xe0000, 0x100000 } },
 		{ { 0xa0000, 0x20000, E820_RESERVED }, { 0 } },
 		{ { 0x7f800000, 0x800000, E820_RESERVED }, { 0 } }, /* SMRAM, stolen memory */
 		{ { 0x7ffe0000, 0x10000, E820_ACPI }, { 0x7ffe0000, 0x7fff0000 } },

@@ -53,6 +53,20 @@ static void expect_sound(void)
 	EXPECT_EQ(0xfec00000, ept_walk(&p->ept, gpa(0xfec00000)).hpa.v);
 }
 
+/* What is not mapped needs no tables to be unmapped, at any level. */
+static void test_unmapping_takes_nothing(void)
+{
+	u64 before;
+
+	small_machine(true);
+	leave(0);
+	before = p->ept.pages;
+	EXPECT_EQ(ERR_NONE, ept_unmap(&p->ept, gpa(GIB(700)), GIB(1) + MIB(2) + PAGE_SIZE));
+	EXPECT_EQ(ERR_NONE, ept_unmap(&p->ept, gpa(GIB(5) + PAGE_SIZE), PAGE_SIZE));
+	EXPECT_EQ(before, p->ept.pages);
+	expect_sound();
+}
+
 /* Terabytes upwards, then at random: each access is answered, at a flush for some of them. */
 static void test_far_gibs_are_recycled(void)
 {
@@ -105,14 +119,16 @@ static void apic_base(u64 at)
 /* Neither an overlay nor pinned memory would come back by a violation. */
 static void test_overlays_and_far_memory_are_not_recycled(void)
 {
+	const u64 far = GIB(50) + MIB(6); /* a device lies before it in its GiB */
+
 	small_machine(false);
-	fake_far_add(p, GIB(50), GIB(50) + 0x2000);
+	fake_far_add(p, far, far + 0x2000);
 	fake_far.again = 0;
-	EXPECT_EQ(ERR_NONE, ept_map_lazy(p, gpa(GIB(50))));
+	EXPECT_EQ(ERR_NONE, ept_map_lazy(p, gpa(far)));
 	apic_base(GIB(100));
 	for (u64 at = GIB(200); at < GIB(1000); at += GIB(2))
 		touch(at);
-	EXPECT_EQ(GIB(50), ept_walk(&p->ept, gpa(GIB(50))).hpa.v);
+	EXPECT_EQ(far, ept_walk(&p->ept, gpa(far)).hpa.v);
 	EXPECT_EQ(p->apic_access_page.v, ept_walk(&p->ept, gpa(GIB(100))).hpa.v);
 	apic_base(GIB(101));
 	apic_base(0xfee00000);
@@ -173,8 +189,8 @@ static void test_no_table_for_a_violation_stops_the_guest(void)
 	EXPECT_EQ(EXIT_STOP, violation(REGION_BASE)); /* no scratch page either */
 }
 
-TEST_MAIN(TEST(test_far_gibs_are_recycled), TEST(test_the_newest_gibs_stay),
-	  TEST(test_tables_of_empty_half_tebibytes_are_recycled),
+TEST_MAIN(TEST(test_unmapping_takes_nothing), TEST(test_far_gibs_are_recycled),
+	  TEST(test_the_newest_gibs_stay), TEST(test_tables_of_empty_half_tebibytes_are_recycled),
 	  TEST(test_overlays_and_far_memory_are_not_recycled),
 	  TEST(test_an_apic_that_moves_for_ever_is_recycled),
 	  TEST(test_no_table_for_the_apic_page_stops_the_guest),

@@ -101,6 +101,16 @@ static void test_page_alloc_random_use(void)
 	}
 }
 
-TEST_MAIN(TEST(test_page_alloc_hands_out_every_page_once),
+static void test_page_alloc_n_may_take_all(void)
+{
+	const u8 *first = setup();
+
+	EXPECT_TRUE(page_alloc_n(PAGES, 1) == first);
+	expect_fresh(first, PAGES);
+	EXPECT_EQ(0, page_free_count());
+	EXPECT_NULL(page_alloc());
+}
+
+TEST_MAIN(TEST(test_page_alloc_n_may_take_all), TEST(test_page_alloc_hands_out_every_page_once),
 	  TEST(test_page_alloc_n_aligns_and_keeps_the_holes),
 	  TEST(test_page_alloc_n_refuses_the_impossible), TEST(test_page_alloc_random_use))

@@ -136,6 +136,8 @@ static void test_walk_reserved_bits(void)
 	paged_map(GVA, PA, RWU);
 	*paged_entry(GVA, 4) |= PTE_PS;
 	expect_page_fault(GVA, WALK_READ, PFEC_P | PFEC_RSVD);
+	*paged_entry(GVA, 4) = RWU | PTE_PS; /* aligned as a page of 512 GiB would be */
+	expect_page_fault(GVA, WALK_READ, PFEC_P | PFEC_RSVD);
 }
 
 static void test_walk_large_pages(void)

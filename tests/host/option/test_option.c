@@ -121,7 +121,7 @@ static void test_all_types(void)
 {
 	EXPECT_EQ(
 		ERR_NONE,
-		parse("apicv=off  console=none\tlog=com2 on_crash=halt mitigations=off stats=0x10 "
+		parse("apicv=off  console=none\tlog=com2 on_crash=halt mitigations=off stats=0x1f "
 		      "tsc_tolerance_ppm=1000 ignore_msrs=Y report_ignored_msrs=0 "
 		      "test_fault=page_fault cpu=host,kvm=off help"));
 	EXPECT_EQ(APICV_OFF, o.config.apicv);
@@ -129,7 +129,7 @@ static void test_all_types(void)
 	EXPECT_EQ(LOG_COM2, o.config.log);
 	EXPECT_EQ(ON_CRASH_HALT, o.config.on_crash);
 	EXPECT_EQ(MITIGATIONS_OFF, o.mitigations);
-	EXPECT_EQ(16, o.config.stats_s);
+	EXPECT_EQ(31, o.config.stats_s);
 	EXPECT_EQ(1000, o.tsc_tolerance_ppm);
 	EXPECT_EQ(1, o.config.ignore_msrs);
 	EXPECT_EQ(0, o.config.report_ignored_msrs);

@@ -162,6 +162,22 @@ static void test_pio_access_keeps_whole_accesses(void)
 	EXPECT_EQ(4, fake.io[0].size);
 }
 
-TEST_MAIN(TEST(test_pio_add_refuses_overlaps), TEST(test_pio_bitmap_agrees_with_lookup),
+/* Behind the last port comes the first: no access of the machine goes over that edge. */
+static void test_pio_access_wraps_between_pieces(void)
+{
+	u32 val = 0x44332211;
+
+	paged_reset(EMUL_64);
+	pio_access(&paged_vp, 0xfffe, 4, true, &val);
+	EXPECT_EQ(2, fake.io_count);
+	EXPECT_EQ(0xfffe, fake.io[0].port);
+	EXPECT_EQ(2, fake.io[0].size);
+	EXPECT_EQ(0x2211, fake.io[0].val);
+	EXPECT_EQ(0, fake.io[1].port);
+	EXPECT_EQ(0x4433, fake.io[1].val);
+}
+
+TEST_MAIN(TEST(test_pio_access_wraps_between_pieces), TEST(test_pio_add_refuses_overlaps),
+	  TEST(test_pio_bitmap_agrees_with_lookup),
 	  TEST(test_watched_rows_are_in_a_bitmap_of_their_own),
 	  TEST(test_pio_access_splits_at_the_edges), TEST(test_pio_access_keeps_whole_accesses))

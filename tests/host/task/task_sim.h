@@ -94,6 +94,7 @@ static const struct how by_irq = { TASK_SWITCH_IDT_GATE, INTR_TYPE_EXTERNAL, 0x4
 static const struct how by_nmi = { TASK_SWITCH_IDT_GATE, INTR_TYPE_NMI, EXC_NMI, false };
 static const struct how by_ud = { TASK_SWITCH_IDT_GATE, INTR_TYPE_HARD_EXCEPTION, EXC_UD, false };
 static const struct how by_gp = { TASK_SWITCH_IDT_GATE, INTR_TYPE_HARD_EXCEPTION, EXC_GP, true };
+static const struct how by_ac = { TASK_SWITCH_IDT_GATE, INTR_TYPE_HARD_EXCEPTION, EXC_AC, true };
 static const struct how by_bp = { TASK_SWITCH_IDT_GATE, INTR_TYPE_SOFT_EXCEPTION, EXC_BP, false };
 static const struct how by_int1 = { TASK_SWITCH_IDT_GATE, INTR_TYPE_PRIV_SOFT_EXCEPTION, EXC_DB,
 				    false };

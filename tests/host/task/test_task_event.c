@@ -55,6 +55,12 @@ static void test_error_code_is_pushed_in_the_tss_width(void)
 	switch_task(&by_gp); /* #SS after #GP */
 	EXPECT_EQ(EXC_DF, paged_exception());
 	EXPECT_EQ(STACK, fake.vmcs[VMCS_GUEST_RSP]);
+	setup();
+	*slot(S_X) = desc(0, STACK - 3, 0x93, 4);
+	put_u16(tss(NEW_TSS) + TSS32_ES + 8, S_X);
+	switch_task(&by_ac); /* benign: #SS, and the event was not the task's own doing */
+	EXPECT_EQ(EXC_SS, paged_exception());
+	EXPECT_EQ(ERROR_CODE_EXT, paged_error());
 }
 
 static void test_faults_merge_with_the_event(void)

@@ -57,6 +57,25 @@ static void test_unchanged_tsc_costs_nothing(void)
 	EXPECT_TRUE(g.p.clock.synced);
 }
 
+/* A deadline is a value of the guest's TSC: it comes sooner when that is set forward. */
+static void test_a_deadline_moves_with_the_tsc(void)
+{
+	u64 deadline;
+
+	fake_guest_init(&g, 1, NULL);
+	vlapic_write(&g.vp[0], APIC_SVR, 0x1ff);
+	vlapic_write(&g.vp[0], APIC_LVT_TIMER, 0x51 | 2u << 17);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC_DEADLINE, fake.tsc + 1000000));
+	deadline = g.vp[0].deadline_tsc;
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC_ADJUST, 400000));
+	EXPECT_EQ(deadline - 400000, g.vp[0].deadline_tsc);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC_ADJUST, 0));
+	EXPECT_EQ(deadline, g.vp[0].deadline_tsc);
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC_DEADLINE, 0));
+	EXPECT_EQ(MSR_OK, wr(MSR_IA32_TSC_ADJUST, 400000)); /* none stays none */
+	EXPECT_EQ(TIMER_NEVER, g.vp[0].deadline_tsc);
+}
+
 static void test_all_vps_moved_alike_are_synced_again(void)
 {
 	fake_guest_init(&g, 2, NULL);
@@ -67,4 +86,4 @@ static void test_all_vps_moved_alike_are_synced_again(void)
 }
 
 TEST_MAIN(TEST(test_tsc_writes_keep_views_equal), TEST(test_unchanged_tsc_costs_nothing),
-	  TEST(test_all_vps_moved_alike_are_synced_again))
+	  TEST(test_a_deadline_moves_with_the_tsc), TEST(test_all_vps_moved_alike_are_synced_again))

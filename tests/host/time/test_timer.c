@@ -171,7 +171,29 @@ static void test_random_against_model(void)
 	}
 }
 
-TEST_MAIN(TEST(test_deadline_is_the_earliest), TEST(test_due_timers_run_once_in_order),
+/* Work that comes around is looked for when a timer runs; 0: there is none. */
+static void test_periodic_work_is_asked_for(void)
+{
+	static const struct {
+		s64 periodic;
+		bool due;
+	} rows[] = { { -1, true }, { 0, true }, { 1, false } };
+
+	for (u32 i = 0; i <= ARRAY_SIZE(rows); i++) {
+		bool none = i == ARRAY_SIZE(rows);
+
+		set_up();
+		timer_set(VP, &timers[0], fake.tsc);
+		VP->periodic_tsc = none ? 0 : fake.tsc + (u64)rows[i].periodic;
+		VP->work = 0;
+		run_at(fake.tsc);
+		EXPECT_EQ(1, ran[0]);
+		EXPECT_EQ(!none && rows[i].due, (VP->work & VP_WORK_PERIODIC) != 0);
+	}
+}
+
+TEST_MAIN(TEST(test_periodic_work_is_asked_for), TEST(test_deadline_is_the_earliest),
+	  TEST(test_due_timers_run_once_in_order),
 	  TEST(test_the_first_that_moves_runs_behind_its_equals),
 	  TEST(test_callback_may_cancel_a_due_timer),
 	  TEST(test_timer_that_is_always_due_ends_the_call), TEST(test_random_against_model))
