@@ -39,6 +39,21 @@ static void test_exec_cache_sees_changes(void)
 	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
 }
 
+/* An instruction of 11 bytes whose last one changes. */
+static void test_exec_cache_compares_long_instructions(void)
+{
+	setup();
+	paged_vp.regs.rbx = PAGE_GVA;
+	CODE(0x48, 0xc7, 0x83, 0x40, 0, 0, 0, 0x11, 0x22, 0x33, 0x44); /* mov [rbx+40h], imm32 */
+	for (u32 i = 0; i < 2; i++) {
+		EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+		EXPECT_EQ(0x44, page[0x43]);
+	}
+	paged_ram[PAGED_CODE_GPA + 0x100 + 10] = 0x55;
+	EXPECT_EQ(EXIT_NEXT_DECODED, emulate(PAGE_GPA + 0x40));
+	EXPECT_EQ(0x55, page[0x43]);
+}
+
 /* Its pointers end with the VP's share of a flush: what is there now is an overlay. */
 static void test_exec_cache_ends_with_the_map(void)
 {
@@ -69,4 +84,5 @@ static void test_exec_cache_ends_with_the_map(void)
 	EXPECT_EQ(0x78, page[0x40]);
 }
 
-TEST_MAIN(TEST(test_exec_cache_sees_changes), TEST(test_exec_cache_ends_with_the_map))
+TEST_MAIN(TEST(test_exec_cache_compares_long_instructions), TEST(test_exec_cache_sees_changes),
+	  TEST(test_exec_cache_ends_with_the_map))
