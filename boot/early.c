@@ -11,6 +11,7 @@
 #include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
+#include "core/lib/fmt.h"
 #include "drivers/console.h"
 #include "drivers/vga_text.h"
 
@@ -56,10 +57,11 @@ static void print_line(const char *text)
 static void banner(const struct boot_state *b)
 {
 	log_info("Kensho %s, a type-1 hypervisor for Intel VMX", kensho_version);
-	log_info("boot: loader %s, %u modules, options: %s", b->info.loader, b->info.module_count,
+	log_info("boot: loader %s, %u module%s, options: %s", b->info.loader, b->info.module_count,
+		 plural(b->info.module_count),
 		 b->info.cmdline[0] != '\0' ? b->info.cmdline : "none");
-	log_info("memory: %llu MiB in %u ranges of the map", e820_ram_bytes(&b->info.memory) >> 20,
-		 b->info.memory.count);
+	log_info("memory: %llu MiB in %u range%s of the map", e820_ram_bytes(&b->info.memory) >> 20,
+		 b->info.memory.count, plural(b->info.memory.count));
 }
 
 /* The output was asked for: show it everywhere. */

@@ -251,5 +251,5 @@ void boot_hide_cpus(const struct boot_state *b, const struct partition *p)
 		hidden = umax32(hidden, madt_count_others(madt, m->len, &keep));
 		madt_disable_others(madt, m->len, &keep);
 	}
-	log_info("cpus: the guest gets %u; %u more are disabled in the MADT", p->vp_count, hidden);
+	log_info("cpus: the guest gets %u; disabled in the MADT: %u", p->vp_count, hidden);
 }

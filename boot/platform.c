@@ -14,6 +14,7 @@
 #include "core/hw.h"
 #include "core/lib/bits.h"
 #include "core/lib/bytes.h"
+#include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "core/time/tsc_measure.h"
 #include "drivers/pmtimer.h"
@@ -104,8 +105,8 @@ void boot_acpi(struct boot_state *b)
 	if (a->duplicates != 0)
 		log_warn("acpi: the MADT lists CPUs again with the same APIC ID, %u times",
 			 a->duplicates);
-	log_info("acpi: %u CPUs, PM timer port 0x%x, HPET at %llx", a->cpu_count, a->pm_tmr_port,
-		 a->hpet_pa);
+	log_info("acpi: %u CPU%s, PM timer port 0x%x, HPET at %llx", a->cpu_count,
+		 plural(a->cpu_count), a->pm_tmr_port, a->hpet_pa);
 }
 
 /* Not on UEFI: some leaves a vector table, but no handlers. */

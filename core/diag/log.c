@@ -171,7 +171,8 @@ static bool guest_may_log(u64 now_tsc)
 	/* Until the clock is known all is one window. */
 	if (hz != 0 && now_tsc - guest_rate.window_tsc >= hz) {
 		if (guest_rate.dropped != 0)
-			emit_dropped("%u messages dropped", guest_rate.dropped);
+			emit_dropped("%u message%s dropped", guest_rate.dropped,
+				     plural(guest_rate.dropped));
 		guest_rate.window_tsc = now_tsc;
 		guest_rate.used = 0;
 		guest_rate.dropped = 0;

@@ -11,3 +11,9 @@
 /* fmt_print() - like snprintf(): always terminates, returns the length the text would have had. */
 size_t fmt_print(char *buf, size_t len, const char *fmt, ...) PRINTF(3, 4);
 size_t fmt_vprint(char *buf, size_t len, const char *fmt, va_list ap) PRINTF(3, 0);
+
+/* plural() - the ending of a noun behind the number @n. */
+static inline const char *plural(u64 n)
+{
+	return n == 1 ? "" : "s";
+}

@@ -4,6 +4,7 @@
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
+#include "core/lib/fmt.h"
 #include "core/mon/command_internal.h"
 #include "core/partition.h"
 #include "core/vp/hold.h"
@@ -36,7 +37,8 @@ void cmd_hold(struct vp *vp, struct word args)
 		return;
 	for (u32 i = first; i < end; i++)
 		vp_hold(vp->partition->vp[i], HOLD_MONITOR);
-	log_info("monitor: %u of %u VPs are to stop", end - first, vp->partition->vp_count);
+	log_info("monitor: stopping %u of %u VP%s", end - first, vp->partition->vp_count,
+		 plural(vp->partition->vp_count));
 }
 
 void cmd_release(struct vp *vp, struct word args)
@@ -51,7 +53,7 @@ void cmd_release(struct vp *vp, struct word args)
 		count += (READ_ONCE(it->hold.owners) & HOLD_MONITOR) != 0;
 		vp_release(it, HOLD_MONITOR);
 	}
-	log_info("monitor: %u VPs are released", count);
+	log_info("monitor: %u VP%s released", count, plural(count));
 }
 
 /* On the stepped VP's CPU. */

@@ -106,7 +106,7 @@ def hold_dialogue(console, directory):
     """All held: the guest stands still and the monitor works. One held: the other goes on."""
     console.expect("starting the guest", BOOT_S)
     wait_ticks(directory, 3)
-    console.press(b":hold\r", r"monitor: 2 of 2 VPs are to stop\n")
+    console.press(b":hold\r", r"monitor: stopping 2 of 2 VPs\n")
     console.press(b"v", r"vp0: [^\n]*running, held by the monitor, stopped\n"
                   r"vp1: [^\n]*running, held by the monitor, stopped\n")
     console.press(b"r", r"guest of vp1: rip.*registers: end\n")
@@ -114,10 +114,10 @@ def hold_dialogue(console, directory):
     for _ in range(3):      # time passes for the machine, not for the guest
         console.press(b"c", r"counters: end\n")
     assert ticks(directory) == held, "COM1 goes on while the guest is held"
-    console.press(b":release 0\r", r"monitor: 1 VPs are released\n")
+    console.press(b":release 0\r", r"monitor: 1 VP released\n")
     wait_ticks(directory, held + 3)
     console.press(b"v", r"vp0: [^\n]*, running\nvp1: [^\n]*held by the monitor, stopped\n")
-    console.press(b":release\r", r"monitor: 1 VPs are released\n")
+    console.press(b":release\r", r"monitor: 1 VP released\n")
     wait_ticks(directory, ticks(directory) + 3)
     text = console.press(b"c", r"counters: asked for on COM2\n.*counters: end\n")
     for vp in (0, 1):
@@ -134,7 +134,7 @@ def step_dialogue(console, directory):
     order = [int(at, 16) for at in re.findall(r"^# step (\w+)\r?$", text, re.M)]
     assert len(order) == 20, f"{len(order)} steps are told"
     console.press(b":step 1\r", r"vp1: not held, or on its way to the hold\n")
-    console.press(b":hold 1\r", r"monitor: 1 of 2 VPs are to stop\n")
+    console.press(b":hold 1\r", r"monitor: stopping 1 of 2 VPs\n")
     at, seen = None, []
     for _ in range(2 * len(order) + 1):
         found = re.search(r"vp1: step (\w+) -> (\w+)(.*)\n",
@@ -150,7 +150,7 @@ def step_dialogue(console, directory):
         want = order[(where + i) % len(order)], order[(where + i + 1) % len(order)]
         assert (before, after) == want, f"step {i}: {before:#x} -> {after:#x}, not to {want[1]:#x}"
         assert (note != "") == (before == after), f"step {i}, {before:#x} -> {after:#x}: {note}"
-    console.press(b":release\r", r"monitor: 1 VPs are released\n")
+    console.press(b":release\r", r"monitor: 1 VP released\n")
     wait_ticks(directory, ticks(directory) + 3)
     console.press(b"v", r"vp1: [^\n]*, running\n")
     assert "seen TF" not in (directory / "com1.log").read_text(errors="replace"), \

@@ -194,12 +194,12 @@ static void test_the_monitor_holds_its_own_vp(void)
 	timer_set(&g.vp[0], &later, fake.tsc + SECOND);
 	fake.tsc += SECOND / 2;
 	timer_run(&g.vp[0], fake.tsc);
-	EXPECT_CONTAINS(fake.console, "monitor: 2 of 2 VPs are to stop\n");
+	EXPECT_CONTAINS(fake.console, "monitor: stopping 2 of 2 VPs\n");
 	EXPECT_EQ(HOLD_MONITOR, g.vp[1].hold.owners);
 	(void)vp_prepare_entry(&g.vp[0]);
 	EXPECT_CONTAINS(fake.console, "vp0: APIC ID 0, running, held by the monitor, stopped\n"
 				      "vp1: APIC ID 2, running, held by the monitor\n");
-	EXPECT_CONTAINS(fake.console, "monitor: 1 VPs are released\n");
+	EXPECT_CONTAINS(fake.console, "monitor: 1 VP released\n");
 	EXPECT_EQ(0, g.vp[0].hold.owners);
 	EXPECT_EQ(HOLD_MONITOR, g.vp[1].hold.owners);
 }
