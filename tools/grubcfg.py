@@ -14,7 +14,8 @@ SERIAL = "console=ttyS0,115200"
 MODULE = {"linux": "initrd", "multiboot": "module", "multiboot2": "module2"}
 # BIOS: Kensho wants text mode. It comes behind multiboot2, which overwrites gfxpayload.
 TEXT_MODE = ['if [ "$grub_platform" = pc ]; then', "\tset gfxpayload=text", "fi"]
-# Messages while the guest runs: only with a second serial port, else Kensho would stop.
+# Kensho's console: only with a second serial port, else Kensho would stop. In the entry, not before
+# the menu: GRUB's own serial terminal moves to the port that is named last.
 FIND_COM2 = ["set log=", "if serial --unit=1 --speed=115200; then", "\tset log=log=com2", "fi"]
 # The stick is the first BIOS disk if the machine was started from it: then the next one takes its
 # place, by an INT 13h of GRUB's.
@@ -83,7 +84,8 @@ class Entry:
         args = quote(f"{guest.append} {more}")
         if self.hv is None:
             return guest.bare_lines(args)
-        out = [*self.before, f"multiboot2 /boot/kensho.elf {self.hv} {quote(hv)}"]
+        find = FIND_COM2 if "$log" in self.hv else []
+        out = [*self.before, *find, f"multiboot2 /boot/kensho.elf {self.hv} {quote(hv)}"]
         if self.modules and guest != DEMO:
             out.append(f"module2 /boot/kernel kernel: {args}")
             out += ["module2 /boot/initrd initrd:"] if guest.initrd else []
@@ -98,15 +100,15 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("k", "Kensho with {guest}"),
-    Entry("s", "... on a serial console (COM1, 115200 baud)", "console=com1", SERIAL),
+    Entry("k", "Kensho with {guest}", "$log"),
+    Entry("s", "... on a serial console (COM1, 115200 baud)", "$log console=com1", SERIAL),
     Entry("l", "... with a long log (verbose: every exit traced, messages on COM2)",
-          "$log trace=exits stats=10", "ignore_loglevel", before=FIND_COM2),
-    Entry("t", "... after a self test of this machine", "selftest"),
+          "$log trace=exits stats=10", "ignore_loglevel"),
+    Entry("t", "... after a self test of this machine", "$log selftest"),
     Entry("d", "Dry run: report on this machine, start nothing", "dryrun"),
-    Entry("g", "Kensho with its demonstration guest", "guest=demo", modules=False,
+    Entry("g", "Kensho with its demonstration guest", "$log guest=demo", modules=False,
           beside=True),
-    Entry("h", "Kensho with what the first disk boots", "guest=disk0", modules=False,
+    Entry("h", "Kensho with what the first disk boots", "$log guest=disk0", modules=False,
           before=SWAP_DISKS, bios_only=True),
     Entry("b", "Without Kensho: {guest} on the bare machine", None, beside=True),
 )

@@ -173,8 +173,8 @@ def main():
     print(f"{out}: {pathlib.Path(out).stat().st_size >> 20} MiB, starts from CD and USB stick, BIOS "
           "and UEFI\n"
           "  write it to a USB stick: make usb (lists the sticks)\n"
-          f"  try it: qemu-system-x86_64 -enable-kvm -cpu host -m 2G -cdrom {out} "
-          "-serial mon:stdio")
+          f"  try it: qemu-system-x86_64 -enable-kvm -cpu host,+vmx -m 2G -cdrom {out} "
+          "-serial mon:stdio -serial file:com2.log")
 
 
 if __name__ == "__main__":
