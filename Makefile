@@ -2,7 +2,7 @@
 # Kensho's one makefile: two builds (machine, host) from one list of sources.
 #
 # `make help` lists the targets. V=1 shows the commands, WERROR=0 lets warnings pass.
-# Layers and their allowed edges are in README.md; tests/lint/layers.py enforces them.
+# Layers and their allowed edges are in CONTRIBUTING.md; tests/lint/layers.py enforces them.
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
@@ -167,6 +167,13 @@ lint: ## layers, W^X, sizes, format, headers, cppcheck
 	$(call setup,check)
 	$(call build,$(B)/kensho.elf pure-objects $(HOST_TOOL_BINS) $(B)/options)
 	$(Q)$(PYTHON) tests/lint/lint.py
+
+# `make options stats` is `make options NAME=stats`: further goals are names then.
+ifeq ($(firstword $(MAKECMDGOALS)),options)
+NAME ?= $(word 2,$(MAKECMDGOALS))
+$(filter-out options help,$(MAKECMDGOALS)):
+	@:
+endif
 
 options: ## Kensho's options, or all about one (NAME=option)
 	$(call setup,build)

@@ -65,7 +65,7 @@ def firmware(why_not_kvm):
         return "bios"
     if why_not_kvm:
         sys.exit(f"run: UEFI=1 needs QEMU/KVM ({why_not_kvm}); Bochs, which runs instead, has a BIOS "
-                 "only. Leave UEFI=1 away, or try the image of `make iso` on a real machine")
+                 "only. Omit UEFI=1, or try the image of `make iso` on a real machine")
     if not emu.OVMF.exists():
         sys.exit(f"run: UEFI=1 needs {emu.OVMF}: install Debian's package ovmf")
     return "ovmf"
