@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A picture of Kensho's boot log, as a PNG file.
+"""A picture of Kensho's boot log, or of its demonstration guest, as a PNG file.
 
     tools/screenshot.py FILE.png [MODE [OPTIONS OF KENSHO]]
 
 MODE: text (the default), WIDTHxHEIGHTxBITS, or efi: Bochs, whose processors have VMX, at the moment
-the guest starts. With qemu- before it (qemu-text...): QEMU, where the log ends with the refusal of a
+the guest starts. demo: there, when the demonstration guest has shown everything. With qemu- before it (qemu-text...): QEMU, where the log ends with the refusal of a
 processor without VMX; also for dryrun and help, which start no guest.
 """
 
@@ -34,7 +34,8 @@ BANNER, LAST_WORDS = b"a type-1 hypervisor", b"starting the guest"
 # Bochs' own buttons above the screen; the size of what VGA shows in text mode of 80x25.
 VNC_PORT, VNC_BAR = 5900, 32
 TEXT_WIDTH, TEXT_HEIGHT = 720, 400
-EFI_MODE = "800x600x32"
+EFI_MODE, DEMO_MODE = "800x600x32", "800x600x32"
+DEMO_DONE = b"demo: end of the tour"
 # A card that UEFI's GRUB finds.
 PCI_CARD = "pci: enabled=1, chipset=i440fx, slot1=pcivga"
 IFREQ_FLAGS, SIOCSIFFLAGS, IFF_UP = "16sH14x", 0x8914, 1
@@ -101,8 +102,9 @@ def bochs_text(machine):
         pixels[y * line:y * line + TEXT_WIDTH * 3] for y in range(VNC_BAR, VNC_BAR + TEXT_HEIGHT))
 
 
-def bochs_framebuffer(machine, mode):
-    """By the debugger, which stops at the entry into the guest: `rfb` has no such modes."""
+def bochs_framebuffer(machine, mode, done=None):
+    """By the debugger: `rfb` has no such modes. It stops at the entry into the guest, or when COM1
+    has said @done."""
     width, height, bits = map(int, mode.split("x"))
     depth = (bits + 7) // 8
     if depth < 3:
@@ -110,11 +112,13 @@ def bochs_framebuffer(machine, mode):
     names = subprocess.run(["nm", str(mkiso.HV_ELF)], check=True, text=True, stdout=subprocess.PIPE)
     entry = re.search(r"^(\w+) T vmx_run$", names.stdout, re.M)[1]
     machine.graphics = True
-    machine.debugger = f"lb 0x{entry}\n" + emu.picture_script(width * height * depth)
+    machine.debugger = ("" if done else f"lb 0x{entry}\n") + \
+        emu.picture_script(width * height * depth)
     emulator = emu.Emulator(emu.bochs_command(machine), machine.dir, terminal=True)
     try:
         wait_for(emulator, machine.dir / "com1.log",
-                 lambda text, _: LAST_WORDS in text and emulator.poll() is not None)
+                 lambda text, _: done in text if done else
+                 LAST_WORDS in text and emulator.poll() is not None)
         data = emulator.bochs_picture(width * height * depth)
     finally:
         emulator.kill()
@@ -123,11 +127,12 @@ def bochs_framebuffer(machine, mode):
 
 def screenshot(mode, hv, here):
     """(width, height, pixels)"""
-    on_qemu, efi = mode.startswith("qemu-"), mode.endswith("efi")
-    mode = mode.removeprefix("qemu-")
+    on_qemu, efi, demo = mode.startswith("qemu-"), mode.endswith("efi"), mode == "demo"
+    mode = DEMO_MODE if demo else mode.removeprefix("qemu-")
     boot = mkiso.Boot(hv=hv, gfxpayload="" if mode in ("text", "efi") else mode,
-                      modules=[mkiso.Module(mkiso.LINUX, "kernel", mkiso.APPEND),
-                               mkiso.Module(mkiso.mkinitrd(), "initrd")])
+                      modules=[] if demo else
+                      [mkiso.Module(mkiso.LINUX, "kernel", mkiso.APPEND),
+                       mkiso.Module(mkiso.mkinitrd(), "initrd")])
     if efi and not on_qemu:
         boot.gfxpayload = EFI_MODE
         boot.before = "acpi"        # Bochs gives OVMF none
@@ -143,13 +148,13 @@ def screenshot(mode, hv, here):
     if mode == "text":
         return bochs_text(machine)
     machine.extra = PCI_CARD if efi else ""
-    return bochs_framebuffer(machine, EFI_MODE if efi else mode)
+    return bochs_framebuffer(machine, EFI_MODE if efi else mode, DEMO_DONE if demo else None)
 
 
 def main(argv):
     args = cli.arguments(argv, __doc__, 1, 3)
     path, mode, hv = [*args, *("text", "")[len(args) - 1:]]
-    if not re.fullmatch(r"(qemu-)?(text|efi|\d+x\d+x\d+)", mode):
+    if not re.fullmatch(r"(qemu-)?(text|efi|demo|\d+x\d+x\d+)", mode):
         sys.exit(__doc__)
     if mode == "text":
         own_network()

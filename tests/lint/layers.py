@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Layer edges: which folder may include headers of which (README "Layers"), and inside core which
+"""Layer edges: which folder may include headers of which (CONTRIBUTING.md), and inside core which
 floor stands on which.
 
 `*_internal.h` stays in its folder, and outside tests only the freestanding C headers exist.
