@@ -309,7 +309,7 @@ HOST_BINS := $(addprefix $(B)/host/,$(notdir $(HOST_TESTS:.c=)))
 HOST_TOOL_BINS := $(HOST_TOOLS:tests/host/%.c=$(B)/host/%)
 
 .PHONY: host-tests pure-objects
-host-tests: $(HOST_BINS) $(HOST_TOOL_BINS)
+host-tests: $(HOST_BINS) $(HOST_TOOL_BINS) $(B)/options
 pure-objects: $(PURE:%.c=$(B)/kernel/%.o)
 
 $(B)/host/%.o: %.c $(B)/flags-host
