@@ -17,11 +17,11 @@ Times are microseconds when the log names the TSC frequency or --hz does, else T
 import argparse
 import collections
 import json
-import os
 import pathlib
 import re
 import sys
 
+import cli
 import columns
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -231,20 +231,11 @@ def run(args):
         print(f"{(tsc - rows[0][0]) * scale:14.3f} {unit} vp{vp} {names.show(event, values)}")
 
 
-def quietly(function, *args):
-    """Call it; who closes the pipe has seen enough."""
-    try:
-        function(*args)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def main():
     par = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_arguments(par)
-    quietly(run, par.parse_args())
+    run(par.parse_args())
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -178,7 +178,7 @@ class KenshoTest(unittest.TestCase):
                                     stderr=subprocess.PIPE)
             tool.stdout.close()
             _, said = tool.communicate(log, timeout=60)
-            self.assertEqual((tool.returncode, said), (0, ""))
+            self.assertEqual((tool.returncode, said), (141, ""))
 
     def test_kensho_mistakes_are_one_line(self):
         for words in (("kensho", "stat", "/nonexistent"), ("trace.py", "/nonexistent")):
