@@ -29,10 +29,21 @@ def number(name, default, low, high, unit):
     text = os.environ.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
         sys.exit(f"{name}={text}: give a number of {unit} from {low} to {high}, such as "
                  f"{name}={default}")
     return int(text)
+
+
+def _open_standard_files():
+    """Python has None for those that our parent closed, and the next file would get their number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, name, open(number, mode))
 
 
 def _stop_at_once(signum, _frame):
@@ -44,6 +55,7 @@ def _stop_at_once(signum, _frame):
 def run(main, at_once=False):
     """Be a process: call @main and end with its status. Ctrl-C and a closed pipe behind us are no
     reason for a traceback. at_once: nothing needs tidying up, and threads may run."""
+    _open_standard_files()
     if at_once:
         signal.signal(signal.SIGINT, _stop_at_once)
     try:

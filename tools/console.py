@@ -5,6 +5,7 @@ The terminal is the guest's. Ctrl-] is ours: a key after it switches to Kensho's
 back, restarts, or ends. Both ports are kept in files.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -18,12 +19,14 @@ import tty
 
 CTRL_C, ESCAPE = 0x03, 0x1d             # Ctrl-]
 PROMPT = re.compile(rb"[\r\n][\w:/@.~-]{1,30} ?[#$] ")
-OURS = b"Kensho "                       # how the first line of COM1 begins unless it is the guest's
+BANNER = re.compile(rb"^Kensho [^\n]*hypervisor", re.M)
 GUEST_STARTS = re.compile(rb"^starting the guest\b[^\n]*\n", re.M)
-# What Kensho says before it stands still for ever; DONE: because it did what it was asked for.
-HALTED = re.compile(rb"\bthe machine is halted\b|RESULT: Kensho can")
-DONE = re.compile(rb"RESULT: Kensho can run here")
-LAST_WORDS_S = 1.0                      # of silence behind them
+# What Kensho says before it stands still for ever: at boot, and when a guest was running. The guest
+# may print the same, but goes on then.
+HALTED = re.compile(rb"^the machine is halted: reset it\r?$|RESULT: Kensho can", re.M)
+HALTED_LATE = re.compile(rb"^(?:---- |error: )the machine is halted: reset it[^\n]*\s*\Z", re.M)
+DONE = re.compile(rb"RESULT: Kensho can run here")     # it did what it was asked for
+LAST_WORDS_S = 2.0                      # of silence behind them
 BACKLOG = 1 << 16                       # bytes of a port that nobody looks at
 HELP = """\
 Ctrl-] and then:
@@ -36,9 +39,12 @@ Ctrl-] and then:
 
 
 def say(text):
-    for line in text.splitlines():
-        sys.stderr.write(f"run: {line}{Terminal.newline}")
-    sys.stderr.flush()
+    try:
+        for line in text.splitlines():
+            sys.stderr.write(f"run: {line}{Terminal.newline}")
+        sys.stderr.flush()
+    except OSError:
+        pass                # the terminal has gone; what we are doing matters more
 
 
 class Terminal:
@@ -63,8 +69,9 @@ class Terminal:
 
     def __exit__(self, *_):
         if self.saved:
-            termios.tcsetattr(self.fd, termios.TCSADRAIN, self.saved)
             Terminal.newline = "\n"
+            with contextlib.suppress(termios.error):    # it has gone
+                termios.tcsetattr(self.fd, termios.TCSADRAIN, self.saved)
 
 
 class Port:
@@ -72,8 +79,9 @@ class Port:
 
     def __init__(self, log):
         self.path = pathlib.Path(log)
-        self.log = open(log, "wb", buffering=0)
+        self.log = open(log, "ab", buffering=0)
         self.fd, self.slave = pty.openpty()
+        os.set_blocking(self.fd, False)
         tty.setraw(self.slave)
         self.name = os.ttyname(self.slave)
         self.unseen = b""                       # what came while the terminal showed the other
@@ -93,43 +101,46 @@ class Port:
         return data
 
     def send_some(self):
-        # A line at a time: the UART has no flow control.
+        # As much as its FIFO holds: the UART has no flow control. The emulator may take less.
         if self.pending:
-            os.write(self.fd, self.pending[:16])
-            self.pending = self.pending[16:]
+            with contextlib.suppress(BlockingIOError):
+                self.pending = self.pending[os.write(self.fd, self.pending[:16]):]
 
 
 @dataclasses.dataclass
 class Speech:
     """What COM1 has said so far, as far as it matters."""
+    kensho: bool                    # Kensho speaks there before the guest does
     text: bytes = b""               # since the last thing that was found in it
-    kensho: bool = False            # it began with Kensho's banner
     guest: bool = False             # the guest has spoken
     halted: bool = False
     done: bool = False              # halted because it did what it was asked for
 
     def add(self, data):
         self.text += data
-        if not self.guest:
-            self.kensho = self.kensho or OURS in self.text
-            start = GUEST_STARTS.search(self.text)
-            if start and start.end() < len(self.text):
-                self.guest, self.text = True, self.text[start.end():]
-            elif not self.kensho and len(self.text.lstrip()) > len(OURS):
-                self.guest = True
+        again = BANNER.search(self.text) if self.guest and self.kensho else None
+        if again:                                       # the machine has started again
+            self.guest, self.text = False, self.text[again.start():]
+        start = GUEST_STARTS.search(self.text)
+        if start and start.end() < len(self.text):
+            self.guest, self.text = True, self.text[start.end():]
+        elif not self.kensho and self.text.strip():
+            self.guest = True
         self.done = self.done or bool(DONE.search(self.text))
-        self.halted = self.halted or bool(HALTED.search(self.text))
+        self.halted = bool((HALTED_LATE if self.guest else HALTED).search(self.text))
         self.text = self.text[-4096:]
 
 
 class Session:
     """Moves bytes between the terminal and the ports until the machine ends or the user does."""
 
-    def __init__(self, emulator, com1, com2):
+    def __init__(self, emulator, com1, com2, kensho):
+        """kensho: it speaks on COM1 before the guest does"""
         self.emulator, self.ports = emulator, {1: com1, 2: com2}
         self.shown = 1
-        self.speech = Speech()
-        self.hold = not os.isatty(sys.stdin.fileno())   # input from a pipe waits for a prompt
+        self.speech = Speech(kensho)
+        self.tty = os.isatty(sys.stdin.fileno())
+        self.hold = not self.tty                # input from a pipe waits for a prompt
         self.escaped = False
         self.end = ""                           # quit, interrupt, restart, halted; "": by itself
         self.stdin_open = True
@@ -179,10 +190,12 @@ class Session:
         if not data:
             self.stdin_open = False
         for byte in data:
-            if self.escaped:
+            if not self.tty:                    # a pipe has no keys of ours
+                self.ports[1].pending += bytes([byte])
+            elif self.escaped:
                 self.escaped = False
                 self.command(byte)
-            elif byte == ESCAPE and not self.hold:
+            elif byte == ESCAPE:
                 self.escaped = True
             elif byte == CTRL_C and not self.speech.guest and self.shown == 1:
                 self.end = "interrupt"

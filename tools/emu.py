@@ -194,6 +194,9 @@ def qemu_command(m, kvm=False):
     return cmd
 
 
+NO_QEMU = "qemu-system-x86_64 is not installed"
+
+
 def nested_kvm():
     """Why QEMU/KVM cannot be used, or "" when it can."""
     if "vmx" not in pathlib.Path("/proc/cpuinfo").read_text().split():
@@ -206,7 +209,7 @@ def nested_kvm():
     except OSError as err:
         return f"/dev/kvm: {err.strerror}"
     if shutil.which("qemu-system-x86_64") is None:
-        return "qemu-system-x86_64 is not installed"
+        return NO_QEMU
     return ""
 
 

@@ -130,7 +130,8 @@ def check_guest(env=os.environ):
     guestfile.check_line(append, "APPEND")
     kind = guestfile.check_kernel(kernel, append) if kernel else "linux"
     if initrd:
-        guestfile.check_initrd(initrd, pathlib.Path(kernel or LINUX).stat().st_size, kind)
+        ours = pathlib.Path(kernel or LINUX)        # Debian's is not there before the first run
+        guestfile.check_initrd(initrd, ours.stat().st_size if ours.exists() else 0, kind)
     return kind
 
 
@@ -174,7 +175,8 @@ def main():
           "and UEFI\n"
           "  write it to a USB stick: make usb (lists the sticks)\n"
           f"  try it: qemu-system-x86_64 -enable-kvm -cpu host,+vmx -m 2G -cdrom {out} "
-          "-serial mon:stdio -serial file:com2.log")
+          "-serial mon:stdio \\\n"
+          "      -serial telnet:localhost:4555,server,nowait       (COM2: telnet localhost 4555)")
 
 
 if __name__ == "__main__":

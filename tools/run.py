@@ -12,13 +12,15 @@ Exit status: 0 when the guest powered off, after Ctrl-] q, and after a dry run t
 
 Environment: KERNEL, INITRD, APPEND, HV (see `make help`), BOCHS, BARE=1 (the guest without
 Kensho), MEMORY (MiB), CPUS, VNC=1 (the screen on port 5900), UEFI=1 (QEMU/KVM boots OVMF, not its
-BIOS; Bochs has a BIOS only). `tools/run.py --help` prints this, --check starts nothing but says
-what cannot work.
+BIOS; Bochs has a BIOS only), RUN_DIR (a folder of its own for a second run at the same time; it is
+build/run). `tools/run.py --help` prints this, --check starts nothing but says what cannot work.
 """
 
 import dataclasses
+import fcntl
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sys
@@ -32,6 +34,11 @@ import mkiso
 from console import say
 
 RUN_DIR = emu.ROOT / "build/run"
+# What a run leaves there, and the next one replaces.
+FILES = ("boot.iso", "kensho.elf", "com1.log", "com2.log", "emulator.out", "bochsrc", "bochs.log",
+         "debugger.rc", "monitor.sock")
+# Bochs 2.7 has no timers for more.
+BOCHS_CPUS = 14
 # Unless the user decides: Kensho's console on COM2, and a crash that can be read ends the run.
 DEFAULTS = {"log": "log=com2", "on_crash": "on_crash=halt"}
 
@@ -59,14 +66,15 @@ class Wish:
     hv: str | None      # Kensho's options; None: without Kensho
 
 
-def firmware(why_not_kvm):
-    """QEMU's name of the firmware that the user wants; ends the tool when it cannot be had."""
+def firmware(why_not_kvm, check):
+    """QEMU's name of the firmware that the user wants; ends the tool when it cannot be had. check:
+    what is not installed yet will be."""
     if not is_set("UEFI"):
         return "bios"
-    if why_not_kvm:
+    if why_not_kvm and not (check and why_not_kvm == emu.NO_QEMU):
         sys.exit(f"run: UEFI=1 needs QEMU/KVM ({why_not_kvm}); Bochs, which runs instead, has a BIOS "
                  "only. Omit UEFI=1, or try the image of `make iso` on a real machine")
-    if not emu.OVMF.exists():
+    if not check and not emu.OVMF.exists():
         sys.exit(f"run: UEFI=1 needs {emu.OVMF}: install Debian's package ovmf")
     return "ovmf"
 
@@ -76,19 +84,27 @@ def options():
     if is_set("BARE"):
         return None
     hv = os.environ.get("HV", "")
-    guestfile.check_options(hv)
     given = {word.partition("=")[0] for word in hv.split()}
-    return " ".join([word for name, word in DEFAULTS.items() if name not in given] + hv.split())
+    hv = " ".join([word for name, word in DEFAULTS.items() if name not in given] + hv.split())
+    guestfile.check_options(hv)
+    return hv
 
 
-def wish():
-    """Ends the tool when the user wants the impossible."""
-    hv = options()
+def wish(check=False):
+    """Ends the tool when the user wants the impossible. check: nothing is installed yet."""
     mkiso.check_guest()
+    memory = cli.number("MEMORY", 512, 64, 1 << 20, "MiB")
     why = emu.nested_kvm() or ("BOCHS= is set" if os.environ.get("BOCHS") else "")
-    return Wish(kvm=not why, why=why, firmware=firmware(why), hv=hv,
-                memory=cli.number("MEMORY", 512, 64, 1 << 20, "MiB"),
-                cpus=cli.number("CPUS", 1, 1, 255, "CPUs"))
+    kvm = not why or check and why == emu.NO_QEMU
+    cpus = cli.number("CPUS", 1, 1, 255 if kvm else BOCHS_CPUS, "CPUs")
+    return Wish(kvm=not why, why=why, firmware=firmware(why, check), hv=options(), memory=memory,
+                cpus=cpus)
+
+
+def speaks_on_com1(hv):
+    """Kensho does, before the guest: hv as in Wish."""
+    consoles = re.findall(r"(?:^| )console=(\w+)", hv or "")
+    return hv is not None and (not consoles or consoles[-1] in ("all", "com1"))
 
 
 def build_image(directory, hv):
@@ -123,7 +139,7 @@ def once(directory, want):
     emulator = None
     try:
         emulator = start(directory, ports, want)
-        session = console.Session(emulator, *ports)
+        session = console.Session(emulator, *ports, speaks_on_com1(want.hv))
         with console.Terminal():
             session.run()
         return verdict(emulator, session, want)
@@ -158,10 +174,11 @@ def show_end(directory):
     """What helps to understand how it ended, and where the rest is."""
     logs = [directory / name for name in ("com1.log", "com2.log")]
     text = logs[0].read_text(errors="replace") if logs[0].exists() else ""
-    names = backtrace.resolve(text, mkiso.HV_ELF)
+    names = backtrace.resolve(text, directory / mkiso.HV_ELF.name)
     if names:
         say("--- the backtrace of the panic, by name\n" + "\n".join(names))
-    say("COM1 is kept in {}, COM2 in {}".format(*map(shown, logs)))
+    if logs[0].exists():
+        say("COM1 is kept in {}, COM2 in {}".format(*map(shown, logs)))
 
 
 def shown(path):
@@ -177,6 +194,7 @@ def session(directory, want):
     if want.hv is not None:
         say(f"Kensho's options: {want.hv}")
     build_image(directory, want.hv)
+    shutil.copy(mkiso.HV_ELF, directory)    # the names of a panic's addresses
     how = "restart"
     while how == "restart":
         say("COM1 follows. Ctrl-] is the escape: q ends, 2 Kensho's console, r restarts, h helps")
@@ -185,22 +203,40 @@ def session(directory, want):
     return status
 
 
+def clear(directory):
+    """Make the folder of a run, alone: the lock ends with this process."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"run: another run uses {shown(directory)}: wait for its end, or give this one a "
+                 "folder of its own with RUN_DIR=")
+    for name in FILES:
+        (directory / name).unlink(missing_ok=True)
+
+
 def main():
     cli.arguments([arg for arg in sys.argv if arg != "--check"], __doc__, 0, 0)
-    want = wish()
+    want = wish("--check" in sys.argv)
     if "--check" in sys.argv:
         return 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signalled)
-    directory = pathlib.Path(os.environ.get("RUN_DIR", RUN_DIR)).resolve()
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    directory = pathlib.Path(os.environ.get("RUN_DIR") or RUN_DIR).resolve()
     try:
+        clear(directory)
         status = session(directory, want)
     except Signalled as stop:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         number = stop.args[0]
         say(f"ended by {signal.Signals(number).name}")
         status = 128 + number
+    except BrokenPipeError:
+        raise
+    except OSError as err:
+        sys.exit(f"run: {err.filename or 'the terminal'}: {err.strerror}")
     show_end(directory)
     return status
 

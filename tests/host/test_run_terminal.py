@@ -142,6 +142,24 @@ class RunTerminalTest(unittest.TestCase):
             self.assertNotIn(b"Traceback", term.seen)
             self.assertIn(b"COM1 is kept in", term.seen)
 
+    def test_the_terminal_goes(self):
+        term = Terminal(self, "guest")
+        term.expect(rb"guest# ")
+        os.close(term.fd)           # the kernel sends a SIGHUP
+        term.status = os.waitstatus_to_exitcode(os.waitpid(term.pid, 0)[1])
+        term.fd = os.open(os.devnull, os.O_RDONLY)
+        self.assertEqual(term.status, 128 + signal.SIGHUP)
+
+    def test_closed_stdin(self):
+        """As from a service: it runs, and nobody types."""
+        env = dict(os.environ, BOCHS=str(ROOT / "tests/host/fake_machine.py"), SCENARIO="dry-run",
+                   KERNEL="/dev/null", HV="")
+        with tempfile.TemporaryDirectory() as here:
+            done = subprocess.run(["sh", "-c", 'exec "$0" -c "$1" <&-', sys.executable, CODE], cwd=ROOT,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=WAIT_S,
+                                  env=dict(env, RUN_DIR=f"{here}/run"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_closed_pipe(self):
         env = dict(os.environ, BOCHS=str(ROOT / "tests/host/fake_machine.py"), SCENARIO="guest",
                    KERNEL="/dev/null", HV="")

@@ -4,10 +4,12 @@
 import os
 import pathlib
 import sys
+import tempfile
 import unittest
 from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "tools"))
+import console  # noqa: E402
 import emu  # noqa: E402
 import mkiso  # noqa: E402
 import run  # noqa: E402
@@ -82,7 +84,8 @@ class RunTest(unittest.TestCase):
     def test_run_mistakes_are_one_line(self):
         for env, words in (({"MEMORY": "2G"}, "MEMORY=2G: give a number of MiB from 64 "),
                            ({"MEMORY": "1"}, "MEMORY=1: give a number"),
-                           ({"CPUS": "abc"}, "CPUS=abc: give a number of CPUs from 1 to 255"),
+                           ({"CPUS": "abc"}, "CPUS=abc: give a number of CPUs from 1 to 14"),
+                           ({"CPUS": "15"}, "CPUS=15: give"), ({"CPUS": "9" * 5000}, "give"),
                            ({"CPUS": "0"}, "CPUS=0: give"), ({"CPUS": "-1"}, "CPUS=-1: give"),
                            ({"CPUS": "\u00b2"}, "CPUS=\u00b2: give"),
                            ({"HV": "hv_relaxed"}, 'did you mean "cpu=host,hv_relaxed"?'),
@@ -94,6 +97,59 @@ class RunTest(unittest.TestCase):
             self.assertIn(words, str(why.exception))
             self.assertNotIn("\n", str(why.exception))
 
+    def test_run_check_before_packages(self):
+        """What `make run` installs after the check does not make the check fail."""
+        want = {"UEFI": "1", "CPUS": "200"}
+        with mock.patch.object(emu, "nested_kvm", lambda: emu.NO_QEMU), \
+                mock.patch.object(emu, "OVMF", HERE), mock.patch.dict(os.environ, want), \
+                mock.patch.object(mkiso, "check_guest", lambda: "linux"):
+            self.assertEqual(run.wish(check=True).firmware, "ovmf")
+            with self.assertRaises(SystemExit):
+                run.wish()
+
+    def test_run_initrd_before_the_first_kernel(self):
+        """Debian's kernel comes after the check."""
+        with mock.patch.object(mkiso, "LINUX", HERE), self.assertRaises(SystemExit) as why:
+            mkiso.check_guest({"INITRD": __file__})
+        self.assertIn("no initrd but a text file", str(why.exception))
+
+    def test_run_alone_in_its_folder(self):
+        """Nothing of the user's is deleted, and a second run does not disturb the first."""
+        with tempfile.TemporaryDirectory() as here:
+            folder = pathlib.Path(here)
+            (folder / "mine").write_text("x")
+            (folder / "com1.log").write_text("x")
+            run.clear(folder)
+            self.assertEqual([path.name for path in folder.iterdir()], ["mine"])
+            with self.assertRaises(SystemExit) as why:
+                run.clear(folder)
+            self.assertIn("another run uses", str(why.exception))
+
+    def test_run_who_speaks_first(self):
+        for hv, kensho in ((None, False), ("log=com2", True), ("console=none", False),
+                           ("console=screen", False), ("console=none console=com1", True)):
+            self.assertEqual(run.speaks_on_com1(hv), kensho)
+
+    def test_run_speech(self):
+        """Who has spoken, and whether the machine stands still."""
+        boot = b"BdsDxe: loading Boot0001\r\nKensho 0.1, a type-1 hypervisor for Intel VMX\r\n"
+        start = b"starting the guest: COM1 and the screen are its own\r\n"
+        halted = b"the machine is halted: reset it"
+        said = console.Speech(True)
+        for data, guest, still in ((boot, False, False), (start, False, False), (b"x", True, False),
+                                   (b"guest# echo " + halted + b"\r\n" + halted + b"\r\n", True, False),
+                                   (b"error: " + halted + b" (on_crash=halt)\r\n", True, True),
+                                   (b"guest# ", True, False), (b"\r\n" + boot, False, False),
+                                   (halted + b"\r\nRESULT: Kensho cannot run here: x\r\n", False, True)):
+            said.add(data)
+            self.assertEqual((said.guest, said.halted), (guest, still), data)
+        self.assertFalse(said.done)
+        said = console.Speech(False)
+        said.add(b"\r\n")
+        self.assertFalse(said.guest)
+        said.add(b"S")
+        self.assertTrue(said.guest)
+
     def test_run_refuses_before_it_builds(self):
         """The directory of the last run is still there."""
         with mock.patch.dict(os.environ, RUN_DIR="/proc/x", MEMORY="2G"), \
@@ -104,7 +160,7 @@ class RunTest(unittest.TestCase):
     def test_run_uefi_without_ovmf(self):
         with mock.patch.object(emu, "OVMF", HERE), mock.patch.dict(os.environ, UEFI="1"), \
                 self.assertRaises(SystemExit) as why:
-            run.firmware("")
+            run.firmware("", False)
         self.assertIn("package ovmf", str(why.exception))
 
 
