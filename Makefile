@@ -117,14 +117,14 @@ all: ## build the hypervisor (build/kensho.elf)
 	$(call setup,build)
 	$(call build,$(B)/kensho.elf)
 
-run: ## boot a Linux guest to a shell here (KERNEL= INITRD= APPEND= HV= UEFI=1)
+run: ## boot Linux, or your guest, to a shell in this terminal
 	$(call setup,build)
 	$(Q)$(PYTHON) tools/run.py --check
 	$(call setup,run)
 	$(call build,$(B)/kensho.elf)
 	$(Q)$(PYTHON) tools/run.py
 
-test: ## everything CI runs: lint, analysers, host tests, fuzz 10 s, guest runs
+test: ## everything CI runs; ends with one line that counts
 	$(call setup,test)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py test
 
@@ -136,7 +136,7 @@ mutants: ## break one line at a time and see a host test fail (ONLY=regex)
 	$(call setup,check)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/mutate.py $(if $(ONLY),"$(ONLY)")
 
-nightly: ## once a day: fuzz 60 s and 10^7 inputs, mutations, more guest runs
+nightly: ## once a day: long fuzzing, all mutations, more guest runs
 	$(call setup,nightly)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py nightly
 
@@ -145,21 +145,21 @@ bench: ## measure on packaged Bochs 2.7, print beside the targets
 	$(call build,$(B)/kensho.elf guests)
 	$(Q)$(PYTHON) tests/run/bench.py
 
-iso: ## image for CD and USB stick, BIOS and UEFI (KERNEL= INITRD= APPEND= HV=)
+iso: ## bootable image for CD and USB stick, BIOS and UEFI
 	$(call setup,build)
 	$(Q)$(PYTHON) tools/mkiso.py --check
 	$(call setup,run)
 	$(call build,$(B)/kensho.elf)
 	$(Q)$(PYTHON) tools/mkiso.py $(B)/kensho.iso
 
-usb: ## write that image to a USB stick (DEV=/dev/sdX; without DEV: list them)
+usb: ## write it to a USB stick (DEV=/dev/sdX; else: list them)
 	$(Q)$(PYTHON) tools/mkusb.py $(if $(DEV),--check "$(DEV)")
 ifneq ($(DEV),)
 	+$(Q)$(MAKE) iso
 	$(Q)$(PYTHON) tools/mkusb.py "$(DEV)"
 endif
 
-dist: ## the release in build/dist: image, ELF, sources, checksums (DIRTY=1: of HEAD)
+dist: ## the release: image, ELF, sources, checksums
 	$(call setup,dist)
 	$(Q)$(PYTHON) tools/dist.py
 
@@ -170,7 +170,7 @@ lint: ## layers, W^X, sizes, format, headers, cppcheck
 
 # `make options stats` is `make options NAME=stats`: further goals are names then.
 ifeq ($(firstword $(MAKECMDGOALS)),options)
-NAME ?= $(word 2,$(MAKECMDGOALS))
+NAME := $(if $(filter command line,$(origin NAME)),$(NAME),$(word 2,$(MAKECMDGOALS)))
 $(filter-out options help,$(MAKECMDGOALS)):
 	@:
 endif
@@ -178,9 +178,9 @@ endif
 options: ## Kensho's options, or all about one (NAME=option)
 	$(call setup,build)
 	$(call build,-s $(B)/options)
-	$(Q)$(B)/options $(NAME)
+	$(Q)$(B)/options $(if $(NAME),"$(NAME)")
 
-docs: ## write the parts of README.md and docs/ that are made of the sources
+docs: ## write the parts of the pages that are made of the sources
 	$(call setup,check)
 	$(call build,$(HOST_TOOL_BINS) $(B)/options)
 	$(Q)$(PYTHON) tools/docs.py
@@ -210,9 +210,9 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
 	@echo "variables: V=1 verbose, WERROR=0, BOCHS=binary, J=parallel emulators,"
 	@echo "           FUZZ_SECONDS=N, ONLY=regex (only matching names);"
-	@echo "  guest:   KERNEL=bzImage or multiboot kernel, INITRD=file, APPEND='its command line',"
+	@echo "  guest:   KERNEL=bzImage or multiboot kernel, INITRD=, APPEND='its words',"
 	@echo "           HV='options of Kensho' (docs/options.md)"
-	@echo "  run:     UEFI=1 (QEMU/KVM: with OVMF), BARE=1 (without Kensho), MEMORY=MiB, CPUS=N,"
+	@echo "  run:     UEFI=1 (in QEMU/KVM), BARE=1 (without Kensho), MEMORY=MiB, CPUS=N,"
 	@echo "           VNC=1 (the screen on port 5900)"
 	@echo "  options: NAME=option: all about one"
 	@echo "  dist:    DIRTY=1 (in spite of changes that are not committed: without them)"

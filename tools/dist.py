@@ -34,7 +34,10 @@ LICENCES = {"LICENSE.txt": ROOT / "LICENSE", "GRUB/GRUB.txt": ROOT / "iso/GRUB.t
 
 
 def output(*command):
-    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode:
+        sys.exit(f"dist: {' '.join(command)}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
 
 
 def is_dirty():

@@ -184,7 +184,7 @@ def check_options(text):
     """Ends the tool when Kensho would not boot with these options: a wrong one, or help."""
     check_line(text, "HV")
     done = subprocess.run([options_tool(), "--check", text], text=True, stderr=subprocess.PIPE)
-    if done.returncode == 1:
-        sys.exit(f"HV: {done.stderr.strip()}")
-    if done.returncode:
+    if done.returncode == 3:
         sys.exit("HV asks for help: nothing was started")
+    if done.returncode:
+        sys.exit(f"HV: {done.stderr.strip() or 'the parser ended with ' + str(done.returncode)}")

@@ -3,11 +3,13 @@
  * The options of Kensho on the host, by its own table and parser: what `make options` prints,
  * `make docs` puts into pages, and `make run` and `make iso` check before they build anything.
  *
- *   options [NAME]               all about every option and feature, or about one
- *   options --check WORDS        0: a boot with this command line would go on; 1: it would be
- * refused, and why; 3: it asks for help, which is printed options --markdown kensho    rows of
- * boot/option/options.def, as a Markdown table options --markdown partition rows of core/config.def
- * and the ABIs' own options --markdown NAME...   these rows
+ * options [NAME]: all about every option and feature, or about one.
+ *
+ * options --check WORDS: exit status 0 if a boot with this command line goes on, 1 with the reason
+ * if it is refused, 3 if it asks for help, which is printed.
+ *
+ * options --markdown kensho: rows of boot/option/options.def as a table; partition: rows of
+ * core/config.def and the ABIs' own; NAME...: these rows.
  */
 #include <stdio.h>
 #include <string.h>

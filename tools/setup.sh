@@ -18,8 +18,9 @@ dist_pkgs="$build_pkgs git grub-common grub-pc-bin grub-efi-amd64-bin xorriso mt
 image_pkgs="$dist_pkgs busybox-static"
 bochs_pkgs="$image_pkgs bochs bochs-term bochsbios vgabios" # bochs-term: the smallest of its screens
 run_pkgs=$bochs_pkgs
-# With nested VMX `make run` uses QEMU/KVM (tools/emu.py decides by the same facts).
-if grep -qw vmx /proc/cpuinfo && grep -qs '[Y1]' /sys/module/kvm_intel/parameters/nested; then
+# Where nested VMX is there and ours `make run` uses QEMU/KVM (tools/emu.py decides by the same facts).
+if [ -z "${BOCHS:-}" ] && [ -r /dev/kvm ] && [ -w /dev/kvm ] && grep -qw vmx /proc/cpuinfo &&
+	grep -qs '[Y1]' /sys/module/kvm_intel/parameters/nested; then
 	run_pkgs="$image_pkgs qemu-system-x86"
 	[ "${UEFI:-}" != 1 ] || run_pkgs="$run_pkgs ovmf"
 fi

@@ -20,6 +20,9 @@ import sys
 import cached
 import sources
 
+sys.path.insert(0, str(sources.ROOT / "tests/run"))
+import results  # noqa: E402
+
 NAMES = ("clang-tidy", "gcc-analyzer", "clang-analyzer")
 
 
@@ -62,4 +65,4 @@ def main(pattern=""):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    results.process(lambda: main(*sys.argv[1:]))

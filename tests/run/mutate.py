@@ -223,4 +223,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    results.process(lambda: main(sys.argv[1:]))
