@@ -83,27 +83,18 @@ def run_models(pattern):
     return failed
 
 
-def run_python(pattern):
-    """Number of failures."""
-    failed = 0
-    for path in scripts():
-        if not re.search(pattern, f"host:{path.stem}"):
-            continue
-        done = subprocess.run([sys.executable, str(path), "-v"], cwd=results.ROOT, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=TIMEOUT_S)
-        # A test's docstring goes between its name and its verdict.
-        rows = re.findall(r"^(test_\w+) \(.*\)\n?(?:.*) \.\.\. (ok|FAIL|ERROR)$", done.stdout, re.M)
-        bad = [name for name, verdict in rows if verdict != "ok"]
-        if done.returncode and not bad or not rows:
-            results.record(f"host:{path.stem}", "fail", tail(done.stdout))
-            failed += 1
-        for name, verdict in rows:
-            results.record(f"host:{path.stem}/{name}", "pass" if verdict == "ok" else "fail",
-                           "" if verdict == "ok" else tail(done.stdout), quiet=verdict == "ok")
-        failed += len(bad)
-        print(f"  host    {path.stem}: {len(rows) - len(bad)} of {len(rows)}", flush=True)
-    return failed
+def run_script(path):
+    """[(test name, result, detail)] of one script."""
+    done = subprocess.run([sys.executable, str(path), "-v"], cwd=results.ROOT, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=TIMEOUT_S)
+    # A test's docstring goes between its name and its verdict.
+    found = re.findall(r"^(test_\w+) \(.*\)\n?(?:.*) \.\.\. (ok|FAIL|ERROR)$", done.stdout, re.M)
+    rows = [(f"host:{path.stem}/{name}", "pass" if verdict == "ok" else "fail",
+             "" if verdict == "ok" else tail(done.stdout)) for name, verdict in found]
+    if not rows or done.returncode and all(row[1] == "pass" for row in rows):
+        rows.append((f"host:{path.stem}", "fail", tail(done.stdout)))
+    return rows
 
 
 def tail(text):
@@ -111,17 +102,19 @@ def tail(text):
 
 
 def main(pattern=""):
-    chosen = [n for n in sources() if re.search(pattern, "host:" + n)]
+    # Scripts first: some wait for most of their time, and the others fill it.
+    jobs = [(path.stem, run_script, path) for path in scripts()] + \
+        [(name, run_binary, name) for name in sources()]
+    jobs = [job for job in jobs if re.search(pattern, f"host:{job[0]}")]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, rows in zip(chosen, pool.map(run_binary, chosen)):
+        for (name, _, _), rows in zip(jobs, pool.map(lambda job: job[1](job[2]), jobs)):
             bad = [r for r in rows if r[1] == "fail"]
             failed += len(bad)
             for row in rows:
                 results.record(*row, quiet=True)
             print(f"  host    {name}: {len(rows) - len(bad)} of {len(rows)}", flush=True)
     failed += run_models(pattern)
-    failed += run_python(pattern)
     return 1 if failed else 0
 
 
