@@ -166,12 +166,12 @@ def count_dialogue(console, directory):
     ticks_at = []
     for least in (3, 13):
         wait_ticks(directory, least)
-        console.press(b":hold\r", r"monitor: 1 of 1 VPs are to stop\n")
+        console.press(b":hold\r", r"monitor: stopping 1 of 1 VP\n")
         console.press(b"v", r"vp0: [^\n]*stopped\n")
         console.press(b"c", r"counters: end\n")
         ticks_at.append(ticks(directory))
         if least == 3:
-            console.press(b":release\r", r"monitor: 1 VPs are released\n")
+            console.press(b":release\r", r"monitor: 1 VP released\n")
     console.press(b"t", r"trace: asked for on COM2\n.*trace: end\n")
     (directory / "com2.log").write_text(console.seen)
     check_stat(directory, ticks_at[1] - ticks_at[0])
