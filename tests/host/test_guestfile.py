@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -175,9 +176,18 @@ class GuestfileTest(unittest.TestCase):
                 ("stats=many", "HV: option stats=many: give a number from 0 to 86400"),
                 ("dryrun selftest", "HV: option dryrun=on excludes selftest"),
                 ("hv_relaxed", 'did you mean "cpu=host,hv_relaxed"?'),
-                ("cpu=host,kvm-pv-eio", 'did you mean "kvm-pv-eoi"?'),
-                ("help=stats", "HV asks for help")):
+                ("cpu=host,kvm-pv-eio", 'did you mean "kvm-pv-eoi"?')):
             self.refused(lambda words=words: guestfile.check_options(words), answer)
+
+    def test_options_help(self):
+        """Is no boot: printed, and the tool ends."""
+        code = "import sys; sys.path.insert(0, 'tools'); import guestfile; " \
+            "guestfile.check_options('help=stats')"
+        done = subprocess.run([sys.executable, "-c", code], cwd=guestfile.ROOT, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "HV asks for help: nothing was started\n"))
+        self.assertIn("stats=SECONDS", done.stdout)
 
     def test_quote(self):
         for text, want in (("a=b,c.d:/e+f@g%h-i_j", "a=b,c.d:/e+f@g%h-i_j"), ("  a   b ", "a b"),
