@@ -102,9 +102,8 @@ static void ipi_expect(const char *what, u32 dest, u32 low, u32 count)
 	apic_icr(dest, low);
 	asm volatile("nop; nop");
 	cli();
-	if (irq_log_count != count)
-		test_expect(false, "interrupts wanted", what, irq_log_count, count, __FILE__,
-			    __LINE__);
+	test_expect(irq_log_count == count, "interrupts wanted", what, irq_log_count, count,
+		    __FILE__, __LINE__);
 }
 
 static void apic_ipi_destinations(void)
@@ -264,11 +263,9 @@ static void apic_all_vectors(void)
 		if (v == USER_EXIT_VECTOR)
 			continue;
 		apic_self_ipi((u8)v);
-		if (!apic_requested((u8)v))
-			EXPECT_EQ(0, v);
+		EXPECT_AT(apic_requested((u8)v), "vector 0x%x", v);
 		sti_nop_cli();
-		if (irq_log_count != 1 || irq_log[0] != v)
-			EXPECT_EQ(0, v); /* names the vector */
+		EXPECT_AT(irq_log_count == 1 && irq_log[0] == v, "vector 0x%x", v);
 	}
 }
 
@@ -317,8 +314,7 @@ static void apic_tpr_eoi(void)
 	sti();
 	for (u32 i = 0; i < 1000; i++) {
 		apic_write(APIC_TPR, 0x20);
-		if (apic_read(APIC_TPR) != 0x20)
-			EXPECT_EQ(0x20, apic_read(APIC_TPR));
+		EXPECT_EQ(0x20, apic_read(APIC_TPR));
 		apic_write(APIC_TPR, 0);
 		if (i % 100 == 0)
 			apic_self_ipi(0x55); /* its EOI is one of the thousand */
@@ -333,8 +329,7 @@ static void apic_tpr_eoi(void)
 static void apic_icr_halves(void)
 {
 	for (u32 i = 0; i < 1000; i++) {
-		if ((apic_read(APIC_ICR) & APIC_ICR_PENDING) != 0)
-			EXPECT_EQ(0, apic_read(APIC_ICR));
+		EXPECT_EQ(0, apic_read(APIC_ICR) & APIC_ICR_PENDING);
 		apic_write(APIC_ICR2, i << 24);
 	}
 	EXPECT_EQ((999u & 0xff) << 24, apic_read(APIC_ICR2));

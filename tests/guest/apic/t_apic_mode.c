@@ -246,13 +246,9 @@ static void apic_x2_registers(void)
 		u64 val;
 		bool gp = try_rdmsr(x2_rows[i].msr, &val) == EXC_GP;
 
-		if (gp != x2_rows[i].read_gp)
-			test_expect(false, "#GP wanted", "rdmsr", x2_rows[i].msr,
-				    x2_rows[i].read_gp, __FILE__, __LINE__);
+		EXPECT_AT(gp == x2_rows[i].read_gp, "MSR 0x%x", x2_rows[i].msr);
 		gp = try_wrmsr(x2_rows[i].msr, 0) == EXC_GP;
-		if (gp != x2_rows[i].write_gp)
-			test_expect(false, "#GP wanted", "wrmsr", x2_rows[i].msr,
-				    x2_rows[i].write_gp, __FILE__, __LINE__);
+		EXPECT_AT(gp == x2_rows[i].write_gp, "MSR 0x%x", x2_rows[i].msr);
 	}
 }
 
@@ -282,11 +278,9 @@ static void apic_x2_reserved_bits(void)
 		{ APIC_ICR, BIT64(31) | 0x50 | 1 << 18 },
 	};
 
-	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (try_wrmsr(X2APIC_MSR(rows[i].reg), rows[i].val) != EXC_GP)
-			test_expect(false, "#GP wanted for", "wrmsr x2APIC", rows[i].reg,
-				    rows[i].val, __FILE__, __LINE__);
-	}
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
+		EXPECT_AT(try_wrmsr(X2APIC_MSR(rows[i].reg), rows[i].val) == EXC_GP,
+			  "register 0x%x takes 0x%llx", rows[i].reg, rows[i].val);
 	EXPECT_EQ(0, irq_log_count);
 }
 

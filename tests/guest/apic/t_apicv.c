@@ -60,9 +60,8 @@ static void check_book(void)
 
 		for (u32 d = 0; d < depth; d++)
 			served |= in_service[d] == v;
-		if (apic_requested(v) != pending[v] || apic_in_service(v) != served)
-			test_expect(false, "not as in the book, IRR and ISR of", "vector", v,
-				    (u64)pending[v] << 4 | served, __FILE__, __LINE__);
+		EXPECT_AT(apic_requested(v) == pending[v] && apic_in_service(v) == served,
+			  "vector 0x%x, in the book IRR %u, ISR %u", v, pending[v], served);
 	}
 }
 
@@ -71,8 +70,7 @@ static void handler(struct trap_regs *regs)
 	u8 vector = (u8)regs->vector;
 
 	for (u32 v = vector + 1u; v < 256; v++)
-		if (pending[v])
-			test_expect(false, "comes before", "vector", vector, v, __FILE__, __LINE__);
+		EXPECT_AT(!pending[v], "vector 0x%x comes before 0x%x", vector, v);
 	EXPECT_TRUE(pending[vector]);
 	EXPECT_TRUE(depth == 0 || vector >> 4 > in_service[depth - 1] >> 4);
 	pending[vector] = false;

@@ -308,11 +308,8 @@ static void timer_sweep_exits(void)
 		while (irq_log_count == 0 && rdtsc() < deadline + 20000)
 			(void)cpuid(0);
 		cli();
-		if (irq_log_count != 1) {
-			EXPECT_EQ(1, irq_log_count);
-			EXPECT_EQ(0, i); /* names the offset */
+		if (!EXPECT_AT(irq_log_count == 1, "offset %u: %u interrupts", i, irq_log_count))
 			return;
-		}
 	}
 }
 
@@ -339,11 +336,9 @@ static void sweep_string(u64 (*copy)(void), bool stores)
 		wrmsr(MSR_IA32_TSC_DEADLINE, rdtsc() + i);
 		left = copy();
 		inside += irq_log_count;
-		if (left != 0 || memcmp(page_from, page_to, sizeof(page_to)) != 0) {
-			EXPECT_EQ(0, left);
-			EXPECT_EQ(~0u, i); /* names the offset */
+		if (!EXPECT_AT(left == 0 && memcmp(page_from, page_to, sizeof(page_to)) == 0,
+			       "offset %u, RCX left 0x%llx", i, left))
 			break;
-		}
 		wait_irqs(1);
 	}
 	EXPECT_GE(inside, 300);

@@ -46,12 +46,11 @@ static u8 zeros[MIB(3)]; /* far more than the file has */
 
 static void boot_bss_is_zero(void)
 {
-	for (u32 i = 0; i < sizeof(zeros); i++) {
-		if (READ_ONCE(zeros[i]) != 0) {
-			EXPECT_EQ(0, i);
-			break;
-		}
-	}
+	u32 n = 0;
+
+	while (n < sizeof(zeros) && READ_ONCE(zeros[n]) == 0)
+		n++;
+	EXPECT_EQ(sizeof(zeros), n);
 }
 
 static const struct test t_boot_tests[] = {

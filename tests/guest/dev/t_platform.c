@@ -52,42 +52,41 @@ static void send(u16 port, u8 val)
 	outb(port, val);
 }
 
-static void check(const char *what, int line)
+static void check(const char *what)
 {
 	kbc_settle();
 	(void)cpuid(0); /* the hypervisor is in memory, too */
-	if (!a20_is_on())
-		test_expect(false, "A20 is off", what, 0, 0, __FILE__, line);
+	EXPECT_AT(a20_is_on(), "%s", what);
 }
 
 static void platform_a20_commands(void)
 {
 	send(KBC_CMD, KBC_WRITE_OUTPUT);
 	send(KBC_DATA, OUT_A20_OFF);
-	check("D1 and its byte", __LINE__);
+	check("D1 and its byte");
 	send(KBC_CMD, KBC_A20_OFF);
-	check("DD", __LINE__);
+	check("DD");
 	/* DD between D1 and its byte: the byte is the keyboard's, or A20 stays on all the same. */
 	send(KBC_CMD, KBC_WRITE_OUTPUT);
 	send(KBC_CMD, KBC_A20_OFF);
 	send(KBC_DATA, OUT_A20_OFF);
-	check("D1, DD, byte", __LINE__);
+	check("D1, DD, byte");
 	send(KBC_CMD, KBC_WRITE_OUTPUT);
 	send(KBC_CMD, KBC_WRITE_OUTPUT);
 	send(KBC_DATA, OUT_A20_OFF);
-	check("D1 twice", __LINE__);
+	check("D1 twice");
 	send(KBC_CMD, KBC_WRITE_OUTPUT);
 	send(KBC_DATA, OUT_A20_ON);
 	send(KBC_DATA, OUT_A20_OFF); /* to the keyboard */
-	check("a byte too many", __LINE__);
+	check("a byte too many");
 	send(KBC_CMD, 0xfd); /* pulse A20 only */
-	check("FD", __LINE__);
+	check("FD");
 	send(KBC_CMD, 0xf1);
-	check("F1", __LINE__);
+	check("F1");
 	send(KBC_CMD, KBC_WRITE_OUTPUT);
 	outb(PORT_92, 0); /* another way in between */
 	send(KBC_DATA, OUT_A20_OFF);
-	check("port 92h in between", __LINE__);
+	check("port 92h in between");
 }
 
 /* The same in one instruction, and wider than the port. */
@@ -100,20 +99,20 @@ static void platform_a20_split(void)
 	kbc_settle();
 	asm volatile("rep outsb" : "+S"(si), "+c"(cx) : "d"(KBC_CMD) : "memory");
 	send(KBC_DATA, OUT_A20_OFF);
-	check("rep outsb", __LINE__);
+	check("rep outsb");
 	kbc_settle();
 	outw(KBC_CMD, KBC_WRITE_OUTPUT); /* and port 65h */
 	send(KBC_DATA, OUT_A20_OFF);
-	check("word to 64h", __LINE__);
+	check("word to 64h");
 	kbc_settle();
 	outl(0x61, (u32)KBC_A20_OFF << 24 | (inl(0x61) & 0xffffff)); /* 61h to 64h */
-	check("dword to 61h", __LINE__);
+	check("dword to 61h");
 	outw(0x91, 0);
-	check("word to 91h", __LINE__);
+	check("word to 91h");
 	outl(0x90, 0);
-	check("dword to 90h", __LINE__);
+	check("dword to 90h");
 	outl(0x8f, 0);
-	check("dword to 8Fh", __LINE__);
+	check("dword to 8Fh");
 }
 
 #define RACES 3000u
@@ -135,8 +134,7 @@ static void smp_a20_race(void)
 
 	if (!smp_begin())
 		return;
-	if (!smp_all(data_bytes, 0))
-		test_fail("the others do not run", __FILE__, __LINE__);
+	EXPECT_TRUE(smp_all(data_bytes, 0));
 	for (u32 i = 0; i < RACES && on; i++) {
 		outb(KBC_CMD, i % 3 == 2 ? KBC_A20_OFF : KBC_WRITE_OUTPUT);
 		for (u32 n = i % 13; n != 0; n--)

@@ -44,10 +44,8 @@ void both_start(struct both *r, u32 place, u32 at, u32 seed, bool alike)
 
 static void differ(const char *text, const char *what, u64 emulated, u64 native)
 {
-	if (emulated == native)
-		return;
-	tap_printf("# %s: %s is 0x%llx, on the CPU 0x%llx\n", text, what, emulated, native);
-	EXPECT_EQ(native, emulated);
+	EXPECT_AT(emulated == native, "%s: %s is 0x%llx, on the CPU 0x%llx", text, what, emulated,
+		  native);
 }
 
 /* Relative to the operands if it points there. */

@@ -195,12 +195,9 @@ static void compare_load(enum loader how, u16 selector, const struct desc_ptr *o
 			     :
 			     : "r"(ds), "r"(ss));
 	}
-	if (o[0].vector != o[1].vector || o[0].selector != o[1].selector ||
-	    o[0].error != o[1].error)
-		tap_printf("# loader %u, selector 0x%x: vector 0x%x error 0x%x, CPU 0x%x 0x%x\n",
-			   how, selector, o[0].vector, o[0].error, o[1].vector, o[1].error);
-	EXPECT_EQ(o[1].vector, o[0].vector);
-	EXPECT_EQ(o[1].error, o[0].error);
+	EXPECT_AT(o[0].vector == o[1].vector && o[0].error == o[1].error,
+		  "loader %u, selector 0x%x: vector 0x%x error 0x%x, CPU 0x%x 0x%x", how, selector,
+		  o[0].vector, o[0].error, o[1].vector, o[1].error);
 	EXPECT_EQ(o[1].selector, o[0].selector);
 	EXPECT_EQ(o[1].fs_base, o[0].fs_base);
 	EXPECT_EQ(o[1].desc, o[0].desc);

@@ -21,8 +21,7 @@ static void vector_on(void)
 	u64 len;
 
 	write_cr4(read_cr4() | CR4_OSFXSR);
-	if (!boot_hv_region(&region, &len))
-		test_fail("no hypervisor region", __FILE__, __LINE__);
+	EXPECT_TRUE(boot_hv_region(&region, &len));
 }
 
 static bool avx_on(void)
@@ -197,12 +196,9 @@ static void vector_off(void)
 static void alu(const char *name, u64 rax, u64 flags, u64 want_rax, u64 want_flags)
 {
 	flags &= 0xc1;
-	if (rax != want_rax || flags != want_flags ||
-	    *(volatile u64 *)(uintptr_t)(region + 64) != ONES64) {
-		tap_printf("# %s: rax 0x%llx, flags 0x%llx\n", name, rax, flags);
-		EXPECT_EQ(want_rax, rax);
-		EXPECT_EQ(want_flags, flags);
-	}
+	EXPECT_AT(rax == want_rax && flags == want_flags, "%s: rax 0x%llx, flags 0x%llx", name, rax,
+		  flags);
+	EXPECT_AT(*(volatile u64 *)(uintptr_t)(region + 64) == ONES64, "%s", name);
 }
 
 #define ALU(text, in, want_rax, want_flags)                           \

@@ -67,12 +67,11 @@ static void probe_end(enum probe probe, const char *text, u64 at, u64 next)
 		hit.count = irq_log_count;
 		hit.rip[0] = irq_log_rip[0];
 	}
-	if (!ok)
-		test_expect(false, text,
-			    probe == STEP         ? "TF"
-			    : probe == BREAKPOINT ? "RF"
-						  : "shadow",
-			    (u64)hit.count << 48 | hit.rip[0], next, __FILE__, (int)probe);
+	test_expect(ok, text,
+		    probe == STEP         ? "TF"
+		    : probe == BREAKPOINT ? "RF"
+					  : "shadow",
+		    (u64)hit.count << 48 | hit.rip[0], next, __FILE__, (int)probe);
 }
 
 #define PROBE(probe, before, text)                                                         \

@@ -29,10 +29,10 @@ u64 shadow_next;
 
 static void shadow_check(const char *what, int line)
 {
-	if (irq_log_count != 1 || irq_log[0] != VEC)
-		test_expect(false, "interrupts wanted", what, irq_log_count, 1, __FILE__, line);
-	else if (irq_log_rip[0] != shadow_next)
-		test_expect(false, "taken at", what, irq_log_rip[0], shadow_next, __FILE__, line);
+	if (test_expect(irq_log_count == 1 && irq_log[0] == VEC, "interrupts wanted", what,
+			irq_log_count, 1, __FILE__, line))
+		test_expect(irq_log_rip[0] == shadow_next, "taken at", what, irq_log_rip[0],
+			    shadow_next, __FILE__, line);
 }
 
 static void shadow_sti(void)

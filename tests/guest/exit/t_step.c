@@ -49,11 +49,10 @@ static void step_start(u32 limit)
 
 static void step_check(const char *what, int line)
 {
-	if (step_count != 1 || step_rip[0] != step_next)
-		test_expect(false, "#DB wanted at", what, step_count != 0 ? step_rip[0] : 0,
-			    step_next, __FILE__, line);
-	if (step_count == 1 && (step_dr6[0] & (DR6_BS | DR6_B0_B3)) != DR6_BS)
-		test_expect(false, "DR6 with BS", what, step_dr6[0], DR6_BS, __FILE__, line);
+	if (test_expect(step_count == 1 && step_rip[0] == step_next, "#DB wanted at", what,
+			step_count != 0 ? step_rip[0] : 0, step_next, __FILE__, line))
+		test_expect((step_dr6[0] & (DR6_BS | DR6_B0_B3)) == DR6_BS, "DR6 with BS", what,
+			    step_dr6[0], DR6_BS, __FILE__, line);
 }
 
 static void step_native(void)

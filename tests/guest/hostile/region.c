@@ -18,16 +18,10 @@ bool region_ready(void)
 	u64 len = 0;
 
 	write_cr4(read_cr4() | CR4_OSFXSR);
-	if (!boot_hv_region(&region, &len)) {
-		test_fail("no hypervisor region", __FILE__, __LINE__);
+	if (!EXPECT_TRUE(boot_hv_region(&region, &len)))
 		return false;
-	}
 	region_end = region + len;
-	if (!boot_is_ram(region - 4096, 4096) || !boot_is_ram(region_end, 4096)) {
-		test_fail("no RAM on both sides of the region", __FILE__, __LINE__);
-		return false;
-	}
-	return true;
+	return EXPECT_TRUE(boot_is_ram(region - 4096, 4096) && boot_is_ram(region_end, 4096));
 }
 
 void region_dropped(u64 n)

@@ -86,8 +86,9 @@ static void hostile_apic_in_region(void)
 		EXPECT_EQ(ONES64, *(volatile u64 *)(uintptr_t)(at ^ 0x1000)); /* its neighbour */
 		EXPECT_EQ(NO_FAULT, set_base(home));
 		for (u32 j = 0; j < 4096; j += 8) {
-			if (*(volatile u64 *)(uintptr_t)(at + j) != ONES64)
-				EXPECT_EQ(0, at + j);
+			u64 val = *(volatile u64 *)(uintptr_t)(at + j);
+
+			EXPECT_AT(val == ONES64, "address 0x%llx", at + j);
 		}
 		*(volatile u32 *)(uintptr_t)(at + APIC_TPR) = 0x50;
 		counter_want("REGION_WRITE_DROPPED", 1);
@@ -112,10 +113,8 @@ static void hostile_apic_on_ram(void)
 		expect_apic_at(at, version);
 		expect_nothing_at_default();
 		EXPECT_EQ(NO_FAULT, set_base(home));
-		for (u32 i = 0; i < sizeof(covered); i++) {
-			if (READ_ONCE(covered[i]) != (u8)(i * 7))
-				EXPECT_EQ(0, i);
-		}
+		for (u32 i = 0; i < sizeof(covered); i++)
+			EXPECT_AT(READ_ONCE(covered[i]) == (u8)(i * 7), "byte 0x%x", i);
 	}
 }
 

@@ -35,14 +35,11 @@ static void try_one(const struct reg *r, u64 old, u64 val)
 	u64 want = !legal ? old : r->reads != NULL ? r->reads(old, val) : val;
 	u64 got = r->get();
 
-	if (vector != (legal ? NO_FAULT : EXC_GP))
-		tap_printf("# %s = 0x%llx: vector %x\n", r->name, val, vector);
-	EXPECT_EQ(legal ? NO_FAULT : EXC_GP, vector);
+	EXPECT_AT(vector == (legal ? NO_FAULT : EXC_GP), "%s = 0x%llx, vector %x", r->name, val,
+		  vector);
 	if (vector == EXC_GP)
 		EXPECT_EQ(0, trap_last()->error);
-	if (got != want)
-		tap_printf("# %s = 0x%llx: reads 0x%llx\n", r->name, val, got);
-	EXPECT_EQ(want, got);
+	EXPECT_AT(got == want, "%s = 0x%llx, reads 0x%llx", r->name, val, got);
 	if (got != old)
 		EXPECT_EQ(NO_FAULT, r->try_set(old));
 	EXPECT_EQ(old, r->get());

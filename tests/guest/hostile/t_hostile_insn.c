@@ -79,11 +79,8 @@ static void expect_in(const char *where, place_fn run, const struct hidden_insn 
 	memcpy(slot, insn->code, insn->len);
 	slot[insn->len] = 0xc3; /* RET */
 	got = run(&eax);
-	if (got != want || (want == NO_FAULT && eax != want_eax)) {
-		tap_printf("# %s: %s: vector %x, eax 0x%llx\n", where, insn->name, got, eax);
-		EXPECT_EQ(want, got);
-		EXPECT_EQ(want_eax, eax);
-	}
+	EXPECT_AT(got == want && (want != NO_FAULT || eax == want_eax),
+		  "%s: %s: vector %x, eax 0x%llx", where, insn->name, got, eax);
 }
 
 static void all_in(const char *where, place_fn run, bool exits, u32 cpl)

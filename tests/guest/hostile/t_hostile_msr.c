@@ -295,11 +295,7 @@ static u64 random64(void)
 
 static u64 apic_home, adjust_home;
 
-static void complain(const char *what, u32 msr, u64 val)
-{
-	tap_printf("# MSR 0x%x, value 0x%llx: %s\n", msr, val, what);
-	test_fail(what, __FILE__, __LINE__);
-}
+#define EXPECT_MSR(cond, msr, val) EXPECT_AT(cond, "MSR 0x%x, value 0x%llx", msr, val)
 
 /* Time and the APIC's mode have their own ways back. */
 static void put_back(u32 msr, u64 old)
@@ -310,8 +306,8 @@ static void put_back(u32 msr, u64 old)
 		(void)apic_enter(APIC_OFF);
 		wrmsr(APIC_BASE, apic_home);
 		apic_quiesce();
-	} else if (try_wrmsr(msr, old) != NO_FAULT) {
-		complain("does not take its own value back", msr, old);
+	} else {
+		EXPECT_MSR(try_wrmsr(msr, old) == NO_FAULT, msr, old);
 	}
 }
 
@@ -323,8 +319,7 @@ static void expect_unchanged(u32 msr, u64 old, u64 val)
 	if (msr == TSC)
 		return;
 	(void)try_rdmsr(msr, &now);
-	if (now != old)
-		complain("changed", msr, val);
+	EXPECT_MSR(now == old, msr, val);
 }
 
 /* Those that the CPU checks alone: Kensho sees, and counts, nothing of them. */
@@ -362,10 +357,9 @@ static void write_one(u32 msr, const struct rule *r, u64 val)
 		want = r->write(old, val);
 	got = try_wrmsr(msr, val);
 	counted(msr, got);
-	if (got != NO_FAULT && (got != EXC_GP || trap_last()->error != 0))
-		complain("another exception than #GP(0)", msr, val);
-	if (want != EITHER && (got == NO_FAULT) != (want != GP))
-		complain(want == GP ? "is #GP by the SDM" : "is legal by the SDM", msr, val);
+	EXPECT_MSR(got == NO_FAULT || (got == EXC_GP && trap_last()->error == 0), msr, val);
+	EXPECT_AT(want == EITHER || (got == NO_FAULT) == (want != GP),
+		  "MSR 0x%x, value 0x%llx, by the SDM %s", msr, val, want == GP ? "#GP" : "legal");
 	if (r == NULL || r->no_read)
 		return;
 	if (got != NO_FAULT || want == DROPS) {
@@ -373,8 +367,7 @@ static void write_one(u32 msr, const struct rule *r, u64 val)
 		return;
 	}
 	(void)try_rdmsr(msr, &now);
-	if (want == OK && now != val)
-		complain("does not read back", msr, val);
+	EXPECT_MSR(want != OK || now == val, msr, val);
 	put_back(msr, old);
 	expect_unchanged(msr, old, val);
 }
@@ -386,8 +379,7 @@ static void hammer(u32 msr)
 	u32 got = try_rdmsr(msr, &val);
 
 	counted(msr, got);
-	if ((got == NO_FAULT) != (r != NULL && !r->no_read))
-		complain(r != NULL ? "RDMSR faults" : "RDMSR of an unknown MSR works", msr, val);
+	EXPECT_MSR((got == NO_FAULT) == (r != NULL && !r->no_read), msr, val);
 	write_one(msr, r, ~0ull);
 	write_one(msr, r, 0);
 	for (u32 i = 0; i < (r != NULL ? RANDOMS : 1); i++) {

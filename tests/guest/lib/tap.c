@@ -19,6 +19,7 @@
 
 static char failure[256];
 static const char *skipped;
+static volatile bool checked; /* by any CPU, since the running test began */
 static struct {
 	const char *name;
 	u64 want;
@@ -79,12 +80,37 @@ static const char *base_name(const char *path)
 	return base;
 }
 
-void test_expect(bool ok, const char *verb, const char *expr, u64 got, u64 want, const char *file,
+bool test_expect(bool ok, const char *verb, const char *expr, u64 got, u64 want, const char *file,
 		 int line)
 {
+	checked = true;
 	if (!ok)
 		failure_set("%s = 0x%llx, %s 0x%llx (%s:%d)", expr, got, verb, want,
 			    base_name(file), line);
+	return ok;
+}
+
+bool test_check(bool ok, const char *cond, const char *file, int line)
+{
+	checked = true;
+	if (!ok)
+		test_fail(cond, file, line);
+	return ok;
+}
+
+bool test_check_at(bool ok, const char *cond, const char *file, int line, const char *where, ...)
+{
+	char text[sizeof(failure)];
+	va_list ap;
+
+	checked = true;
+	if (ok)
+		return true;
+	va_start(ap, where);
+	str_vformat(text, sizeof(text), where, ap);
+	va_end(ap);
+	failure_set("%s: %s (%s:%d)", text, cond, base_name(file), line);
+	return false;
 }
 
 void test_fail(const char *text, const char *file, int line)
@@ -202,12 +228,15 @@ static bool test_run_one(const struct test *t, u32 number)
 	if (skipped == NULL) {
 		tap_printf("# run %s\n", t->name);
 		machine_quiesce();
+		checked = false;
 		if (guest_setjmp(&jump) == 0) {
 			test_jump = &jump;
 			t->run();
 		}
 		test_jump = NULL;
 		cli();
+		if (!checked && skipped == NULL && (t->flags & T_OUTSIDE) == 0)
+			failure_set("no EXPECT_ was reached");
 	}
 	if (failure[0] != '\0')
 		tap_printf("not ok %u - %s # %s\n", number, t->name, failure);

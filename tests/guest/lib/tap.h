@@ -3,7 +3,9 @@
  * Tests as rows and their TAP output on COM1.
  *
  * An EXPECT_ that fails marks the test and goes on; the first failure is reported. REQUIRE() also
- * leaves the function it stands in.
+ * leaves the function it stands in. A test that came to its end without either fails: an EXPECT_
+ * stands where it is always reached, not inside the `if` that finds the fault. Each is a value:
+ * true on success.
  */
 #pragma once
 
@@ -13,10 +15,12 @@
 #define T_SOLO                                                                             \
 	(1u << 1) /* runs only when `test=` names it in full: it ends or endangers the run \
 		   */
-#define T_X2APIC (1u << 2) /* runs in x2APIC mode, after all others */
-#define T_BOCHS  (1u << 3) /* the bare emulator is known wrong here: @why says how */
-#define T_BARE   (1u << 4) /* only on the bare machine */
-#define T_NAMED  (1u << 5) /* runs only when `test=` names it or its group: it needs an option */
+#define T_X2APIC  (1u << 2) /* runs in x2APIC mode, after all others */
+#define T_BOCHS   (1u << 3) /* the bare emulator is known wrong here: @why says how */
+#define T_BARE    (1u << 4) /* only on the bare machine */
+#define T_NAMED   (1u << 5) /* runs only when `test=` names it or its group: it needs an option */
+/* Checks nothing itself: it prints, and the runner judges that (`check =` of its row). */
+#define T_OUTSIDE (1u << 6)
 
 struct test {
 	const char *name; /* group_property: `test=` selects by prefix */
@@ -38,9 +42,13 @@ void tap_init(void); /* COM1 */
 
 void test_skip(const char *why); /* the rest of the running test does not apply here */
 
-void test_expect(bool ok, const char *verb, const char *expr, u64 got, u64 want, const char *file,
+/* What the macros below call, and a test that has better words. True: @ok. */
+bool test_expect(bool ok, const char *verb, const char *expr, u64 got, u64 want, const char *file,
 		 int line);
-void test_fail(const char *text, const char *file, int line);
+bool test_check(bool ok, const char *cond, const char *file, int line);
+bool test_check_at(bool ok, const char *cond, const char *file, int line, const char *where, ...)
+	PRINTF(5, 6);
+void test_fail(const char *text, const char *file, int line); /* this alone is no check */
 bool test_failed(void);
 
 /*
@@ -69,17 +77,17 @@ void counter_want(const char *name, u64 n);
 		u64 got_ = (u64)(got), want_ = (u64)(limit);                                   \
 		test_expect(got_ >= want_, "at least", #got, got_, want_, __FILE__, __LINE__); \
 	})
-#define EXPECT_TRUE(cond)                                     \
-	({                                                    \
-		if (!(cond))                                  \
-			test_fail(#cond, __FILE__, __LINE__); \
+#define EXPECT_TRUE(cond) test_check(cond, #cond, __FILE__, __LINE__)
+/* Says where it failed, as printf() does. What follows @cond is evaluated behind it. */
+#define EXPECT_AT(cond, ...)                                                \
+	({                                                                  \
+		bool ok_ = (cond);                                          \
+		test_check_at(ok_, #cond, __FILE__, __LINE__, __VA_ARGS__); \
 	})
-#define REQUIRE(cond)                                         \
-	do {                                                  \
-		if (!(cond)) {                                \
-			test_fail(#cond, __FILE__, __LINE__); \
-			return;                               \
-		}                                             \
+#define REQUIRE(cond)                   \
+	do {                            \
+		if (!EXPECT_TRUE(cond)) \
+			return;         \
 	} while (0)
 
 /* What we run on: read once at start. */

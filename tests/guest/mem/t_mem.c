@@ -21,8 +21,8 @@ static void mem_ram_distinct(void)
 				continue;
 			if (pass == 0)
 				*p = at ^ 0x5a5a5a5a00000000ull;
-			else if (*p != (at ^ 0x5a5a5a5a00000000ull))
-				EXPECT_EQ(0, at); /* names the frame */
+			else
+				EXPECT_AT(*p == (at ^ 0x5a5a5a5a00000000ull), "frame 0x%llx", at);
 		}
 	}
 }
@@ -222,8 +222,8 @@ static void mem_fetch_from_mmio(void)
 	for (u32 i = 0; i < ARRAY_SIZE(at); i++) {
 		u32 vector = trap_of(jump_to, at[i]);
 
-		if (vector != EXC_UD && vector != EXC_GP && vector != EXC_PF)
-			EXPECT_EQ(NO_FAULT + 1, vector);
+		EXPECT_AT(vector == EXC_UD || vector == EXC_GP || vector == EXC_PF,
+			  "address 0x%llx, vector 0x%x", at[i], vector);
 		EXPECT_EQ(at[i], trap_last()->rip);
 	}
 }

@@ -16,12 +16,10 @@ static u64 region, region_len;
 #define SCRATCH_PAGE(n) (region + region_len - 4096ull * ((n) + 1))
 #define SCRATCH_PAGES   32u
 
+/* A reserved 2-MiB-aligned range in RAM in the memory map. */
 static bool region_find(void)
 {
-	if (boot_hv_region(&region, &region_len))
-		return true;
-	test_fail("no reserved 2-MiB-aligned range in RAM in the memory map", __FILE__, __LINE__);
-	return false;
+	return boot_hv_region(&region, &region_len);
 }
 
 static void region_map(void)
@@ -40,10 +38,9 @@ static void region_reads_ones(void)
 	for (u64 at = region; at < region + region_len - SCRATCH_PAGES * 4096; at += 4096) {
 		const volatile u8 *p = (const volatile u8 *)(uintptr_t)at;
 
-		if (*(const volatile u64 *)p != ~0ull || p[4095] != 0xff) {
-			EXPECT_EQ(0, at);
+		if (!EXPECT_AT(*(const volatile u64 *)p == ~0ull && p[4095] == 0xff, "page 0x%llx",
+			       at))
 			return;
-		}
 	}
 }
 
@@ -82,10 +79,8 @@ static void region_writes_vanish(void)
 	memcpy((void *)(uintptr_t)(region + 8192 - 256), zeros, sizeof(zeros));
 	memset((void *)(uintptr_t)(region + 16384), 0, 64);
 	for (u64 at = region; at < region + 32768; at += 4) {
-		if (mmio_read32(at) != 0xffffffff) {
-			EXPECT_EQ(0, at);
+		if (!EXPECT_AT(mmio_read32(at) == 0xffffffff, "address 0x%llx", at))
 			return;
-		}
 	}
 }
 

@@ -35,13 +35,14 @@ void trap_c(struct frame *f);
 
 static const pm_test_fn tests[] = {
 #define X(name, flags, why) [PM_TEST_##name] = test_##name,
-	PM_TESTS(X) PM_PAGING_TESTS(X) PM_FLAT_TESTS(X)
+	PM_TESTS(X) PM_PAGING_TESTS(X) PM_PAE_TESTS(X) PM_FLAT_TESTS(X)
 #undef X
 };
 
-void report(const char *expr, u32 want, u32 got, const char *file, u32 line)
+void check(bool ok, const char *expr, u32 want, u32 got, const char *file, u32 line)
 {
-	if (mail->out[PM_OUT_LINE] != 0)
+	mail->out[PM_OUT_CHECKS]++;
+	if (ok || mail->out[PM_OUT_LINE] != 0)
 		return;
 	mail->out[PM_OUT_LINE] = line;
 	mail->out[PM_OUT_FILE] = (u32)(uintptr_t)file;
@@ -209,7 +210,8 @@ static NORETURN void main_restore(void)
 	wr_dr7(DR7_RESET);
 	if (trying)
 		try_resume();
-	report("a trap outside of an operation", NO_TRAP, caught.vector, __FILE__, caught.eip);
+	check(false, "a trap outside of an operation", NO_TRAP, caught.vector, __FILE__,
+	      caught.eip);
 	pm_abort();
 }
 

@@ -126,13 +126,13 @@ void page_set(u32 linear, u32 frame, u32 flags, bool second); /* second: of cr3_
 u32 cr3_main(void);
 u32 cr3_second(void);
 
-void report(const char *expr, u32 want, u32 got, const char *file, u32 line);
+/* check() - counted; when it is not @ok, and the first, reported. */
+void check(bool ok, const char *expr, u32 want, u32 got, const char *file, u32 line);
 
-#define EXPECT_EQ(want, got)                                           \
-	({                                                             \
-		u32 want_ = (u32)(want), got_ = (u32)(got);            \
-		if (want_ != got_)                                     \
-			report(#got, want_, got_, __FILE__, __LINE__); \
+#define EXPECT_EQ(want, got)                                                 \
+	({                                                                   \
+		u32 want_ = (u32)(want), got_ = (u32)(got);                  \
+		check(want_ == got_, #got, want_, got_, __FILE__, __LINE__); \
 	})
 #define EXPECT_ADDR(want, got) EXPECT_EQ((uintptr_t)(want), got)
 
@@ -178,5 +178,6 @@ typedef void (*pm_test_fn)(void);
 #define X(name, flags, why) void test_##name(void);
 PM_TESTS(X)
 PM_PAGING_TESTS(X)
+PM_PAE_TESTS(X)
 PM_FLAT_TESTS(X)
 #undef X

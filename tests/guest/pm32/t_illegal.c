@@ -76,8 +76,8 @@ static void expect_at(const struct place *p, const struct hidden_insn *insn, u32
 {
 	u32 got = run_at(p, insn);
 
-	if (got != want || (got == EXC_UD && caught.eip != p->eip))
-		report(insn->name, want, got, p->name, got != want ? 1 : 2);
+	check(got == want && (got != EXC_UD || caught.eip == p->eip), insn->name, want, got,
+	      p->name, got != want ? 1 : 2);
 }
 
 void test_hidden_insns(void)
@@ -276,8 +276,6 @@ void test_pdpt_illegal(void)
 	u32 region = ((struct mailbox *)(LOW_BASE + LOW_MAIL))->in[PM_IN_REGION];
 	u64 *pdpt = (u64 *)cr3_second();
 
-	if (paging != PM_PAGING_PAE)
-		return;
 	for (u32 i = 0; region != 0 && i < 4096; i += 32) {
 		op_value = region + i;
 		EXPECT_EQ(EXC_GP, try_op(op_cr3));

@@ -123,9 +123,8 @@ void smp_expect_ipi(const char *what, u32 dest, u32 low, u32 mask)
 		got |= (u32)(smp_hits[i] != before[i]) << i;
 		more |= smp_hits[i] - before[i] > 1;
 	}
-	if (got != mask || more != 0)
-		test_expect(false, more ? "sent too often, to" : "wanted by CPUs", what, got, mask,
-			    __FILE__, __LINE__);
+	test_expect(got == mask && more == 0, more ? "sent too often, to" : "wanted by CPUs", what,
+		    got, mask, __FILE__, __LINE__);
 }
 
 u32 smp_all_mask(void)

@@ -26,9 +26,8 @@ static void expect_device(const char *what, u32 cpu)
 	delay_us(20);
 	cli();
 	com1_irq_drop();
-	if (smp_hits[cpu] != before + 1 || smp_hits_total() != total + 1)
-		test_expect(false, "wanted by CPU", what, smp_hits_total() - total, cpu, __FILE__,
-			    __LINE__);
+	EXPECT_AT(smp_hits[cpu] == before + 1 && smp_hits_total() == total + 1,
+		  "%s, to CPU %u, %u came", what, cpu, smp_hits_total() - total);
 }
 
 /*

@@ -348,9 +348,8 @@ static void mwait(void)
 				apic_icr(smp_ids[1], SMP_VEC | ASSERT);
 			else
 				line[0]++;
-			if (!WAIT_FOR(woken != before, 20000))
-				test_expect(false, "of IF << 8 | round", "no wake-up", woken,
-					    interrupts << 8 | i, __FILE__, __LINE__);
+			EXPECT_AT(WAIT_FOR(woken != before, 20000), "IF %llu, round %u", interrupts,
+				  i);
 		}
 		smp_quit = true;
 		line[0]++;
@@ -422,9 +421,8 @@ static void lowest_policy(void)
 					dest |= (mask >> i & 1) != 0 ? x2apic_ldr(smp_ids[i]) : 0;
 			}
 			apic_icr(dest, v | LOWEST | LOGICAL);
-			if (!WAIT_FOR(smp_hits[to] == before + 1, 5000))
-				test_expect(false, "of mask << 8 | vector", "not sent to CPU", to,
-					    mask << 8 | v, __FILE__, __LINE__);
+			EXPECT_AT(WAIT_FOR(smp_hits[to] == before + 1, 5000),
+				  "mask 0x%x, vector 0x%x, not to CPU %u", mask, v, to);
 		}
 	}
 	cli();

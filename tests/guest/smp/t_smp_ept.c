@@ -109,10 +109,8 @@ static void shoot_down(u32 state)
 		for (u32 i = 1; i < smp_count(); i++)
 			apic_icr(smp_ids[i], state == HALT_CLI ? NMI : SMP_VEC | ASSERT);
 	}
-	(void)WAIT_FOR(changed == others, 20000);
-	if (changed != others)
-		test_expect(false, "of state << 16 | CPUs", "saw the change", changed,
-			    (u64)state << 16 | others, __FILE__, __LINE__);
+	EXPECT_AT(WAIT_FOR(changed == others, 20000), "state %u, CPUs 0x%x of 0x%x", state, changed,
+		  others);
 	EXPECT_TRUE(smp_end());
 }
 

@@ -144,12 +144,10 @@ static void flood(u64 unused)
 static void expect_all_seen(void)
 {
 	for (u32 to = 0; to < smp_count(); to++) {
-		for (u32 from = 0; from < smp_count(); from++) {
-			if (!WAIT_FOR(seen[to][from] == sent[to][from], 20000))
-				test_expect(false, "sent to << 8 | from", "seen", seen[to][from],
-					    (u64)sent[to][from] << 16 | to << 8 | from, __FILE__,
-					    __LINE__);
-		}
+		for (u32 from = 0; from < smp_count(); from++)
+			EXPECT_AT(WAIT_FOR(seen[to][from] == sent[to][from], 20000),
+				  "CPU %u saw %u of %u by CPU %u", to, seen[to][from],
+				  sent[to][from], from);
 	}
 }
 

@@ -149,12 +149,11 @@ static void hlt_wakes(void)
 			u32 hits = smp_hits[i], beat = smp_beat[i];
 
 			apic_icr(smp_ids[i], SMP_VEC | ASSERT);
-			if (!WAIT_FOR(smp_hits[i] == hits + 1, 10000) ||
-			    !WAIT_FOR(smp_beat[i] != beat, 10000)) {
-				EXPECT_EQ(hits + 1, smp_hits[i]);
-				EXPECT_EQ(0, round);
+			if (!EXPECT_AT(WAIT_FOR(smp_hits[i] == hits + 1, 10000) &&
+					       WAIT_FOR(smp_beat[i] != beat, 10000),
+				       "round %u, CPU %u, %u interrupts", round, i,
+				       smp_hits[i] - hits))
 				return;
-			}
 		}
 		for (u32 n = 0; n < round % 64; n++)
 			cpu_relax();

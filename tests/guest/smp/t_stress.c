@@ -83,10 +83,8 @@ static bool round_begin(u32 round)
 	stress.victim = round % 2 == 1 && smp_count() > 1 ? smp_count() - 1 : NOBODY;
 	stress.is_cluster = apic_mode() == APIC_XAPIC && round % 4 == 2;
 	stress.quit = smp_quit = false;
-	if (!smp_start()) {
-		test_fail("a CPU does not start", __FILE__, __LINE__);
+	if (!EXPECT_TRUE(smp_start()))
 		return false;
-	}
 	for (u32 i = 0; i < smp_count(); i++) {
 		struct stress_cpu *c = &stress_cpu[i];
 		u32 random = c->random;
@@ -184,10 +182,7 @@ static void run(u32 rounds, u32 steps)
 		round_run(steps);
 		for (u32 i = 0; i < smp_count(); i++)
 			total += stress_cpu[i].steps;
-		if (stress.text_taken != 0) {
-			tap_printf("# round %u: %s\n", round, stress.text);
-			test_fail(stress.text, "round", (int)round);
-		}
+		EXPECT_AT(stress.text_taken == 0, "round %u: %s", round, stress.text);
 	}
 	tap_printf("# %u steps, %u restarts\n", total, restarts);
 }

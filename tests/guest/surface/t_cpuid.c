@@ -127,8 +127,8 @@ static void cpuid_out_of_range(void)
 			struct cpuid_regs want = cpuid2(max, subleaves[j]);
 			struct cpuid_regs r = cpuid2(leaves[i], subleaves[j]);
 
-			if (r.a != want.a || r.b != want.b || r.c != want.c || r.d != want.d)
-				EXPECT_EQ(0, leaves[i]); /* names the leaf */
+			EXPECT_AT(r.a == want.a && r.b == want.b && r.c == want.c && r.d == want.d,
+				  "leaf 0x%x, subleaf %u", leaves[i], subleaves[j]);
 		}
 	}
 }

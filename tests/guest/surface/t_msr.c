@@ -12,18 +12,15 @@
 
 static void expect_gp_rdmsr(u32 msr)
 {
-	u64 val;
+	u64 val = 0;
 
-	if (try_rdmsr(msr, &val) != EXC_GP)
-		test_expect(false, "#GP wanted, value", "rdmsr", msr, val, __FILE__, __LINE__);
-	else if (trap_last()->error != 0)
+	if (EXPECT_AT(try_rdmsr(msr, &val) == EXC_GP, "MSR 0x%x reads 0x%llx", msr, val))
 		EXPECT_EQ(0, trap_last()->error);
 }
 
 static void expect_gp_wrmsr(u32 msr, u64 val)
 {
-	if (try_wrmsr(msr, val) != EXC_GP)
-		test_expect(false, "#GP wanted, value", "wrmsr", msr, val, __FILE__, __LINE__);
+	EXPECT_AT(try_wrmsr(msr, val) == EXC_GP, "MSR 0x%x takes 0x%llx", msr, val);
 }
 
 static void msr_unknown(void)
@@ -86,9 +83,8 @@ static void msr_follows_cpuid(void)
 		u64 val;
 		u32 vector = try_rdmsr(rows[i].msr, &val);
 
-		if ((vector == NO_FAULT) != rows[i].have)
-			test_expect(false, "CPUID says", "rdmsr works", rows[i].msr, rows[i].have,
-				    __FILE__, __LINE__);
+		EXPECT_AT((vector == NO_FAULT) == rows[i].have, "MSR 0x%x, CPUID says %u",
+			  rows[i].msr, rows[i].have);
 	}
 }
 

@@ -39,6 +39,7 @@ static void pm32_run(u32 test, u32 paging)
 	cpu_reload_tr();
 	EXPECT_EQ(PM_DONE, mail->out[PM_OUT_DONE]);
 	hidden_insn_exits(mail->out[PM_OUT_HIDDEN], mail->out[PM_OUT_VMCALLS]);
+	EXPECT_NE(0, mail->out[PM_OUT_CHECKS]);
 	if (mail->out[PM_OUT_LINE] != 0)
 		test_expect(false, "want", (const char *)(uintptr_t)mail->out[PM_OUT_EXPR],
 			    mail->out[PM_OUT_GOT], mail->out[PM_OUT_WANT],
@@ -62,6 +63,9 @@ PM_TESTS(X)
 	MODE_FN(test, pae, PM_PAGING_PAE)
 PM_PAGING_TESTS(X)
 #undef X
+#define X(test, row_flags, row_why) MODE_FN(test, pae, PM_PAGING_PAE)
+PM_PAE_TESTS(X)
+#undef X
 #define X(test, row_flags, row_why) MODE_FN(test, flat, PM_PAGING_OFF)
 PM_FLAT_TESTS(X)
 #undef X
@@ -81,8 +85,11 @@ static const struct test t_task_tests[] = {
 	ROW(test, p32, row_flags, row_why), ROW(test, pae, row_flags, row_why),
 		PM_PAGING_TESTS(X)
 #undef X
+#define X(test, row_flags, row_why) ROW(test, pae, row_flags, row_why),
+			PM_PAE_TESTS(X)
+#undef X
 #define X(test, row_flags, row_why) ROW(test, flat, row_flags, row_why),
-			PM_FLAT_TESTS(X)
+				PM_FLAT_TESTS(X)
 #undef X
 };
 TEST_GROUP(t_task);

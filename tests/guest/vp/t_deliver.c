@@ -93,8 +93,7 @@ static u64 back(enum backing how, u32 n)
 
 	if (how == LAZY)
 		return fresh_gib() + 4096ull * n;
-	if (!boot_hv_region(&base, &len))
-		test_fail("no region", __FILE__, __LINE__);
+	EXPECT_TRUE(boot_hv_region(&base, &len));
 	return base + len - 4096ull * (20 + n);
 }
 
@@ -121,9 +120,8 @@ static void stack_on(enum backing how)
 				EXPECT_TRUE(apic_in_service(IRQ_VECTOR));
 				apic_eoi();
 			}
-			if (deliver_count != 1)
-				test_expect(false, "deliveries wanted", "of this vector",
-					    deliver_count, kinds[i], __FILE__, __LINE__);
+			EXPECT_AT(deliver_count == 1, "vector 0x%x came %u times", kinds[i],
+				  deliver_count);
 			EXPECT_EQ((u64)(uintptr_t)page, deliver_rsp & ~0xfffull);
 			if (kinds[i] == EXC_PF)
 				EXPECT_EQ((u64)(uintptr_t)map_page(9, 0, 0), deliver_cr2);
@@ -278,9 +276,7 @@ static void deliver_stack_fault(void)
 		got = trap_of(raise, cases[i].raised);
 		cli();
 		cpu_set_ist(cases[i].raised, 0, 0);
-		if (got != cases[i].want)
-			test_expect(false, "exception wanted", "of this vector", got,
-				    cases[i].raised, __FILE__, __LINE__);
+		EXPECT_AT(got == cases[i].want, "vector 0x%x becomes 0x%x", cases[i].raised, got);
 		if (cases[i].raised == IRQ_VECTOR) { /* acknowledged and lost */
 			EXPECT_TRUE(apic_in_service(IRQ_VECTOR));
 			apic_eoi();

@@ -298,9 +298,8 @@ static void exc_breakpoint_on_emulated(void)
 			     :                                                                     \
 			     : "rbx", "memory", "cc");                                             \
 		write_dr7(0x400);                                                                  \
-		if (db.count != 2 || db.rip[0] != at_ || db.rip[1] != next_)                       \
-			test_expect(false, "#DB wanted twice over", text, db.count, 2, __FILE__,   \
-				    __LINE__);                                                     \
+		test_expect(db.count == 2 && db.rip[0] == at_ && db.rip[1] == next_,               \
+			    "#DB wanted twice over", text, db.count, 2, __FILE__, __LINE__);       \
 	})
 
 static void exc_resume_flag(void)

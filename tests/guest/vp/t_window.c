@@ -59,17 +59,13 @@ static void smp_kick_window(void)
 	icr = (u64)smp_ids[1] << 32 | APIC_ICR_ASSERT | SMP_VEC;
 	smp_call(1, window_target, 0);
 	for (u32 round = 1; round <= ROUNDS; round++) {
-		if (!WAIT_FOR(window_ready == round, 100000)) {
-			test_fail("CPU 1 does not come", __FILE__, __LINE__);
+		if (!EXPECT_AT(WAIT_FOR(window_ready == round, 100000), "round %u", round))
 			break;
-		}
 		for (u32 n = round % STEPS; n != 0; n--)
 			asm volatile("nop");
 		wrmsr(X2APIC_MSR(APIC_ICR), icr);
-		if (!WAIT_FOR(window_done == round, 100000)) {
-			test_fail("the interrupt is lost", __FILE__, __LINE__);
+		if (!EXPECT_AT(WAIT_FOR(window_done == round, 100000), "round %u", round))
 			break;
-		}
 	}
 	EXPECT_TRUE(smp_end());
 	EXPECT_EQ(0, window_late);
