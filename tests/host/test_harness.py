@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""tests/host/harness.h: what fails a test. A program with one test of each kind is built and run."""
+"""What fails a test: tests/host/harness.h, in a program with one test of each kind, and
+tests/linux/tap.sh."""
 
 import os
 import pathlib
@@ -62,6 +63,23 @@ class HarnessTest(unittest.TestCase):
             self.assertEqual(self.run_program(kind), (1, {
                 "test_nothing": False, "test_loop_that_never_runs": False,
                 "test_wrong_number": False, "test_not_true": False, "test_each_kind": True}), kind)
+
+    def test_linux_wants_a_check(self):
+        script = """
+            . tests/linux/tap.sh
+            dmesg() { :; }
+            verdict nothing
+            want number 1 1; verdict equal
+            verdict nothing-again
+            more counter 1 3 2; verdict grew
+            check broken true; verdict command
+            want number 1 2; check broken false; verdict wrong"""
+        done = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True,
+                              check=True, timeout=20)
+        self.assertEqual(done.stdout.splitlines(), [
+            "not ok 1 - nothing # no check was reached", "ok 2 - equal",
+            "not ok 3 - nothing-again # no check was reached", "ok 4 - grew", "ok 5 - command",
+            "not ok 6 - wrong # number: got '1', want '2'; broken"])
 
 
 if __name__ == "__main__":

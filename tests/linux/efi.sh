@@ -14,12 +14,13 @@ case $(cat /sys/firmware/efi/runtime) in
 0xffff* | 0x[1-9a-f]*) ;;
 *) complain "no runtime services: $(cat /sys/firmware/efi/runtime)" ;;
 esac
-grep -q '^ACPI20=0x' /sys/firmware/efi/systab || complain "no ACPI 2.0 table: $(cat /sys/firmware/efi/systab)"
-[ -d /sys/firmware/efi/runtime-map/0 ] || complain "no runtime ranges"
+check "no ACPI 2.0 table: $(cat /sys/firmware/efi/systab)" \
+	grep -q '^ACPI20=0x' /sys/firmware/efi/systab
+check "no runtime ranges" [ -d /sys/firmware/efi/runtime-map/0 ]
 verdict efi_told
 
-insmod /modules/efivarfs.ko || complain "efivarfs.ko does not load"
-mount -t efivarfs efivarfs $vars || complain "no efivarfs"
+check "efivarfs.ko does not load" insmod /modules/efivarfs.ko
+check "no efivarfs" mount -t efivarfs efivarfs $vars
 # Attributes (4 bytes: readable at run time, not kept), then the number of the boot entry.
 current=$(od -An -tx1 $vars/BootCurrent-$global | tr -d ' ')
 want "BootCurrent's attributes and length" "${current%????}/${#current}" 06000000/12

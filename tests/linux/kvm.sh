@@ -12,7 +12,9 @@ quiet_dmesg
 verdict kvm-boot
 
 run() { # PROGRAM ARGUMENTS
-	"$@" >/tmp/out 2>&1 || complain "$*: exit code $?: $(tail -n 3 /tmp/out | tr '\n#' ' |')"
+	"$@" >/tmp/out 2>&1
+	status=$?
+	check "$*: exit code $status: $(tail -n 3 /tmp/out | tr '\n#' ' |')" [ $status -eq 0 ]
 	sed 's/^/# /' /tmp/out
 }
 
@@ -32,15 +34,15 @@ verdict kvm-clock-turns
 run kvm_time pm 10
 verdict kvm-clock-pm
 
-insmod /modules/ptp_kvm.ko || complain "ptp_kvm does not load"
+check "ptp_kvm does not load" insmod /modules/ptp_kvm.ko
 want "clock name" "$(cat /sys/class/ptp/ptp0/clock_name)" "KVM virtual PTP"
 run kvm_time ptp 5
 verdict kvm-ptp
 
 # Nobody held this guest: a thousandth of its CPU time at most.
-awk '/^cpu[0-9]/ { for (i = 2; i <= 9; i++) all += $i; stolen += $9 }
-	END { print "# steal " stolen " of " all; exit !(all > 0 && stolen * 1000 <= all) }' \
-	/proc/stat || complain "steal: $(grep '^cpu' /proc/stat | tr '\n' ' ')"
+check "steal: $(grep '^cpu' /proc/stat | tr '\n' ' ')" awk '
+	/^cpu[0-9]/ { for (i = 2; i <= 9; i++) all += $i; stolen += $9 }
+	END { print "# steal " stolen " of " all; exit !(all > 0 && stolen * 1000 <= all) }' /proc/stat
 verdict kvm-steal-idle
 
 quiet_dmesg

@@ -74,7 +74,7 @@ done
 wait
 cat /tmp/slice
 echo "affinity moved $moves times while reading"
-[ $moves -ge 5 ] || complain "affinity moved only $moves times"
+check "affinity moved only $moves times" [ $moves -ge 5 ]
 echo 1 >/proc/irq/"$irq"/smp_affinity
 verdict affinity
 

@@ -17,16 +17,16 @@ kvm_time busy 1 "$cpus" >/dev/null
 for cpu in $(seq 0 $last); do
 	eval "steal$cpu=$(stolen "$cpu")"
 done
-kvm_time busy 5 "$cpus" >/tmp/out || complain "busy failed"
+check "busy failed" kvm_time busy 5 "$cpus" >/tmp/out
 sed 's/^/# /' /tmp/out
 for cpu in $(seq 0 $last); do
 	eval "before=\$steal$cpu"
 	held=$(sed -n "s/^busy cpu $cpu .*held_ms //p" /tmp/out)
 	got=$(($(stolen "$cpu") - before))
 	echo "# cpu $cpu: held $held ms, steal $got ms"
-	[ "${held:-0}" -ge 1900 ] || complain "CPU $cpu was held for $held ms"
-	[ $((got * 100)) -ge $((held * 95)) ] && [ $((got * 100)) -le $((held * 105)) ] ||
-		complain "CPU $cpu: steal $got ms, held $held ms"
+	check "CPU $cpu was held for $held ms" [ "${held:-0}" -ge 1900 ]
+	check "CPU $cpu: steal $got ms, held $held ms" [ $((got * 100)) -ge $((held * 95)) ]
+	check "CPU $cpu: steal $got ms, held $held ms" [ $((got * 100)) -le $((held * 105)) ]
 done
 verdict steal-held
 

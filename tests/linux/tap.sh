@@ -3,6 +3,7 @@
 
 number=${first_number:-0}
 bad=
+checked=
 
 option() { # NAME: the value of kensho.NAME= on the kernel command line
 	for word in $(cat /proc/cmdline); do
@@ -14,16 +15,25 @@ option() { # NAME: the value of kensho.NAME= on the kernel command line
 
 complain() { bad="$bad${bad:+; }$*"; }
 
+check() { # COMPLAINT COMMAND...: it must succeed
+	checked=yes
+	complaint=$1
+	shift
+	"$@" || complain "$complaint"
+}
+
 want() { # WHAT GOT WANTED
-	[ "$2" = "$3" ] || complain "$1: got '$2', want '$3'"
+	check "$1: got '$2', want '$3'" [ "$2" = "$3" ]
 }
 
 more() { # WHAT BEFORE AFTER LEAST: a counter grew
-	[ $(($3 - $2)) -ge "$4" ] || complain "$1: got $2 to $3, want $4 more"
+	check "$1: got $2 to $3, want $4 more" [ $(($3 - $2)) -ge "$4" ]
 }
 
-verdict() { # NAME: the test is over; what complain collected fails it
+# The test is over; what complain collected fails it, and that nothing was checked.
+verdict() { # NAME
 	number=$((number + 1))
+	[ -n "$checked" ] || complain "no check was reached"
 	if [ -z "$bad" ]; then
 		echo "ok $number - $1"
 	else
@@ -31,6 +41,7 @@ verdict() { # NAME: the test is over; what complain collected fails it
 		dmesg | tail -n 20 | sed 's/^/# /'
 	fi
 	bad=
+	checked=
 }
 
 # The count of an interrupt on one CPU: NAME of the row (LOC, RES, CAL, 14) and CPU. Columns are the
@@ -81,5 +92,5 @@ quiet_dmesg() { # [REGEX of what is right here]
 		-e 'not responding|failed to (bring|come)|TSC.*warp|skew' \
 		-e 'segfault|general protection|traps:' |
 		grep -vE "RETBleed: WARNING|Spectre V2 : WARNING${1:+|$1}" >/tmp/warnings
-	[ ! -s /tmp/warnings ] || complain "$(head -3 /tmp/warnings | tr '#\n' ' |')"
+	check "$(head -3 /tmp/warnings | tr '#\n' ' |')" [ ! -s /tmp/warnings ]
 }
