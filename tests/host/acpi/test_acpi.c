@@ -470,36 +470,9 @@ static void test_other_tables_do_not_hide_the_madt(void)
 	}
 }
 
-static void test_aml_constants(void)
-{
-	static const struct {
-		u8 element[5];
-		s32 want;
-	} rows[] = {
-		{ { 0 }, 0 },          { { 1 }, 1 },
-		{ { 0x0a, 6 }, 6 },    { { 0x0b, 7, 0 }, 7 },
-		{ { 0x0c, 3 }, 3 },    { { 0xff }, -1 },
-		{ { 0x0a, 0x0d }, 5 }, { { '_', 'X', 'X', 'X' }, -1 },
-	};
-
-	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
-		u8 aml[16] = { 8, '_', 'S', '4', '_', 0x12, 8, 4 };
-
-		memcpy(aml + 8, rows[i].element, 5);
-		EXPECT_EQ(rows[i].want, aml_find_sleep_type(aml, sizeof(aml), '4'));
-		EXPECT_EQ(-1, aml_find_sleep_type(aml, sizeof(aml), '5'));
-		EXPECT_EQ(-1, aml_find_sleep_type(aml, 8, '4'));
-		aml[7] = 0; /* an empty package */
-		EXPECT_EQ(-1, aml_find_sleep_type(aml, sizeof(aml), '4'));
-	}
-	EXPECT_EQ(-1, aml_find_sleep_type((const u8 *)"_S5_", 4, '5'));
-	EXPECT_EQ(-1, aml_find_sleep_type(NULL, 0, '5'));
-}
-
 TEST_MAIN(TEST(test_dmar), TEST(test_dmar_units), TEST(test_ecam_above_4g),
 	  TEST(test_tables_above_4g), TEST(test_a_table_out_of_reach),
 	  TEST(test_xsdt_and_rsdt_lead_to_the_same), TEST(test_fadt_fields_end_with_the_table),
 	  TEST(test_flags_of_the_fadt), TEST(test_errors_are_named), TEST(test_loops_end),
 	  TEST(test_random_damage_is_survived), TEST(test_madt_disable_removes_exactly_one),
-	  TEST(test_every_madt_is_found), TEST(test_other_tables_do_not_hide_the_madt),
-	  TEST(test_aml_constants))
+	  TEST(test_every_madt_is_found), TEST(test_other_tables_do_not_hide_the_madt))
