@@ -93,14 +93,19 @@ static void hpet_request(void)
 	mmio_write32(HPET_TIMER0, 0);
 }
 
-/* The poll command is the acknowledgement: no interrupt follows. An EOI before it ends nothing.
- * Bare Bochs answers a poll without the bit that says "there is one". */
+/*
+ * The poll command is the acknowledgement: no interrupt follows. An EOI before it ends nothing.
+ * Bare Bochs answers a poll without the bit that says "there is one". STI and CLI in a row let no
+ * interrupt in, but make Bochs 2.7 notice a request that was raised during an exit.
+ */
 static void poll_takes_the_request(void)
 {
 	begin();
 	pit_oneshot(PIT_COUNT);
 	outb(COMMAND, READ_IRR);
 	EXPECT_TRUE(WAIT_FOR(inb(COMMAND) & 1, LIMIT_US));
+	__asm__ volatile("sti; cli" ::: "memory");
+	EXPECT_EQ(0, taken);
 	outb(COMMAND, END);
 	EXPECT_EQ(1, inb(COMMAND) & 1);
 	EXPECT_EQ(0x80, command(POLL));
