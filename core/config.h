@@ -22,6 +22,9 @@ struct config {
 #define UINT(name, field, ...) u32 field;
 #define ENUM(name, ...)        enum name##_option name;
 #include "core/config.def"
+#define NUMBER(field, ...)          u32 field;
+#define TEXT(field, word, max, ...) char field[(max) + 1];
+#include "hv/settings.def"
 	u64 cpu_features; /* a set, numbered in hv/feature.h: follows from profile=, cpu= and hlt=
 			   */
 };

@@ -27,6 +27,9 @@ enum hv_feature_id {
 };
 static_assert(FEATURE_COUNT <= 64, "sets of them are u64");
 
+/* Which profiles have a feature, of those that have its ABI. */
+enum hv_profiles { IN_ALL_PROFILES, IN_TEST_PROFILES, IN_NO_PROFILE };
+
 /* A feature's state per VP: hv_register() places it. */
 struct hv_vp_state {
 	u32 size;   /* bytes */
@@ -40,12 +43,14 @@ struct hv_cpuid_bits {
 };
 
 struct hv_feature {
-	const char *name; /* QEMU's, written with '-' */
+	const char *name;  /* QEMU's, written with '-' */
+	const char *alias; /* another of QEMU's; NULL: none */
 	const char *help;
 	const struct hv_abi *abi; /* owner of its leaves and hypercalls; NULL: none */
 	u64 needs;                /* earlier features. Each also needs its ABI's interface */
 	bool needs_hlt_exit;      /* the option hlt=exit */
-	bool off_by_default;      /* not in the profiles of its ABI */
+	enum hv_profiles profiles;
+	bool has_auto; /* its word may have the value auto, which is on here */
 	struct hv_cpuid_bits bits[2];
 	const struct msr_row *msrs;
 	u32 msr_count;

@@ -75,30 +75,30 @@ def manual(abi, item=NAMED):
 
 def features(page, abi=None):
     if not abi:
-        return "| feature | bit | on | MSRs and hypercalls | needs |\n|---|---|---|---|---|\n" + \
+        return "| feature | bit | profiles | MSRs and hypercalls | needs |\n|---|---|---|---|---|\n" + \
             run("features", "table")
     says = manual(abi)
     return "| feature | what Kensho does |\n|---|---|\n" + "".join(
-        f"| `{name}` | {says(name)} |\n" for name in run("features", "names").split())
+        f"| `{name}` | {says(name)} |\n" for name in run("features", "names", abi).split())
 
 
 def hypercalls(page, abi):
     says = manual(abi)
     return "| number | name | what it does | result |\n|---|---|---|---|\n" + "".join(
         f"| {nr} | {name} | {says(name)} |\n" for nr, name in
-        (line.split() for line in run("features", "hcalls").splitlines()))
+        (line.split() for line in run("features", "hcalls", abi).splitlines()))
 
 
 def msrs(page, abi):
     says = manual(abi, MSR_ROW)
     out = ["| MSR | name | #GP when | a bad address | INIT | RESET |", "|---|---|---|---|---|---|"]
-    lines = run("features", "msrs").splitlines()
+    lines = run("features", "msrs", abi).splitlines()
     for nr, name, *reserved in sorted(map(str.split, lines), key=lambda row: int(row[0], 16)):
         more, _, rest = says(name).partition("|")
         bits = [f"bit {high}" if high == low else f"any of bits {high}:{low}" for high, low in
                 (pair.split(":") for pair in reserved)]
         when = "; ".join(bits + [more.strip()] * bool(more.strip())) or "never"
-        out.append(f"| {nr} | {name.removeprefix('MSR_KVM_')} | {when} | {rest.strip()} |")
+        out.append(f"| {nr} | {re.sub('^(MSR_KVM|HV_X64_MSR)_', '', name)} | {when} | {rest.strip()} |")
     return "\n".join(out) + "\n"
 
 

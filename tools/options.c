@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "boot/option/option.h"
+#include "boot/option/option_internal.h"
 #include "hv/feature.h"
 
 static void line(const char *text)
@@ -107,8 +107,10 @@ static int check(const char *words)
 
 static int everything(void)
 {
-	for (u32 topic = HELP_TOPIC; topic < HELP_TOPIC + option_row_count + FEATURE_COUNT; topic++)
-		options_print(topic, line);
+	u32 topics = option_row_count + FEATURE_COUNT + cpu_setting_count;
+
+	for (u32 i = 0; i < topics; i++)
+		options_print(HELP_TOPIC + i, line);
 	return 0;
 }
 

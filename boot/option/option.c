@@ -81,8 +81,7 @@ bool word_bool(struct word w, u32 *val)
 	return false;
 }
 
-/* Decimal or 0x hexadecimal; false on anything else, overflow included. */
-static bool uint_parse(struct word w, u64 *val)
+bool word_number(struct word w, u64 *val)
 {
 	u32 base = 10;
 	u64 v = 0;
@@ -152,7 +151,7 @@ static err_t uint_set(struct parse *p, const struct option_row *row, struct word
 
 	if (may_adapt(row) && word_is(val, "-1")) {
 		v = CONFIG_ADAPTS;
-	} else if (!uint_parse(val, &v) || v < row->min || v > row->max) {
+	} else if (!word_number(val, &v) || v < row->min || v > row->max) {
 		fmt_print(p->msg, p->msg_len, "option %s=%.*s: give a number from %u to %u%s",
 			  row->name, (int)val.len, val.s, row->min, row->max,
 			  may_adapt(row) ? " or -1" : "");
@@ -272,6 +271,7 @@ void options_default(struct options *o)
 	struct parse p = { .o = o };
 
 	memset(o, 0, sizeof(*o));
+	option_settings_default(&o->config);
 	for (u32 i = 0; i < option_row_count; i++) {
 		const struct option_row *row = &option_rows[i];
 		struct word dflt = { row->dflt, strlen(row->dflt) };

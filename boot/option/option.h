@@ -25,7 +25,7 @@ struct option_row {
 	u32 size;       /* 1 of BOOL, else 4 */
 };
 
-/* help=NAME is HELP_TOPIC plus the row's number, or option_row_count plus the feature's. */
+/* help=NAME is HELP_TOPIC plus a topic: an option, a feature or a word of cpu= with a value. */
 enum help_mode { HELP_OFF, HELP_ON, HELP_TOPIC };
 
 #define TEST_FAULT_VALUE(name, point, help) V(TEST_FAULT_##name, #name)
@@ -39,8 +39,6 @@ enum help_mode { HELP_OFF, HELP_ON, HELP_TOPIC };
 #define ENUM(name, values, ...) enum name##_option{ values };
 #include "boot/option/options.def"
 #undef V
-
-/* Named sets of cpu= features; from PROFILE_HV on not implemented yet. */
 
 /* Values after parsing; defaults from the rows. */
 struct options {

@@ -4,29 +4,41 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "hv/hv.h"
+#include "hv/hyperv/hyperv.h"
 #include "hv/kvm/kvm.h"
 
 /* Cause (options): `cpu=` or `profile=` asks for what Kensho cannot provide.
  * Remedy: docs/profiles.md. */
 
-#define FIRST_PROFILE_TO_COME PROFILE_HV
+#define FIRST_PROFILE_TO_COME PROFILE_NESTED
 
 /* Profiles are sets of whole ABIs. */
-static const struct hv_abi *const profile_abi[FIRST_PROFILE_TO_COME] = {
-	[PROFILE_KVM] = &kvm_abi,
-	[PROFILE_KVM_TEST] = &kvm_abi,
+static const struct profile {
+	const struct hv_abi *abi[2];
+	bool is_test; /* has the features that only test profiles have */
+} profiles[FIRST_PROFILE_TO_COME] = {
+	[PROFILE_KVM] = { { &kvm_abi } },
+	[PROFILE_KVM_TEST] = { { &kvm_abi }, true },
+	[PROFILE_HV] = { { &hyperv_abi } },
+	[PROFILE_HV_TEST] = { { &hyperv_abi }, true },
+	[PROFILE_BOTH] = { { &kvm_abi, &hyperv_abi }, true },
 };
 
-/* As QEMU's cpu=host: all that is not off by default, and features that belong to no ABI. */
+static bool has_abi(const struct profile *p, const struct hv_abi *abi)
+{
+	return p->abi[0] != NULL && (abi == NULL || p->abi[0] == abi || p->abi[1] == abi);
+}
+
 u64 option_cpu_profile(u32 profile)
 {
-	const struct hv_abi *abi = profile < FIRST_PROFILE_TO_COME ? profile_abi[profile] : NULL;
 	u64 features = 0;
 
-	for (u32 i = 0; i < FEATURE_COUNT && abi != NULL; i++) {
+	for (u32 i = 0; i < FEATURE_COUNT && profile < FIRST_PROFILE_TO_COME; i++) {
 		const struct hv_feature *f = hv_features[i];
+		const struct profile *p = &profiles[profile];
 
-		if (!f->off_by_default && (f->abi == NULL || f->abi == abi))
+		if (has_abi(p, f->abi) &&
+		    f->profiles <= (p->is_test ? IN_TEST_PROFILES : IN_ALL_PROFILES))
 			features |= BIT64(i);
 	}
 	return features;
@@ -69,14 +81,39 @@ static bool is_listed(struct word w, const char *names)
 	return false;
 }
 
-static const char *closest_feature(struct word w)
+static const char *closest_name(struct word w)
 {
 	const char *name = hv_features[0]->name;
 	u32 best = ~0u;
 
 	for (u32 i = 0; i < FEATURE_COUNT; i++)
 		word_closer(w, hv_features[i]->name, &best, &name);
+	for (u32 i = 0; i < cpu_setting_count; i++)
+		word_closer(w, cpu_settings[i].name, &best, &name);
 	return name;
+}
+
+/* FEATURE_COUNT: none. */
+static u32 feature_named(struct word w)
+{
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		if (option_cpu_is_named(w, f->name) ||
+		    (f->alias != NULL && option_cpu_is_named(w, f->alias)))
+			return i;
+	}
+	return FEATURE_COUNT;
+}
+
+/* The ABI that has @w for all its features; NULL: none. */
+static const struct hv_abi *everything_named(struct word w)
+{
+	for (const struct hv_abi *const *a = hv_abis; *a != NULL; a++) {
+		if ((*a)->everything != NULL && option_cpu_is_named(w, (*a)->everything))
+			return *a;
+	}
+	return NULL;
 }
 
 static const struct cpu_fixed_row *fixed_row(struct word name)
@@ -94,11 +131,8 @@ bool option_cpu_knows(struct word w)
 		w.s++;
 		w.len--;
 	}
-	for (u32 i = 0; i < FEATURE_COUNT; i++) {
-		if (option_cpu_is_named(w, hv_features[i]->name))
-			return true;
-	}
-	return fixed_row(w) != NULL;
+	return feature_named(w) != FEATURE_COUNT || everything_named(w) != NULL ||
+	       option_setting_find(w) != NULL || fixed_row(w) != NULL;
 }
 
 /* A name with only one right value may be given that value. */
@@ -111,46 +145,106 @@ static err_t fixed_set(struct parse *p, const struct cpu_fixed_row *row, struct 
 	return ERR_NODEV;
 }
 
-static err_t feature_set(struct parse *p, u32 feature, u32 on)
+static void features_set(struct parse *p, u64 features, u32 on)
 {
 	u64 *to = on ? &p->o->cpu_on : &p->o->cpu_off;
 	u64 *from = on ? &p->o->cpu_off : &p->o->cpu_on;
 
-	*to |= BIT64(feature);
-	*from &= ~BIT64(feature);
+	*to |= features;
+	*from &= ~features;
+}
+
+static u64 features_of(const struct hv_abi *abi)
+{
+	u64 features = 0;
+
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		if (hv_features[i]->abi == abi)
+			features |= BIT64(i);
+	}
+	return features;
+}
+
+/* "name", "name=value", "+name", "-name" in parts. */
+struct cpu_word {
+	struct word whole, name, val;
+	bool has_val; /* "=value" */
+	bool is_bool; /* what the name stands for is to be @on */
+	u32 on;
+};
+
+static struct cpu_word cpu_word_of(struct word w)
+{
+	struct cpu_word c = { .whole = w, .val = w, .is_bool = true, .on = 1 };
+	bool has_sign = w.s[0] == '+' || w.s[0] == '-';
+
+	if (has_sign) {
+		c.on = w.s[0] == '+';
+		c.val.s++;
+		c.val.len--;
+	}
+	c.name = word_cut(&c.val, '=', &c.has_val);
+	if (c.has_val)
+		c.is_bool = !has_sign && word_bool(c.val, &c.on);
+	return c;
+}
+
+/* A value, which also switches the feature of that name. False: not a setting, or it is just
+ * switched. */
+static bool is_setting(const struct cpu_word *c, const struct cpu_setting *s, u32 feature)
+{
+	return s != NULL && (feature == FEATURE_COUNT || !c->is_bool || word_is(c->val, "0") ||
+			     word_is(c->val, "1"));
+}
+
+static err_t setting_set(struct parse *p, const struct cpu_word *c, const struct cpu_setting *s,
+			 u32 feature)
+{
+	if (!c->has_val || c->name.s != c->whole.s) {
+		fmt_print(p->msg, p->msg_len, "option cpu: %.*s: write %s=VALUE (help=%s)",
+			  (int)c->whole.len, c->whole.s, s->name, s->name);
+		return ERR_INVAL;
+	}
+	TRY(option_setting_set(p, s, c->val));
+	if (feature != FEATURE_COUNT)
+		features_set(p, BIT64(feature), !option_setting_is_off(&p->o->config, s));
 	return ERR_NONE;
 }
 
-/* "name", "name=on", "+name", "-name" */
-static err_t name_set(struct parse *p, struct word w)
+static err_t switch_set(struct parse *p, struct cpu_word *c, u64 features, bool has_auto)
 {
-	struct word name, val = w;
-	bool has_val, is_bool = true;
-	u32 on = 1;
-	const struct cpu_fixed_row *row;
-
-	if (w.s[0] == '+' || w.s[0] == '-') {
-		on = w.s[0] == '+';
-		val.s++;
-		val.len--;
+	if (has_auto && c->name.s == c->whole.s && word_is(c->val, "auto")) {
+		c->is_bool = true;
+		c->on = 1;
 	}
-	name = word_cut(&val, '=', &has_val);
-	if (has_val)
-		is_bool = name.s == w.s && word_bool(val, &on);
-	row = fixed_row(name);
-	if (row)
-		return fixed_set(p, row, w, is_bool, on);
-	if (!is_bool) {
+	if (!c->is_bool) {
 		fmt_print(p->msg, p->msg_len, "option cpu: %.*s: write %.*s=on or %.*s=off",
-			  (int)w.len, w.s, (int)name.len, name.s, (int)name.len, name.s);
+			  (int)c->whole.len, c->whole.s, (int)c->name.len, c->name.s,
+			  (int)c->name.len, c->name.s);
 		return ERR_INVAL;
 	}
-	for (u32 i = 0; i < FEATURE_COUNT; i++) {
-		if (option_cpu_is_named(name, hv_features[i]->name))
-			return feature_set(p, i, on);
-	}
+	features_set(p, features, c->on);
+	return ERR_NONE;
+}
+
+static err_t name_set(struct parse *p, struct word w)
+{
+	struct cpu_word c = cpu_word_of(w);
+	const struct cpu_fixed_row *row = fixed_row(c.name);
+	const struct cpu_setting *setting = option_setting_find(c.name);
+	const struct hv_abi *abi = everything_named(c.name);
+	u32 feature = feature_named(c.name);
+
+	if (is_setting(&c, setting, feature))
+		return setting_set(p, &c, setting, feature);
+	if (feature != FEATURE_COUNT)
+		return switch_set(p, &c, BIT64(feature), hv_features[feature]->has_auto);
+	if (abi != NULL)
+		return switch_set(p, &c, features_of(abi), false);
+	if (row != NULL)
+		return fixed_set(p, row, w, c.is_bool, c.on);
 	fmt_print(p->msg, p->msg_len, "option cpu: unknown feature \"%.*s\", did you mean \"%s\"?",
-		  (int)name.len, name.s, closest_feature(name));
+		  (int)c.name.len, c.name.s, closest_name(c.name));
 	return ERR_NOENT;
 }
 
@@ -167,6 +261,7 @@ err_t option_cpu_set(struct parse *p, struct word val)
 	}
 	p->o->cpu_on = 0;
 	p->o->cpu_off = 0;
+	option_settings_default(&p->o->config);
 	while (more) {
 		struct word name = word_cut(&val, ',', &more);
 
@@ -211,6 +306,30 @@ static u64 parts_of(u64 wanted)
 	return parts;
 }
 
+/* @features, and the interfaces that they imply. */
+static u64 with_implied(u64 features)
+{
+	for (const struct hv_abi *const *a = hv_abis; *a != NULL; a++) {
+		if ((*a)->whole_is_implied && (features & features_of(*a)))
+			features |= BIT64((*a)->whole);
+	}
+	return features;
+}
+
+/* In QEMU's words where it has them. */
+static err_t refuse_lacking(struct parse *p, u32 feature)
+{
+	const char *name = hv_features[feature]->name;
+	const char *need = lacks(p->o, feature, p->o->config.cpu_features);
+	bool is_hyperv = hv_features[feature]->abi == &hyperv_abi;
+
+	fmt_print(p->msg, p->msg_len,
+		  is_hyperv ? "option cpu: Hyper-V %s requires Hyper-V %s: add that or remove %s"
+			    : "option cpu: %s needs %s: add that or remove %s",
+		  name, need, name);
+	return ERR_NODEV;
+}
+
 err_t option_cpu_resolve(struct parse *p)
 {
 	struct options *o = p->o;
@@ -218,22 +337,16 @@ err_t option_cpu_resolve(struct parse *p)
 
 	if (o->profile >= FIRST_PROFILE_TO_COME) {
 		fmt_print(p->msg, p->msg_len,
-			  "option profile: that profile is not in this version; write profile=kvm, "
-			  "profile=kvm-test or profile=bare");
+			  "option profile: that profile is not in this version; write profile=both "
+			  "for the two interfaces without nesting");
 		return ERR_NODEV;
 	}
-	wanted = (option_cpu_profile(o->profile) | o->cpu_on) & ~o->cpu_off;
+	wanted = with_implied(option_cpu_profile(o->profile) | o->cpu_on) & ~o->cpu_off;
 	o->config.cpu_features = drop_lacking(o, wanted);
 	lost = wanted & ~o->config.cpu_features;
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
-		if (lost & o->cpu_on & BIT64(i)) {
-			const char *name = hv_features[i]->name;
-
-			fmt_print(p->msg, p->msg_len,
-				  "option cpu: %s needs %s: add that or remove %s", name,
-				  lacks(o, i, o->config.cpu_features), name);
-			return ERR_NODEV;
-		}
+		if (lost & o->cpu_on & BIT64(i))
+			return refuse_lacking(p, i);
 	}
 	o->cpu_dropped = lost & parts_of(wanted);
 	return ERR_NONE;
@@ -262,6 +375,8 @@ void option_cpu_value(const struct options *o, char *text, size_t len)
 			n += fmt_print(text + n, len - n, ",%s=%s", hv_features[i]->name,
 				       (o->cpu_on & BIT64(i)) ? "on" : "off");
 	}
+	for (u32 i = 0; i < cpu_setting_count && n < len; i++)
+		n += option_setting_value(&o->config, &cpu_settings[i], text + n, len - n);
 }
 
 void options_features(const struct options *o, char *text, size_t len)

@@ -6,7 +6,7 @@
 #include "boot/option/option_internal.h"
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
-#include "hv/feature.h"
+#include "hv/hv.h"
 
 #define COLUMNS     79u /* a line of 80 would make a screen add an empty one */
 #define CELL        26u /* of the overview: three in a line */
@@ -78,13 +78,25 @@ static const char *feature_default(u32 feature)
 	return (option_cpu_profile(PROFILE_KVM) & BIT64(feature)) ? "on" : "off";
 }
 
-static void print_features(void (*line)(const char *text))
+/* All of @abi; NULL: those of no ABI, and the ABIs' interfaces. */
+static void print_features(const struct hv_abi *abi, void (*line)(const char *text))
 {
 	struct cells c = { .line = line };
 
-	for (u32 i = 0; i < FEATURE_COUNT; i++)
-		cells_add(&c, hv_features[i]->name, feature_default(i));
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+		bool is_whole = f->abi != NULL && f->abi->whole == i;
+
+		if (f->abi == abi || (abi == NULL && is_whole))
+			cells_add(&c, f->name, feature_default(i));
+	}
 	cells_flush(&c);
+}
+
+static void print_abis(void (*line)(const char *text))
+{
+	line("Features, as in cpu=host,NAME=off; help=kvm and help=hyperv list them all:");
+	print_features(NULL, line);
 }
 
 static void print_overview(void (*line)(const char *text))
@@ -95,8 +107,7 @@ static void print_overview(void (*line)(const char *text))
 	for (u32 i = 0; i < option_row_count; i++)
 		cells_add(&c, option_rows[i].name, option_rows[i].dflt);
 	cells_flush(&c);
-	line("Features, as in cpu=host,NAME=off; help=NAME knows them, too:");
-	print_features(line);
+	print_abis(line);
 }
 
 /* "name=values [default]", its help and the rest. */
@@ -111,18 +122,60 @@ static void print_option(const struct option_row *row, void (*line)(const char *
 	print_wrapped(row->help, HELP_INDENT, line);
 	print_wrapped(row->more, HELP_INDENT, line);
 	if (row->type == OPTION_CPU)
-		print_features(line);
+		print_abis(line);
+}
+
+static void print_setting(const struct cpu_setting *s, void (*line)(const char *text))
+{
+	char text[128];
+
+	if (s->text != NULL)
+		fmt_print(text, sizeof(text), "cpu=host,%s=TEXT (at most %u characters) [%s]",
+			  s->name, s->max, s->text);
+	else
+		fmt_print(text, sizeof(text), "cpu=host,%s=N (0 to 0x%x) [0x%x]", s->name, s->max,
+			  s->number);
+	print_wrapped(text, ROW_INDENT, line);
+	print_wrapped(s->help, HELP_INDENT, line);
+}
+
+/* The profiles that have the feature, as a line; none: nothing. */
+static void print_profiles(u32 feature, void (*line)(const char *text))
+{
+	char text[128];
+	size_t n = 0;
+
+	for (u32 i = 0; i < option_row_count; i++) {
+		struct word rest = { option_rows[i].values, strlen(option_rows[i].values) };
+		bool more = strcmp(option_rows[i].name, "profile") == 0;
+
+		for (u32 k = 0; more; k++) {
+			struct word name = word_cut(&rest, '|', &more);
+
+			if (option_cpu_profile(k) & BIT64(feature))
+				n += fmt_print(text + n, sizeof(text) - n, "%s %.*s",
+					       n == 0 ? "in profile" : ",", (int)name.len, name.s);
+		}
+	}
+	if (n != 0)
+		print_wrapped(text, HELP_INDENT, line);
 }
 
 static void print_feature(u32 i, void (*line)(const char *text))
 {
 	const struct hv_feature *f = hv_features[i];
+	const struct cpu_setting *setting =
+		option_setting_find((struct word){ f->name, strlen(f->name) });
 	u64 needs = hv_feature_needs(i);
 	char text[128];
 
-	fmt_print(text, sizeof(text), "cpu=host,%s=on|off [%s]", f->name, feature_default(i));
+	fmt_print(text, sizeof(text), "cpu=host,%s=on|off%s [%s]", f->name,
+		  f->has_auto ? "|auto" : "", feature_default(i));
 	print_wrapped(text, ROW_INDENT, line);
 	print_wrapped(f->help, HELP_INDENT, line);
+	if (setting != NULL)
+		print_setting(setting, line);
+	print_profiles(i, line);
 	for (u32 k = 0; k < FEATURE_COUNT; k++) {
 		if (needs & BIT64(k)) {
 			fmt_print(text, sizeof(text), "needs %s", hv_features[k]->name);
@@ -131,18 +184,23 @@ static void print_feature(u32 i, void (*line)(const char *text))
 	}
 	if (f->needs_hlt_exit)
 		print_wrapped("needs hlt=exit", HELP_INDENT, line);
+	if (f->abi != NULL && f->abi->whole == i)
+		print_features(f->abi, line);
 }
 
-/* What help= counts: the options, then the features. */
+/* What help= counts: the options, the features, the settings. */
 static const char *topic_name(u32 topic)
 {
-	return topic < option_row_count ? option_rows[topic].name
-					: hv_features[topic - option_row_count]->name;
+	if (topic < option_row_count)
+		return option_rows[topic].name;
+	topic -= option_row_count;
+	return topic < FEATURE_COUNT ? hv_features[topic]->name
+				     : cpu_settings[topic - FEATURE_COUNT].name;
 }
 
 static u32 topic_count(void)
 {
-	return option_row_count + FEATURE_COUNT;
+	return option_row_count + FEATURE_COUNT + cpu_setting_count;
 }
 
 void options_print(u32 help, void (*line)(const char *text))
@@ -153,8 +211,10 @@ void options_print(u32 help, void (*line)(const char *text))
 		print_overview(line);
 	else if (topic < option_row_count)
 		print_option(&option_rows[topic], line);
-	else
+	else if (topic - option_row_count < FEATURE_COUNT)
 		print_feature(topic - option_row_count, line);
+	else
+		print_setting(&cpu_settings[topic - option_row_count - FEATURE_COUNT], line);
 }
 
 err_t option_help_find(struct parse *p, struct word val, u32 *help)

@@ -11,6 +11,9 @@ struct parse {
 	size_t msg_len;
 };
 
+/* word_number() - decimal, or hexadecimal with 0x; false: anything else, overflow included. */
+bool word_number(struct word w, u64 *val);
+
 /* word_bool() - on/off in the forms of KVM's module parameters; false: @w is none of them. */
 bool word_bool(struct word w, u32 *val);
 
@@ -26,6 +29,30 @@ struct cpu_fixed_row {
 /* option_cpu_rows.c */
 extern const struct cpu_fixed_row cpu_fixed_rows[];
 extern const u32 cpu_fixed_row_count;
+
+/* A word of cpu= with a value. */
+struct cpu_setting {
+	const char *name, *help;
+	u32 offset;       /* of the field in struct config */
+	u32 max;          /* the highest number, or the most characters */
+	u32 number;       /* the default, or */
+	const char *text; /* the default text; NULL: a number */
+};
+
+/* option_setting.c */
+extern const struct cpu_setting cpu_settings[];
+extern const u32 cpu_setting_count;
+
+void option_settings_default(struct config *c);
+const struct cpu_setting *option_setting_find(struct word name); /* NULL: there is none */
+MUST_CHECK err_t option_setting_set(struct parse *p, const struct cpu_setting *s, struct word val);
+
+/* option_setting_is_off() - it has the number that switches its feature off. */
+bool option_setting_is_off(const struct config *c, const struct cpu_setting *s);
+
+/* option_setting_value() - ",name=value", or nothing if it is the default. Returns its length. */
+size_t option_setting_value(const struct config *c, const struct cpu_setting *s, char *text,
+			    size_t len);
 
 /* option_cpu_profile() - the features of a profile. Empty for one that is not implemented yet. */
 u64 option_cpu_profile(u32 profile);

@@ -12,6 +12,6 @@ const struct hv_feature kvm_hint_dedicated_feature = {
 	.name = "kvm-hint-dedicated",
 	.help = "a CPU never waits for another guest",
 	.abi = &kvm_abi,
-	.off_by_default = true,
+	.profiles = IN_NO_PROFILE,
 	.bits = { KVM_BITS(.d = KVM_HINTS_REALTIME) },
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every constant of arch/x86/defs and of the KVM ABI against Linux' headers, by name.
+"""Every constant of arch/x86/defs and of the ABIs against Linux' headers, by name.
 
     tests/lint/constants.py
 
@@ -21,7 +21,8 @@ import results  # noqa: E402
 NAME = "lint:constants"
 CACHE = sources.ROOT / "build/cache/linux-headers"
 LIST = sources.ROOT / "tests/lint/constants.tsv"
-OURS = [*sorted((sources.ROOT / "arch/x86/defs").glob("*.h")), sources.ROOT / "hv/kvm/kvm_abi.h"]
+OURS = [*sorted((sources.ROOT / "arch/x86/defs").glob("*.h")), sources.ROOT / "hv/kvm/kvm_abi.h",
+        sources.ROOT / "hv/hyperv/hyperv_abi.h"]
 THEIRS = """
 arch/x86/include/uapi/asm/processor-flags.h arch/x86/include/uapi/asm/debugreg.h
 arch/x86/include/asm/msr-index.h arch/x86/include/asm/vmxfeatures.h
@@ -31,7 +32,8 @@ arch/x86/include/uapi/asm/kvm_para.h include/uapi/linux/kvm_para.h
 arch/x86/include/asm/pvclock-abi.h arch/x86/include/asm/mce.h arch/x86/include/asm/desc_defs.h
 arch/x86/include/asm/fpu/types.h arch/x86/include/uapi/asm/mtrr.h
 arch/x86/include/asm/kvm_host.h include/uapi/asm-generic/errno-base.h
-include/uapi/asm-generic/errno.h
+include/uapi/asm-generic/errno.h arch/x86/include/asm/hyperv-tlfs.h
+include/asm-generic/hyperv-tlfs.h
 """.split()
 
 # What the kernel's own helpers are, so that each header can be read without those it includes.

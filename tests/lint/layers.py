@@ -17,7 +17,7 @@ EDGES = {
     "core/lib": [],
     "arch/x86/defs": [],
     # Names only: an ABI owns what it counts and its options.
-    "core": ["hv/counters.def", "hv/config.def"],
+    "core": ["hv/counters.def", "hv/config.def", "hv/settings.def"],
     # The port it implements, and what stubs and dumps hand to the machine model.
     "arch/x86": ["core/hw.h", "core/config.h", "core/diag/log.h", "core/diag/panic.h",
                  "core/vp/vp.h", "core/apic/irq_fwd.h"],
@@ -31,7 +31,8 @@ EDGES = {
     "boot/load": ["core", "boot/acpi"],
     "boot/acpi": ["core"],
     # cpu= and profile= are the features of the ABIs.
-    "boot/option": ["core", "hv/feature.h", "hv/hv.h", "hv/kvm/kvm.h"],
+    "boot/option": ["core", "hv/feature.h", "hv/hv.h", "hv/settings.def", "hv/kvm/kvm.h",
+                    "hv/hyperv/hyperv.h"],
     # A guest: of the hypervisor it takes pure code (the parser of ACPI tables, text on a
     # framebuffer) and the names of multiboot 2 and KVM.
     "guests/demo": ["boot/acpi/acpi.h", "boot/load/boot_info.h", "boot/load/framebuffer.h",

@@ -12,6 +12,7 @@
 #include "arch/x86/defs/vmcs.h"
 #include "core/exit/exit.h"
 #include "hv/hv.h"
+#include "hv/kvm/kvm.h"
 
 #define HOST_MAX_BASIC 0x20u
 #define HOST_MAX_EXT   0x80000008u
@@ -99,6 +100,19 @@ void fake_vp_init(struct vp *vp, struct fake_vp_pages *pages, struct partition *
 	hv_vp_reset(vp, false);
 }
 
+void fake_guest_features(struct partition *p, const struct hv_abi *abi)
+{
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		if (abi == NULL || hv_features[i]->abi == NULL || hv_features[i]->abi == abi)
+			p->config.cpu_features |= BIT64(i);
+	}
+}
+
+void fake_guest_everything(struct partition *p)
+{
+	fake_guest_features(p, NULL);
+}
+
 void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partition *p))
 {
 	struct partition *p = &g->p;
@@ -119,7 +133,7 @@ void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partit
 	p->machine.apic_accesses = true;
 	p->machine.x2apic = true;
 	p->machine.cpuid_tsc_trusted = true;
-	p->config.cpu_features = BIT64(FEATURE_COUNT) - 1;
+	fake_guest_features(p, &kvm_abi);
 	fake_heap(64);
 	must(ept_init(&p->ept, true, true, false, MT_WB), "EPT");
 	must(e820_add(&p->memory, GUEST_RAM_BASE, GUEST_RAM_BYTES, E820_RAM), "memory");

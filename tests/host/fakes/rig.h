@@ -27,9 +27,13 @@ struct fake_guest {
 
 /**
  * fake_guest_init() - reset the fake machine, then build the guest: @vps VPs in 64-bit mode at CPL
- * 0, all rows registered. @change (may be NULL) edits machine and config before anything is sealed.
+ * 0, with KVM's features. @change (may be NULL) edits machine and config before anything is sealed.
  */
 void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partition *p));
+
+/* To call from @change: add the features of @abi and of no ABI; those of all. */
+void fake_guest_features(struct partition *p, const struct hv_abi *abi);
+void fake_guest_everything(struct partition *p);
 
 /* fake_vp_init() - make @vp one of @p's VPs, with APIC ID 2 * @index; the caller counts it. */
 void fake_vp_init(struct vp *vp, struct fake_vp_pages *pages, struct partition *p, u32 index);

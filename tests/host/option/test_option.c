@@ -317,7 +317,7 @@ static void test_help_fits_a_screen(void)
 		EXPECT_EQ(1, count_word(text, word));
 	}
 	EXPECT_EQ(1, count_word(text, "hypervisor=on"));
-	EXPECT_EQ(1, count_word(text, "kvm-hint-dedicated=off"));
+	EXPECT_EQ(1, count_word(text, "hyperv=off"));
 	EXPECT_LE(widest, 79);
 	EXPECT_LE(lines, 23);
 }
@@ -339,7 +339,11 @@ static void test_help_for_one_option(void)
 	EXPECT_CONTAINS(printed, "For its development");
 	EXPECT_CONTAINS(print("help=stats"),
 			"  stats=SECONDS (0 to 86400) [0]\n      dump the counters");
-	EXPECT_EQ(1, count_word(print("help=cpu"), "kvm-hint-dedicated=off"));
+	EXPECT_EQ(1, count_word(print("help=cpu"), "kvm=on"));
+	EXPECT_EQ(1, count_word(print("help=kvm"), "kvm-hint-dedicated=off"));
+	EXPECT_EQ(1, count_word(print("help=hyperv"), "hv-relaxed=off"));
+	EXPECT_LE(lines, 23);
+	EXPECT_EQ(0, count_word(printed, "kvmclock=on"));
 	EXPECT_NULL(strstr(print("help=log"), "apicv"));
 	EXPECT_EQ(ERR_NOENT, parse("help=apicvv"));
 	EXPECT_CONTAINS(msg, "did you mean \"apicv\"?");
@@ -353,14 +357,29 @@ static void test_help_for_one_feature(void)
 {
 	EXPECT_STREQ("  cpu=host,kvm-pv-unhalt=on|off [on]\n"
 		     "      a CPU wakes another one from HLT\n"
+		     "      in profile kvm, kvm-test, both\n"
 		     "      needs kvm\n"
 		     "      needs hlt=exit\n",
 		     print("help=kvm_pv-unhalt"));
 	EXPECT_EQ(HELP_TOPIC + option_row_count, (parse("help=hypervisor"), o.help));
-	EXPECT_EQ(HELP_TOPIC + option_row_count + FEATURE_COUNT - 1,
+	EXPECT_EQ(HELP_TOPIC + option_row_count + FEATURE_KVM_HINT_DEDICATED,
 		  (parse("help=kvm-hint-dedicated"), o.help));
 	EXPECT_CONTAINS(printed, "kvm-pv-unhalt");
+	EXPECT_CONTAINS(print("help=hv-no-nonarch-coresharing"), "=on|off|auto [off]");
 	EXPECT_EQ(ERR_NOENT, parse("help=maxcpu_s"));
+}
+
+/* A word of cpu= with a value; the word of a feature may have one, too. */
+static void test_help_for_one_setting(void)
+{
+	EXPECT_STREQ("  cpu=host,hv-vendor-id=TEXT (at most 12 characters) [Microsoft Hv]\n"
+		     "      the name in the first leaf\n",
+		     print("help=hv_vendor_id"));
+	EXPECT_CONTAINS(print("help=hv-version-id-major"), "=N (0 to 0xffff) [0xa]\n");
+	EXPECT_CONTAINS(print("help=hv_spinlocks"), "hv-spinlocks=on|off [off]\n");
+	EXPECT_CONTAINS(printed, "hv-spinlocks=N (0 to 0xffffffff) [0xfff]\n");
+	EXPECT_EQ(HELP_TOPIC + option_row_count + FEATURE_COUNT + cpu_setting_count - 1,
+		  (parse("help=hv-version-id-snumber"), o.help));
 }
 
 /* A feature's name where an option's is expected. */
@@ -463,4 +482,5 @@ TEST_MAIN(TEST(test_maxcpus_goes_to_the_limit), TEST(test_values_are_what_one_wo
 	  TEST(test_enum_typo_is_answered_with_the_value), TEST(test_sets),
 	  TEST(test_numbers_have_ranges), TEST(test_odd_command_lines),
 	  TEST(test_help_fits_a_screen), TEST(test_help_for_one_option),
-	  TEST(test_help_for_one_feature), TEST(test_a_feature_is_no_option))
+	  TEST(test_help_for_one_feature), TEST(test_help_for_one_setting),
+	  TEST(test_a_feature_is_no_option))

@@ -7,7 +7,8 @@
 
 #include "boot/option/option_internal.h"
 #include "core/surface/cpuid.h"
-#include "hv/feature.h"
+#include "hv/hv.h"
+#include "hv/kvm/kvm.h"
 #include "tests/host/fakes/rig.h"
 
 #define FLAGS_FILE "tests/golden/qemu-7.2-cpu-flags.tsv"
@@ -32,13 +33,18 @@ static const char *name_of(u32 feature)
 	return hv_features[feature]->name;
 }
 
+static bool is_of_kvm(u32 feature)
+{
+	return hv_features[feature]->abi == NULL || hv_features[feature]->abi == &kvm_abi;
+}
+
 /* What cpu=host asks for. */
 static u64 by_default(void)
 {
 	u64 set = 0;
 
 	for (u32 f = 0; f < FEATURE_COUNT; f++)
-		set |= hv_features[f]->off_by_default ? 0 : BIT64(f);
+		set |= is_of_kvm(f) && hv_features[f]->profiles != IN_NO_PROFILE ? BIT64(f) : 0;
 	EXPECT_EQ(0, set & BIT64(FEATURE_KVM_HINT_DEDICATED));
 	return set;
 }
@@ -70,16 +76,9 @@ static void test_profiles(void)
 
 static void test_profiles_to_come(void)
 {
-	static const char *const to_come[] = { "hv", "hv-test", "both", "nested" };
-
-	for (u32 i = 0; i < ARRAY_SIZE(to_come); i++) {
-		char word[40];
-
-		snprintf(word, sizeof(word), "profile=%s", to_come[i]);
-		EXPECT_NE(ERR_NONE, parse(word));
-		EXPECT_CONTAINS(msg, "not in this version");
-		EXPECT_CONTAINS(msg, "profile=kvm");
-	}
+	EXPECT_NE(ERR_NONE, parse("profile=nested"));
+	EXPECT_CONTAINS(msg, "not in this version");
+	EXPECT_CONTAINS(msg, "profile=both");
 	EXPECT_EQ(ERR_INVAL, parse("profile=kvm_test"));
 	EXPECT_CONTAINS(msg, "profile=kvm-test?");
 	EXPECT_NE(ERR_NONE, parse("profile"));
@@ -123,6 +122,8 @@ static void test_every_name_in_every_form(void)
 		for (u32 i = 0; i < ARRAY_SIZE(forms); i++) {
 			char name[40], line[200];
 
+			if (f == FEATURE_HV_SPINLOCKS && strpbrk(forms[i].after, "01") != NULL)
+				continue; /* a number of tries */
 			snprintf(name, sizeof(name), "%s", name_of(f));
 			for (char *c = name; *c != '\0'; c++) {
 				if (*c == '-' && test_rng() % 2)
@@ -173,6 +174,147 @@ static void test_a_typo_is_answered_with_the_name(void)
 	}
 }
 
+/* --- Hyper-V: values, and words for several features --- */
+
+static void test_hyperv_is_implied(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,hv_relaxed"));
+	EXPECT_EQ(by_default() | BIT64(FEATURE_HYPERV) | BIT64(FEATURE_HV_RELAXED),
+		  o.config.cpu_features);
+	EXPECT_EQ(ERR_NONE, parse("profile=bare cpu=host,+hv-vpindex"));
+	EXPECT_EQ(BIT64(FEATURE_HYPERV) | BIT64(FEATURE_HV_VPINDEX), o.config.cpu_features);
+	EXPECT_EQ(ERR_NONE, parse("profile=both cpu=host,-hyperv"));
+	EXPECT_EQ(by_default(), o.config.cpu_features);
+	EXPECT_EQ(ERR_NODEV, parse("cpu=host,hv-relaxed,-hyperv"));
+	EXPECT_CONTAINS(msg, "Hyper-V hv-relaxed requires Hyper-V hyperv: add that or remove");
+}
+
+static u64 hyperv_of(enum hv_profiles most)
+{
+	u64 set = 0;
+
+	for (u32 f = 0; f < FEATURE_COUNT; f++)
+		set |= !is_of_kvm(f) && hv_features[f]->profiles <= most ? BIT64(f) : 0;
+	return set;
+}
+
+static void test_hyperv_profiles(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("profile=hv"));
+	EXPECT_EQ(BIT64(FEATURE_HYPERVISOR) | hyperv_of(IN_ALL_PROFILES), o.config.cpu_features);
+	EXPECT_FALSE(has(FEATURE_HV_SPINLOCKS));
+	EXPECT_EQ(ERR_NONE, parse("profile=hv-test"));
+	EXPECT_EQ(BIT64(FEATURE_HYPERVISOR) | hyperv_of(IN_TEST_PROFILES), o.config.cpu_features);
+	EXPECT_TRUE(has(FEATURE_HV_SPINLOCKS));
+	EXPECT_EQ(ERR_NONE, parse("profile=both"));
+	EXPECT_EQ(by_default() | hyperv_of(IN_TEST_PROFILES), o.config.cpu_features);
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,hv_passthrough"));
+	EXPECT_EQ(by_default() | hyperv_of(IN_NO_PROFILE), o.config.cpu_features);
+	EXPECT_EQ(ERR_NONE, parse("profile=both cpu=host,-hv-passthrough"));
+	EXPECT_EQ(by_default(), o.config.cpu_features);
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,hv-passthrough=some"));
+}
+
+static void test_auto(void)
+{
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,hv_no_nonarch_coresharing=auto"));
+	EXPECT_TRUE(has(FEATURE_HV_NO_NONARCH_CORESHARING));
+	EXPECT_EQ(ERR_NONE, parse("profile=hv cpu=host,hv-no-nonarch-coresharing=off"));
+	EXPECT_FALSE(has(FEATURE_HV_NO_NONARCH_CORESHARING));
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,hv_relaxed=auto"));
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,-hv-no-nonarch-coresharing=auto"));
+}
+
+static void test_spinlocks(void)
+{
+	static const struct {
+		const char *word;
+		bool on;
+		u32 tries;
+	} rows[] = {
+		{ "hv-spinlocks", true, 0xfff },
+		{ "hv_spinlocks=on", true, 0xfff },
+		{ "hv_spinlocks=0x1fff", true, 0x1fff },
+		{ "hv_spinlocks=0", true, 0 },
+		{ "hv_spinlocks=1", true, 1 },
+		{ "hv_spinlocks=8191,hv-spinlocks=off", false, 8191 },
+		{ "hv_spinlocks=0xffffffff", false, 0xffffffff },
+		{ "hv_spinlocks=4294967294", true, 0xfffffffe },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		char line[100];
+
+		snprintf(line, sizeof(line), "cpu=host,%s", rows[i].word);
+		EXPECT_EQ(ERR_NONE, parse(line));
+		EXPECT_EQ(rows[i].on, has(FEATURE_HV_SPINLOCKS));
+		EXPECT_EQ(rows[i].tries, o.config.hv_spinlocks);
+	}
+	EXPECT_EQ(ERR_RANGE, parse("cpu=host,hv_spinlocks=0x100000000"));
+	EXPECT_CONTAINS(msg, "hv-spinlocks=0x100000000: give a number from 0 to 4294967295");
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,+hv_spinlocks=5"));
+}
+
+static void test_identity(void)
+{
+	char text[256];
+
+	EXPECT_EQ(ERR_NONE, parse("cpu=host"));
+	EXPECT_STREQ("Microsoft Hv", o.config.hv_vendor_id);
+	EXPECT_EQ(0x3839, o.config.hv_version_id_build);
+	EXPECT_EQ(10, o.config.hv_version_id_major);
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,hv_vendor_id=123456789012,hv-version-id-sbranch=255"));
+	EXPECT_STREQ("123456789012", o.config.hv_vendor_id);
+	EXPECT_EQ(255, o.config.hv_version_id_sbranch);
+	EXPECT_EQ(by_default(), o.config.cpu_features); /* no feature of its own */
+	option_cpu_value(&o, text, sizeof(text));
+	EXPECT_STREQ("host,hv-vendor-id=123456789012,hv-version-id-sbranch=255", text);
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,hv-vendor-id=abc cpu=host"));
+	EXPECT_STREQ("Microsoft Hv", o.config.hv_vendor_id);
+	EXPECT_EQ(ERR_RANGE, parse("cpu=host,hv_vendor_id=1234567890123"));
+	EXPECT_CONTAINS(msg, "hv-vendor-id=1234567890123: give 1 to 12 characters");
+	EXPECT_EQ(ERR_RANGE, parse("cpu=host,hv_vendor_id="));
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,hv_vendor_id"));
+	EXPECT_CONTAINS(msg, "write hv-vendor-id=VALUE");
+	EXPECT_EQ(ERR_INVAL, parse("cpu=host,-hv_vendor_id"));
+	for (u32 i = 0; i < cpu_setting_count; i++) {
+		char line[100];
+
+		if (cpu_settings[i].text != NULL)
+			continue;
+		snprintf(line, sizeof(line), "cpu=host,%s=%u", cpu_settings[i].name,
+			 cpu_settings[i].max);
+		EXPECT_EQ(ERR_NONE, parse(line));
+		snprintf(line, sizeof(line), "cpu=host,%s=%llu", cpu_settings[i].name,
+			 cpu_settings[i].max + 1ull);
+		EXPECT_EQ(ERR_RANGE, parse(line));
+		EXPECT_CONTAINS(msg, "give a number from 0 to");
+		snprintf(line, sizeof(line), "cpu=host,%s=-1", cpu_settings[i].name);
+		EXPECT_EQ(ERR_RANGE, parse(line));
+	}
+}
+
+/* In QEMU's words. */
+static void test_hyperv_needs(void)
+{
+	EXPECT_EQ(ERR_NODEV, parse("profile=bare cpu=host,+hv-relaxed,-hyperv"));
+	for (u32 f = 0; f < FEATURE_COUNT; f++) {
+		u64 left = hv_features[f]->needs;
+
+		for (; !is_of_kvm(f) && left != 0; left &= left - 1) {
+			const char *need = name_of((u32)__builtin_ctzll(left));
+			char line[200], want[100];
+
+			snprintf(line, sizeof(line), "profile=hv-test cpu=host,+%s,-%s", name_of(f),
+				 need);
+			snprintf(want, sizeof(want), "Hyper-V %s requires Hyper-V %s", name_of(f),
+				 need);
+			EXPECT_EQ(ERR_NODEV, parse(line));
+			EXPECT_CONTAINS(msg, want);
+		}
+	}
+}
+
 /* --- dependencies --- */
 
 static const struct {
@@ -200,6 +342,8 @@ static void test_named_features_need_theirs(void)
 		EXPECT_CONTAINS(msg, want);
 	}
 	for (u32 f = FEATURE_KVMCLOCK; f < FEATURE_COUNT; f++) {
+		if (!is_of_kvm(f))
+			continue;
 		snprintf(line, sizeof(line), "cpu=host,kvm=off,+%s", name_of(f));
 		snprintf(want, sizeof(want), "%s needs kvm", name_of(f));
 		EXPECT_EQ(ERR_NODEV, parse(line));
@@ -284,9 +428,9 @@ static void test_fixed_names(void)
 		{ "-kvm-mmu", "kvm-mmu", "given it up" },
 		{ "-kvm-migration-control", "kvm-migration-control", "nothing would act" },
 		{ "-kvm-hc-map-gpa-range", "kvm-hc-map-gpa-range", "nothing would act" },
-		{ "-hv-time", "hv_time", "Hyper-V" },
-		{ "hv-spinlocks=off", "hv_spinlocks=0x1fff", "Hyper-V" },
-		{ "-hv_passthrough", "hv-passthrough", "Hyper-V" },
+		{ "+hv-enforce-cpuid", "hv_enforce_cpuid=off", "always refused" },
+		{ "-hv-synic", "hv_synic", "not in this version yet" },
+		{ "hv-evmcs=off", "hv_evmcs", "not in this version yet" },
 		{ "-vmx", "+vmx", "VMX inside the guest" },
 		{ "-vmx-ept", "vmx-ept=on", "VMX inside the guest" },
 		{ "pmu=off", "pmu=on", "no virtual PMU" },
@@ -444,7 +588,9 @@ static void test_names_of_qemu(void)
 
 TEST_MAIN(TEST(test_profiles), TEST(test_profiles_to_come), TEST(test_kvm_test_excludes_mwait),
 	  TEST(test_cpu_on_top_of_profile), TEST(test_every_name_in_every_form),
-	  TEST(test_malformed), TEST(test_a_typo_is_answered_with_the_name),
-	  TEST(test_named_features_need_theirs), TEST(test_features_of_the_profile_are_dropped),
+	  TEST(test_malformed), TEST(test_hyperv_is_implied), TEST(test_hyperv_profiles),
+	  TEST(test_auto), TEST(test_spinlocks), TEST(test_identity), TEST(test_hyperv_needs),
+	  TEST(test_a_typo_is_answered_with_the_name), TEST(test_named_features_need_theirs),
+	  TEST(test_features_of_the_profile_are_dropped),
 	  TEST(test_features_need_earlier_ones_only), TEST(test_dropped_text_is_bounded),
 	  TEST(test_kvm_off), TEST(test_fixed_names), TEST(test_names_of_qemu))

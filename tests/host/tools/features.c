@@ -2,10 +2,10 @@
 /*
  * For `make docs`: the features of the paravirtual interfaces, from their array.
  *
- *   features table     rows of the table of docs/profiles.md
- *   features names     one name of a feature of an ABI per line
- *   features hcalls    "number name" of each hypercall, in the order of the numbers
- *   features msrs      "number name HIGH:LOW..." of each MSR of an ABI, with its reserved bits
+ *   features table        rows of the table of docs/profiles.md
+ *   features names ABI    one name of a feature of the ABI (kvm, hyperv) per line
+ *   features hcalls ABI   "number name" of each hypercall, in the order of the numbers
+ *   features msrs ABI     "number name HIGH:LOW..." of each MSR, with its reserved bits
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static void begin_cell(void)
 
 static void put_bits(u32 i)
 {
-	static const char *const names[] = { "", "EBX.", "ECX.", "EDX." };
+	static const char *const names[] = { "EAX.", "EBX.", "ECX.", "EDX." };
 	const struct hv_feature *f = hv_features[i];
 
 	if (f->abi != NULL && f->abi->whole == i)
@@ -37,21 +37,21 @@ static void put_bits(u32 i)
 
 		if (b->leaf == 0 || !(regs[n / 32 % 4] & BIT32(n % 32)))
 			continue;
-		if (f->abi == NULL)
-			snprintf(leaf, sizeof(leaf), "CPUID.%u ", b->leaf);
+		snprintf(leaf, sizeof(leaf), f->abi == NULL ? "CPUID.%u " : "%u.", b->leaf);
 		ADD("%s%s%u", leaf, names[n / 32 % 4], n % 32);
 	}
 }
 
 static void put_row(u32 i)
 {
+	static const char *const in[] = { "all", "tests", "none" };
 	const struct hv_feature *f = hv_features[i];
 
 	printf("| `%s`", f->name);
 	begin_cell();
 	put_bits(i);
 	begin_cell();
-	ADD("%s", f->off_by_default ? "no" : "yes");
+	ADD("%s", in[f->profiles]);
 	begin_cell();
 	for (u32 m = 0; m < f->msr_count; m++)
 		ADD("0x%X", f->msrs[m].first);
@@ -67,9 +67,11 @@ static void put_row(u32 i)
 	printf(" |\n");
 }
 
-static void put_hcalls(u32 nr)
+static void put_hcalls(const struct hv_abi *abi, u32 nr)
 {
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		if (hv_features[i]->abi != abi)
+			continue;
 		for (u32 h = 0; h < hv_features[i]->hcall_count; h++) {
 			if (hv_features[i]->hcalls[h].nr == nr)
 				printf("%u %s\n", nr, hv_features[i]->hcalls[h].name);
@@ -95,19 +97,31 @@ static void put_msrs(const struct hv_feature *f)
 	}
 }
 
+static const struct hv_abi *abi_named(const char *name)
+{
+	const struct hv_abi *const *a = hv_abis;
+
+	while (*a != NULL && strcmp(hv_features[(*a)->whole]->name, name) != 0)
+		a++;
+	return *a;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
+	const struct hv_abi *abi = abi_named(argc > 2 ? argv[2] : "");
 
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
 		if (strcmp(what, "table") == 0)
 			put_row(i);
-		if (strcmp(what, "names") == 0 && hv_features[i]->abi != NULL)
+		if (abi == NULL || hv_features[i]->abi != abi)
+			continue;
+		if (strcmp(what, "names") == 0)
 			puts(hv_features[i]->name);
-		if (strcmp(what, "msrs") == 0 && hv_features[i]->abi != NULL)
+		if (strcmp(what, "msrs") == 0)
 			put_msrs(hv_features[i]);
 	}
 	for (u32 nr = 0; strcmp(what, "hcalls") == 0 && nr < HCALL_EXTENDED + HCALL_EXTENDEDS; nr++)
-		put_hcalls(nr);
+		put_hcalls(abi, nr);
 	return 0;
 }
