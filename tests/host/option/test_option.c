@@ -3,7 +3,7 @@
  */
 #include "tests/host/harness.h"
 
-#include "boot/option/option.h"
+#include "boot/option/option_internal.h"
 #include "core/diag/trace.h"
 #include "core/partition.h"
 #include "hv/feature.h"
