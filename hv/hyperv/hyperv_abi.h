@@ -168,25 +168,18 @@ struct ms_hyperv_tsc_page {
 	u32 reserved1;
 	u64 tsc_scale;  /* 64.64 fraction: its upper half is 0 */
 	s64 tsc_offset; /* 100 ns */
-	u64 reserved2[509];
 };
-static_assert(sizeof(struct ms_hyperv_tsc_page) == 4096, "TLFS");
 
-/* The VP assist page: TLFS "Virtual Processor Assist Page". */
+/* The VP assist page, as far as it is used: TLFS "Virtual Processor Assist Page". */
 struct hv_vp_assist_page {
 	u32 apic_assist; /* bit 0: no EOI required */
 	u32 reserved1;
 	u64 vtl_control[3];
-	u64 nested_features; /* struct hv_nested_enlightenments_control */
+	u64 nested_control;
 	u8 enlighten_vmentry;
 	u8 reserved2[7];
 	u64 current_nested_vmcs; /* GPA */
-	u8 synthetic_time_unhalted_timer_expired;
-	u8 reserved3[7];
-	u8 virtualization_fault_information[40];
-	u8 reserved4[3992];
 };
-static_assert(sizeof(struct hv_vp_assist_page) == 4096, "TLFS");
 
 /* A sparse set of VPs; the banks are the variable header of the call: TLFS "Virtual Processor
  * Sets". */

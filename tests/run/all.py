@@ -24,6 +24,7 @@ import run
 
 sys.path.insert(0, str(results.ROOT / "tests/lint"))
 import constants  # noqa: E402
+import layouts  # noqa: E402
 import lint  # noqa: E402
 import tidy  # noqa: E402
 
@@ -52,7 +53,8 @@ def names(kind):
         return [*fuzz.names(), *mutate.names(), *run.names("nightly")]
     out = [*lint.names(), *host.names()]
     if kind == "test":
-        out += [*tidy.names(), constants.NAME, *mutate.names(), "host:coverage", *fuzz.names(), *run.names("ci")]
+        out += [*tidy.names(), constants.NAME, layouts.NAME, *mutate.names(), "host:coverage",
+                *fuzz.names(), *run.names("ci")]
     return out
 
 
@@ -80,6 +82,7 @@ def main(kind, only):
         stage("analysers")
         tidy.main(only)
         constants.main(only)
+        layouts.main(only)
     stage("host tests")
     host.main(only)
     if kind == "test":
