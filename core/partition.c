@@ -8,6 +8,7 @@
 #include "core/diag/stop_all.h"
 #include "core/diag/vp_dump.h"
 #include "core/hw.h"
+#include "core/mem/shared_area.h"
 #include "core/vp/vp.h"
 
 struct partition the_partition;
@@ -52,6 +53,13 @@ void partition_vp_init(struct vp *vp)
 {
 	if (vp->partition->hooks != NULL)
 		vp->partition->hooks->vp_reset(vp, true);
+}
+
+void partition_map_changed(struct partition *p)
+{
+	shared_area_check_all(p);
+	if (p->hooks != NULL)
+		p->hooks->map_changed(p);
 }
 
 void partition_stop(struct vp *vp, const char *why)

@@ -25,6 +25,7 @@
 struct cpuid_table;
 struct irq_lines;
 struct msr_table;
+struct shared_area;
 
 /* What boot decided about the machine; read-only for everyone after the first entry. */
 struct machine {
@@ -52,7 +53,7 @@ struct machine {
 struct partition_hooks {
 	void (*vp_reset)(struct vp *vp, bool init);
 	void (*clock_changed)(struct partition *p); /* a TSC offset: clock pages are rewritten */
-	void (*map_changed)(struct partition *p);   /* the EPT: shared areas are checked again */
+	void (*map_changed)(struct partition *p);   /* partition_map_changed() */
 	void (*stolen)(struct vp *vp);              /* root took time from @vp: core/vp/park.h */
 	void (*paused)(struct vp *vp);              /* @vp was held, and goes on: core/vp/hold.h */
 	void (*periodic)(struct vp *vp);            /* vp->periodic_tsc has passed; sets the next */
@@ -74,10 +75,10 @@ struct partition {
 	struct ept ept;
 	u32 flush_wanted;       /* generation of EPT changes, see ept_flush() */
 	hpa_t apic_access_page; /* one for all VPs; never accessed, the CPU only compares it */
-	struct overlay *overlays[OVERLAYS_MAX]; /* the mapped ones. LOCK: ept.lock to write */
-	u32 overlay_slots;                      /* those from here on have never been used */
-	hpa_t ones_page;                        /* rule M1: 4 KiB of 0xFF */
-	hpa_t scratch_page; /* shared by scratch requests beyond the private ones */
+	struct overlay_index overlays;    /* LOCK: ept.lock to write */
+	struct shared_area *shared_areas; /* all registered. LOCK: ept.lock */
+	hpa_t ones_page;                  /* rule M1: 4 KiB of 0xFF */
+	hpa_t scratch_page;               /* shared by scratch requests beyond the private ones */
 	hpa_t scratch_pages[SCRATCH_PAGES_MAX];
 	u32 scratch_count;
 	struct page_range ranges[PAGE_RANGES_MAX]; /* read-only once the EPT is built */
@@ -99,7 +100,7 @@ struct partition {
 	const struct partition_hooks *hooks; /* NULL: no module listens */
 };
 
-static_assert(OVERLAYS_MAX > VP_MAX, "each VP has an APIC page");
+static_assert(OVERLAYS_MAX > 4 * VP_MAX, "each VP has an APIC page, and three of an ABI");
 
 /* The one partition. Static storage; filled by boot. */
 extern struct partition the_partition;
@@ -117,6 +118,10 @@ void partition_drop_last_vp(struct partition *p);
 
 /* partition_vp_init() - tell the modules that @vp was reset by INIT: registrations are dropped. */
 void partition_vp_init(struct vp *vp);
+
+/* partition_map_changed() - the EPT shows other pages: shared areas are checked again, then the
+ * modules hear of it. Any CPU, no lock. */
+void partition_map_changed(struct partition *p);
 
 /* partition_stop() - the guest ended or crashed: report, dump counters, then on_crash. */
 NORETURN void partition_stop(struct vp *vp, const char *why);

@@ -9,9 +9,8 @@
 
 err_t lazy_eoi_enable(struct vp *vp, u64 gpa)
 {
-	struct shared_area word = { 0 };
-
-	TRY(shared_area_set(vp->partition, &word, gpa, WORD_BYTES));
+	if (!shared_area_would_be_live(vp->partition, gpa, WORD_BYTES))
+		return ERR_FAULT;
 	lazy_eoi_disable(vp);
 	TRY(shared_area_set(vp->partition, &vp->apic.lazy_word, gpa, WORD_BYTES));
 	/* With register virtualization the guest reads the ISR without an exit, and would see it
@@ -48,9 +47,4 @@ void lazy_eoi_forget(struct vp *vp)
 	if (vp->apic.lazy_armed)
 		shared_write8(&vp->apic.lazy_word, 0, 0);
 	vp->apic.lazy_armed = false;
-}
-
-void lazy_eoi_map_changed(struct vp *vp)
-{
-	shared_area_recheck(vp->partition, &vp->apic.lazy_word);
 }

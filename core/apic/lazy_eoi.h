@@ -73,6 +73,3 @@ static inline void lazy_eoi_sync(struct vp *vp)
 
 /* lazy_eoi_forget() - the ISR was cleared: clear the word, too. */
 void lazy_eoi_forget(struct vp *vp);
-
-/* lazy_eoi_map_changed() - the memory map changed: check the word's address again. Any CPU. */
-void lazy_eoi_map_changed(struct vp *vp);

@@ -43,11 +43,9 @@ static void wrong(struct audit *a, const char *rule, u64 at, u64 entry)
 
 static const struct overlay *find_overlay(const struct partition *p, u64 at)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(p->overlays); i++) {
-		if (p->overlays[i] != NULL && p->overlays[i]->place == (at | 1))
-			return p->overlays[i];
-	}
-	return NULL;
+	struct overlay_at next = overlay_next(p, at);
+
+	return next.gpa == at ? next.overlay : NULL;
 }
 
 /* The page holds memory that the guest may execute: RAM, ACPI tables, ROM below 1 MiB or flash. */
@@ -168,21 +166,17 @@ struct ept_audit ept_audit(struct partition *p)
 {
 	struct ept_audit out = { 0 };
 	struct audit a = { .p = p, .out = &out };
+	struct overlay_at o;
 
 	spin_lock(&p->ept.lock);
 	walk(&a, p->ept.root, EPT_LEVELS, 0);
-	for (u32 i = 0; i < ARRAY_SIZE(p->overlays); i++) {
-		const struct overlay *o = p->overlays[i];
+	for (u64 at = 0; (o = overlay_next(p, at)).overlay != NULL; at = o.gpa + PAGE_SIZE) {
+		struct ept_leaf leaf = ept_walk(&p->ept, gpa(o.gpa));
 
-		struct ept_leaf leaf;
-
-		if (o == NULL)
-			continue;
-		leaf = ept_walk(&p->ept, gpa(o->place & ~1ull));
-		if (o->perms != 0 && leaf.hpa.v != o->page.v)
-			wrong(&a, "an overlay is not mapped", o->place & ~1ull, 0);
-		if (o->perms == 0 && leaf.size != 0)
-			wrong(&a, "an emulated page is mapped", o->place & ~1ull, 0);
+		if (o.overlay->perms != 0 && leaf.hpa.v != o.overlay->page.v)
+			wrong(&a, "an overlay is not mapped", o.gpa, 0);
+		if (o.overlay->perms == 0 && leaf.size != 0)
+			wrong(&a, "an emulated page is mapped", o.gpa, 0);
 	}
 	if (out.tables != p->ept.pages)
 		wrong(&a, "tables are lost or counted twice", 0, p->ept.pages);

@@ -31,9 +31,7 @@ static bool is_identity(const struct ept *e, u64 base, u64 size, u64 perms)
 
 static bool has_overlay(const struct partition *p, u64 base, u64 size)
 {
-	const struct overlay *o = overlay_next(p, base);
-
-	return o != NULL && overlay_gpa(o) - base < size;
+	return overlay_next(p, base).gpa - base < size;
 }
 
 struct mapper {
@@ -169,6 +167,7 @@ static bool region_is_reserved(const struct partition *p)
 err_t ept_build_partition(struct partition *p)
 {
 	struct mapper m = { .p = p, .mtrr = &p->vp[0]->mtrr };
+	struct overlay_at o;
 
 	if (p->ept.root == NULL || !region_is_reserved(p))
 		return ERR_INVAL;
@@ -177,12 +176,8 @@ err_t ept_build_partition(struct partition *p)
 	p->ept.top = eager_limit(p);
 	p->ept.lazy_from = p->ept.top;
 	TRY(map_range(&m, 0, p->ept.top));
-	for (u32 i = 0; i < p->overlay_slots; i++) {
-		const struct overlay *o = p->overlays[i];
-
-		if (o != NULL)
-			TRY(map_own(p, gpa(overlay_gpa(o)), o->page, o->perms));
-	}
+	for (u64 at = 0; (o = overlay_next(p, at)).overlay != NULL; at = o.gpa + PAGE_SIZE)
+		TRY(map_own(p, gpa(o.gpa), o.overlay->page, o.overlay->perms));
 	return ERR_NONE;
 }
 
@@ -214,8 +209,8 @@ static err_t map_far(struct partition *p, u64 page)
 	spin_unlock(&p->ept.lock);
 	if (err != ERR_NONE)
 		far->unpin(p, page);
-	else if (p->hooks != NULL)
-		p->hooks->map_changed(p); /* a shared area may have waited for it */
+	else
+		partition_map_changed(p); /* a shared area may have waited for it */
 	return err;
 }
 

@@ -19,10 +19,9 @@
  * and far memory is pinned by its mapping. */
 static bool is_recyclable(const struct partition *p, u64 gib)
 {
-	const struct overlay *o = overlay_next(p, gib);
 	u64 end = gib + PAGE_SIZE_1G, next;
 
-	if (o != NULL && overlay_gpa(o) < end)
+	if (overlay_next(p, gib).gpa < end)
 		return false;
 	for (u64 at = gib; at < end; at = next) {
 		if (page_class[page_ground_at(p, at, &next)].backing == BACKING_LATE)

@@ -45,11 +45,13 @@ void *pin_ram_search(const struct partition *p, u64 base, u64 len)
 /* What the guest sees: the overlay's page, not the memory beneath. */
 static err_t pin_overlay(const struct partition *p, u64 at, enum gpa_use use, struct gpa_pin *pin)
 {
-	const struct overlay *o = overlay_next(p, at);
+	struct overlay_at o = overlay_next(p, at);
 
-	if (o == NULL || (use == GPA_WRITE && (o->perms & EPT_W) == 0))
+	if (o.gpa != ALIGN_DOWN(at, PAGE_SIZE))
+		return ERR_FAULT; /* it has moved meanwhile */
+	if (use == GPA_WRITE && (o.overlay->perms & EPT_W) == 0)
 		return ERR_FAULT;
-	pin->mem = (u8 *)hw_phys_to_virt(o->page) + (at & (PAGE_SIZE - 1));
+	pin->mem = (u8 *)hw_phys_to_virt(o.overlay->page) + (at & (PAGE_SIZE - 1));
 	return ERR_NONE;
 }
 

@@ -8,47 +8,17 @@
 #include "core/lib/bits.h"
 #include "core/mem/ept.h"
 #include "core/mem/gpa.h"
+#include "core/mem/shared_area.h"
 #include "core/partition.h"
 
-const struct overlay *overlay_next(const struct partition *p, u64 at)
+struct overlay_at overlay_next(const struct partition *p, u64 at)
 {
-	const struct overlay *best = NULL;
-	u64 lowest = ~0ull;
-
-	for (u32 i = 0, slots = LOAD_ACQUIRE(p->overlay_slots); i < slots; i++) {
-		const struct overlay *o = READ_ONCE(p->overlays[i]);
-		u64 place = o != NULL ? READ_ONCE(o->place) : 0;
-
-		if (place != 0 && (place | (PAGE_SIZE - 1)) >= at && place < lowest) {
-			lowest = place;
-			best = o;
-		}
-	}
-	return best;
-}
-
-/* An overlay other than @o at @place; NULL: none. */
-static const struct overlay *other_at(const struct partition *p, const struct overlay *o, u64 place)
-{
-	for (u32 i = 0; i < p->overlay_slots; i++) {
-		if (p->overlays[i] != NULL && p->overlays[i] != o && p->overlays[i]->place == place)
-			return p->overlays[i];
-	}
-	return NULL;
-}
-
-static struct overlay **find_slot(struct partition *p, const struct overlay *o)
-{
-	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
-		if (p->overlays[i] == o)
-			return &p->overlays[i];
-	}
-	return NULL;
+	return overlay_index_next(&p->overlays, at);
 }
 
 static err_t check(const struct partition *p, const struct overlay *o, u64 gpa)
 {
-	const struct overlay *other = other_at(p, o, gpa | 1);
+	const struct overlay *other = overlay_index_other(&p->overlays, gpa, o);
 	enum page_kind ground;
 	u64 end;
 
@@ -60,6 +30,8 @@ static err_t check(const struct partition *p, const struct overlay *o, u64 gpa)
 	if (ground == PAGE_ABSENT)
 		return ERR_RANGE;
 	if (page_class[ground].backing == BACKING_ONES && o->kind != PAGE_APIC)
+		return ERR_BUSY;
+	if (o->kind != PAGE_APIC && shared_area_is_on_page(p, gpa))
 		return ERR_BUSY;
 	if (page_class[ground].backing == BACKING_LATE)
 		return ERR_BUSY; /* the page is pinned by its EPT mapping: do not lose that */
@@ -78,21 +50,22 @@ static u32 is_on_ram(const struct partition *p, u64 place)
 /* LOCK: ept.lock. Map the new place first: if that fails nothing has changed. */
 static err_t move(struct partition *p, struct overlay *o, u64 place)
 {
-	struct overlay **slot = find_slot(p, o);
 	u64 old = o->place;
 
-	if (slot == NULL)
-		slot = find_slot(p, NULL);
-	if (slot == NULL)
+	if (place != 0 && old == 0 && overlay_index_is_full(&p->overlays))
 		return ERR_NOMEM;
 	if (place != 0 && p->ept.root != NULL)
 		TRY(ept_place(p, gpa(place & PAGE_MASK), o->page, o->perms));
 	WRITE_ONCE(p->ram_holes, p->ram_holes + is_on_ram(p, place) - is_on_ram(p, old));
 	gpa_forget_hint(p);
 	WRITE_ONCE(o->place, place);
-	WRITE_ONCE(*slot, place != 0 ? o : NULL);
-	STORE_RELEASE(p->overlay_slots, umax32(p->overlay_slots, (u32)(slot - p->overlays) + 1));
-	if (old != 0 && p->ept.root != NULL && other_at(p, o, old) == NULL)
+	if (old != 0)
+		overlay_index_remove(&p->overlays, old & PAGE_MASK, o);
+	if (place != 0)
+		overlay_index_add(&p->overlays, place & PAGE_MASK, o);
+	if (old == 0 || p->ept.root == NULL)
+		return ERR_NONE;
+	if (overlay_index_other(&p->overlays, old & PAGE_MASK, o) == NULL)
 		ept_restore(p, gpa(old & PAGE_MASK));
 	return ERR_NONE;
 }
@@ -102,8 +75,7 @@ static void changed(struct partition *p)
 {
 	if (p->ept.root == NULL)
 		return;
-	if (p->hooks != NULL)
-		p->hooks->map_changed(p);
+	partition_map_changed(p);
 	ept_flush(p);
 	gpa_forget_hint(p);
 }
@@ -138,12 +110,26 @@ void overlay_unmap(struct partition *p, struct overlay *o)
 	changed(p);
 }
 
+/* One that @vp owns; NULL: none is left. */
+static struct overlay *find_owned(struct partition *p, const struct vp *vp)
+{
+	const struct overlay_list *l;
+	struct overlay *found = NULL;
+
+	spin_lock(&p->ept.lock);
+	l = overlay_index_list(&p->overlays);
+	for (u32 i = 0; i < l->count && found == NULL; i++) {
+		if (l->at[i].overlay->vp == vp)
+			found = l->at[i].overlay;
+	}
+	spin_unlock(&p->ept.lock);
+	return found;
+}
+
 void overlay_reset(struct partition *p, const struct vp *vp)
 {
-	for (u32 i = 0; i < p->overlay_slots; i++) {
-		struct overlay *o = READ_ONCE(p->overlays[i]);
+	struct overlay *o;
 
-		if (o != NULL && o->vp == vp)
-			overlay_unmap(p, o);
-	}
+	while ((o = find_owned(p, vp)) != NULL)
+		overlay_unmap(p, o);
 }

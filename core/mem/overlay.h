@@ -12,12 +12,11 @@
 
 #include "core/lib/err.h"
 #include "core/lib/types.h"
+#include "core/mem/overlay_index.h"
 #include "core/mem/page_class.h"
 
 struct partition;
 struct vp;
-
-#define OVERLAYS_MAX 264u /* an APIC page per VP, and some */
 
 /* Static storage or part of its owner: readers on other CPUs take no lock. */
 struct overlay {
@@ -45,9 +44,9 @@ static inline u64 overlay_gpa(const struct overlay *o)
  * VP's CPU, or boot's.
  *
  * Failure changes nothing. ERR_INVAL: @gpa is not aligned, or @o has no page or wrong permissions;
- * ERR_RANGE: beyond the machine; ERR_BUSY: another page's overlay or far memory is there, or the
- * hypervisor's region or the APIC window (which an APIC page may cover: its base register says so);
- * ERR_NOMEM: OVERLAYS_MAX, or no EPT tables.
+ * ERR_RANGE: beyond the machine; ERR_BUSY: another page's overlay or far memory is there, or what
+ * only an APIC page may cover, as its base register says so: the hypervisor's region, the APIC
+ * window, a page with a live shared area; ERR_NOMEM: OVERLAYS_MAX, or no EPT tables.
  */
 MUST_CHECK err_t overlay_map(struct partition *p, struct overlay *o, u64 gpa);
 
@@ -58,5 +57,6 @@ void overlay_unmap(struct partition *p, struct overlay *o);
 /* overlay_reset() - unmap all overlays of @vp; NULL: of the partition. */
 void overlay_reset(struct partition *p, const struct vp *vp);
 
-/* overlay_next() - the lowest overlay whose page ends above @at; NULL: none. Any CPU, no lock. */
-const struct overlay *overlay_next(const struct partition *p, u64 at);
+/* overlay_next() - the lowest overlay whose page ends above @at, and where it was found: it may
+ * move meanwhile. Any CPU, no lock. */
+struct overlay_at overlay_next(const struct partition *p, u64 at);

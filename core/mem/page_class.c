@@ -122,19 +122,14 @@ enum page_kind page_ground_at(const struct partition *p, u64 at, u64 *end)
 enum page_kind page_kind_at(const struct partition *p, u64 at, u64 *end)
 {
 	struct search s = { .at = at, .unit = 1, .limit = page_address_limit(p) };
-	const struct overlay *o = overlay_next(p, at);
+	struct overlay_at o = overlay_next(p, at);
 	enum page_kind kind = ground_at(p, &s);
 
-	*end = s.limit;
-	if (o != NULL) {
-		u64 page = overlay_gpa(o);
-
-		if (at >= page) {
-			*end = page + PAGE_SIZE;
-			return o->kind;
-		}
-		*end = umin64(*end, page);
+	if (o.overlay != NULL && at >= o.gpa) {
+		*end = o.gpa + PAGE_SIZE;
+		return o.overlay->kind;
 	}
+	*end = umin64(s.limit, o.gpa);
 	if (page_class[kind].backing != BACKING_ONES)
 		return kind;
 	*end = umin64(*end, ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE);

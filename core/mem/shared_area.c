@@ -30,32 +30,75 @@ static void *find(const struct partition *p, const struct shared_area *a)
 	return pin.mem;
 }
 
-void shared_area_check(struct partition *p, struct shared_area *a)
+bool shared_area_would_be_live(struct partition *p, u64 gpa, u32 len)
+{
+	const struct shared_area a = { .gpa = gpa, .len = len };
+	bool is_good;
+
+	spin_lock(&p->ept.lock);
+	is_good = find(p, &a) != NULL;
+	spin_unlock(&p->ept.lock);
+	return is_good;
+}
+
+void shared_area_check_all(struct partition *p)
 {
 	spin_lock(&p->ept.lock);
-	WRITE_ONCE(a->mem, find(p, a));
+	for (struct shared_area *a = p->shared_areas; a != NULL; a = a->next)
+		WRITE_ONCE(a->mem, find(p, a));
 	spin_unlock(&p->ept.lock);
 }
 
-/* Under the lock: another CPU may be in shared_area_check() for the same area. */
-static void assign(struct partition *p, struct shared_area *a, u64 gpa, u32 len)
+bool shared_area_is_on_page(const struct partition *p, u64 gpa)
 {
-	spin_lock(&p->ept.lock);
-	WRITE_ONCE(a->mem, NULL);
-	a->gpa = gpa;
-	a->len = len;
-	spin_unlock(&p->ept.lock);
+	for (const struct shared_area *a = p->shared_areas; a != NULL; a = a->next) {
+		if (a->mem != NULL && ALIGN_DOWN(a->gpa, PAGE_BYTES) == gpa)
+			return true;
+	}
+	return false;
+}
+
+/* LOCK: ept.lock */
+static void add(struct partition *p, struct shared_area *a)
+{
+	a->next = p->shared_areas;
+	a->link = &p->shared_areas;
+	if (a->next != NULL)
+		a->next->link = &a->next;
+	p->shared_areas = a;
+}
+
+/* LOCK: ept.lock */
+static void drop(struct shared_area *a)
+{
+	*a->link = a->next;
+	if (a->next != NULL)
+		a->next->link = a->link;
 }
 
 err_t shared_area_set(struct partition *p, struct shared_area *a, u64 gpa, u32 len)
 {
+	void *mem;
+
 	ASSERT(len != 0 && len <= PAGE_BYTES);
-	assign(p, a, gpa, len);
-	shared_area_check(p, a);
-	return shared_area_is_live(a) ? ERR_NONE : ERR_FAULT;
+	spin_lock(&p->ept.lock);
+	if (a->len == 0)
+		add(p, a);
+	a->gpa = gpa;
+	a->len = len;
+	mem = find(p, a);
+	WRITE_ONCE(a->mem, mem);
+	spin_unlock(&p->ept.lock);
+	return mem != NULL ? ERR_NONE : ERR_FAULT;
 }
 
 void shared_area_clear(struct partition *p, struct shared_area *a)
 {
-	assign(p, a, 0, 0);
+	spin_lock(&p->ept.lock);
+	if (a->len != 0)
+		drop(a);
+	WRITE_ONCE(a->mem, NULL);
+	a->gpa = 0;
+	a->len = 0;
+	spin_unlock(&p->ept.lock);
 }

@@ -2,7 +2,8 @@
 /*
  * Shared areas: guest RAM registered for the hypervisor to write, such as a clock page. The one
  * place that validates such an address, at registration and after every change of the map. With a
- * bad address the area stays registered but is not live: accesses do nothing.
+ * bad address the area stays registered but is not live: accesses do nothing. Where one is live no
+ * overlay is placed.
  *
  * Context: any CPU, no lock of the partition's EPT held. Accesses: see each function.
  */
@@ -15,9 +16,10 @@
 struct partition;
 
 struct shared_area {
-	u8 *mem; /* remote; NULL: not live */
-	u64 gpa; /* as registered */
-	u32 len; /* 0: not registered. At most a page */
+	u8 *mem;                          /* remote; NULL: not live */
+	u64 gpa;                          /* as registered */
+	u32 len;                          /* 0: not registered. At most a page */
+	struct shared_area *next, **link; /* of partition.shared_areas. LOCK: ept.lock */
 };
 
 /**
@@ -32,13 +34,22 @@ MUST_CHECK err_t shared_area_set(struct partition *p, struct shared_area *a, u64
  * to wait for. LOCK: takes ept.lock. */
 void shared_area_clear(struct partition *p, struct shared_area *a);
 
-/* shared_area_recheck() - the map has changed. LOCK: takes ept.lock. */
-void shared_area_check(struct partition *p, struct shared_area *a);
+/* shared_area_would_be_live() - could [@gpa, @gpa + @len) be registered and live? LOCK: takes
+ * ept.lock. */
+bool shared_area_would_be_live(struct partition *p, u64 gpa, u32 len);
 
-static inline void shared_area_recheck(struct partition *p, struct shared_area *a)
+/* shared_area_check_all() - the map has changed: every area becomes live or not. LOCK: takes
+ * ept.lock. */
+void shared_area_check_all(struct partition *p);
+
+/* shared_area_is_on_page() - a live area lies in the page at @gpa. LOCK: ept.lock. */
+bool shared_area_is_on_page(const struct partition *p, u64 gpa);
+
+/* shared_area_set_own() - memory of ours in place of the guest's, such as an overlay's page: @a is
+ * live whatever the map says. Not while it is registered. */
+static inline void shared_area_set_own(struct shared_area *a, u8 *mem)
 {
-	if (a->len != 0)
-		shared_area_check(p, a);
+	WRITE_ONCE(a->mem, mem);
 }
 
 static inline bool shared_area_is_registered(const struct shared_area *a)

@@ -86,16 +86,6 @@ static void clock_changed(struct partition *p)
 	spin_unlock(&p->lock);
 }
 
-/* Rewrite a page that is live again: it has missed updates. */
-static void clock_map_changed(struct partition *p)
-{
-	spin_lock(&p->lock);
-	for (u32 i = 0; i < p->vp_count; i++)
-		shared_area_recheck(p, &clock_of(p->vp[i])->page);
-	spin_unlock(&p->lock);
-	clock_changed(p);
-}
-
 static void clock_paused(struct vp *vp)
 {
 	struct clock_vp *k = clock_of(vp);
@@ -175,15 +165,15 @@ static enum msr_result wall_clock_read(struct vp *vp, u32 msr, u64 *val)
 	return MSR_OK;
 }
 
-/* One-shot: the wall time at which system_time was 0. Good to 1 s (rule T4). */
+/* One-shot: the wall time at which system_time was 0. Good to 1 s (rule T4). Not live: no effect.
+ */
 static NOINLINE void write_wall_clock(struct partition *p, u64 addr)
 {
 	u64 wall_ns = p->clock.boot_wall_ns;
 	struct shared_area area = { 0 };
 	u32 version;
 
-	if (shared_area_set(p, &area, addr, sizeof(struct pvclock_wall_clock)) != ERR_NONE)
-		return;
+	(void)!shared_area_set(p, &area, addr, sizeof(struct pvclock_wall_clock));
 	version = ALIGN_UP(shared_read32(&area, 0), 2u) + 1;
 	shared_write32(&area, 0, version);
 	store_barrier();
@@ -191,6 +181,7 @@ static NOINLINE void write_wall_clock(struct partition *p, u64 addr)
 	shared_write32(&area, AT(pvclock_wall_clock, nsec), (u32)(wall_ns % NS_PER_SECOND));
 	store_barrier();
 	shared_write32(&area, 0, version + 1);
+	shared_area_clear(p, &area);
 }
 
 static enum msr_result wall_clock_write(struct vp *vp, u32 msr, u64 val)
@@ -249,7 +240,7 @@ const struct hv_feature kvmclock_feature = {
 	.vp_state = &state,
 	.vp_reset = clock_reset,
 	.clock_changed = clock_changed,
-	.map_changed = clock_map_changed,
+	.map_changed = clock_changed, /* a page that is live again has missed updates */
 	.paused = clock_paused,
 	.periodic = clock_sync,
 	.period_s = 300,

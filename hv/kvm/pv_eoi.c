@@ -39,12 +39,6 @@ static void pv_eoi_reset(struct vp *vp, bool init)
 	*msr_of(vp) = 0;
 }
 
-static void pv_eoi_map_changed(struct partition *p)
-{
-	for (u32 i = 0; i < p->vp_count; i++)
-		lazy_eoi_map_changed(p->vp[i]);
-}
-
 static const struct msr_row msrs[] = {
 	/* Manual: bit 0 with an address that is not RAM (the old registration stays) | #GP. Bit 0
 	 * clear: any address, PV EOI is off | 0 | 0 */
@@ -66,5 +60,4 @@ const struct hv_feature kvm_pv_eoi_feature = {
 	.msr_count = ARRAY_SIZE(msrs),
 	.vp_state = &state,
 	.vp_reset = pv_eoi_reset,
-	.map_changed = pv_eoi_map_changed,
 };

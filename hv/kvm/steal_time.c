@@ -40,12 +40,6 @@ static void steal_update(struct vp *vp)
 	shared_write32(&k->area, AT(version), version + 1);
 }
 
-static void steal_map_changed(struct partition *p)
-{
-	for (u32 i = 0; i < p->vp_count; i++)
-		shared_area_recheck(p, &steal_of(p->vp[i])->area);
-}
-
 static void unregister(struct vp *vp)
 {
 	park_forget(vp);
@@ -109,6 +103,5 @@ const struct hv_feature kvm_steal_time_feature = {
 	.msr_count = ARRAY_SIZE(msrs),
 	.vp_state = &state,
 	.vp_reset = steal_reset,
-	.map_changed = steal_map_changed,
 	.stolen = steal_update,
 };

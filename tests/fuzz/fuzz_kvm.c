@@ -400,7 +400,7 @@ static void op_map(struct vp *vp)
 	if (how != 0)
 		must(ept_map(&f.g.p.ept, gpa(at), hpa(from), 4096, perms, MT_WB) == ERR_NONE);
 	f.page_moved[page] = how != 3;
-	f.g.p.hooks->map_changed(&f.g.p);
+	partition_map_changed(&f.g.p);
 }
 
 static void op_pause(struct vp *vp)

@@ -392,14 +392,14 @@ static void test_far_page_is_mapped_when_it_comes(void)
 	EXPECT_EQ(EPT_RWX, ept_walk(&p->ept, gpa(0x81000)).perms);
 	EXPECT_EQ(0, ept_walk(&p->ept, gpa(0x80000)).size);
 	EXPECT_EQ(1, fake_far.pinned); /* as long as EPT maps it */
-	shared_area_recheck(p, &area);
+	shared_area_check_all(p);
 	EXPECT_TRUE(shared_area_is_live(&area));
 	EXPECT_EQ(1, fake_far.pinned);
 	EXPECT_EQ(ERR_BUSY, ept_map_lazy(p, gpa(0x81234))); /* another CPU was first */
 	EXPECT_EQ(1, fake_far.pinned);
 	EXPECT_EQ(ERR_NONE, ept_drop_page(p, gpa(0x81234)));
 	EXPECT_EQ(0, fake_far.pinned);
-	shared_area_recheck(p, &area);
+	shared_area_check_all(p);
 	EXPECT_FALSE(shared_area_is_live(&area));
 	EXPECT_EQ(EXIT_RESUME, violation(0x81234, EPT_QUAL_FETCH));
 	EXPECT_EQ(1, fake_far.pinned);

@@ -236,7 +236,7 @@ static void set_page_perms(u64 perms)
 {
 	EXPECT_EQ(ERR_NONE, ept_map(&g.p.ept, gpa(PAGE_GPA & ~0xfffull), hpa(PAGE_GPA & ~0xfffull),
 				    4096, perms, MT_WB));
-	g.p.hooks->map_changed(&g.p);
+	partition_map_changed(&g.p);
 }
 
 static u8 flags(void)

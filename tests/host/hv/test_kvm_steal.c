@@ -115,7 +115,7 @@ static void test_page_that_becomes_good(void)
 	vp_resume(&g.vp[0]);
 	EXPECT_EQ(0, page(0).steal | page(0).version | page(0).preempted);
 	EXPECT_EQ(ERR_NONE, ept_map(&g.p.ept, at, hpa(at.v), 4096, EPT_RWX, MT_WB));
-	g.p.hooks->map_changed(&g.p);
+	partition_map_changed(&g.p);
 	steal(0, 2000, STEAL_CALL);
 	EXPECT_GE(page(0).steal, 6998); /* since the registration */
 	EXPECT_LE(page(0).steal, 7002);
@@ -217,7 +217,7 @@ static void test_page_lost_while_parked_flushes(void)
 	start(1);
 	vp_park(&g.vp[0]);
 	EXPECT_EQ(ERR_NONE, ept_unmap(&g.p.ept, gpa(PAGE_GPA & ~0xfffull), 4096));
-	g.p.hooks->map_changed(&g.p);
+	partition_map_changed(&g.p);
 	vp_resume(&g.vp[0]);
 	EXPECT_EQ(1, fake.invvpids);
 }

@@ -148,7 +148,7 @@ static void test_apic_page(void)
 
 	build_audited();
 	o.page = p->apic_access_page;
-	p->overlays[3] = &o; /* noted, and nothing mapped */
+	overlay_index_add(&p->overlays, 0xfee00000, &o); /* noted, and nothing mapped */
 	expect_rule("not the page of the overlay", 0xfee00000);
 	EXPECT_EQ(ERR_NONE, ept_map(&p->ept, gpa(0xfee00000), p->apic_access_page, PAGE_SIZE,
 				    EPT_R | EPT_W, MT_WB));
@@ -165,7 +165,7 @@ static void test_apic_page(void)
 	EXPECT_EQ(ERR_NONE, ept_map(&p->ept, gpa(0xfee00000), p->apic_access_page, PAGE_SIZE,
 				    EPT_R | EPT_W, MT_WB));
 	o.perms = EPT_R;
-	p->overlays[3] = NULL;
+	overlay_index_remove(&p->overlays, 0xfee00000, &o);
 	expect_rule("neither all-ones nor scratch", 0xfee00000);
 }
 

@@ -20,7 +20,6 @@ static u32 map_changes;
 static void map_changed(struct partition *part)
 {
 	map_changes++;
-	shared_area_recheck(part, &area);
 }
 
 static struct overlay overlay(u64 perms)
@@ -109,6 +108,8 @@ static void expect_refused(err_t err, struct overlay *v, u64 at)
 	EXPECT_MEMEQ(&old, v, sizeof(old));
 	EXPECT_EQ(leaf.hpa.v, ept_walk(&p->ept, gpa(at)).hpa.v);
 	EXPECT_EQ(0, map_changes);
+	EXPECT_EQ(overlay_is_mapped(v),
+		  overlay_index_other(&p->overlays, overlay_gpa(v), NULL) == v);
 	if (overlay_is_mapped(v))
 		expect_at(v, overlay_gpa(v));
 }
@@ -172,10 +173,10 @@ static void test_one_page_may_be_mapped_by_many(void)
 	expect_refused(ERR_BUSY, &other, AT);
 }
 
-/* All CPUs in xAPIC mode, each with its APIC where the reset puts it. */
-static void test_every_vp_has_room_for_its_apic_page(void)
+/* All CPUs in xAPIC mode, each with its APIC where the reset puts it, and three pages of an ABI. */
+static void test_every_vp_has_room_for_its_pages(void)
 {
-	static struct overlay apic[VP_MAX];
+	static struct overlay apic[VP_MAX], abi[3 * VP_MAX];
 
 	setup();
 	for (u32 i = 0; i < VP_MAX; i++) {
@@ -184,8 +185,13 @@ static void test_every_vp_has_room_for_its_apic_page(void)
 					    .kind = PAGE_APIC };
 		EXPECT_EQ(ERR_NONE, overlay_map(p, &apic[i], 0xfee00000));
 	}
+	for (u32 i = 0; i < ARRAY_SIZE(abi); i++) {
+		abi[i] = (struct overlay){ .page = o.page, .perms = EPT_R, .kind = PAGE_OVERLAY };
+		EXPECT_EQ(ERR_NONE, overlay_map(p, &abi[i], MIB(8) + i * PAGE_SIZE));
+	}
 	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, AT));
 	expect_at(&apic[VP_MAX - 1], 0xfee00000);
+	expect_at(&abi[ARRAY_SIZE(abi) - 1], MIB(8) + (ARRAY_SIZE(abi) - 1) * PAGE_SIZE);
 	expect_at(&o, AT);
 }
 
@@ -207,14 +213,34 @@ static void test_memory_beneath_keeps_its_contents(void)
 {
 	setup();
 	paged_ram[0x3010] = 0x5a;
-	EXPECT_EQ(ERR_NONE, shared_area_set(p, &area, 0x3000, 64));
 	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, 0x3000));
-	EXPECT_FALSE(shared_area_is_live(&area));
-	shared_write32(&area, 0x10, 0);
 	EXPECT_EQ(ERR_FAULT, shared_area_set(p, &area, 0x3000, 64));
+	shared_write32(&area, 0x10, 0);
 	overlay_unmap(p, &o);
 	EXPECT_TRUE(shared_area_is_live(&area));
 	EXPECT_EQ(0x5a, paged_ram[0x3010]);
+}
+
+/* Not even on the page's last bytes. An APIC page goes where the guest says: the area is not live
+ * meanwhile. */
+static void test_never_on_a_registered_page(void)
+{
+	setup();
+	EXPECT_EQ(ERR_NONE, shared_area_set(p, &area, 0x3ffc, 4));
+	expect_refused(ERR_BUSY, &o, 0x3000);
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, 0x2000));
+	expect_refused(ERR_BUSY, &o, 0x3000);
+	EXPECT_TRUE(shared_area_is_live(&area));
+	other.kind = PAGE_APIC;
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &other, 0x3000));
+	EXPECT_FALSE(shared_area_is_live(&area));
+	overlay_unmap(p, &other);
+	EXPECT_TRUE(shared_area_is_live(&area));
+	shared_area_clear(p, &area);
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, 0x3000));
+	EXPECT_EQ(ERR_FAULT, shared_area_set(p, &area, 0x3ffc, 4)); /* waits, in nobody's way */
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, 0x2000));
+	EXPECT_TRUE(shared_area_is_live(&area));
 }
 
 /* What gives way when the tables are used up, and when the list is full. */
@@ -230,7 +256,7 @@ static void test_no_memory_is_a_refusal(void)
 	expect_refused(ERR_NOMEM, &o, GIB(600));
 	setup();
 	for (u32 i = 0; i < OVERLAYS_MAX; i++) {
-		many[i] = overlay(EPT_R);
+		many[i] = (struct overlay){ .page = o.page, .perms = EPT_R, .kind = PAGE_OVERLAY };
 		EXPECT_EQ(ERR_NONE, overlay_map(p, &many[i], AT + i * PAGE_SIZE));
 	}
 	expect_refused(ERR_NOMEM, &o, MIB(64));
@@ -267,7 +293,7 @@ static void test_never_on_far_memory(void)
 
 TEST_MAIN(TEST(test_map_move_unmap), TEST(test_permissions), TEST(test_refusals_change_nothing),
 	  TEST(test_the_apic_page_may_be_anywhere), TEST(test_one_page_may_be_mapped_by_many),
-	  TEST(test_every_vp_has_room_for_its_apic_page),
-	  TEST(test_reset_takes_what_is_the_owner_s), TEST(test_memory_beneath_keeps_its_contents),
+	  TEST(test_every_vp_has_room_for_its_pages), TEST(test_reset_takes_what_is_the_owner_s),
+	  TEST(test_memory_beneath_keeps_its_contents), TEST(test_never_on_a_registered_page),
 	  TEST(test_no_memory_is_a_refusal), TEST(test_moves_give_everything_back),
 	  TEST(test_never_on_far_memory))
