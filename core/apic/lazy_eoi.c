@@ -7,23 +7,86 @@
 
 #define WORD_BYTES 4u
 
+static bool is_own(const struct shared_area *word)
+{
+	return !shared_area_is_registered(word) && shared_area_is_live(word);
+}
+
+static bool is_offered(const struct shared_area *word)
+{
+	return shared_area_is_registered(word) || shared_area_is_live(word);
+}
+
+static void move(struct partition *p, struct shared_area *to, struct shared_area *from)
+{
+	if (is_own(from))
+		shared_area_set_own(to, from->mem);
+	else
+		(void)!shared_area_set(p, to, from->gpa, from->len); /* live or not, as before */
+	shared_area_clear(p, from);
+}
+
+static void update(struct vp *vp)
+{
+	/* With register virtualization the guest reads the ISR without an exit, and would see it
+	 * stale. */
+	vp->apic.lazy_eoi =
+		is_offered(&vp->apic.lazy_word) && !vp->partition->machine.apic_register_virt;
+}
+
+/* Take back the word of ours, or that in the guest's RAM, wherever it is. */
+static void take_back(struct vp *vp, bool own)
+{
+	struct vlapic *a = &vp->apic;
+
+	lazy_eoi_sync(vp);
+	if (is_offered(&a->lazy_other) && is_own(&a->lazy_other) == own) {
+		shared_area_clear(vp->partition, &a->lazy_other);
+	} else if (is_own(&a->lazy_word) == own) {
+		shared_area_clear(vp->partition, &a->lazy_word);
+		if (is_offered(&a->lazy_other))
+			move(vp->partition, &a->lazy_word, &a->lazy_other);
+	}
+	update(vp);
+}
+
+/* After that there is room for a new one of the same kind. */
+static void make_way(struct vp *vp, bool own)
+{
+	struct vlapic *a = &vp->apic;
+
+	take_back(vp, own);
+	if (is_offered(&a->lazy_word))
+		move(vp->partition, &a->lazy_other, &a->lazy_word);
+}
+
 err_t lazy_eoi_enable(struct vp *vp, u64 gpa)
 {
 	if (!shared_area_would_be_live(vp->partition, gpa, WORD_BYTES))
 		return ERR_FAULT;
-	lazy_eoi_disable(vp);
-	TRY(shared_area_set(vp->partition, &vp->apic.lazy_word, gpa, WORD_BYTES));
-	/* With register virtualization the guest reads the ISR without an exit, and would see it
-	 * stale. */
-	vp->apic.lazy_eoi = !vp->partition->machine.apic_register_virt;
+	make_way(vp, false);
+	/* If the map changes meanwhile the word is live when it changes back. */
+	(void)!shared_area_set(vp->partition, &vp->apic.lazy_word, gpa, WORD_BYTES);
+	update(vp);
 	return ERR_NONE;
+}
+
+void lazy_eoi_enable_own(struct vp *vp, u8 *word)
+{
+	make_way(vp, true);
+	shared_area_set_own(&vp->apic.lazy_word, word);
+	shared_write32(&vp->apic.lazy_word, 0, 0);
+	update(vp);
 }
 
 void lazy_eoi_disable(struct vp *vp)
 {
-	lazy_eoi_sync(vp);
-	shared_area_clear(vp->partition, &vp->apic.lazy_word);
-	vp->apic.lazy_eoi = false;
+	take_back(vp, false);
+}
+
+void lazy_eoi_disable_own(struct vp *vp)
+{
+	take_back(vp, true);
 }
 
 void lazy_eoi_not_done(struct vp *vp)

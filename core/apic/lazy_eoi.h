@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Lazy EOI: the guest ends an interrupt by clearing a bit of a shared word instead of writing the
- * EOI register, which would exit. The ABI that offers it says where the word is.
+ * EOI register, which would exit. The ABI that offers it says where the word is: in the guest's
+ * RAM, or on a page of ours. If both are offered the one enabled last is used, and when that ends
+ * the other: a guest that looks at the word not in use finds no bit set, and writes the register.
  *
  * When we inject and nothing else waits, bit 0 of the word is set: "armed". The guest tests and
  * clears it; if it was set, no EOI is owed. So while armed, our ISR may be stale: call
@@ -27,8 +29,12 @@
  */
 MUST_CHECK err_t lazy_eoi_enable(struct vp *vp, u64 gpa);
 
-/* lazy_eoi_disable() - syncs first. */
+/* lazy_eoi_enable_own() - use @word, aligned, on a page of ours; clears it. */
+void lazy_eoi_enable_own(struct vp *vp, u8 *word);
+
+/* lazy_eoi_disable(), lazy_eoi_disable_own() - take the word back; bit 0 is clear then. */
 void lazy_eoi_disable(struct vp *vp);
+void lazy_eoi_disable_own(struct vp *vp);
 
 /**
  * lazy_eoi_arm() - @vector was just injected and is the highest in service, and nothing waits

@@ -74,8 +74,9 @@ struct vlapic {
 	bool lazy_armed; /* highest_isr is -1 then, in place of lazy_vector */
 	u32 lazy_vector;
 	struct shared_area lazy_word;
-	u32 min_vector; /* below: vlapic_set_irr_slow() */
-	u64 self_icr;   /* ICR value of a plain fixed interrupt to this APIC, vector 0 */
+	struct shared_area lazy_other; /* used when the owner of that takes it back */
+	u32 min_vector;                /* below: vlapic_set_irr_slow() */
+	u64 self_icr; /* ICR value of a plain fixed interrupt to this APIC, vector 0 */
 
 	/* Copies: a virtualized write replaces the page's value before we see it. */
 	u32 svr;

@@ -131,6 +131,68 @@ static void test_reset_forgets(void)
 	EXPECT_EQ(-1, vp->apic.highest_isr);
 }
 
+static u8 own[8] ALIGNED(8);
+
+/* One interrupt, which the guest ends by the word it knows. */
+static void expect_armed(struct vp *vp, bool ram, bool page)
+{
+	vlapic_set_irr(vp, 0x51, false);
+	EXPECT_EQ(0x51, enter(vp));
+	EXPECT_EQ(ram, *word());
+	EXPECT_EQ(page, own[0]);
+	*word() = own[0] = 0;
+	if (!ram && !page)
+		vlapic_eoi(vp);
+	EXPECT_EQ(-1, enter(vp));
+	EXPECT_EQ(-1, vp->apic.highest_isr);
+}
+
+/* Two words on offer: the one enabled last is used, and when it ends the other. */
+static void test_a_word_of_ours_and_one_of_the_guest_s(void)
+{
+	struct vp *vp = start();
+
+	own[0] = 0xff;
+	own[4] = 0xff;
+	lazy_eoi_enable_own(vp, own);
+	EXPECT_EQ(0, own[0] | own[3]);
+	EXPECT_EQ(0xff, own[4]);
+	expect_armed(vp, false, true);
+	lazy_eoi_disable(vp); /* the one not in use */
+	expect_armed(vp, false, true);
+	EXPECT_EQ(ERR_NONE, lazy_eoi_enable(vp, WORD_GPA));
+	expect_armed(vp, true, false);
+	lazy_eoi_disable(vp);
+	expect_armed(vp, false, true);
+	EXPECT_EQ(ERR_NONE, lazy_eoi_enable(vp, WORD_GPA));
+	lazy_eoi_enable_own(vp, own);
+	lazy_eoi_disable_own(vp);
+	expect_armed(vp, true, false);
+	lazy_eoi_disable(vp);
+	expect_armed(vp, false, false);
+	EXPECT_FALSE(vp->apic.lazy_eoi);
+}
+
+/* The word changes between an interrupt and its end: nothing is owed in the old one. */
+static void test_the_word_changes_while_armed(void)
+{
+	for (int how = 0; how < 2; how++) {
+		struct vp *vp = start();
+
+		vlapic_set_irr(vp, 0x51, false);
+		EXPECT_EQ(0x51, enter(vp));
+		if (how == 0)
+			lazy_eoi_enable_own(vp, own);
+		else
+			EXPECT_EQ(ERR_NONE, lazy_eoi_enable(vp, WORD_GPA + 8));
+		EXPECT_EQ(0, *word());
+		EXPECT_EQ(0x51, vp->apic.highest_isr);
+		vlapic_eoi(vp);
+		EXPECT_EQ(-1, vp->apic.highest_isr);
+		EXPECT_EQ(0, own[0]);
+	}
+}
+
 /* --- the model: a plain APIC as two bitmaps --- */
 
 static u64 irr[4], isr[4];
@@ -207,4 +269,6 @@ static void test_random_guest(void)
 }
 
 TEST_MAIN(TEST(test_msr_rules), TEST(test_one_interrupt), TEST(test_when_it_is_not_armed),
-	  TEST(test_registers_tell_the_truth), TEST(test_reset_forgets), TEST(test_random_guest))
+	  TEST(test_registers_tell_the_truth), TEST(test_reset_forgets),
+	  TEST(test_a_word_of_ours_and_one_of_the_guest_s), TEST(test_the_word_changes_while_armed),
+	  TEST(test_random_guest))
