@@ -40,6 +40,7 @@ struct hv_vp_state {
 struct hv_cpuid_bits {
 	u32 leaf; /* relative to the ABI's block; absolute if of no ABI; 0: none */
 	struct cpuid_regs regs;
+	struct cpuid_regs shared; /* those of regs that each of several features has */
 };
 
 struct hv_feature {

@@ -117,7 +117,8 @@ static err_t add_feature(struct partition *p, const struct hv_feature *f, u32 ba
 	TRY(msr_add_rows(p, f->msrs, f->msr_count));
 	for (u32 i = 0; i < ARRAY_SIZE(f->bits); i++) {
 		if (f->bits[i].leaf != 0)
-			TRY(cpuid_add_bits(p, base + f->bits[i].leaf, &f->bits[i].regs, f->name));
+			TRY(cpuid_add_bits(p, base + f->bits[i].leaf, &f->bits[i].regs,
+					   &f->bits[i].shared, f->name));
 	}
 	listen_to_all(f);
 	return ERR_NONE;

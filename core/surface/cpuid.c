@@ -62,12 +62,25 @@ err_t cpuid_add_rows(struct partition *p, u32 base, const struct cpuid_row *rows
 	return ERR_NONE;
 }
 
-static bool has_any(const struct cpuid_regs *r, const struct cpuid_regs *bits)
+/* The row has a bit, or somebody who does not share it. */
+static bool is_taken(const struct cpuid_slot *s, const struct cpuid_regs *bits,
+		     const struct cpuid_regs *shared)
 {
-	return ((r->a & bits->a) | (r->b & bits->b) | (r->c & bits->c) | (r->d & bits->d)) != 0;
+#define TAKEN(r) (bits->r & (s->row->set.r | (s->bits.r & ~(s->shared.r & shared->r))))
+	return (TAKEN(a) | TAKEN(b) | TAKEN(c) | TAKEN(d)) != 0;
+#undef TAKEN
 }
 
-err_t cpuid_add_bits(struct partition *p, u32 leaf, const struct cpuid_regs *bits, const char *name)
+static void add_regs(struct cpuid_regs *to, const struct cpuid_regs *r)
+{
+	to->a |= r->a;
+	to->b |= r->b;
+	to->c |= r->c;
+	to->d |= r->d;
+}
+
+err_t cpuid_add_bits(struct partition *p, u32 leaf, const struct cpuid_regs *bits,
+		     const struct cpuid_regs *shared, const char *name)
 {
 	struct cpuid_table *t = table_of(p);
 
@@ -78,14 +91,12 @@ err_t cpuid_add_bits(struct partition *p, u32 leaf, const struct cpuid_regs *bit
 
 		if (!slots_overlap(s, leaf, 0))
 			continue;
-		if (has_any(&s->bits, bits) || has_any(&s->row->set, bits)) {
+		if (is_taken(s, bits, shared)) {
 			log_error("CPUID leaf 0x%x: a bit of %s is taken", leaf, name);
 			return ERR_BUSY;
 		}
-		s->bits.a |= bits->a;
-		s->bits.b |= bits->b;
-		s->bits.c |= bits->c;
-		s->bits.d |= bits->d;
+		add_regs(&s->bits, bits);
+		add_regs(&s->shared, shared);
 		return ERR_NONE;
 	}
 	log_error("CPUID leaf 0x%x of %s has no row", leaf, name);

@@ -44,12 +44,12 @@ extern const u32 cpuid_host_row_count;
 MUST_CHECK err_t cpuid_add_rows(struct partition *p, u32 base, const struct cpuid_row *rows, u32 n);
 
 /**
- * cpuid_add_bits() - set bits in subleaf 0 of an existing leaf: a live feature advertises itself.
- * ERR_NOENT: no row has the leaf; ERR_BUSY: a bit is taken. Both are logged with @name. Before
- * cpuid_seal().
+ * cpuid_add_bits() - set @bits in subleaf 0 of an existing leaf: a live feature advertises itself.
+ * Those in @shared may be added again by others who share them. ERR_NOENT: no row has the leaf;
+ * ERR_BUSY: a bit is taken. Both are logged with @name. Before cpuid_seal().
  */
 MUST_CHECK err_t cpuid_add_bits(struct partition *p, u32 leaf, const struct cpuid_regs *bits,
-				const char *name);
+				const struct cpuid_regs *shared, const char *name);
 
 /* cpuid_seal() - sort, evaluate host leaves, build the direct index. Once, before the first VP. */
 MUST_CHECK err_t cpuid_seal(struct partition *p);

@@ -32,8 +32,8 @@ struct cpuid_range {
 
 struct cpuid_slot {
 	const struct cpuid_row *row;
-	u32 leaf;               /* absolute */
-	struct cpuid_regs bits; /* cpuid_add_bits() */
+	u32 leaf;                       /* absolute */
+	struct cpuid_regs bits, shared; /* cpuid_add_bits() */
 	struct cpuid_regs regs;
 };
 

@@ -40,12 +40,22 @@ static void test_needs(void)
 	}
 }
 
-static bool share(const struct cpuid_regs *a, const struct cpuid_regs *b)
+static bool is_part_of(const struct cpuid_regs *part, const struct cpuid_regs *of)
 {
-	return ((a->a & b->a) | (a->b & b->b) | (a->c & b->c) | (a->d & b->d)) != 0;
+	return ((part->a & ~of->a) | (part->b & ~of->b) | (part->c & ~of->c) |
+		(part->d & ~of->d)) == 0;
 }
 
-/* A bit says one thing. A feature says that it is there by a bit, a value, or the leaves. */
+static bool collide(const struct hv_cpuid_bits *a, const struct hv_cpuid_bits *b)
+{
+	return ((a->regs.a & b->regs.a & ~(a->shared.a & b->shared.a)) |
+		(a->regs.b & b->regs.b & ~(a->shared.b & b->shared.b)) |
+		(a->regs.c & b->regs.c & ~(a->shared.c & b->shared.c)) |
+		(a->regs.d & b->regs.d & ~(a->shared.d & b->shared.d))) != 0;
+}
+
+/* A bit says one thing, and who shares it says so. A feature says that it is there by a bit, a
+ * value, or the leaves. */
 static void test_bits_are_of_one_feature(void)
 {
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
@@ -55,13 +65,15 @@ static void test_bits_are_of_one_feature(void)
 
 		EXPECT_TRUE((f->abi != NULL && f->abi->whole == i) || f->bits[0].leaf != 0 ||
 			    option_setting_find(name) != NULL);
+		for (u32 n = 0; n < ARRAY_SIZE(f->bits); n++)
+			EXPECT_TRUE(is_part_of(&f->bits[n].shared, &f->bits[n].regs));
 		for (u32 k = 0; k < i * ARRAY_SIZE(f->bits) * ARRAY_SIZE(f->bits); k++) {
 			const struct hv_feature *other = hv_features[k / 4];
 			const struct hv_cpuid_bits *a = &f->bits[k % 2];
 			const struct hv_cpuid_bits *b = &other->bits[k / 2 % 2];
 
 			if (f->abi == other->abi && a->leaf == b->leaf && a->leaf != 0)
-				EXPECT_FALSE(share(&a->regs, &b->regs));
+				EXPECT_FALSE(collide(a, b));
 		}
 	}
 }

@@ -454,23 +454,50 @@ static void test_bits_are_added_to_rows(void)
 	static const struct cpuid_row mine = {
 		.leaf = 0x40000003, .subleaf = CPUID_ANY, .name = "mine", .set = { .b = 1 }
 	};
+	static const struct cpuid_regs none = { 0 };
 	static const struct cpuid_regs a = { .a = 2 }, ad = { .a = 2, .d = 4 }, b = { .b = 1 },
 				       d = { .d = 4 };
 
 	init();
-	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, 1, &a, "late"));
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, 1, &a, &none, "late"));
 	g.p.cpuid = NULL;
 	EXPECT_EQ(ERR_NONE, cpuid_add_rows(&g.p, 0, cpuid_host_rows, cpuid_host_row_count));
 	EXPECT_EQ(ERR_NONE, cpuid_add_rows(&g.p, 0, &mine, 1));
-	EXPECT_EQ(ERR_NOENT, cpuid_add_bits(&g.p, 0x40000004, &a, "nowhere"));
-	EXPECT_EQ(ERR_NONE, cpuid_add_bits(&g.p, 0x40000003, &a, "first"));
-	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, 0x40000003, &ad, "second"));
-	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, 0x40000003, &b, "the row's own"));
-	EXPECT_EQ(ERR_NONE, cpuid_add_bits(&g.p, 0x40000003, &d, "third"));
+	EXPECT_EQ(ERR_NOENT, cpuid_add_bits(&g.p, 0x40000004, &a, &none, "nowhere"));
+	EXPECT_EQ(ERR_NONE, cpuid_add_bits(&g.p, 0x40000003, &a, &none, "first"));
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, 0x40000003, &ad, &none, "second"));
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, 0x40000003, &b, &none, "the row's own"));
+	EXPECT_EQ(ERR_NONE, cpuid_add_bits(&g.p, 0x40000003, &d, &none, "third"));
 	EXPECT_EQ(ERR_NONE, cpuid_seal(&g.p));
 	EXPECT_EQ(2, ask(0x40000003, 0).a);
 	EXPECT_EQ(1, ask(0x40000003, 0).b);
 	EXPECT_EQ(4, ask(0x40000003, 0).d);
+}
+
+/* A bit that several features have is theirs only: each must say so, the first one too. */
+static void test_shared_bits(void)
+{
+	static const struct cpuid_row mine = {
+		.leaf = 0x40000003, .subleaf = CPUID_ANY, .name = "mine", .set = { .a = 8 }
+	};
+	static const struct cpuid_regs none = { 0 }, one = { .a = 1 }, two = { .a = 2 },
+				       both = { .a = 3 }, own = { .a = 4 }, own_one = { .a = 5 },
+				       row = { .a = 8 };
+	const u32 leaf = 0x40000003;
+
+	init();
+	g.p.cpuid = NULL;
+	EXPECT_EQ(ERR_NONE, cpuid_add_rows(&g.p, 0, cpuid_host_rows, cpuid_host_row_count));
+	EXPECT_EQ(ERR_NONE, cpuid_add_rows(&g.p, 0, &mine, 1));
+	EXPECT_EQ(ERR_NONE, cpuid_add_bits(&g.p, leaf, &both, &one, "first"));
+	EXPECT_EQ(ERR_NONE, cpuid_add_bits(&g.p, leaf, &own_one, &one, "second"));
+	EXPECT_EQ(ERR_NONE, cpuid_add_bits(&g.p, leaf, &one, &one, "third"));
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, leaf, &one, &none, "shares nothing"));
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, leaf, &two, &two, "wants the first's"));
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, leaf, &own, &own, "wants the second's"));
+	EXPECT_EQ(ERR_BUSY, cpuid_add_bits(&g.p, leaf, &row, &row, "wants the row's"));
+	EXPECT_EQ(ERR_NONE, cpuid_seal(&g.p));
+	EXPECT_EQ(15, ask(leaf, 0).a);
 }
 
 TEST_MAIN(TEST(test_mwait_c1_offers_no_deeper_state), TEST(test_hidden_features_stay_hidden),
@@ -481,5 +508,5 @@ TEST_MAIN(TEST(test_mwait_c1_offers_no_deeper_state), TEST(test_hidden_features_
 	  TEST(test_xsave_components_without_size_are_hidden),
 	  TEST(test_compacted_format_is_hidden_on_bochs), TEST(test_exit_equals_query),
 	  TEST(test_static_leaves_cost_no_vmread), TEST(test_overlap_is_refused_by_name),
-	  TEST(test_bits_are_added_to_rows), TEST(test_limit_cpuid_is_one_vps),
-	  TEST(test_xd_disable_hides_nx))
+	  TEST(test_bits_are_added_to_rows), TEST(test_shared_bits),
+	  TEST(test_limit_cpuid_is_one_vps), TEST(test_xd_disable_hides_nx))
