@@ -2,22 +2,12 @@
 /*
  * PV IPI: SEND_IPI, one interrupt to up to 128 VPs in one exit. Context: caller's CPU.
  */
-#include "arch/x86/defs/vector.h"
-#include "core/apic/vlapic.h"
+#include "core/apic/ipi_set.h"
 #include "hv/kvm/kvm_internal.h"
 
-/* A fixed interrupt, edge, for another VP: what Linux sends. */
-static inline bool is_plain(u32 icr)
+/* IDs that the partition's table does not have. */
+static NOINLINE u32 send_far_word(struct vp *vp, u64 bits, u64 first, u32 icr)
 {
-	return (icr & ~(APIC_ICR_VECTOR | APIC_ICR_ASSERT)) == 0 &&
-	       (icr & APIC_ICR_VECTOR) >= VECTOR_MIN_APIC;
-}
-
-/* Returns how many of the VPs @first + i, for each bit i of @bits, took it. */
-static inline u32 send_word(struct vp *vp, u64 bits, u64 first, u32 icr)
-{
-	struct partition *p = vp->partition;
-	bool plain = is_plain(icr);
 	u32 sent = 0;
 
 	for (; bits != 0; bits &= bits - 1) {
@@ -26,18 +16,19 @@ static inline u32 send_word(struct vp *vp, u64 bits, u64 first, u32 icr)
 
 		if (id > 0xffffffff)
 			break;
-		target = id < APIC_IDS_DIRECT ? p->vp_of_apic_id[id]
-					      : partition_vp_by_apic_id(p, (u32)id);
-		if (target == NULL)
-			continue;
-		if (likely(plain && target != vp && vlapic_accepts_fixed(&target->apic))) {
-			vlapic_post_irq(target, (u8)icr);
-			sent++;
-		} else {
+		target = partition_vp_by_apic_id(vp->partition, (u32)id);
+		if (target != NULL)
 			sent += vlapic_send(vp, target, icr);
-		}
 	}
 	return sent;
+}
+
+/* Returns how many of the VPs @first + i, for each bit i of @bits, took it. */
+static inline u32 send_word(struct vp *vp, u64 bits, u64 first, u32 icr)
+{
+	if (unlikely(first + 64 > APIC_IDS_DIRECT))
+		return send_far_word(vp, bits, first, icr);
+	return ipi_send_word(vp, vp->partition->vp_of_apic_id + first, bits, icr);
 }
 
 /*
