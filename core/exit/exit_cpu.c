@@ -11,7 +11,7 @@
 
 /*
  * Poll for work in root until @end_tsc, with physical interrupts enabled (rule I4). True: there is
- * some. A kick needs no handling: its sender has set the work before.
+ * some. A kick needs no handling: its sender has set the work before. A flush wakes nobody.
  */
 static bool poll(const struct vp *vp, u64 end_tsc)
 {
@@ -20,8 +20,8 @@ static bool poll(const struct vp *vp, u64 end_tsc)
 	do {
 		hw_irq_window();
 		now_tsc = hw_tsc();
-		if (READ_ONCE(vp->work) != 0 || READ_ONCE(vp->unhalted) != 0 ||
-		    now_tsc >= vp->deadline_tsc)
+		if ((READ_ONCE(vp->work) & ~(u32)VP_WORK_TLB) != 0 ||
+		    READ_ONCE(vp->unhalted) != 0 || now_tsc >= vp->deadline_tsc)
 			return true;
 	} while (now_tsc < end_tsc);
 	return false;

@@ -6,16 +6,18 @@
 #include "core/lib/bits.h"
 #include "core/mem/shared_area.h"
 #include "core/partition.h"
+#include "core/vp/tlb_flush.h"
 #include "core/vp/vp.h"
 
 void vp_park(struct vp *vp)
 {
 	struct park *k = &vp->park;
 
-	if (k->area == NULL || k->parked)
+	if (k->parked)
 		return;
-	k->parked = true;
-	shared_write8(k->area, k->offset, PARK_PREEMPTED);
+	STORE_RELEASE(k->parked, true);
+	if (k->area != NULL)
+		shared_write8(k->area, k->offset, PARK_PREEMPTED);
 }
 
 void vp_resume(struct vp *vp)
@@ -25,13 +27,17 @@ void vp_resume(struct vp *vp)
 
 	if (likely(!k->parked))
 		return;
-	k->parked = false;
+	/* A full barrier: the work that tlb_flush() left before it saw this is seen by the entry.
+	 */
+	(void)__atomic_exchange_n(&k->parked, false, __ATOMIC_SEQ_CST);
+	if (k->area == NULL)
+		return;
 	/* An exchange: a plain store would lose a flush that is requested at this very moment. */
 	byte = shared_xchg8(k->area, k->offset, 0);
 	if ((byte & PARK_FLUSH_TLB) == 0 && shared_area_is_live(k->area))
 		return;
 	COUNT(vp, PARK_FLUSH);
-	hw_invvpid(vp->ctx->vpid); /* all PCIDs: the guest names none */
+	tlb_flush_local(vp); /* all PCIDs: the guest names none */
 }
 
 void park_forget(struct vp *vp)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Parking: a VP that sleeps, or that root keeps for long, tells the guest so in a byte of a shared
- * area, and serves on resume what other VPs asked for meanwhile (rule K4). We set PARK_PREEMPTED;
- * other VPs set PARK_FLUSH_TLB, atomically, and only while PARK_PREEMPTED is set.
+ * Parking: a VP that sleeps, or that root keeps for long, does on resume what was asked of it
+ * meanwhile (rule K4). tlb_flush() leaves it the work. A guest that has set up a shared area asks
+ * by itself: we set PARK_PREEMPTED in a byte there; other VPs set PARK_FLUSH_TLB, atomically, and
+ * only while PARK_PREEMPTED is set.
  *
  * Stolen time is what root takes from a running VP for its own purposes, counted by cause.
  *
@@ -37,7 +38,7 @@ enum steal_cause {
 struct park {
 	const struct shared_area *area; /* NULL: the guest has not set one up */
 	u32 offset;                     /* of the byte */
-	bool parked;
+	bool parked;   /* remote reads: no instruction of the guest until vp_resume() */
 	bool can_wait; /* remote reads: doing work that can wait */
 	bool wanted;   /* remote: stop that work */
 	u64 stolen_tsc[STEAL_CAUSE_COUNT];

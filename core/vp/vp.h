@@ -55,6 +55,7 @@ enum vp_work {
 	VP_WORK_HOLD = 1u << 7,   /* somebody holds this VP: hold_serve() */
 	VP_WORK_PERIODIC = 1u << 8, /* partition_hooks.periodic is due */
 	VP_WORK_LINES = 1u << 9,    /* software lines: irq_fwd.posted_level (remote), or the 8259 */
+	VP_WORK_TLB = 1u << 10,     /* INVVPID: tlb_flush() on another CPU */
 };
 
 /* SPEED(state-running): VP_RUNNING is not 0, so that the exit path compares with an immediate. */

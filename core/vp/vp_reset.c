@@ -60,6 +60,7 @@ void vp_startup(struct vp *vp, u8 vector)
 {
 	vp->state = VP_RUNNING;
 	vp->asleep = false;
+	vp_resume(vp); /* it has waited for this */
 	vp_restore_if(vp);
 	hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	hw_vmwrite(VMCS_GUEST_CS_SELECTOR, (u64)vector << 8);
@@ -102,6 +103,7 @@ void vp_reset(struct vp *vp, bool init)
 	if (vp->state == VP_HALTED) /* no event ended this block */
 		halt_poll_end(&vp->halt_poll, &vp->partition->config, 0, false);
 	vp->asleep = false;
+	vp_resume(vp); /* whatever it has waited for */
 	/* SDM "Local APIC Operation After INIT": an application processor waits for a SIPI. */
 	vp->state = vp->index == 0 ? VP_RUNNING : VP_WAIT_SIPI;
 	event_reset(vp, nmi_blocked);

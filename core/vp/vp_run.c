@@ -8,6 +8,7 @@
 #include "core/hw.h"
 #include "core/partition.h"
 #include "core/vp/hold.h"
+#include "core/vp/tlb_flush.h"
 
 void vp_program_timer(struct vp *vp, u64 now_tsc)
 {
@@ -84,6 +85,8 @@ static NOINLINE bool do_all_work(struct vp *vp)
 		       ~(u32)VP_WORK_LAUNCH;
 		if (work & VP_WORK_FLUSH)
 			flush(vp);
+		if (work & VP_WORK_TLB)
+			tlb_flush_local(vp);
 		if (work & VP_WORK_SIGNAL)
 			take_signals(vp);
 		if (work & VP_WORK_POSTED)

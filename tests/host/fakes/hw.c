@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/vp/vp.h"
+
 struct fake_hw fake;
 
 void fake_reset(void)
@@ -237,6 +239,8 @@ void hw_ioapic_write(u32 offset, u32 val)
 
 bool hw_kick(struct vp *vp)
 {
+	if (vp->kicked != 0)
+		return false;
 	if (fake.kick_count < FAKE_KICKS)
 		fake.kicked[fake.kick_count] = vp;
 	fake.kick_count++;

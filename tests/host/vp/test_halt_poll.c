@@ -280,6 +280,24 @@ static void test_other_work_leads_to_sleep(void)
 	EXPECT_EQ(1, fake.invepts);
 }
 
+static void tlb_flush_asked(void)
+{
+	vp_set_work(vp, VP_WORK_TLB);
+}
+
+/* A flush of the guest's wakes nobody and can wait. */
+static void test_a_tlb_flush_does_not_end_the_poll(void)
+{
+	ready(POLL_US * 1000);
+	event = tlb_flush_asked;
+	event_tsc = fake.tsc + 3 * US;
+	fake.invvpids = 0;
+	hlt();
+	EXPECT_TRUE(sleeps());
+	EXPECT_EQ(POLL_US * US, fake.tsc - halted_tsc);
+	EXPECT_EQ(1, fake.invvpids);
+}
+
 static void test_the_poll_ends_after_its_time(void)
 {
 	ready(POLL_US * 1000);
@@ -370,7 +388,7 @@ TEST_MAIN(TEST(test_every_row_of_the_definition), TEST(test_disallowed_leaves_th
 	  TEST(test_begin_returns_at_most_the_maximum), TEST(test_value_stays_in_its_range),
 	  TEST(test_each_event_ends_the_poll_at_once), TEST(test_a_timer_that_is_due_ends_the_poll),
 	  TEST(test_if_0_is_woken_by_nmi_only), TEST(test_other_work_leads_to_sleep),
-	  TEST(test_the_poll_ends_after_its_time),
+	  TEST(test_a_tlb_flush_does_not_end_the_poll), TEST(test_the_poll_ends_after_its_time),
 	  TEST(test_short_blocks_grow_and_a_long_one_resets),
 	  TEST(test_a_pending_interrupt_is_not_polled_for), TEST(test_maximum_0_never_polls),
 	  TEST(test_reset_ends_the_block_without_an_event), TEST(test_value_is_in_the_dump))

@@ -12,6 +12,7 @@
 #include "core/exit/exit.h"
 #include "core/mem/ept.h"
 #include "core/vp/hold.h"
+#include "core/vp/tlb_flush.h"
 #include "hv/kvm/kvm_abi.h"
 #include "tests/host/fakes/rig.h"
 
@@ -156,6 +157,32 @@ static void test_flush_and_pause_reach_each(void)
 		EXPECT_TRUE(g.p.vp[i]->work & VP_WORK_HOLD);
 }
 
+static void take_work(struct vp *vp)
+{
+	EXPECT_TRUE(vp->work & VP_WORK_TLB);
+	fake.cpu_vp = vp;
+	(void)vp_prepare_entry(vp);
+	fake.cpu_vp = g.p.vp[0];
+}
+
+static void test_tlb_flushes_reach_each(void)
+{
+	for (u32 first = 0; first < VP_MAX; first += 63) {
+		struct vp_mask m = { { 0 } };
+
+		start();
+		fake.kick = take_work;
+		fake.invvpids = 0;
+		for (u32 i = first; i < VP_MAX; i++)
+			m.word[i / 64] |= BIT64(i % 64);
+		tlb_flush(g.p.vp[0], &m);
+		EXPECT_EQ(VP_MAX - umax32(first, 1), fake.kick_count);
+		EXPECT_EQ(VP_MAX - first, fake.invvpids);
+		for (u32 i = 0; i < VP_MAX; i++)
+			EXPECT_EQ(i >= first, g.p.vp[i]->counters.c[COUNTER_TLB_FLUSH]);
+	}
+}
+
 /* Where sending an NMI costs 20 us, CPU 255 gets its one 5 ms after the first. Each CPU takes half
  * a millisecond to stop; every hundredth never does. */
 static u64 stops_tsc[VP_MAX];
@@ -237,5 +264,5 @@ static void test_trace_has_each(void)
 }
 
 TEST_MAIN(TEST(test_every_vp_has_its_id), TEST(test_ipis_reach_each), TEST(test_pv_ipis_reach_each),
-	  TEST(test_flush_and_pause_reach_each), TEST(test_stop_all_gives_each_its_time),
-	  TEST(test_trace_has_each))
+	  TEST(test_flush_and_pause_reach_each), TEST(test_tlb_flushes_reach_each),
+	  TEST(test_stop_all_gives_each_its_time), TEST(test_trace_has_each))

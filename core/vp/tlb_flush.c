@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See tlb_flush.h. */
+#include "core/vp/tlb_flush.h"
+
+#include "core/hw.h"
+#include "core/vp/remote_call.h"
+#include "core/vp/vp.h"
+
+void tlb_flush_local(struct vp *vp)
+{
+	COUNT(vp, TLB_FLUSH);
+	hw_invvpid(vp->guest_ctx.vpid);
+}
+
+/*
+ * True: @vp may be running the guest, and gets a kick. The order matters: work first, then the look
+ * at @vp. vp_resume() does it the other way round, so one of us sees the other.
+ */
+static bool ask(struct vp *self, struct vp *vp)
+{
+	(void)__atomic_fetch_or(&vp->work, VP_WORK_TLB, __ATOMIC_SEQ_CST);
+	if (!LOAD_ACQUIRE(vp->entered))
+		return false;
+	if (LOAD_ACQUIRE(vp->park.parked)) {
+		COUNT(self, TLB_FLUSH_LATER);
+		return false;
+	}
+	if (hw_kick(vp))
+		COUNT(self, KICK_SENT);
+	return true;
+}
+
+/*
+ * @vp has left the guest since ask(): its CPU has taken the NMI, or the work. Root takes NMIs, too:
+ * two VPs that flush each other do not need to serve each other.
+ */
+static bool has_stopped(const struct vp *vp)
+{
+	return LOAD_ACQUIRE(vp->kicked) == 0 || !(LOAD_ACQUIRE(vp->work) & VP_WORK_TLB);
+}
+
+/* Returns those that were kicked. */
+static u64 ask_word(struct vp *self, struct vp *const *table, u64 bits)
+{
+	u64 kicked = 0;
+
+	for (; bits != 0; bits &= bits - 1) {
+		struct vp *vp = table[__builtin_ctzll(bits)];
+
+		if (vp == self)
+			tlb_flush_local(self);
+		else if (ask(self, vp))
+			kicked |= bits & -bits;
+	}
+	return kicked;
+}
+
+void tlb_flush(struct vp *self, const struct vp_mask *targets)
+{
+	struct partition *p = self->partition;
+	struct vp_mask kicked;
+
+	for (u32 i = 0; i < VP_MASK_WORDS; i++)
+		kicked.word[i] = ask_word(self, p->vp + 64 * i, vp_mask_of(targets, p, i));
+	for (u32 i = 0; i < VP_MASK_WORDS; i++) {
+		for (u64 bits = kicked.word[i]; bits != 0; bits &= bits - 1) {
+			while (!has_stopped(p->vp[64 * i + (u32)__builtin_ctzll(bits)]))
+				remote_call_wait(self);
+		}
+	}
+}
