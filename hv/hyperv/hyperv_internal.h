@@ -18,3 +18,12 @@
 	{                                                                      \
 		.leaf = HYPERV_CPUID_ENLIGHTMENT_INFO, .regs = { __VA_ARGS__ } \
 	}
+
+/* HV_HINT_WITH_SETS() - a bit of EAX there, and that calls take sparse sets of VPs: each feature
+ * with such calls says so. */
+#define HV_HINT_WITH_SETS(bit)                                                  \
+	{                                                                       \
+		.leaf = HYPERV_CPUID_ENLIGHTMENT_INFO,                          \
+		.regs = { .a = (bit) | HV_X64_EX_PROCESSOR_MASKS_RECOMMENDED }, \
+		.shared = { .a = HV_X64_EX_PROCESSOR_MASKS_RECOMMENDED },       \
+	}

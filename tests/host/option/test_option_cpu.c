@@ -106,6 +106,23 @@ static void test_cpu_on_top_of_profile(void)
 	EXPECT_EQ(by_default(), o.config.cpu_features);
 }
 
+/* ",NAME" of each feature that @f needs, directly or not. */
+static void put_needs(u32 f, char *text, size_t size)
+{
+	u64 needs = hv_feature_needs(f);
+	size_t at = 0;
+
+	for (u32 k = f; k-- > 0;) {
+		if (needs & BIT64(k))
+			needs |= hv_feature_needs(k);
+	}
+	text[0] = '\0';
+	for (u32 k = 0; k < f; k++) {
+		if (needs & BIT64(k))
+			at += (size_t)snprintf(text + at, size - at, ",%s", name_of(k));
+	}
+}
+
 /* Every feature, in every form, with '-' and '_' in any mixture. */
 static void test_every_name_in_every_form(void)
 {
@@ -120,7 +137,7 @@ static void test_every_name_in_every_form(void)
 
 	for (u32 f = 0; f < FEATURE_COUNT; f++) {
 		for (u32 i = 0; i < ARRAY_SIZE(forms); i++) {
-			char name[40], line[200];
+			char name[40], needs[200], line[400];
 
 			if (f == FEATURE_HV_SPINLOCKS && strpbrk(forms[i].after, "01") != NULL)
 				continue; /* a number of tries */
@@ -129,8 +146,10 @@ static void test_every_name_in_every_form(void)
 				if (*c == '-' && test_rng() % 2)
 					*c = '_';
 			}
-			snprintf(line, sizeof(line), "cpu=host,%s%s,%s%s%s", forms[i].on ? "-" : "",
-				 name_of(f), forms[i].before, name, forms[i].after);
+			put_needs(f, needs, sizeof(needs));
+			snprintf(line, sizeof(line), "cpu=host%s,%s%s,%s%s%s", needs,
+				 forms[i].on ? "-" : "", name_of(f), forms[i].before, name,
+				 forms[i].after);
 			EXPECT_EQ(ERR_NONE, parse(line));
 			EXPECT_EQ(forms[i].on, has((enum hv_feature_id)f));
 		}
