@@ -201,12 +201,22 @@ static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
 	return vp_fault_page(vp, x->gla, code);
 }
 
-/* A column of page_class[], kept here; the classes without a row stop the guest. Not for fetches:
- * no class that can violate is executable. */
+/*
+ * A write to a page of ours that the guest may not write is #GP(0), as the ABI that has such pages
+ * says. So is a fetch from one that it may not execute, and what the CPU itself stores there: a
+ * page table's accessed bit, a frame of an event.
+ */
+static enum exit_action overlay_violation(struct vp *vp, const struct exit_info *x)
+{
+	return x->qual & EPT_QUAL_ASYNC ? unexpected(vp, x) : vp_fault_gp0(vp);
+}
+
+/* A column of page_class[], kept here; the classes without a row stop the guest. Fetches have an
+ * answer of their own, but for overlays and beyond the machine. */
 static const exit_fn violation[PAGE_KINDS] = {
-	[PAGE_REGION] = ones_violation,    [PAGE_WINDOW] = ones_violation,
-	[PAGE_EMULATED] = emulated_access, [PAGE_APIC] = apic_violation,
-	[PAGE_ABSENT] = beyond_machine,
+	[PAGE_REGION] = ones_violation,     [PAGE_WINDOW] = ones_violation,
+	[PAGE_EMULATED] = emulated_access,  [PAGE_APIC] = apic_violation,
+	[PAGE_OVERLAY] = overlay_violation, [PAGE_ABSENT] = beyond_machine,
 };
 
 static exit_fn answer_of(enum page_kind kind)
@@ -234,7 +244,7 @@ enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 	if (err == ERR_NOMEM)
 		return stop_with_report(vp, x, "no memory for EPT tables");
 	kind = page_kind_at(p, x->gpa, &end);
-	if (kind != PAGE_ABSENT && (x->qual & EPT_QUAL_FETCH))
+	if (kind != PAGE_ABSENT && kind != PAGE_OVERLAY && (x->qual & EPT_QUAL_FETCH))
 		return fetch_violation(vp, x);
 	return answer_of(kind)(vp, x);
 }

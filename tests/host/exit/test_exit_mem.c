@@ -307,7 +307,7 @@ static void test_every_class_answers_or_stops(void)
 		[PAGE_EMULATED] = { AN_EMUL, EXIT_NEXT_DECODED },
 		[PAGE_SCRATCH] = { SCRATCH, EXIT_STOP },
 		[PAGE_APIC] = { 0xfee00000, EXIT_NEXT_DECODED },
-		[PAGE_OVERLAY] = { AN_OVERLAY, EXIT_STOP },
+		[PAGE_OVERLAY] = { AN_OVERLAY, EXIT_RESUME },
 		[PAGE_ABSENT] = { BIT64(45), EXIT_RESUME },
 	};
 
@@ -318,6 +318,22 @@ static void test_every_class_answers_or_stops(void)
 		EXPECT_EQ(rows[kind].want == EXIT_STOP,
 			  strstr(fake.console, "unexpected EPT violation") != NULL);
 	}
+}
+
+/* Whoever it is: an instruction, its fetch, a page walk, the delivery of an event. */
+static void test_overlays_are_protected(void)
+{
+	static const u64 quals[] = { WRITE, EPT_QUAL_FETCH | EPT_QUAL_GLA_VALID,
+				     EPT_QUAL_WRITE | EPT_QUAL_READ | EPT_QUAL_GLA_VALID };
+
+	for (u32 i = 0; i < ARRAY_SIZE(quals); i++) {
+		every_class_setup();
+		EXPECT_EQ(EXIT_RESUME, violation(AN_OVERLAY + 0x40, quals[i]));
+		EXPECT_EQ(EXC_GP, paged_exception());
+		EXPECT_EQ(0, paged_error());
+	}
+	every_class_setup();
+	EXPECT_EQ(EXIT_STOP, violation(AN_OVERLAY, WRITE | EPT_QUAL_ASYNC));
 }
 
 /* MOVS from an emulated page: its write goes by the class of the other page. */
@@ -423,6 +439,6 @@ TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_
 	  TEST(test_64_bit_bars_appear_on_first_use),
 	  TEST(test_beyond_the_machine_is_a_reserved_bit),
 	  TEST(test_everything_else_stops_with_a_report), TEST(test_every_class_answers_or_stops),
-	  TEST(test_a_write_of_another_page_goes_by_its_class),
+	  TEST(test_overlays_are_protected), TEST(test_a_write_of_another_page_goes_by_its_class),
 	  TEST(test_events_on_an_emulated_stack_are_delivered),
 	  TEST(test_far_page_is_mapped_when_it_comes), TEST(test_far_page_that_never_comes_stops))
