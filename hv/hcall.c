@@ -7,34 +7,41 @@
 #include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
 
-/* The slot of a number; HCALL_SLOTS: none. */
-static u32 slot_of(u64 nr)
+static bool is_sound_memory_call(const struct hcall_row *row, u32 in, u32 out)
 {
-	if (nr < HCALL_LOW)
-		return (u32)nr;
-	if (nr - HCALL_EXTENDED < HCALL_EXTENDEDS)
-		return HCALL_LOW + (u32)(nr - HCALL_EXTENDED);
-	return HCALL_SLOTS;
+	if ((row->mem != NULL) == (row->words != NULL) || in > HCALL_AREA_BYTES ||
+	    out > HCALL_AREA_BYTES || (row->fast && row->no_fast_status != 0))
+		return false;
+	if (row->words != NULL && (!row->fast || out != 0 || row->variable_header ||
+				   (in != sizeof(u64) && in != 2 * sizeof(u64))))
+		return false;
+	return row->kind == HCALL_REP
+		       ? row->words == NULL
+		       : row->kind == HCALL_SIMPLE && row->rep_in_size + row->rep_out_size == 0;
 }
 
 static bool is_sound(const struct hcall_row *row)
 {
 	u32 in = row->in_size + row->rep_in_size, out = row->out_size + row->rep_out_size;
 
-	if (row->kind == HCALL_REGISTERS)
+	switch (row->kind) {
+	case HCALL_REGISTERS:
 		return (row->reg != NULL) != (row->reg_out != NULL) && in == 0 &&
 		       row->out_size <= HCALL_REG_OUT_MAX && row->out_arg < 4 &&
 		       (row->out_size != 0) == (row->reg_out != NULL) && row->nr < HCALL_LOW;
-	if (row->kind == HCALL_SIMPLE && row->rep_in_size + row->rep_out_size != 0)
-		return false;
-	return row->mem != NULL && in <= HCALL_AREA_BYTES && out <= HCALL_AREA_BYTES &&
-	       !(row->fast && out != 0);
+	case HCALL_NOT_OFFERED:
+		return row->mem == NULL && row->words == NULL && in + out == 0;
+	case HCALL_SIMPLE:
+	case HCALL_REP:
+		return is_sound_memory_call(row, in, out);
+	}
+	return false;
 }
 
 err_t hcall_add(struct hcall_table *t, const struct hcall_row *rows, u32 n, bool live)
 {
 	for (u32 i = 0; i < n; i++) {
-		u32 slot = slot_of(rows[i].nr);
+		u32 slot = hcall_slot(rows[i].nr);
 
 		if (slot == HCALL_SLOTS)
 			return ERR_RANGE;
@@ -44,15 +51,17 @@ err_t hcall_add(struct hcall_table *t, const struct hcall_row *rows, u32 n, bool
 			return ERR_BUSY;
 		t->row[slot] = &rows[i];
 		t->live[slot] = live;
-		if (slot < HCALL_LOW)
-			t->reg[slot] = live ? rows[i].reg : NULL;
+		if (live && slot < HCALL_LOW) {
+			t->reg[slot] = rows[i].reg;
+			t->words[slot] = rows[i].words;
+		}
 	}
 	return ERR_NONE;
 }
 
 const struct hcall_row *hcall_find(const struct hcall_table *t, u64 nr, bool *live)
 {
-	u32 slot = slot_of(nr);
+	u32 slot = hcall_slot(nr);
 
 	*live = slot < HCALL_SLOTS && t->live[slot];
 	return slot < HCALL_SLOTS ? t->row[slot] : NULL;

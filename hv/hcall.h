@@ -24,7 +24,12 @@ struct vp;
 /* Most that a register call may write to guest memory. */
 #define HCALL_REG_OUT_MAX 64u
 
-enum hcall_kind { HCALL_REGISTERS, HCALL_SIMPLE, HCALL_REP };
+enum hcall_kind {
+	HCALL_REGISTERS,
+	HCALL_SIMPLE,
+	HCALL_REP,
+	HCALL_NOT_OFFERED, /* a memory call that exists elsewhere: always denied */
+};
 
 /* A result below 0 is an error of the ABI. */
 typedef s64 (*hcall_reg_fn)(struct vp *vp, u64 a0, u64 a1, u64 a2, u64 a3);
@@ -32,6 +37,8 @@ typedef s64 (*hcall_reg_fn)(struct vp *vp, u64 a0, u64 a1, u64 a2, u64 a3);
 typedef s64 (*hcall_reg_out_fn)(struct vp *vp, const u64 args[4], void *out);
 /* Returns the status: hcall_mem.h. */
 typedef u16 (*hcall_mem_fn)(struct vp *vp, struct hcall *hc);
+/* The same for a simple call without output whose input is one word or two. */
+typedef u16 (*hcall_words_fn)(struct vp *vp, u64 first, u64 second);
 
 struct hcall_row {
 	u32 nr;
@@ -43,11 +50,13 @@ struct hcall_row {
 	hcall_reg_out_fn reg_out;
 	u32 out_arg; /* the argument with the output's address */
 
-	/* HCALL_SIMPLE, HCALL_REP */
+	/* HCALL_SIMPLE, HCALL_REP: one of the two functions */
 	hcall_mem_fn mem;
+	hcall_words_fn words; /* fast, HCALL_SIMPLE: the caller's fast call comes straight here */
 	u32 in_size, rep_in_size;   /* bytes: fixed input, each element of the list */
 	u32 out_size, rep_out_size; /* out_size: HCALL_REGISTERS, too */
-	bool fast;                  /* the input may come in registers: a row without output */
+	bool fast;                  /* input and output may be in registers */
+	u16 no_fast_status;         /* of a fast call without @fast; 0: HCALL_INVALID_INPUT */
 	bool variable_header;       /* 8-byte words between the fixed input and the list */
 };
 
@@ -59,7 +68,9 @@ struct hcall_row {
 
 /* The calls of one ABI by number. */
 struct hcall_table {
-	hcall_reg_fn reg[HCALL_LOW]; /* of live rows without output: the fast path */
+	/* Of live rows, the fast paths: register calls without output, and calls of words. */
+	hcall_reg_fn reg[HCALL_LOW];
+	hcall_words_fn words[HCALL_LOW];
 	const struct hcall_row *row[HCALL_SLOTS];
 	bool live[HCALL_SLOTS];
 };
@@ -69,6 +80,16 @@ struct hcall_table {
  * ERR_RANGE: it is outside the table; ERR_INVAL: the sizes do not fit the kind.
  */
 MUST_CHECK err_t hcall_add(struct hcall_table *t, const struct hcall_row *rows, u32 n, bool live);
+
+/* hcall_slot() - the place of a number; HCALL_SLOTS: none. */
+static inline u32 hcall_slot(u64 nr)
+{
+	if (likely(nr < HCALL_LOW))
+		return (u32)nr;
+	if (nr - HCALL_EXTENDED < HCALL_EXTENDEDS)
+		return HCALL_LOW + (u32)(nr - HCALL_EXTENDED);
+	return HCALL_SLOTS;
+}
 
 /* hcall_find() - NULL: there is no such call. *@live: its feature is on. */
 const struct hcall_row *hcall_find(const struct hcall_table *t, u64 nr, bool *live);

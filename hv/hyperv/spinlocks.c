@@ -7,7 +7,7 @@
 #include "hv/hyperv/hyperv_internal.h"
 
 /* VPs are pinned: there is no other VP to run instead of the caller. */
-static u16 notify_long_spin_wait(struct vp *vp, struct hcall *hc)
+static u16 notify_long_spin_wait(struct vp *vp, u64 spins, u64 unused)
 {
 	COUNT(vp, HV_SPIN_WAIT);
 	return HV_STATUS_SUCCESS;
@@ -18,7 +18,7 @@ static const struct hcall_row hcalls[] = {
 	{ .nr = HVCALL_NOTIFY_LONG_SPIN_WAIT,
 	  .kind = HCALL_SIMPLE,
 	  .name = "NotifyLongSpinWait",
-	  .mem = notify_long_spin_wait,
+	  .words = notify_long_spin_wait,
 	  .in_size = 8,
 	  .fast = true },
 };

@@ -16,9 +16,24 @@ static struct hcall_buffer buffer;
 
 /* What the handlers saw. */
 static u32 runs, budget, fail_at;
-static u64 seen[32];
+static u64 seen[512];
 
-enum { ADD = 1, SQUARES = 2, SUM_VAR = 3, NOTE = 4, OFF = 5, LIST_IN = 6, EXTENDED = 0x8001 };
+enum {
+	ADD = 1,
+	SQUARES = 2,
+	SUM_VAR = 3,
+	NOTE = 4,
+	OFF = 5,
+	LIST_IN = 6,
+	WORDS = 7,
+	WORD = 8,
+	FAST_ADD = 9,
+	FAST_SQUARES = 10,
+	NEVER = 11,
+	SLOW_LIST = 12,
+	FREE = 30,
+	EXTENDED = 0x8001
+};
 
 /* Two numbers in, their sum out. */
 static u16 add_call(struct vp *vp, struct hcall *hc)
@@ -75,13 +90,67 @@ static u16 list_in(struct vp *vp, struct hcall *hc)
 	return HCALL_SUCCESS;
 }
 
+static u16 words(struct vp *vp, u64 first, u64 second)
+{
+	runs++;
+	seen[0] = first;
+	seen[1] = second;
+	return first == 0xbad ? 5 : HCALL_SUCCESS;
+}
+
+/* Each element takes 10 us. */
+static u16 slow_list(struct vp *vp, struct hcall *hc)
+{
+	runs++;
+	do {
+		fake.tsc += GUEST_TSC_HZ / 100000;
+		hc->done++;
+	} while (hc->done < hc->count && !hcall_is_late(hc));
+	return HCALL_SUCCESS;
+}
+
 static const struct hcall_row rows[] = {
+	{ .nr = WORDS,
+	  .kind = HCALL_SIMPLE,
+	  .name = "words",
+	  .words = words,
+	  .in_size = 16,
+	  .fast = true },
+	{ .nr = WORD,
+	  .kind = HCALL_SIMPLE,
+	  .name = "word",
+	  .words = words,
+	  .in_size = 8,
+	  .fast = true },
+	{ .nr = FAST_ADD,
+	  .kind = HCALL_SIMPLE,
+	  .name = "fast add",
+	  .mem = add_call,
+	  .in_size = 20,
+	  .out_size = 8,
+	  .fast = true },
+	{ .nr = FAST_SQUARES,
+	  .kind = HCALL_REP,
+	  .name = "fast squares",
+	  .mem = squares,
+	  .in_size = 8,
+	  .rep_in_size = 8,
+	  .rep_out_size = 8,
+	  .fast = true },
+	{ .nr = NEVER, .kind = HCALL_NOT_OFFERED, .name = "never" },
+	{ .nr = SLOW_LIST,
+	  .kind = HCALL_REP,
+	  .name = "slow",
+	  .mem = slow_list,
+	  .rep_in_size = 8,
+	  .fast = true },
 	{ .nr = ADD,
 	  .kind = HCALL_SIMPLE,
 	  .name = "add",
 	  .mem = add_call,
 	  .in_size = 16,
-	  .out_size = 8 },
+	  .out_size = 8,
+	  .no_fast_status = 5 },
 	{ .nr = SQUARES,
 	  .kind = HCALL_REP,
 	  .name = "squares",
@@ -138,24 +207,50 @@ static void init(void)
 }
 
 static struct hcall_request last;
+static enum hcall_end last_end;
+
+/* The result; ~0: there is none. */
+static u64 run_last(void)
+{
+	last.buffer = &buffer;
+	last.result = ~0ull;
+	last_end = hcall_memory(&g.vp[0], &table, &last);
+	return last.result;
+}
 
 static u64 call_at(u64 control, u64 in, u64 out)
 {
-	last = (struct hcall_request){
-		.control = control, .in_gpa = in, .out_gpa = out, .buffer = &buffer
-	};
-	return hcall_memory(&g.vp[0], &table, &last);
+	last = (struct hcall_request){ .control = control, .in_gpa = in, .out_gpa = out };
+	return run_last();
 }
 
-static u64 fast(u64 control, const void *regs, u32 bytes)
+/* Registers of a fast call as the caller has them. */
+static void set_registers(const u64 regs[14])
+{
+	for (u32 i = 0; i < HCALL_FAST_XMMS; i++)
+		memcpy(fake.vector[i], &regs[2 + 2 * i], 16);
+}
+
+static u64 fast_call(u64 control, const u64 regs[14], bool xmm_input, bool xmm_output)
 {
 	last = (struct hcall_request){ .control = control | HCALL_FAST,
-				       .in_gpa = ~0ull,
-				       .out_gpa = ~0ull,
-				       .fast = regs,
-				       .fast_bytes = bytes,
-				       .buffer = &buffer };
-	return hcall_memory(&g.vp[0], &table, &last);
+				       .in_gpa = regs[0],
+				       .out_gpa = regs[1],
+				       .xmm_input = xmm_input,
+				       .xmm_output = xmm_output };
+	set_registers(regs);
+	return run_last();
+}
+
+/* The registers afterwards: those that a call has not changed are as they were. */
+static void expect_registers(const u64 want[14])
+{
+	u64 got[14];
+
+	memcpy(got, last.fast, 16);
+	for (u32 i = 0; i < HCALL_FAST_XMMS; i++)
+		memcpy(&got[2 + 2 * i], fake.vector[i], 16);
+	EXPECT_MEMEQ(want, got, sizeof(got));
 }
 
 static u64 reps(u64 nr, u64 count, u64 start)
@@ -171,7 +266,7 @@ static void test_simple(void)
 	EXPECT_EQ(0, call_at(ADD, IN, OUT));
 	EXPECT_EQ(42, ram(OUT)[0]);
 	EXPECT_EQ(0xa5a5a5a5a5a5a5a5ull, ram(OUT)[1]);
-	EXPECT_FALSE(last.again);
+	EXPECT_EQ(HCALL_DONE, last_end);
 	/* An error of the handler: no output. */
 	ram(IN)[0] = 0xbad;
 	ram(OUT)[0] = 7;
@@ -205,14 +300,15 @@ static void test_unknown_and_denied(void)
 	EXPECT_EQ(7, g.vp[0].counters.c[COUNTER_VMCALL_UNKNOWN]);
 	/* Who may comes before the form. */
 	EXPECT_EQ(6, call_at(OFF | HCALL_RSVDZ, IN + 1, OUT));
-	EXPECT_EQ(1, g.vp[0].counters.c[COUNTER_HCALL_DENIED]);
+	EXPECT_EQ(6, call_at(NEVER | HCALL_RSVDZ, IN + 1, OUT));
+	EXPECT_EQ(2, g.vp[0].counters.c[COUNTER_HCALL_DENIED]);
 	EXPECT_EQ(0, runs);
 }
 
 static void test_malformed(void)
 {
 	static const u64 wrong[] = {
-		ADD | HCALL_FAST,                  /* no fast form */
+		SQUARES | HCALL_FAST | 1ull << 32, /* no fast form */
 		ADD | 1ull << 17,                  /* no variable header */
 		ADD | 1ull << 32,                  /* no list */
 		ADD | 1ull << 48,                  /* no list */
@@ -281,9 +377,9 @@ static void test_continuation(void)
 		ram(IN)[1 + i] = i + 2;
 	for (u32 turn = 1; turn <= 3; turn++) {
 		result = call_at(control, IN, OUT);
-		EXPECT_EQ(turn < 3, last.again);
+		EXPECT_EQ(turn < 3 ? HCALL_AGAIN : HCALL_DONE, last_end);
 		EXPECT_EQ(turn, runs);
-		if (last.again)
+		if (turn < 3)
 			EXPECT_EQ(reps(SQUARES, 7, 3 * turn), last.control);
 		for (u64 i = 0; i < 7; i++)
 			EXPECT_EQ(i < 3 * turn ? (i + 2) * (i + 2) : 0xa5a5a5a5a5a5a5a5ull,
@@ -302,7 +398,7 @@ static void test_rep_error(void)
 	for (u64 i = 0; i < 6; i++)
 		ram(IN)[1 + i] = 10 + i;
 	EXPECT_EQ(4ull << 32 | 5, call_at(reps(SQUARES, 6, 1), IN, OUT));
-	EXPECT_FALSE(last.again);
+	EXPECT_EQ(HCALL_DONE, last_end);
 	EXPECT_EQ(0xa5a5a5a5a5a5a5a5ull, ram(OUT)[0]);
 	EXPECT_EQ(121, ram(OUT)[1]);
 	EXPECT_EQ(169, ram(OUT)[3]);
@@ -325,25 +421,160 @@ static void test_variable_header(void)
 	EXPECT_EQ(4, call_at(SUM_VAR | 1023 << 17, IN, 0));
 }
 
+static void number_registers(u64 regs[14])
+{
+	for (u32 i = 0; i < 14; i++)
+		regs[i] = 0x100 + i;
+}
+
 static void test_fast(void)
 {
 	u64 regs[14];
 
 	init();
-	for (u32 i = 0; i < ARRAY_SIZE(regs); i++)
-		regs[i] = 0x100 + i;
-	EXPECT_EQ(0, fast(NOTE, regs, 16));
+	number_registers(regs);
+	EXPECT_EQ(0, fast_call(NOTE, regs, false, false));
 	EXPECT_EQ(0x100, seen[0]);
 	EXPECT_EQ(0x101, seen[1]);
-	/* Two registers hold 16 bytes, with the XMM registers 112. */
-	EXPECT_EQ(0, fast(SUM_VAR | 1 << 17, regs, 16));
-	EXPECT_EQ(3, fast(SUM_VAR | 2 << 17, regs, 16));
-	EXPECT_EQ(0, fast(SUM_VAR | 13 << 17, regs, 112));
-	EXPECT_EQ(3, fast(SUM_VAR | 14 << 17, regs, 112));
-	EXPECT_EQ(4ull << 32, fast(reps(LIST_IN, 4, 0), regs, 16));
+	EXPECT_EQ(0, fast_call(SUM_VAR | 1 << 17, regs, false, false));
+	EXPECT_EQ(4ull << 32, fast_call(reps(LIST_IN, 4, 0), regs, false, false));
 	EXPECT_EQ(0x101, seen[2]);
-	EXPECT_EQ(3, fast(reps(LIST_IN, 5, 0), regs, 16));
-	EXPECT_EQ(3, fast(reps(LIST_IN, 4095, 0), regs, 112));
+	EXPECT_EQ(1ull << 32, fast_call(reps(SLOW_LIST, 1, 0), regs, false, false));
+	expect_registers(regs);
+}
+
+/* Two registers hold 16 bytes, with the XMM registers 112. */
+static void test_xmm_input(void)
+{
+	u64 regs[14], sum = 0;
+
+	init();
+	number_registers(regs);
+	for (u32 i = 0; i < 14; i++)
+		sum += regs[i];
+	EXPECT_EQ(0, fast_call(SUM_VAR | 13 << 17, regs, true, false));
+	EXPECT_EQ(sum, seen[0]);
+	EXPECT_EQ(3, fast_call(SUM_VAR | 14 << 17, regs, true, false));
+	EXPECT_EQ(28ull << 32, fast_call(reps(LIST_IN, 28, 0), regs, true, false));
+	EXPECT_EQ(0x10d, seen[26]);
+	EXPECT_EQ(3, fast_call(reps(LIST_IN, 29, 0), regs, true, false));
+	EXPECT_EQ(3, fast_call(reps(LIST_IN, 4095, 0), regs, true, false));
+	expect_registers(regs);
+}
+
+/* Without those registers it is #UD, whatever else is wrong with it but what comes first. */
+static void test_xmm_input_not_offered(void)
+{
+	static const u64 undefined[] = { SUM_VAR | 2 << 17, SUM_VAR | 1023 << 17,
+					 LIST_IN | 5ull << 32, LIST_IN | 4095ull << 32,
+					 LIST_IN | 5ull << 32 | 9ull << 48 };
+	u64 regs[14];
+
+	init();
+	number_registers(regs);
+	for (u32 i = 0; i < ARRAY_SIZE(undefined); i++) {
+		EXPECT_EQ(~0ull, fast_call(undefined[i], regs, false, true));
+		EXPECT_EQ(HCALL_UNDEFINED, last_end);
+	}
+	EXPECT_EQ(3, fast_call(SUM_VAR | 2 << 17 | BIT64(63), regs, false, false));
+	EXPECT_EQ(2, fast_call(0x77 | 2 << 17, regs, false, false));
+	EXPECT_EQ(0, runs);
+}
+
+/* Output lies behind the last register with input; what it does not reach is kept. */
+static void test_xmm_output(void)
+{
+	u64 regs[14], want[14];
+
+	init();
+	number_registers(regs);
+	memcpy(want, regs, sizeof(want));
+	want[4] = 0x201; /* 20 bytes of input: up to XMM0 */
+	EXPECT_EQ(0, fast_call(FAST_ADD, regs, true, true));
+	expect_registers(want);
+	regs[0] = 0xbad;
+	want[0] = 0xbad;
+	want[4] = regs[4];
+	EXPECT_EQ(5, fast_call(FAST_ADD, regs, true, true)); /* an error: no output */
+	expect_registers(want);
+	runs = 0;
+	EXPECT_EQ(3, fast_call(FAST_ADD, regs, true, false));
+	EXPECT_EQ(0, runs);
+}
+
+static void test_xmm_output_of_lists(void)
+{
+	u64 regs[14], want[14];
+
+	init();
+	number_registers(regs);
+	regs[0] = 1;
+	memcpy(want, regs, sizeof(want));
+	for (u32 i = 0; i < 5; i++)
+		want[6 + i] = regs[1 + i] * regs[1 + i];
+	EXPECT_EQ(5ull << 32, fast_call(reps(FAST_SQUARES, 5, 0), regs, true, true));
+	expect_registers(want);
+	/* 64 + 56 bytes are too many. */
+	EXPECT_EQ(3, fast_call(reps(FAST_SQUARES, 7, 0), regs, true, true));
+	/* The second half of a continued call. */
+	memcpy(want, regs, sizeof(want));
+	for (u32 i = 2; i < 5; i++)
+		want[6 + i] = regs[1 + i] * regs[1 + i];
+	EXPECT_EQ(5ull << 32, fast_call(reps(FAST_SQUARES, 5, 2), regs, true, true));
+	expect_registers(want);
+}
+
+static void test_no_fast_form(void)
+{
+	u64 regs[14];
+
+	init();
+	number_registers(regs);
+	EXPECT_EQ(5, fast_call(ADD, regs, true, true)); /* what its row says */
+	EXPECT_EQ(5, fast_call(ADD | 1ull << 32, regs, true, true));
+	EXPECT_EQ(3, fast_call(ADD | BIT64(27), regs, true, true));
+	EXPECT_EQ(3, fast_call(reps(SQUARES, 1, 0), regs, true, true));
+	EXPECT_EQ(0, runs);
+}
+
+/* Straight from the table, or through the parser: the same call. */
+static void test_words(void)
+{
+	u64 regs[14];
+
+	init();
+	number_registers(regs);
+	EXPECT_TRUE(hcall_words(&table, WORDS | HCALL_FAST) == words);
+	EXPECT_TRUE(hcall_words(&table, NOTE | HCALL_FAST) == NULL);
+	EXPECT_TRUE(hcall_words(&table, OFF | HCALL_FAST) == NULL);
+	for (u32 bit = 8; bit < 64; bit++)
+		EXPECT_TRUE(hcall_words(&table, (WORDS | HCALL_FAST) ^ BIT64(bit)) == NULL);
+	EXPECT_EQ(0, fast_call(WORDS, regs, false, false));
+	EXPECT_EQ(0x101, seen[1]);
+	ram(IN)[0] = 0xbad;
+	ram(IN)[1] = 0x77;
+	EXPECT_EQ(5, call_at(WORDS, IN, OUT));
+	EXPECT_EQ(0x77, seen[1]);
+	EXPECT_EQ(5, call_at(WORD, IN, OUT));
+	EXPECT_EQ(0, seen[1]); /* what is behind its input does not count */
+	EXPECT_EQ(3, call_at(WORDS | 1ull << 32, IN, OUT));
+	EXPECT_EQ(3, fast_call(WORDS | 1ull << 17, regs, false, false));
+}
+
+/* A slow handler stops within 50 us, and the guest goes on from there. */
+static void test_no_call_takes_long(void)
+{
+	u64 control = reps(SLOW_LIST, 12, 0), start;
+
+	init();
+	do {
+		start = fake.tsc;
+		(void)call_at(control, IN, OUT);
+		EXPECT_TRUE(fake.tsc - start < GUEST_TSC_HZ / 20000);
+		control = last.control;
+	} while (last_end == HCALL_AGAIN);
+	EXPECT_EQ(12ull << 32, last.result);
+	EXPECT_EQ(4, runs);
 }
 
 /* --- the registry --- */
@@ -374,23 +605,54 @@ static void test_rows_must_be_sound(void)
 	expect_add(ERR_RANGE, (struct hcall_row){ .nr = 0x100, .reg = reg_call });
 	expect_add(ERR_RANGE, (struct hcall_row){ .nr = 0x8010, .reg = reg_call });
 	expect_add(ERR_INVAL, (struct hcall_row){ .nr = 0x8002, .reg = reg_call });
-	expect_add(ERR_INVAL, (struct hcall_row){ .nr = 9 });
-	expect_add(ERR_INVAL, (struct hcall_row){ .nr = 9, .reg_out = reg_out_call });
-	expect_add(ERR_INVAL, (struct hcall_row){ .nr = 9, .reg = reg_call, .out_size = 8 });
+	expect_add(ERR_INVAL, (struct hcall_row){ .nr = FREE });
+	expect_add(ERR_INVAL, (struct hcall_row){ .nr = FREE, .reg_out = reg_out_call });
+	expect_add(ERR_INVAL, (struct hcall_row){ .nr = FREE, .reg = reg_call, .out_size = 8 });
 	expect_add(ERR_INVAL,
-		   (struct hcall_row){ .nr = 9, .reg_out = reg_out_call, .out_size = 65 });
-	expect_add(ERR_INVAL, (struct hcall_row){ .nr = 9, .kind = HCALL_SIMPLE, .in_size = 8 });
-	expect_add(
-		ERR_INVAL,
-		(struct hcall_row){ .nr = 9, .kind = HCALL_SIMPLE, .mem = note, .rep_in_size = 8 });
-	expect_add(
-		ERR_INVAL,
-		(struct hcall_row){ .nr = 9, .kind = HCALL_SIMPLE, .mem = note, .in_size = 4097 });
-	expect_add(
-		ERR_INVAL,
-		(struct hcall_row){
-			.nr = 9, .kind = HCALL_SIMPLE, .mem = note, .out_size = 8, .fast = true });
-	expect_add(ERR_NONE, (struct hcall_row){ .nr = 9, .reg = reg_call });
+		   (struct hcall_row){ .nr = FREE, .reg_out = reg_out_call, .out_size = 65 });
+	expect_add(ERR_INVAL, (struct hcall_row){ .nr = FREE, .kind = HCALL_SIMPLE, .in_size = 8 });
+	expect_add(ERR_INVAL,
+		   (struct hcall_row){
+			   .nr = FREE, .kind = HCALL_SIMPLE, .mem = note, .rep_in_size = 8 });
+	expect_add(ERR_INVAL,
+		   (struct hcall_row){
+			   .nr = FREE, .kind = HCALL_SIMPLE, .mem = note, .in_size = 4097 });
+	expect_add(ERR_INVAL, (struct hcall_row){ .nr = FREE,
+						  .kind = HCALL_SIMPLE,
+						  .mem = note,
+						  .fast = true,
+						  .no_fast_status = 5 });
+	expect_add(ERR_INVAL,
+		   (struct hcall_row){ .nr = FREE, .kind = HCALL_NOT_OFFERED, .mem = note });
+	expect_add(ERR_NONE, (struct hcall_row){ .nr = FREE, .reg = reg_call });
+}
+
+/* Calls of words: simple, fast, one or two of them, no output. */
+static void test_rows_of_words_must_be_sound(void)
+{
+	const struct hcall_row good = {
+		.nr = FREE, .kind = HCALL_SIMPLE, .words = words, .in_size = 16, .fast = true
+	};
+	struct hcall_row row;
+
+	init();
+#define BAD(change)                         \
+	do {                                \
+		row = good;                 \
+		row.change;                 \
+		expect_add(ERR_INVAL, row); \
+	} while (0)
+	BAD(mem = note);
+	BAD(kind = HCALL_REP);
+	BAD(kind = HCALL_NOT_OFFERED);
+	BAD(in_size = 0);
+	BAD(in_size = 4);
+	BAD(in_size = 24);
+	BAD(out_size = 8);
+	BAD(fast = false);
+	BAD(variable_header = true);
+#undef BAD
+	expect_add(ERR_NONE, good);
 }
 
 static void test_register_calls(void)
@@ -444,6 +706,8 @@ static void test_areas_that_are_not_there_yet(void)
 
 TEST_MAIN(TEST(test_simple), TEST(test_areas_may_overlap), TEST(test_unknown_and_denied),
 	  TEST(test_malformed), TEST(test_places), TEST(test_rep), TEST(test_continuation),
-	  TEST(test_rep_error), TEST(test_variable_header), TEST(test_fast),
-	  TEST(test_rows_must_be_sound), TEST(test_register_calls),
-	  TEST(test_areas_that_are_not_there_yet))
+	  TEST(test_rep_error), TEST(test_variable_header), TEST(test_fast), TEST(test_xmm_input),
+	  TEST(test_xmm_input_not_offered), TEST(test_xmm_output), TEST(test_xmm_output_of_lists),
+	  TEST(test_no_fast_form), TEST(test_words), TEST(test_no_call_takes_long),
+	  TEST(test_rows_must_be_sound), TEST(test_rows_of_words_must_be_sound),
+	  TEST(test_register_calls), TEST(test_areas_that_are_not_there_yet))
