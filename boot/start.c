@@ -254,6 +254,8 @@ struct vp *boot_create_vp(struct partition *p, u32 apic_id)
 	vp->abi_state = block->abi_state;
 	vp->apic_id = apic_id;
 	partition_add_vp(p, vp);
+	if (hv_vp_create(vp) != ERR_NONE)
+		no_pages();
 	ctx_init(vp, (u16)(vp->index + 1), &exit_table_guest);
 	timer_init(vp);
 	vp->ctx->msr_bitmap = page_alloc();

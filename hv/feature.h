@@ -59,7 +59,9 @@ struct hv_feature {
 	u32 hcall_count;
 	struct hv_vp_state *vp_state; /* NULL: none */
 
-	/* Hooks, called if the feature is live; or NULL. As in struct partition_hooks. */
+	/* Hooks, called if the feature is live; or NULL. But for the first as in struct
+	 * partition_hooks. */
+	err_t (*vp_create)(struct vp *vp);          /* allocate what @vp needs. Boot; ERR_NOMEM */
 	void (*vp_reset)(struct vp *vp, bool init); /* drop what @vp registered. VP's CPU */
 	void (*clock_changed)(struct partition *p); /* any CPU */
 	void (*map_changed)(struct partition *p);   /* any CPU */

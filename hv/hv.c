@@ -10,11 +10,18 @@
 /* For each hook, the live features that have it. NULL-terminated. */
 #define LISTENERS (FEATURE_COUNT + 1)
 static struct {
-	const struct hv_feature *vp_reset[LISTENERS], *clock_changed[LISTENERS],
-		*map_changed[LISTENERS], *stolen[LISTENERS], *paused[LISTENERS],
-		*periodic[LISTENERS];
+	const struct hv_feature *vp_create[LISTENERS], *vp_reset[LISTENERS],
+		*clock_changed[LISTENERS], *map_changed[LISTENERS], *stolen[LISTENERS],
+		*paused[LISTENERS], *periodic[LISTENERS];
 	u64 periodic_tsc[FEATURE_COUNT]; /* next due */
 } live;
+
+err_t hv_vp_create(struct vp *vp)
+{
+	for (const struct hv_feature **f = live.vp_create; *f != NULL; f++)
+		TRY((*f)->vp_create(vp));
+	return ERR_NONE;
+}
 
 void hv_vp_reset(struct vp *vp, bool init)
 {
@@ -83,6 +90,7 @@ static void listen(const struct hv_feature **list, const struct hv_feature *f, b
 
 static void listen_to_all(const struct hv_feature *f)
 {
+	listen(live.vp_create, f, f->vp_create != NULL);
 	listen(live.vp_reset, f, f->vp_reset != NULL);
 	listen(live.clock_changed, f, f->clock_changed != NULL);
 	listen(live.map_changed, f, f->map_changed != NULL);
@@ -171,7 +179,7 @@ err_t hv_register(struct partition *p)
 		base += HV_CPUID_STRIDE;
 		on[n++] = *a;
 	}
-	vmcall_register(on, n);
+	vmcall_register(p, on, n);
 	p->hooks = &hooks;
 	return ERR_NONE;
 }

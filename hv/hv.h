@@ -29,9 +29,10 @@ struct hv_abi {
 	struct hcall_table *calls;
 	/*
 	 * A VMCALL goes to the first ABI in hv_abis[] that claims it; NULL claims all. The TLFS's
-	 * ABI claims those of a guest that has set an OS ID, KVM's all others.
+	 * ABI claims those of a guest that has set an OS ID, KVM's all others. When the answer
+	 * changes, hv_choose_vmcall() must hear of it.
 	 */
-	bool (*claims)(const struct vp *vp);
+	bool (*claims)(const struct partition *p);
 	exit_fn vmcall;
 };
 
@@ -45,6 +46,10 @@ extern const struct hv_abi *const hv_abis[];
  */
 MUST_CHECK err_t hv_register(struct partition *p);
 
+/* hv_choose_vmcall() - ask the ABIs again whose a VMCALL is. Any CPU; one at a time, for the caller
+ * to see to. A VMCALL of another VP at the same time goes to the old owner or to the new one. */
+void hv_choose_vmcall(const struct partition *p);
+
 /**
  * hv_build_surface() - register and seal all that a guest of @p can see: exit, CPUID and MSR rows
  * of core and of every live ABI. Once, before the first VP.
@@ -55,6 +60,10 @@ MUST_CHECK err_t hv_build_surface(struct partition *p, const char **what);
 
 /* Per-VP state of all features together: vp->abi_state, zeroed, 64-byte aligned. */
 #define HV_VP_STATE_BYTES 512u
+
+/* hv_vp_create() - live features allocate what @vp needs. Boot, once; abi_state is there.
+ * ERR_NOMEM: no pages. */
+MUST_CHECK err_t hv_vp_create(struct vp *vp);
 
 /* hv_vp_reset() - all live features drop what @vp registered. */
 void hv_vp_reset(struct vp *vp, bool init);

@@ -6,5 +6,5 @@
 
 #define HV_ABIS_MAX 4u
 
-/* vmcall_register() - set the row of the VMCALL exit for the @n ABIs that are on. */
-void vmcall_register(const struct hv_abi *const *live, u32 n);
+/* vmcall_register() - the @n ABIs that are on; sets the row of the VMCALL exit. */
+void vmcall_register(const struct partition *p, const struct hv_abi *const *live, u32 n);

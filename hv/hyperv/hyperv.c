@@ -52,7 +52,7 @@ static const struct cpuid_row hyperv_cpuid[] = {
 /* clang-format on */
 
 /* No guest has set an OS ID. */
-static bool claims(const struct vp *vp)
+static bool claims(const struct partition *p)
 {
 	return false;
 }

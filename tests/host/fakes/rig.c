@@ -95,6 +95,7 @@ void fake_vp_init(struct vp *vp, struct fake_vp_pages *pages, struct partition *
 	vp->xcr0 = XCR0_X87;
 	p->vp[index] = vp;
 	vp->abi_state = pages->abi_state;
+	must(hv_vp_create(vp), "state of the ABIs");
 	vlapic_init(vp, pages->apic_page);
 	mtrr_init_from_host(&vp->mtrr, p->machine.phys_bits);
 	hv_vp_reset(vp, false);

@@ -16,7 +16,7 @@
 
 static bool first_on, third_on, kvm_on, first_claims_calls;
 
-static bool first_claims(const struct vp *vp)
+static bool first_claims(const struct partition *p)
 {
 	return first_claims_calls;
 }
@@ -159,11 +159,13 @@ static void test_who_claims_a_vmcall(void)
 	start(true, true, false);
 	EXPECT_EQ((u64)-1000, vmcall(99));
 	first_claims_calls = true;
+	hv_choose_vmcall(&g.p);
 	EXPECT_EQ(0xf157, vmcall(99));
 	start(true, false, false);
 	EXPECT_EQ(99, vmcall(99));
 	EXPECT_EQ(6 /* #UD */, g.vp[0].event.info & 0xff);
 	first_claims_calls = true;
+	hv_choose_vmcall(&g.p);
 	EXPECT_EQ(0xf157, vmcall(99));
 }
 
