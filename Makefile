@@ -87,7 +87,8 @@ FUZZ_CFLAGS := -std=gnu17 -O1 -g -DKENSHO_HOST=1 -fsanitize=fuzzer-no-link,addre
 # callers are still in the backtrace of a panic.
 HOT := core/exit/exit.c core/surface/exit_cpuid.c core/exit/exit_cpu.c core/surface/msr.c core/vp/event.c core/vp/vp_run.c \
 	core/apic/vlapic.c core/apic/vlapic_msr.c core/apic/vlapic_icr.c core/apic/vlapic_timer.c \
-	core/apic/irq_fwd.c core/apic/lazy_eoi.c core/time/timer.c core/exit/exit_event.c hv/kvm/kvm.c hv/kvm/clock.c
+	core/apic/irq_fwd.c core/apic/lazy_eoi.c core/time/timer.c core/exit/exit_event.c hv/kvm/kvm.c hv/kvm/clock.c \
+	hv/hyperv/vmcall.c
 $(HOT:%.c=build/kernel/%.o): KCFLAGS += -fomit-frame-pointer
 
 # core/lib/string.c: or memcpy compiles into a call to itself.

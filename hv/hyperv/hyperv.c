@@ -5,12 +5,9 @@
  * Spec: TLFS "Feature and Interface Discovery"; "Requirements for Implementing the Microsoft
  * Hypervisor Interface".
  */
-#include "arch/x86/defs/vector.h"
 #include "core/lib/string.h"
 #include "hv/hv.h"
 #include "hv/hyperv/hyperv_internal.h"
-
-static struct hcall_table calls;
 
 static void vendor_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
@@ -51,17 +48,6 @@ static const struct cpuid_row hyperv_cpuid[] = {
 };
 /* clang-format on */
 
-/* No guest has set an OS ID. */
-static bool claims(const struct partition *p)
-{
-	return false;
-}
-
-static enum exit_action hyperv_vmcall(struct vp *vp, const struct exit_info *x)
-{
-	return vp_fault(vp, EXC_UD);
-}
-
 const struct hv_abi hyperv_abi = {
 	.name = "Hyper-V",
 	.whole = FEATURE_HYPERV,
@@ -69,18 +55,7 @@ const struct hv_abi hyperv_abi = {
 	.everything = "hv-passthrough",
 	.cpuid = hyperv_cpuid,
 	.cpuid_count = ARRAY_SIZE(hyperv_cpuid),
-	.calls = &calls,
-	.claims = claims,
+	.calls = &hyperv_calls,
+	.claims = hyperv_claims_vmcall,
 	.vmcall = hyperv_vmcall,
-};
-
-/*
- * Manual: the leaves, the hypercall page and its MSRs. On with any other feature of this list
- */
-const struct hv_feature hyperv_feature = {
-	.name = "hyperv",
-	.help = "Hyper-V's interface: CPUID leaves, MSRs and hypercalls",
-	.abi = &hyperv_abi,
-	.bits = { HV_PRIVILEGES(.a = HV_MSR_HYPERCALL_AVAILABLE,
-				.d = HV_X64_CPU_DYNAMIC_PARTITIONING_AVAILABLE) },
 };

@@ -118,11 +118,21 @@
 /* TLFS "Appendix: Hypercall Code Reference" */
 #define HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE      0x0002u
 #define HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST       0x0003u
+#define HVCALL_GET_LOGICAL_PROCESSOR_RUN_TIME   0x0004u
 #define HVCALL_NOTIFY_LONG_SPIN_WAIT            0x0008u
+#define HVCALL_INVOKE_HYPERVISOR_DEBUGGER       0x000au
 #define HVCALL_SEND_IPI                         0x000bu
+#define HVCALL_MODIFY_VTL_PROTECTION_MASK       0x000cu
+#define HVCALL_ENABLE_PARTITION_VTL             0x000du
+#define HVCALL_DISABLE_PARTITION_VTL            0x000eu
+#define HVCALL_ENABLE_VP_VTL                    0x000fu
+#define HVCALL_DISABLE_VP_VTL                   0x0010u
+#define HVCALL_VTL_CALL                         0x0011u
+#define HVCALL_VTL_RETURN                       0x0012u
 #define HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX   0x0013u
 #define HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX    0x0014u
 #define HVCALL_SEND_IPI_EX                      0x0015u
+#define HVCALL_GET_PARTITION_ID                 0x0046u
 #define HVCALL_GET_VP_REGISTERS                 0x0050u
 #define HVCALL_SET_VP_REGISTERS                 0x0051u
 #define HVCALL_TRANSLATE_VIRTUAL_ADDRESS        0x0052u

@@ -27,3 +27,12 @@
 		.regs = { .a = (bit) | HV_X64_EX_PROCESSOR_MASKS_RECOMMENDED }, \
 		.shared = { .a = HV_X64_EX_PROCESSOR_MASKS_RECOMMENDED },       \
 	}
+
+/* vmcall.c */
+extern struct hcall_table hyperv_calls;
+enum exit_action hyperv_vmcall(struct vp *vp, const struct exit_info *x);
+
+/* hypercall_page.c */
+extern bool hyperv_calls_on; /* GUEST_OS_ID is set, the hypercall page is enabled. Any CPU */
+bool hyperv_claims_vmcall(const struct partition *p); /* GUEST_OS_ID is set. Any CPU */
+struct hcall_buffer *hyperv_buffer(const struct vp *vp);

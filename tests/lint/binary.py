@@ -109,8 +109,6 @@ OPEN_TO_TESTS = {
     "ctx_switch": "only tests have a second context so far",
     "lazy_eoi_disable_own": "no ABI has a page for the word so far",
     "lazy_eoi_enable_own": "no ABI has a page for the word so far",
-    "hcall_memory": "only the ABI of a test has calls in memory so far",
-    "exit_table_set": "only tests have a second exit table so far",
     "page_is": "tests ask about one page",
     "exit_table_row": "which row an exit reason has",
     "log_reset": "tests start afresh", "panic_reset": "tests start afresh",

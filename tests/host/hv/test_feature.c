@@ -130,7 +130,7 @@ static void test_state_of_features_and_vps_is_apart(void)
 		for (u32 vp = 0; vp < 3; vp++) {
 			const u8 *at = hv_state(&g.vp[vp], s);
 
-			for (u32 n = 0; n < s->size; n++)
+			for (u32 n = 0; n < s->size && hv_features[i]->vp_create == NULL; n++)
 				EXPECT_EQ(0, at[n]);
 			memset(hv_state(&g.vp[vp], s), 0xff, s->size);
 		}

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hv/hcall.h"
 #include "hv/hv.h"
 
 /* ", " before all but the first of a cell. */
@@ -73,8 +74,11 @@ static void put_hcalls(const struct hv_abi *abi, u32 nr)
 		if (hv_features[i]->abi != abi)
 			continue;
 		for (u32 h = 0; h < hv_features[i]->hcall_count; h++) {
-			if (hv_features[i]->hcalls[h].nr == nr)
-				printf("%u %s\n", nr, hv_features[i]->hcalls[h].name);
+			const struct hcall_row *row = &hv_features[i]->hcalls[h];
+
+			if (row->nr == nr)
+				printf("%u %s%s\n", nr, row->name,
+				       row->kind == HCALL_NOT_OFFERED ? " -" : "");
 		}
 	}
 }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VMCALL by the Hyper-V ABI: takes the call out of the caller's registers and puts the result back.
+ * Context: VP's own CPU, root mode.
+ *
+ * Spec: TLFS "Hypercall Interface": "Legal Hypercall Environments", "Hypercall Inputs", "Hypercall
+ * Continuation".
+ */
+#include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/vector.h"
+#include "core/hw.h"
+#include "hv/hcall_mem.h"
+#include "hv/hv.h"
+#include "hv/hyperv/hyperv_internal.h"
+
+struct hcall_table hyperv_calls;
+
+/* Not at CPL 0, in real mode, no hypercall page, or XMM registers that are not offered. */
+static NOINLINE enum exit_action undefined(struct vp *vp)
+{
+	COUNT(vp, HV_HCALL_UD);
+	return vp_fault(vp, EXC_UD);
+}
+
+/* RIP stays; what is pending is served before the guest executes the call again. */
+static enum exit_action again(struct vp *vp)
+{
+	COUNT(vp, HV_HCALL_CONTINUED);
+	return EXIT_ITERATION;
+}
+
+static NOINLINE enum exit_action call64(struct vp *vp)
+{
+	struct gpr_regs *r = &vp->regs;
+	struct hcall_request rq = {
+		.control = r->rcx,
+		.in_gpa = r->rdx,
+		.out_gpa = r->r8,
+		.xmm_input = hv_has(vp->partition, FEATURE_HV_XMM_INPUT),
+		.xmm_output = hv_has(vp->partition, FEATURE_HV_XMM_OUTPUT),
+		.buffer = hyperv_buffer(vp),
+	};
+	enum hcall_end end = hcall_memory(vp, &hyperv_calls, &rq);
+
+	if (end == HCALL_UNDEFINED)
+		return undefined(vp);
+	r->rdx = rq.fast[0]; /* output, or what it was */
+	r->r8 = rq.fast[1];
+	if (end == HCALL_AGAIN) {
+		r->rcx = rq.control;
+		return again(vp);
+	}
+	r->rax = rq.result;
+	return EXIT_NEXT;
+}
+
+static u64 pair(u64 high, u64 low)
+{
+	return high << 32 | (u32)low;
+}
+
+/* Outside 64-bit mode a value is a pair of registers, and there is no output in XMM registers. */
+static NOINLINE enum exit_action call32(struct vp *vp)
+{
+	struct gpr_regs *r = &vp->regs;
+	struct hcall_request rq = {
+		.control = pair(r->rdx, r->rax),
+		.in_gpa = pair(r->rbx, r->rcx),
+		.out_gpa = pair(r->rdi, r->rsi),
+		.xmm_input = hv_has(vp->partition, FEATURE_HV_XMM_INPUT),
+		.buffer = hyperv_buffer(vp),
+	};
+	enum hcall_end end;
+
+	if (!(hw_vmread(VMCS_GUEST_CR0) & CR0_PE))
+		return undefined(vp);
+	end = hcall_memory(vp, &hyperv_calls, &rq);
+	if (end == HCALL_UNDEFINED)
+		return undefined(vp);
+	set_edx_eax(r, end == HCALL_AGAIN ? rq.control : rq.result);
+	return end == HCALL_AGAIN ? again(vp) : EXIT_NEXT;
+}
+
+/* An unknown number has its answer here, before the frame of a whole call. */
+static NOINLINE enum exit_action other_call64(struct vp *vp)
+{
+	u32 slot = hcall_slot(FIELD_GET(HCALL_CODE, vp->regs.rcx));
+
+	if (slot < HCALL_SLOTS && hyperv_calls.row[slot] != NULL)
+		return call64(vp);
+	COUNT(vp, VMCALL_UNKNOWN);
+	vp->regs.rax = HV_STATUS_INVALID_HYPERCALL_CODE;
+	return EXIT_NEXT;
+}
+
+enum exit_action hyperv_vmcall(struct vp *vp, const struct exit_info *x)
+{
+	struct gpr_regs *r = &vp->regs;
+	hcall_words_fn fn;
+
+	if (unlikely((hw_vmread_hot(VMCS_GUEST_SS_AR) & AR_DPL) != 0) || unlikely(!hyperv_calls_on))
+		return undefined(vp);
+	if (unlikely(!(hw_vmread_hot(VMCS_GUEST_CS_AR) & AR_L)) ||
+	    unlikely(!(hw_vmread(VMCS_GUEST_EFER) & EFER_LMA)))
+		return call32(vp);
+	fn = hcall_words(&hyperv_calls, r->rcx);
+	if (unlikely(fn == NULL))
+		return other_call64(vp);
+	r->rax = fn(vp, r->rdx, r->r8);
+	return EXIT_NEXT;
+}
