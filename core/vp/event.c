@@ -225,17 +225,15 @@ static void enter_sleep(struct vp *vp, u64 rflags)
 	set_windows(vp, false, false);
 }
 
-/* True: the activity state in the VMCS is HLT; the caller ends that. */
-static bool wake(struct vp *vp)
+/* If @vp was asleep, the activity state in the VMCS is HLT still; the caller ends that. */
+static void wake(struct vp *vp)
 {
 	struct halt_poll *h = &vp->halt_poll;
-	bool asleep = vp->asleep;
 
 	vp->state = VP_RUNNING;
 	vp->unhalted = 0;
-	vp_resume(vp);
 	h->end_tsc = hw_tsc(); /* the next halt learns from it: here every instruction is latency */
-	if (asleep) {
+	if (vp->asleep) {
 		if (unlikely(h->polled))
 			COUNT(vp, HALT_POLL_FAIL);
 	} else if (h->polled) {
@@ -244,12 +242,15 @@ static bool wake(struct vp *vp)
 		COUNT(vp, HLT_NO_SLEEP);
 	}
 	vp->asleep = false;
-	return asleep;
+	vp_resume(vp);
 }
 
 static void wake_now(struct vp *vp)
 {
-	if (wake(vp))
+	bool asleep = vp->asleep;
+
+	wake(vp);
+	if (asleep)
 		hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 }
 
@@ -384,7 +385,8 @@ static NOINLINE void prepare_event(struct vp *vp)
 			return;
 		}
 		vp_restore_if(vp);
-		asleep = wake(vp);
+		asleep = vp->asleep;
+		wake(vp);
 	} else if (vp->state == VP_WAIT_SIPI) { /* only INIT and SIPI matter: vp_run.c */
 		enter_sleep(vp, rflags);
 		return;

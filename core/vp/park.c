@@ -20,24 +20,28 @@ void vp_park(struct vp *vp)
 		shared_write8(k->area, k->offset, PARK_PREEMPTED);
 }
 
-void vp_resume(struct vp *vp)
+/* An exchange: a plain store would lose a flush that is requested at this very moment. */
+static NOINLINE void resume_area(struct vp *vp)
 {
 	struct park *k = &vp->park;
-	u8 byte;
+	u8 byte = shared_xchg8(k->area, k->offset, 0);
 
-	if (likely(!k->parked))
-		return;
-	/* A full barrier: the work that tlb_flush() left before it saw this is seen by the entry.
-	 */
-	(void)__atomic_exchange_n(&k->parked, false, __ATOMIC_SEQ_CST);
-	if (k->area == NULL)
-		return;
-	/* An exchange: a plain store would lose a flush that is requested at this very moment. */
-	byte = shared_xchg8(k->area, k->offset, 0);
 	if ((byte & PARK_FLUSH_TLB) == 0 && shared_area_is_live(k->area))
 		return;
 	COUNT(vp, PARK_FLUSH);
 	tlb_flush_local(vp); /* all PCIDs: the guest names none */
+}
+
+void vp_resume(struct vp *vp)
+{
+	struct park *k = &vp->park;
+
+	if (likely(!k->parked))
+		return;
+	/* A full barrier: the entry sees the work that tlb_flush() left while it saw this. */
+	(void)__atomic_exchange_n(&k->parked, false, __ATOMIC_SEQ_CST);
+	if (k->area != NULL)
+		resume_area(vp);
 }
 
 void park_forget(struct vp *vp)
