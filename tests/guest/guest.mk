@@ -19,7 +19,7 @@ GUEST_CFLAGS ?= -std=gnu17 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone
 GUEST_FLAGS := $(GUEST_CFLAGS) -m64 -march=x86-64 -fno-tree-loop-distribute-patterns -fno-jump-tables
 GUEST_LIB_SRC   := $(wildcard tests/guest/lib/*.c tests/guest/lib/*.S)
 # The areas of the suite: the folders of core that they are about, and what is attacked or shared.
-GUEST_AREAS     := boot exit surface vp apic mem emul task time kvm dev smp hostile mon
+GUEST_AREAS     := boot exit surface vp apic mem emul task time kvm hyperv dev smp hostile mon
 GUEST_SUITE_SRC := tests/guest/suite.c \
 	$(wildcard $(GUEST_AREAS:%=tests/guest/%/*.c) $(GUEST_AREAS:%=tests/guest/%/*.S))
 GUEST_BENCH_SRC := $(wildcard tests/guest/bench/*.c)
