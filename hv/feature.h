@@ -53,6 +53,8 @@ struct hv_feature {
 	enum hv_profiles profiles;
 	bool has_auto; /* its word may have the value auto, which is on here */
 	struct hv_cpuid_bits bits[2];
+	const struct cpuid_row *cpuid; /* leaves of its own, relative to the ABI's block */
+	u32 cpuid_count;
 	const struct msr_row *msrs;
 	u32 msr_count;
 	const struct hcall_row *hcalls;

@@ -120,9 +120,28 @@ static err_t place_states(void)
 	return ERR_NONE;
 }
 
+static u32 last_of(const struct cpuid_row *rows, u32 n, u32 last)
+{
+	for (u32 i = 0; i < n; i++)
+		last = umax32(last, rows[i].leaf);
+	return last;
+}
+
+u32 hv_cpuid_last(const struct partition *p, const struct hv_abi *abi)
+{
+	u32 last = last_of(abi->cpuid, abi->cpuid_count, 0);
+
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		if (hv_features[i]->abi == abi && hv_has(p, i))
+			last = last_of(hv_features[i]->cpuid, hv_features[i]->cpuid_count, last);
+	}
+	return last;
+}
+
 static err_t add_feature(struct partition *p, const struct hv_feature *f, u32 base)
 {
 	TRY(msr_add_rows(p, f->msrs, f->msr_count));
+	TRY(cpuid_add_rows(p, base, f->cpuid, f->cpuid_count));
 	for (u32 i = 0; i < ARRAY_SIZE(f->bits); i++) {
 		if (f->bits[i].leaf != 0)
 			TRY(cpuid_add_bits(p, base + f->bits[i].leaf, &f->bits[i].regs,

@@ -58,6 +58,9 @@ void hv_choose_vmcall(const struct partition *p);
  */
 MUST_CHECK err_t hv_build_surface(struct partition *p, const char **what);
 
+/* hv_cpuid_last() - the highest leaf of @abi that is on, relative to its base. */
+u32 hv_cpuid_last(const struct partition *p, const struct hv_abi *abi);
+
 /* Per-VP state of all features together: vp->abi_state, zeroed, 64-byte aligned. */
 #define HV_VP_STATE_BYTES 512u
 

@@ -63,7 +63,7 @@ const struct cpu_fixed_row cpu_fixed_rows[] = {
 	{ CPU_FIXED_NEITHER, "family guest-phys-bits kvm-no-smi-migration l3-cache level level-func7 "
 			     "lmce min-level min-xlevel model model-id phys-bits stepping tcg-cpuid "
 			     "tsc-frequency vendor xlevel fill-mtrr-mask full-cpuid-auto-level "
-			     "legacy-cache vmware-cpuid-freq xen-vapic x-*",
+			     "legacy-cache xen-vapic x-*",
 	  "what is not a feature is the machine's own" },
 };
 /* clang-format on */

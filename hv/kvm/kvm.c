@@ -7,10 +7,9 @@
 
 static struct hcall_table calls;
 
-/* The highest leaf of the block, wherever the block is. */
 static void signature_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
-	r->a = leaf + KVM_CPUID_FEATURES - KVM_CPUID_SIGNATURE;
+	r->a = leaf + hv_cpuid_last(p, &kvm_abi);
 }
 
 /* clang-format off */

@@ -11,10 +11,12 @@
 
 /* clang-format off */
 
-/* CPUID: leaf 0 of the block is the signature "KVMKVMKVM\0\0\0", leaf 1 the features.
+/* CPUID: leaf 0 of the block is the signature "KVMKVMKVM\0\0\0", leaf 1 the features, leaf 10H the
+ * frequencies: EAX TSC kHz, EBX APIC timer kHz.
  * hv_register() places the block. */
 #define KVM_CPUID_SIGNATURE             0x0u
 #define KVM_CPUID_FEATURES              0x1u
+#define KVM_CPUID_FREQUENCIES           0x10u
 #define KVM_SIGNATURE_EBX               0x4b4d564bu
 #define KVM_SIGNATURE_ECX               0x564b4d56u
 #define KVM_SIGNATURE_EDX               0x0000004du

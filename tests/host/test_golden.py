@@ -41,6 +41,14 @@ class GoldenTest(unittest.TestCase):
         self.assertEqual((cpuid, msr), ({LEAF: [1, 2, 3, 4]},
                                         {"0000003a": "#GP", "00000011": "00000000000000ff"}))
 
+    def test_golden_own_value(self):
+        """A line for a value of the machine: any bits of that register, but not none."""
+        line, bit = ("40000010", "eax", golden.ANY), ("40000010", "eax", 3)
+        other = ("40000010", "ebx", 3)
+        self.assertEqual(golden.spell_out({line}, {bit, other}), {bit})
+        self.assertEqual(golden.spell_out({line}, {other}), {line})
+        self.assertEqual(golden.spell_out({other}, {bit}), {other})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -4,6 +4,7 @@
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
+#include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/modes.h"
@@ -332,6 +333,28 @@ static void kvm_wall_clock_zero(void)
 	EXPECT_TRUE(untouched(0, sizeof(page)));
 }
 
+/* Leaf 10H: what TSC and APIC timer count by another clock. */
+static void kvm_cpuid_freq(void)
+{
+	struct cpuid_regs r = cpuid(0x40000010);
+	u32 pm, ticks;
+	u64 want;
+
+	EXPECT_GE(r.a, tsc_hz() / 1000 - tsc_hz() / 1000000);
+	EXPECT_LE(r.a, tsc_hz() / 1000 + tsc_hz() / 1000000);
+	EXPECT_EQ(0, r.c | r.d);
+	apic_timer(APIC_TIMER_ONE_SHOT, 0x58, APIC_TDCR_BY_1);
+	pm = pm_timer();
+	apic_write(APIC_TMICT, 0xffffffff);
+	while (((pm_timer() - pm) & 0xffffff) < PM_TIMER_HZ / 50)
+		;
+	ticks = 0xffffffff - apic_read(APIC_TMCCT);
+	apic_write(APIC_TMICT, 0);
+	want = (u64)r.b * 1000 / 50;
+	EXPECT_GE(ticks, want - want / 50);
+	EXPECT_LE(ticks, want + want / 50);
+}
+
 /* PV MSRs whose feature bit is not offered are #GP. */
 static void kvm_msr_holes(void)
 {
@@ -369,6 +392,7 @@ static const struct test t_kvm_tests[] = {
 	{ .name = "kvm_clock_bad_address", .run = kvm_clock_bad_address, .flags = T_KENSHO },
 	{ .name = "kvm_wall_clock", .run = kvm_wall_clock, .flags = T_KENSHO },
 	{ .name = "kvm_wall_clock_zero", .run = kvm_wall_clock_zero, .flags = T_KENSHO },
+	{ .name = "kvm_cpuid_freq", .run = kvm_cpuid_freq, .flags = T_KENSHO },
 	{ .name = "kvm_msr_holes", .run = kvm_msr_holes, .flags = T_KENSHO },
 };
 TEST_GROUP(t_kvm);

@@ -28,7 +28,7 @@ static void cpuid_kvm_signature(void)
 {
 	struct cpuid_regs r = cpuid(0x40000000);
 
-	EXPECT_EQ(0x40000001, r.a);
+	EXPECT_EQ(0x40000010, r.a);
 	EXPECT_EQ(0x4b4d564b, r.b);
 	EXPECT_EQ(0x564b4d56, r.c);
 	EXPECT_EQ(0x0000004d, r.d);

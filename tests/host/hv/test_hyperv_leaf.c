@@ -66,11 +66,11 @@ static void test_kvm_moves(void)
 {
 	start("cpu=host,hv_relaxed");
 	expect_leaf(0x40000001, 0x31237648, 0, 0, 0);
-	expect_leaf(0x40000100, 0x40000101, 0x4b4d564b, 0x564b4d56, 0x4d);
+	expect_leaf(0x40000100, 0x40000110, 0x4b4d564b, 0x564b4d56, 0x4d);
 	start("profile=hv");
 	expect_leaf(0x40000100, 0, 0, 0, 0);
 	start("profile=kvm");
-	expect_leaf(0x40000000, 0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d);
+	expect_leaf(0x40000000, 0x40000010, 0x4b4d564b, 0x564b4d56, 0x4d);
 }
 
 static void test_vp_index(void)

@@ -31,6 +31,7 @@ static const struct {
 	{ FEATURE_KVM_POLL_CONTROL, 1u << 12, 0, { 0x4b564d05 }, 0 },
 	{ FEATURE_KVM_PV_SCHED_YIELD, 1u << 13, 0, { 0 }, 11 },
 	{ FEATURE_KVM_HINT_DEDICATED, 0, 1u << 0, { 0 }, 0 },
+	{ FEATURE_KVM_CPUID_FREQ, 0, 0, { 0 }, 0 },
 };
 
 /* Of no feature: asynchronous page faults, migration control and what was never assigned. */
@@ -81,6 +82,18 @@ static bool call_is_unknown(u32 nr)
 	return (s64)g.vp[0].regs.rax == KVM_ENOSYS;
 }
 
+/* Leaf 10H, and the maximum that leads to it. The fake machine's crystal counts 0xffffffff Hz. */
+static void expect_frequencies(bool on)
+{
+	struct cpuid_regs r = leaf(0x40000010);
+	bool kvm = (o.config.cpu_features & BIT64(FEATURE_KVM)) != 0;
+
+	EXPECT_EQ(!kvm ? 0 : on ? 0x40000010 : 0x40000001, leaf(0x40000000).a);
+	EXPECT_EQ(on ? GUEST_TSC_HZ / 1000 : 0, r.a);
+	EXPECT_EQ(on ? 4294967 : 0, r.b);
+	EXPECT_EQ(0, r.c | r.d);
+}
+
 /* What is advertised is there, and nothing else. */
 static void expect_features(void)
 {
@@ -99,6 +112,7 @@ static void expect_features(void)
 	EXPECT_EQ(eax, leaf(0x40000001).a);
 	EXPECT_EQ(0, leaf(0x40000001).b | leaf(0x40000001).c);
 	EXPECT_EQ(edx, leaf(0x40000001).d);
+	expect_frequencies((o.config.cpu_features & BIT64(FEATURE_KVM_CPUID_FREQ)) != 0);
 	for (u32 i = 0; i < ARRAY_SIZE(never); i++)
 		EXPECT_TRUE(msr_faults(never[i]));
 }
@@ -153,6 +167,9 @@ static void test_dropped_features_are_gone(void)
 	expect_features();
 	start("cpu=host,-kvm-steal-time");
 	EXPECT_EQ(0, leaf(0x40000001).a & (1u << 5 | 1u << 9 | 1u << 13));
+	expect_features();
+	start("cpu=host,-vmware-cpuid-freq");
+	EXPECT_EQ(0x40000001, leaf(0x40000000).a);
 	expect_features();
 }
 

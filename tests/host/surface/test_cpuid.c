@@ -186,7 +186,7 @@ static void test_configuration_decides(void)
 
 	init();
 	r = ask(0x40000000, 0);
-	EXPECT_EQ(0x40000001, r.a);
+	EXPECT_EQ(0x40000010, r.a);
 	EXPECT_MEMEQ("KVMKVMKVM\0\0\0", &r.b, 12);
 	EXPECT_NE(0, ask(0x40000001, 0).a); /* which bits: test_kvm_leaf.c */
 	EXPECT_NE(0, ask(1, 0).c & CPUID1_ECX_HYPERVISOR);

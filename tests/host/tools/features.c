@@ -31,6 +31,8 @@ static void put_bits(u32 i)
 
 	if (f->abi != NULL && f->abi->whole == i)
 		ADD("the leaves");
+	for (u32 n = 0; n < f->cpuid_count; n++)
+		ADD("leaf %XH", f->cpuid[n].leaf);
 	for (u32 n = 0; n < 128 * ARRAY_SIZE(f->bits); n++) {
 		const struct hv_cpuid_bits *b = &f->bits[n / 128];
 		const u32 regs[] = { b->regs.a, b->regs.b, b->regs.c, b->regs.d };
