@@ -52,6 +52,8 @@ static err_t move(struct partition *p, struct overlay *o, u64 place)
 {
 	u64 old = o->place;
 
+	if (old == place) /* meanwhile: another VP has moved the same overlay */
+		return ERR_NONE;
 	if (place != 0 && old == 0 && overlay_index_is_full(&p->overlays))
 		return ERR_NOMEM;
 	if (place != 0 && p->ept.root != NULL)
