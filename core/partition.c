@@ -49,10 +49,10 @@ void partition_drop_last_vp(struct partition *p)
 		p->vp_of_apic_id[vp->apic_id] = NULL;
 }
 
-void partition_vp_init(struct vp *vp)
+void partition_vp_reset(struct vp *vp, bool init)
 {
 	if (vp->partition->hooks != NULL)
-		vp->partition->hooks->vp_reset(vp, true);
+		vp->partition->hooks->vp_reset(vp, init);
 }
 
 void partition_map_changed(struct partition *p)

@@ -93,6 +93,8 @@ struct partition {
 	u8 *io_bitmap;           /* pio_bitmap_build() */
 	u8 *msr_bitmap;          /* template; each VP has its own copy for x2APIC modes */
 
+	bool tsc_invariance_hidden; /* CPUID says nothing of it */
+
 	struct spinlock lock; /* LOCK: partition-wide MSR state, EPT changes */
 	bool stopping;
 	u64 paused_until_tsc; /* remote; core/vp/hold.h */
@@ -116,8 +118,8 @@ void partition_add_vp(struct partition *p, struct vp *vp);
 /* partition_drop_last_vp() - its CPU turned out to be unusable; its overlays go. */
 void partition_drop_last_vp(struct partition *p);
 
-/* partition_vp_init() - tell the modules that @vp was reset by INIT: registrations are dropped. */
-void partition_vp_init(struct vp *vp);
+/* partition_vp_reset() - tell the modules that @vp was reset: registrations are dropped. */
+void partition_vp_reset(struct vp *vp, bool init);
 
 /* partition_map_changed() - the EPT shows other pages: shared areas are checked again, then the
  * modules hear of it. Any CPU, no lock. */

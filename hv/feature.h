@@ -52,6 +52,7 @@ struct hv_feature {
 	bool needs_hlt_exit;      /* the option hlt=exit */
 	enum hv_profiles profiles;
 	bool has_auto; /* its word may have the value auto, which is on here */
+	bool (*is_available)(const struct partition *p); /* on this machine; NULL: on all */
 	struct hv_cpuid_bits bits[2];
 	const struct cpuid_row *cpuid; /* leaves of its own, relative to the ABI's block */
 	u32 cpuid_count;

@@ -151,6 +151,19 @@ static err_t add_feature(struct partition *p, const struct hv_feature *f, u32 ba
 	return ERR_NONE;
 }
 
+/* What needs a feature that is switched off here stays on: no row with this hook is needed. */
+static void drop_unavailable(struct partition *p)
+{
+	for (u32 i = 0; i < FEATURE_COUNT; i++) {
+		const struct hv_feature *f = hv_features[i];
+
+		if (!hv_has(p, i) || f->is_available == NULL || f->is_available(p))
+			continue;
+		log_info("%s: off, the machine does not have it", f->name);
+		p->config.cpu_features &= ~BIT64(i);
+	}
+}
+
 /* @abi NULL: the features of no ABI. */
 static err_t add_features(struct partition *p, const struct hv_abi *abi, u32 base)
 {
@@ -186,6 +199,7 @@ err_t hv_register(struct partition *p)
 
 	memset(&live, 0, sizeof(live));
 	TRY(place_states());
+	drop_unavailable(p);
 	TRY(add_features(p, NULL, 0));
 	for (const struct hv_abi *const *a = hv_abis; *a != NULL; a++) {
 		if (!hv_has(p, (*a)->whole)) {

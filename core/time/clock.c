@@ -5,7 +5,7 @@
 #include "core/lib/bits.h"
 
 #define NS_PER_SECOND 1000000000ull
-#define MIN_HZ        1000000ull
+#define MIN_HZ        11000000ull /* more than REF_TIME_HZ: then scales fit */
 #define MAX_HZ        100000000000ull
 #define PPM           1000000ull
 

@@ -17,7 +17,7 @@ struct clock {
 	bool synced;  /* so what the VPs read is: with equal offsets. STABLE may be claimed */
 };
 
-/* clock_init() - derive all scales. ERR_RANGE unless 1 MHz <= tsc_hz <= 100 GHz. */
+/* clock_init() - derive all scales. ERR_RANGE unless 11 MHz <= tsc_hz <= 100 GHz. */
 MUST_CHECK err_t clock_init(struct clock *c, u64 tsc_hz, u64 boot_tsc, u64 boot_wall_ns);
 
 /* clock_out_of_step() - the TSCs of the CPUs differ, for ever. Before the guest runs. */

@@ -113,6 +113,6 @@ void vp_reset(struct vp *vp, bool init)
 	if (init) {
 		COUNT(vp, INIT);
 		TRACE(vp, INIT, 0, 0, 0);
-		partition_vp_init(vp);
 	}
+	partition_vp_reset(vp, init);
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reference time, in units of 100 ns: a function of a TSC that a guest can compute, too. Its form
+ * is an ABI's (hv/hyperv/time.c), the arithmetic is here. Pure.
+ */
+#pragma once
+
+#include "core/lib/mul128.h"
+#include "core/lib/types.h"
+
+#define REF_TIME_HZ 10000000u
+
+/*
+ * Time = ((TSC * scale) >> 64) + offset, where TSC = machine's TSC + tsc_offset: what a VP with
+ * that TSC offset reads. Guests compute it from what they read: both sides must round alike.
+ */
+struct ref_time {
+	u64 scale; /* floor(REF_TIME_HZ * 2^64 / Hz) */
+	u64 tsc_offset;
+	u64 offset; /* two's complement */
+};
+
+/* ref_time_init() - @r is 0 when the machine's TSC is @zero_tsc. @tsc_hz is above REF_TIME_HZ. */
+void ref_time_init(struct ref_time *r, u64 tsc_hz, u64 zero_tsc);
+
+/**
+ * ref_time_shift() - the time of @r, which has no TSC offset, as a function of the TSC of VPs with
+ * @tsc_offset (two's complement). At any moment it is the same or one unit later.
+ */
+struct ref_time ref_time_shift(const struct ref_time *r, u64 tsc_offset);
+
+/* ref_time_set_hz() - from the machine's TSC @at_tsc on, the TSC counts @tsc_hz: time goes on from
+ * the value it has there. @r has no TSC offset. */
+void ref_time_set_hz(struct ref_time *r, u64 tsc_hz, u64 at_tsc);
+
+/* ref_time_at() - the time when the machine's TSC is @tsc. Until @tsc + tsc_offset wraps. */
+static inline u64 ref_time_at(const struct ref_time *r, u64 tsc)
+{
+	return mul_u64_u64_shr(tsc + r->tsc_offset, r->scale, 64) + r->offset;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reference time: one function of the TSC, in units of 100 ns from the partition's start, that the
+ * MSR computes here and the guest from the reference TSC page.
+ *
+ * The page can say it while all VPs read the same TSC. Else it is invalid, and the MSR goes on with
+ * the function that was valid last.
+ * Context: VP's own CPU; clock_changed() any CPU. LOCK: partition lock for changes of the function.
+ *
+ * Spec: TLFS "Partition Reference Time".
+ */
+#include "arch/x86/defs/ept.h"
+#include "arch/x86/defs/paging.h"
+#include "core/hw.h"
+#include "core/mem/overlay.h"
+#include "core/time/ref_time.h"
+#include "hv/hyperv/hyperv_internal.h"
+
+static union {
+	struct ms_hyperv_tsc_page v;
+	u8 all[PAGE_SIZE]; /* the guest can read all of it */
+} page ALIGNED(PAGE_SIZE);
+static struct overlay overlay = { .kind = PAGE_OVERLAY, .perms = EPT_R };
+static u64 tsc_page_msr; /* as written */
+
+static struct {
+	u32 changes;          /* odd while @now changes */
+	struct ref_time now;  /* by the TSC of the VPs */
+	struct ref_time zero; /* by the machine's: fixes the start of time */
+	u32 sequence;         /* last one of the page */
+	u64 latest;           /* where CPUs disagree about the TSC: the latest time that was told */
+} ref;
+
+/* Compiler barrier: x86 keeps stores in order. */
+static void store_barrier(void)
+{
+	__atomic_signal_fence(__ATOMIC_RELEASE);
+}
+
+/* The TSCs of the CPUs are out of step: no VP may read less than another one has. */
+static NOINLINE u64 latest_time(u64 time)
+{
+	u64 latest = READ_ONCE(ref.latest);
+
+	while (time > latest) {
+		if (__atomic_compare_exchange_n(&ref.latest, &latest, time, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_RELAXED))
+			return time;
+	}
+	return latest;
+}
+
+static inline u64 time_now(const struct partition *p)
+{
+	u32 changes;
+	u64 time;
+
+	do {
+		changes = LOAD_ACQUIRE(ref.changes);
+		time = ref_time_at(&ref.now, hw_tsc());
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	} while (unlikely(changes & 1) || unlikely(READ_ONCE(ref.changes) != changes));
+	return likely(p->clock.in_step) ? time : latest_time(time);
+}
+
+/*
+ * Through another offset the time may be one unit less: rounding. Wait until no VP can see that.
+ * The second unit is for a VP whose TSC was read after its check for changes. LOCK: partition lock
+ */
+static void set_function(const struct ref_time *next)
+{
+	u64 told;
+
+	(void)__atomic_add_fetch(&ref.changes, 1, __ATOMIC_SEQ_CST);
+	told = ref_time_at(&ref.now, hw_tsc()) + 1;
+	while (ref_time_at(next, hw_tsc()) < told)
+		;
+	ref.now = *next;
+	STORE_RELEASE(ref.changes, ref.changes + 1);
+}
+
+/* The guest's TSC must not wrap while the function is in use: half of its range is enough. */
+static bool all_read_one_tsc(const struct partition *p)
+{
+	return p->clock.synced && (s64)(hw_tsc() + READ_ONCE(p->vp[0]->tsc_offset)) >= 0;
+}
+
+static bool is_same(const struct ref_time *a, const struct ref_time *b)
+{
+	return a->scale == b->scale && a->tsc_offset == b->tsc_offset && a->offset == b->offset;
+}
+
+/* Sequences skip 0, "invalid", and what meant that in the first version of the TLFS. */
+static void publish(void)
+{
+	page.v.tsc_scale = ref.now.scale;
+	page.v.tsc_offset = (s64)ref.now.offset;
+	store_barrier();
+	if (++ref.sequence >= ~0u)
+		ref.sequence = 1;
+	WRITE_ONCE(page.v.tsc_sequence, ref.sequence);
+}
+
+static void clock_changed(struct partition *p)
+{
+	struct ref_time next;
+	bool valid;
+
+	spin_lock(&p->lock);
+	valid = all_read_one_tsc(p);
+	next = ref_time_shift(&ref.zero, p->vp[0]->tsc_offset);
+	if (!valid || !is_same(&next, &ref.now)) {
+		WRITE_ONCE(page.v.tsc_sequence, 0);
+		store_barrier();
+		if (valid)
+			set_function(&next);
+	}
+	if (valid && page.v.tsc_sequence == 0)
+		publish();
+	spin_unlock(&p->lock);
+}
+
+static void time_reset(struct vp *vp, bool init)
+{
+	struct partition *p = vp->partition;
+
+	if (init || vp->index != 0)
+		return;
+	overlay_unmap(p, &overlay);
+	overlay.page = hw_virt_to_phys(&page);
+	WRITE_ONCE(tsc_page_msr, 0);
+	page.v.tsc_sequence = 0;
+	ref_time_init(&ref.zero, p->clock.tsc_hz, p->clock.boot_tsc);
+	ref.now = ref.zero;
+	ref.latest = 0;
+	clock_changed(p);
+}
+
+static enum msr_result ref_count_read(struct vp *vp, u32 msr, u64 *val)
+{
+	*val = time_now(vp->partition);
+	return MSR_OK;
+}
+
+static enum msr_result tsc_page_read(struct vp *vp, u32 msr, u64 *val)
+{
+	*val = READ_ONCE(tsc_page_msr);
+	return MSR_OK;
+}
+
+/* Bad places are accepted, "the reference TSC page will not be accessible". */
+static void place_page(struct partition *p, u64 val)
+{
+	if (!(val & HV_X64_MSR_TSC_REFERENCE_ENABLE) ||
+	    overlay_map(p, &overlay, val & HV_MSR_PAGE_ADDRESS) != ERR_NONE)
+		overlay_unmap(p, &overlay);
+}
+
+/*
+ * VPs may race, and placing holds no lock: whoever places the page looks at the register again. The
+ * exchange orders it before the look at where the page is.
+ */
+static enum msr_result tsc_page_write(struct vp *vp, u32 msr, u64 val)
+{
+	(void)__atomic_exchange_n(&tsc_page_msr, val, __ATOMIC_SEQ_CST);
+	do {
+		val = READ_ONCE(tsc_page_msr);
+		place_page(vp->partition, val);
+	} while (READ_ONCE(tsc_page_msr) != val);
+	return MSR_OK;
+}
+
+static const struct msr_row msrs[] = {
+	/* Manual: written | - | kept | 0 */
+	{ MSR_ONE(HV_X64_MSR_TIME_REF_COUNT, "HV_X64_MSR_TIME_REF_COUNT"), .read = ref_count_read },
+	/* Manual: never | accepted, the page is nowhere | kept | 0 */
+	{ MSR_ONE(HV_X64_MSR_REFERENCE_TSC, "HV_X64_MSR_REFERENCE_TSC"), .read = tsc_page_read,
+	  .write = tsc_page_write },
+};
+
+/*
+ * Manual: partition time in units of 100 ns by MSR, and by a page that the guest computes the same
+ * value from without an exit. The page is invalid (sequence 0) while the VPs' TSCs differ or are
+ * about to wrap
+ */
+const struct hv_feature hv_time_feature = {
+	.name = "hv-time",
+	.help = "reference time by MSR and by a page",
+	.abi = &hyperv_abi,
+	.bits = { HV_PRIVILEGES(.a = HV_MSR_TIME_REF_COUNT_AVAILABLE |
+				     HV_MSR_REFERENCE_TSC_AVAILABLE) },
+	.msrs = msrs,
+	.msr_count = ARRAY_SIZE(msrs),
+	.vp_reset = time_reset,
+	.clock_changed = clock_changed,
+};

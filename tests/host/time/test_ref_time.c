@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/time/ref_time.c against exact arithmetic: the model divides 128-bit numbers. */
+#include "tests/host/harness.h"
+
+#include "core/time/ref_time.h"
+
+typedef unsigned __int128 u128;
+typedef __int128 s128;
+
+static u64 random_hz(void)
+{
+	return 10000001 + test_rng() % 99989999999ull;
+}
+
+/* A moment of the machine's TSC within 146 years at 2 GHz, small ones as often as large ones. */
+static u64 random_tsc(void)
+{
+	return test_rng() >> (1 + test_rng() % 50);
+}
+
+/* The guest's half of the page: its own TSC, the scale and the offset, nothing else. */
+static u64 guest_time(const struct ref_time *r, u64 guest_tsc)
+{
+	return (u64)(((u128)guest_tsc * r->scale) >> 64) + r->offset;
+}
+
+/* Check values of the TLFS's formula for round frequencies. */
+static void test_scale(void)
+{
+	static const struct {
+		u64 hz, scale;
+	} want[] = {
+		{ 10000001, 0xfffffe5280d924c8 },
+		{ 2000000000, 0x0147ae147ae147ae },
+		{ 3000000000, 0x00da740da740da74 },
+		{ 100000000000, 0x00068db8bac710cb },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(want); i++) {
+		struct ref_time r;
+
+		ref_time_init(&r, want[i].hz, 0);
+		EXPECT_EQ(want[i].scale, r.scale);
+	}
+	for (u32 i = 0; i < 100000; i++) { /* floor(2^64 * 10^7 / hz) */
+		u64 hz = random_hz();
+		struct ref_time r;
+		u128 product;
+
+		ref_time_init(&r, hz, 0);
+		product = (u128)r.scale * hz;
+		EXPECT_TRUE(product <= (u128)10000000 << 64);
+		EXPECT_TRUE(product + hz > (u128)10000000 << 64);
+	}
+}
+
+/* From zero on, within the unit that rounding may add; a scale of 64 bits is exact over 146 years
+ * but for one more. */
+static void test_time_is_exact(void)
+{
+	for (u32 i = 0; i < 200000; i++) {
+		u64 hz = random_hz(), zero = random_tsc() >> 1, delta = random_tsc() >> 1;
+		struct ref_time r;
+		u64 exact = (u64)((u128)delta * 10000000 / hz), got;
+
+		ref_time_init(&r, hz, zero);
+		EXPECT_EQ(0, ref_time_at(&r, zero));
+		got = ref_time_at(&r, zero + delta);
+		EXPECT_TRUE(got + 1 >= exact && got <= exact + 1);
+		EXPECT_EQ(guest_time(&r, zero + delta), got);
+	}
+}
+
+/* Whatever offset a VP has: its page says the partition's time, or one unit more. */
+static void test_shift(void)
+{
+	for (u32 i = 0; i < 200000; i++) {
+		u64 tsc = random_tsc(), guest_tsc = random_tsc();
+		u64 offset = guest_tsc - tsc, base, got;
+		struct ref_time r, s;
+
+		ref_time_init(&r, random_hz(), test_rng() % (tsc + 1));
+		s = ref_time_shift(&r, offset);
+		EXPECT_EQ(offset, s.tsc_offset);
+		base = ref_time_at(&r, tsc);
+		got = ref_time_at(&s, tsc);
+		EXPECT_TRUE(got == base || got == base + 1);
+		EXPECT_EQ(guest_time(&s, guest_tsc), got);
+	}
+}
+
+/* However often the offset changes, the error does not add up. */
+static void test_shifts_do_not_drift(void)
+{
+	struct ref_time r;
+	u64 tsc = 1000000, worst = 0;
+
+	ref_time_init(&r, 2345678901, tsc);
+	for (u32 i = 0; i < 100000; i++) {
+		struct ref_time s = ref_time_shift(&r, test_rng() >> 2);
+		u64 ahead;
+
+		tsc += 1000;
+		ahead = ref_time_at(&s, tsc) - ref_time_at(&r, tsc);
+		worst = ahead > worst ? ahead : worst;
+	}
+	EXPECT_EQ(1, worst);
+}
+
+/* The frequency changes: the time does not, and counts at the new rate from there. */
+static void test_set_hz(void)
+{
+	for (u32 i = 0; i < 100000; i++) {
+		u64 zero = random_tsc() >> 2, at = zero + (random_tsc() >> 2);
+		u64 delta = random_tsc() >> 2, hz = random_hz(), before, got, exact;
+		struct ref_time r;
+
+		ref_time_init(&r, random_hz(), zero);
+		before = ref_time_at(&r, at);
+		ref_time_set_hz(&r, hz, at);
+		EXPECT_EQ(before, ref_time_at(&r, at));
+		got = ref_time_at(&r, at + delta) - before;
+		exact = (u64)((u128)delta * 10000000 / hz);
+		EXPECT_TRUE(got + 1 >= exact && got <= exact + 1);
+	}
+}
+
+TEST_MAIN(TEST(test_scale), TEST(test_time_is_exact), TEST(test_shift),
+	  TEST(test_shifts_do_not_drift), TEST(test_set_hz))
