@@ -231,6 +231,12 @@ static void ext1_fn(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_reg
 		r->d &= ~CPUID80000001_EDX_NX;
 }
 
+static void invariant_fn(const struct vp *vp, u32 leaf, u32 subleaf, struct cpuid_regs *r)
+{
+	if (READ_ONCE(vp->partition->tsc_invariance_hidden))
+		r->d &= ~CPUID80000007_EDX_INVARIANT_TSC;
+}
+
 static void address_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
 	u32 bits = (u32)FIELD_GET(CPUID80000008_EAX_PHYS_BITS, r->a);
@@ -312,7 +318,7 @@ const struct cpuid_row cpuid_host_rows[] = {
 	{ .leaf = CPUID_LEAF_EXT_CACHE, .subleaf = CPUID_ANY, .name = "l2 cache",
 	  .keep = { .c = ALL } },
 	{ .leaf = CPUID_LEAF_EXT_POWER, .subleaf = CPUID_ANY, .name = "invariant tsc",
-	  .keep = { .d = CPUID80000007_EDX_INVARIANT_TSC } },
+	  .keep = { .d = CPUID80000007_EDX_INVARIANT_TSC }, .fn = invariant_fn },
 	{ .leaf = CPUID_LEAF_EXT_ADDRESS, .subleaf = CPUID_ANY, .name = "address sizes",
 	  .keep = { .a = CPUID80000008_EAX_PHYS_BITS | CPUID80000008_EAX_LINEAR_BITS,
 		    .b = CPUID80000008_EBX_WBNOINVD },
