@@ -45,18 +45,19 @@ struct hcall_row {
 	enum hcall_kind kind;
 	const char *name;
 
-	/* HCALL_REGISTERS: one of the two functions */
+	/* HCALL_REGISTERS: one of the two */
 	hcall_reg_fn reg;
 	hcall_reg_out_fn reg_out;
-	u32 out_arg; /* the argument with the output's address */
-
-	/* HCALL_SIMPLE, HCALL_REP: one of the two functions */
+	/* HCALL_SIMPLE, HCALL_REP: one of the two. @words: simple and @fast; the caller's fast call
+	 * comes straight here */
 	hcall_mem_fn mem;
-	hcall_words_fn words; /* fast, HCALL_SIMPLE: the caller's fast call comes straight here */
-	u32 in_size, rep_in_size;   /* bytes: fixed input, each element of the list */
-	u32 out_size, rep_out_size; /* out_size: HCALL_REGISTERS, too */
-	bool fast;                  /* input and output may be in registers */
+	hcall_words_fn words;
+
+	u32 out_arg;                /* of @reg_out: the argument with the output's address */
+	u32 out_size, rep_out_size; /* bytes: fixed output, for each element of the list */
+	u32 in_size, rep_in_size;   /* the same of the input; not HCALL_REGISTERS */
 	u16 no_fast_status;         /* of a fast call without @fast; 0: HCALL_INVALID_INPUT */
+	bool fast;                  /* input and output may be in registers */
 	bool variable_header;       /* 8-byte words between the fixed input and the list */
 };
 

@@ -28,12 +28,11 @@ struct hv_abi {
 	u32 cpuid_count;
 	struct hcall_table *calls;
 	/*
-	 * A VMCALL goes to the first ABI in hv_abis[] that claims it; NULL claims all. The TLFS's
-	 * ABI claims those of a guest that has set an OS ID, KVM's all others. When the answer
-	 * changes, hv_choose_vmcall() must hear of it.
+	 * Set the function of VMCALL as things are; false: this ABI does not claim it, and the next
+	 * in hv_abis[] is asked. The TLFS's ABI claims the calls of a guest that has set an OS ID,
+	 * KVM's all others. When the answer changes, hv_choose_vmcall() must hear of it.
 	 */
-	bool (*claims)(const struct partition *p);
-	exit_fn vmcall;
+	bool (*vmcall)(const struct partition *p, exit_fn *fn);
 };
 
 /* NULL-terminated, in the order of the leaves. */

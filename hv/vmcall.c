@@ -20,12 +20,8 @@ void hv_choose_vmcall(const struct partition *p)
 {
 	struct exit_row row = { vmcall_of_nobody, 0, EXIT_CLASS_HANDLED, "vmcall" };
 
-	for (const struct hv_abi *const *a = abis; *a != NULL; a++) {
-		if ((*a)->claims == NULL || (*a)->claims(p)) {
-			row.fn = (*a)->vmcall;
-			break;
-		}
-	}
+	for (const struct hv_abi *const *a = abis; *a != NULL && !(*a)->vmcall(p, &row.fn); a++)
+		;
 	exit_table_set(&exit_table_guest, EXIT_REASON_VMCALL, &row);
 }
 

@@ -45,6 +45,7 @@ static void prove_hot_fields(u64 caps_proc)
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY));
 	(void)vmread(VMCS_GUEST_CS_AR);
 	(void)vmread(VMCS_GUEST_SS_AR);
+	(void)vmread(VMCS_GUEST_EFER);
 	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP));
 	vmwrite(VMCS_VM_ENTRY_INTR_INFO, 0);
 	vmwrite(VMCS_PROC_BASED_CTLS, vmread(VMCS_PROC_BASED_CTLS));

@@ -30,8 +30,6 @@ static struct {
 	struct overlay page;
 } interface;
 
-bool hyperv_calls_on;
-
 /* The VP's private copies of a call's areas. */
 static struct hv_vp_state buffer = { .size = sizeof(struct hcall_buffer *) };
 
@@ -42,9 +40,12 @@ struct hcall_buffer *hyperv_buffer(const struct vp *vp)
 	return *b;
 }
 
-bool hyperv_claims_vmcall(const struct partition *p)
+bool hyperv_vmcall_now(const struct partition *p, exit_fn *fn)
 {
-	return interface.os_id != 0;
+	if (interface.os_id == 0)
+		return false;
+	*fn = interface.control & HV_X64_MSR_HYPERCALL_ENABLE ? hyperv_vmcall : hyperv_vmcall_off;
+	return true;
 }
 
 static bool is_locked(void)
@@ -56,7 +57,6 @@ static void set(struct partition *p, u64 os_id, u64 control)
 {
 	WRITE_ONCE(interface.os_id, os_id);
 	WRITE_ONCE(interface.control, control);
-	WRITE_ONCE(hyperv_calls_on, os_id != 0 && (control & HV_X64_MSR_HYPERCALL_ENABLE) != 0);
 	hv_choose_vmcall(p);
 }
 

@@ -56,6 +56,5 @@ const struct hv_abi hyperv_abi = {
 	.cpuid = hyperv_cpuid,
 	.cpuid_count = ARRAY_SIZE(hyperv_cpuid),
 	.calls = &hyperv_calls,
-	.claims = hyperv_claims_vmcall,
-	.vmcall = hyperv_vmcall,
+	.vmcall = hyperv_vmcall_now,
 };

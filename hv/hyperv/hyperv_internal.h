@@ -2,6 +2,7 @@
 /* What the files of the Hyper-V ABI share. A feature's own state is in its own file. */
 #pragma once
 
+#include "core/vp/exit_info.h"
 #include "hv/feature.h"
 #include "hv/hcall.h"
 #include "hv/hyperv/hyperv.h"
@@ -28,11 +29,12 @@
 		.shared = { .a = HV_X64_EX_PROCESSOR_MASKS_RECOMMENDED },       \
 	}
 
-/* vmcall.c */
+/* vmcall.c: with an enabled hypercall page, and without: #UD. */
 extern struct hcall_table hyperv_calls;
 enum exit_action hyperv_vmcall(struct vp *vp, const struct exit_info *x);
+enum exit_action hyperv_vmcall_off(struct vp *vp, const struct exit_info *x);
 
 /* hypercall_page.c */
-extern bool hyperv_calls_on; /* GUEST_OS_ID is set, the hypercall page is enabled. Any CPU */
-bool hyperv_claims_vmcall(const struct partition *p); /* GUEST_OS_ID is set. Any CPU */
+/* struct hv_abi.vmcall: false if GUEST_OS_ID is 0. Any CPU */
+bool hyperv_vmcall_now(const struct partition *p, exit_fn *fn);
 struct hcall_buffer *hyperv_buffer(const struct vp *vp);

@@ -24,16 +24,17 @@ static inline u16 check(u32 vector, u32 others)
 	return (others & TARGET_VTL) != 0 ? HV_STATUS_INVALID_PARAMETER : HV_STATUS_SUCCESS;
 }
 
-static u16 send_mask(struct vp *vp, struct hcall *hc)
+/* The words are those of struct hv_send_ipi. */
+static u16 send_mask(struct vp *vp, u64 vector_and_vtl, u64 cpu_mask)
 {
-	const struct hv_send_ipi *in = hc->in;
-	u16 status = check(in->vector, in->reserved);
+	u32 vector = (u32)vector_and_vtl;
+	u16 status = check(vector, (u32)(vector_and_vtl >> 32));
 
 	if (status != HV_STATUS_SUCCESS)
 		return status;
 	COUNT(vp, HV_IPI);
 	vp->counters.c[COUNTER_HV_IPI_TARGETS] +=
-		ipi_send_word(vp, vp->partition->vp, in->cpu_mask, in->vector);
+		ipi_send_word(vp, vp->partition->vp, cpu_mask, vector);
 	return HV_STATUS_SUCCESS;
 }
 
@@ -63,7 +64,7 @@ static const struct hcall_row hcalls[] = {
 	{ .nr = HVCALL_SEND_IPI,
 	  .kind = HCALL_SIMPLE,
 	  .name = "SendSyntheticClusterIpi",
-	  .mem = send_mask,
+	  .words = send_mask,
 	  .in_size = sizeof(struct hv_send_ipi),
 	  .fast = true },
 	/*

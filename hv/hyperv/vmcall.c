@@ -81,31 +81,50 @@ static NOINLINE enum exit_action call32(struct vp *vp)
 	return end == HCALL_AGAIN ? again(vp) : EXIT_NEXT;
 }
 
-/* An unknown number has its answer here, before the frame of a whole call. */
+static inline enum exit_action unknown(struct vp *vp)
+{
+	COUNT(vp, VMCALL_UNKNOWN);
+	vp->regs.rax = HV_STATUS_INVALID_HYPERCALL_CODE;
+	return EXIT_NEXT;
+}
+
 static NOINLINE enum exit_action other_call64(struct vp *vp)
 {
 	u32 slot = hcall_slot(FIELD_GET(HCALL_CODE, vp->regs.rcx));
 
 	if (slot < HCALL_SLOTS && hyperv_calls.row[slot] != NULL)
 		return call64(vp);
-	COUNT(vp, VMCALL_UNKNOWN);
-	vp->regs.rax = HV_STATUS_INVALID_HYPERCALL_CODE;
+	return unknown(vp);
+}
+
+static NOINLINE enum exit_action words_call64(struct vp *vp, hcall_words_fn fn)
+{
+	vp->regs.rax = fn(vp, vp->regs.rdx, vp->regs.r8);
 	return EXIT_NEXT;
 }
 
+/* No number with one of these is known: those below HCALL_LOW, and the first extended ones. */
+#define UNKNOWN_CODES GENMASK32(14, 8)
+static_assert(((HCALL_LOW - 1) & UNKNOWN_CODES) == 0, "low numbers");
+static_assert(((HCALL_EXTENDED + HCALL_EXTENDEDS - 1) & UNKNOWN_CODES) == 0, "extended ones");
+
 enum exit_action hyperv_vmcall(struct vp *vp, const struct exit_info *x)
 {
-	struct gpr_regs *r = &vp->regs;
+	u64 control = vp->regs.rcx;
 	hcall_words_fn fn;
 
-	if (unlikely((hw_vmread_hot(VMCS_GUEST_SS_AR) & AR_DPL) != 0) || unlikely(!hyperv_calls_on))
+	if (unlikely((hw_vmread_hot(VMCS_GUEST_SS_AR) & AR_DPL) != 0))
 		return undefined(vp);
 	if (unlikely(!(hw_vmread_hot(VMCS_GUEST_CS_AR) & AR_L)) ||
-	    unlikely(!(hw_vmread(VMCS_GUEST_EFER) & EFER_LMA)))
+	    unlikely(!(hw_vmread_hot(VMCS_GUEST_EFER) & EFER_LMA)))
 		return call32(vp);
-	fn = hcall_words(&hyperv_calls, r->rcx);
-	if (unlikely(fn == NULL))
-		return other_call64(vp);
-	r->rax = fn(vp, r->rdx, r->r8);
-	return EXIT_NEXT;
+	if (unlikely((control & UNKNOWN_CODES) != 0))
+		return unknown(vp);
+	fn = hcall_words(&hyperv_calls, control);
+	return likely(fn != NULL) ? words_call64(vp, fn) : other_call64(vp);
+}
+
+enum exit_action hyperv_vmcall_off(struct vp *vp, const struct exit_info *x)
+{
+	return undefined(vp);
 }

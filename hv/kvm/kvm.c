@@ -94,13 +94,19 @@ static enum exit_action kvm_vmcall(struct vp *vp, const struct exit_info *x)
 	return unknown(vp, ~0ull);
 }
 
+static bool vmcall_now(const struct partition *p, exit_fn *fn)
+{
+	*fn = kvm_vmcall;
+	return true;
+}
+
 const struct hv_abi kvm_abi = {
 	.name = "KVM",
 	.whole = FEATURE_KVM,
 	.cpuid = kvm_cpuid,
 	.cpuid_count = ARRAY_SIZE(kvm_cpuid),
 	.calls = &calls,
-	.vmcall = kvm_vmcall,
+	.vmcall = vmcall_now,
 };
 
 /* The exit itself looks for what is pending. */

@@ -16,15 +16,17 @@
 
 static bool first_on, third_on, kvm_on, first_claims_calls;
 
-static bool first_claims(const struct partition *p)
-{
-	return first_claims_calls;
-}
-
 static enum exit_action first_vmcall(struct vp *vp, const struct exit_info *x)
 {
 	vp->regs.rax = 0xf157;
 	return EXIT_NEXT;
+}
+
+static bool first_claims(const struct partition *p, exit_fn *fn)
+{
+	if (first_claims_calls)
+		*fn = first_vmcall;
+	return first_claims_calls;
 }
 
 static const struct cpuid_row first_cpuid[] = {
@@ -41,8 +43,7 @@ static const struct hv_abi first = {
 	.cpuid = first_cpuid,
 	.cpuid_count = ARRAY_SIZE(first_cpuid),
 	.whole = FIRST,
-	.claims = first_claims,
-	.vmcall = first_vmcall,
+	.vmcall = first_claims,
 };
 
 static const struct hv_abi third = {
@@ -50,8 +51,7 @@ static const struct hv_abi third = {
 	.cpuid = third_cpuid,
 	.cpuid_count = ARRAY_SIZE(third_cpuid),
 	.whole = THIRD,
-	.claims = first_claims,
-	.vmcall = first_vmcall,
+	.vmcall = first_claims,
 };
 
 /* Instead of hv/abis.c. */

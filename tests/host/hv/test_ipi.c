@@ -32,9 +32,12 @@ static u16 call(u32 nr, const void *in, const u64 *banks, u32 bank_count)
 	bool live = false;
 	const struct hcall_row *row = hcall_find(hyperv_abi.calls, nr, &live);
 	struct hcall hc = { .in = in, .var = banks, .var_bytes = bank_count * 8 };
+	u64 words[2];
 
 	EXPECT_TRUE(row != NULL && live);
-	return row->mem(&g.vp[0], &hc);
+	memcpy(words, in, sizeof(words));
+	return row->words != NULL ? row->words(&g.vp[0], words[0], words[1])
+				  : row->mem(&g.vp[0], &hc);
 }
 
 static u16 send(u32 vector, u32 reserved, u64 mask)
