@@ -48,11 +48,14 @@ MICRO = {
     "apicv=off": ("mitigations=off apicv=off", ""),
     "kvm-test": ("mitigations=off apicv=off profile=kvm-test", "kvm=1"),
     "apicv=auto": ("mitigations=off apicv=auto", ""),
+    "both": ("mitigations=off apicv=off profile=both", "hv=1"),
+    "both,auto": ("mitigations=off apicv=auto profile=both", "hv=1"),
     "mitigations=auto": ("mitigations=auto apicv=off", ""),
     "bare": (None, ""),
 }
-COLUMNS = ("kvm-test", "apicv=auto", "mitigations=auto", "bare")     # of the table, beside Kensho's own
-JUDGED = ("apicv=off", "kensho")    # the settings the limits are about
+# Of the table, beside Kensho's own.
+COLUMNS = ("kvm-test", "apicv=auto", "both", "both,auto", "mitigations=auto", "bare")
+JUDGED = ("apicv=off", "kensho", "both")    # the settings the limits are about, the first that has it
 
 
 # --- micro --------------------------------------------------------------------------------------
@@ -225,8 +228,8 @@ def report(rows, complete):
     value = {(name, label): v for name, label, v, _ in rows}
     measured = list(dict.fromkeys(name for name, _, _, _ in rows))
     names = list(wanted) + [n for n in measured if n not in wanted and not n.startswith("added:")]
-    print(f"\n  {'':<24}{'Kensho':>15}{'kvm-test':>12}{'apicv=auto':>12}{'mitigations':>12}{'bare':>15}"
-          f"{'limit':>12}        compare")
+    print(f"\n  {'':<24}{'Kensho':>15}{'kvm-test':>12}{'apicv=auto':>12}{'both':>12}"
+          f"{'both,auto':>12}{'mitigations':>12}{'bare':>15}{'limit':>12}        compare")
     for name in names:
         mine = next((value[name, label] for label in JUDGED if (name, label) in value), None)
         limit, unit, comparison = wanted.get(name, (None, "", ""))
@@ -238,7 +241,7 @@ def report(rows, complete):
             marked[mark].append(name)
         cells = (mine, *(value.get((name, label)) for label in COLUMNS), limit)
         text = "".join(f"{'' if c is None else bench_machine.number(c):>{w}}"
-                       for c, w in zip(cells, (15, 12, 12, 12, 15, 12)))
+                       for c, w in zip(cells, (15, 12, 12, 12, 12, 12, 15, 12)))
         print(f"  {name:<24}{text} {mark:<7}{comparison}".rstrip())
     misses, wrong, absent = marked["MISS"], marked["WRONG"], marked["absent"]
     print(f"\nbench: {len(marked['ok'])} within their limits, {len(misses)} missed"

@@ -14,6 +14,8 @@
 //
 // `outer=1` is bench_outer.c.
 //
+// `hv=1`: the rows of the Hyper-V ABI behind the others.
+//
 // `kvm=1` registers what a guest of the KVM ABI registers (clock page, steal time, PV EOI) before
 // the rows; they are the same. kvmclock_read is a reading of a clock page as Linux does it: what it
 // takes longer than on the bare machine would be exits.
@@ -287,6 +289,7 @@ static void bench_one(void)
 	bench_deadline("deadline_spin", false);
 	bench_deadline("deadline_hlt", true);
 	bench_kvm();
+	bench_hv();
 }
 
 void guest_main(void);

@@ -52,9 +52,11 @@ static const struct hidden_insn hidden_insns[] = {
 };
 /* clang-format on */
 
-/* VMCALL exits in every mode and is the hypervisor's where it speaks KVM's language, else #UD. */
+/* VMCALL exits in every mode and is the hypervisor's where it speaks KVM's language, or Hyper-V's
+ * and the guest, too; else #UD. */
 static const struct hidden_insn vmcall_insn = { "vmcall", "exit:vmcall", 3, { 0x0f, 0x01, 0xc1 } };
 
-#define VMCALL_UNKNOWN_NR 0x4b1du
-#define VMCALL_ENOSYS     ((u32)-1000) /* Linux: Documentation/virt/kvm/x86/hypercalls.rst */
-#define VMCALL_EPERM      ((u32)-1)    /* CPL above 0 */
+#define VMCALL_UNKNOWN_NR   0x4b1du
+#define VMCALL_ENOSYS       ((u32)-1000) /* Linux: Documentation/virt/kvm/x86/hypercalls.rst */
+#define VMCALL_EPERM        ((u32)-1)    /* CPL above 0 */
+#define VMCALL_INVALID_CODE 2u           /* Hyper-V's answer; #UD above CPL 0 */

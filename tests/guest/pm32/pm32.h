@@ -13,6 +13,7 @@
 #define PM_IN_TEST   0
 #define PM_IN_PAGING 1
 #define PM_IN_REGION 2 /* a page of the hypervisor's region, 0: none */
+#define PM_IN_HYPERV 3 /* not 0: VMCALL is a hypercall of the Hyper-V ABI */
 
 #define PM_PAGING_OFF 0
 #define PM_PAGING_32  1

@@ -6,6 +6,7 @@
 #include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
 #include "tests/guest/lib/hidden_insns.h"
+#include "tests/guest/lib/hyperv.h"
 #include "tests/guest/lib/modes.h"
 #include "tests/guest/lib/str.h"
 #include "tests/guest/pm32/pm32.h"
@@ -22,6 +23,8 @@ static void hidden_insn_exits(u32 places, u32 vmcalls)
 		counter_want(vmcall_insn.exit, vmcalls);
 }
 
+static bool with_hyperv;
+
 static void pm32_run(u32 test, u32 paging)
 {
 	struct mailbox *mail = mode_mail();
@@ -33,6 +36,7 @@ static void pm32_run(u32 test, u32 paging)
 	memcpy((void *)(uintptr_t)PM_BASE, pm32_blob, size);
 	mail->in[PM_IN_TEST] = test;
 	mail->in[PM_IN_PAGING] = paging;
+	mail->in[PM_IN_HYPERV] = with_hyperv;
 	if (boot_hv_region(&region, &len))
 		mail->in[PM_IN_REGION] = (u32)(region + len - 4096 * 30);
 	mode_run_at(PM_BASE);
@@ -70,6 +74,17 @@ PM_PAE_TESTS(X)
 PM_FLAT_TESTS(X)
 #undef X
 
+/* VMCALL of the Hyper-V ABI from 16-bit and 32-bit protected mode and virtual-8086 mode. */
+static void task_vmcall_hyperv(void)
+{
+	if (!hyperv_begin())
+		return;
+	with_hyperv = true;
+	pm32_run(PM_TEST_hidden_insns, PM_PAGING_OFF);
+	with_hyperv = false;
+	hyperv_end();
+}
+
 #define ROW(test, suffix, row_flags, row_why)                                     \
 	{                                                                         \
 		.name = "task_" #test "_" #suffix, .run = task_##test##_##suffix, \
@@ -91,5 +106,8 @@ static const struct test t_task_tests[] = {
 #define X(test, row_flags, row_why) ROW(test, flat, row_flags, row_why),
 				PM_FLAT_TESTS(X)
 #undef X
+					{ .name = "task_vmcall_hyperv",
+					  .run = task_vmcall_hyperv,
+					  .flags = T_NAMED },
 };
 TEST_GROUP(t_task);
