@@ -82,10 +82,14 @@ def features(page, abi=None):
         f"| `{name}` | {says(name)} |\n" for name in run("features", "names", abi).split())
 
 
+CALL_NUMBER = {"kvm": "d", "hyperv": "#06x"}    # as each ABI's own documents write them
+
+
 def hypercalls(page, abi):
     says = manual(abi)
     return "| number | name | what it does | result |\n|---|---|---|---|\n" + "".join(
-        f"| {nr} | {name} | {'not offered | 6' if more else says(name)} |\n" for nr, name, *more in
+        f"| {int(nr):{CALL_NUMBER[abi]}} | {name} | {'not offered | 6' if more else says(name)} |\n"
+        for nr, name, *more in
         (line.split() for line in run("features", "hcalls", abi).splitlines()))
 
 
