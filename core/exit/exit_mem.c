@@ -184,6 +184,18 @@ static bool is_mapped_meanwhile(struct partition *p, const struct exit_info *x)
 	return (wanted & ~perms) == 0;
 }
 
+/* Another CPU moves overlays, and none was in the way when @kind was asked for: look again between
+ * two moves. */
+static bool has_moved(struct partition *p, const struct exit_info *x, enum page_kind kind)
+{
+	bool moved;
+
+	spin_lock(&p->ept.lock);
+	moved = is_mapped_meanwhile(p, x) || !page_is(p, x->gpa, kind);
+	spin_unlock(&p->ept.lock);
+	return moved;
+}
+
 /* Above the machine's physical addresses: to the guest a page-table entry with reserved bits
  * set. */
 static enum exit_action beyond_machine(struct vp *vp, const struct exit_info *x)
@@ -244,6 +256,8 @@ enum exit_action exit_ept_violation(struct vp *vp, const struct exit_info *x)
 	if (err == ERR_NOMEM)
 		return stop_with_report(vp, x, "no memory for EPT tables");
 	kind = page_kind_at(p, x->gpa, &end);
+	if (violation[kind] == NULL && has_moved(p, x, kind))
+		return restart(x->qual);
 	if (kind != PAGE_ABSENT && kind != PAGE_OVERLAY && (x->qual & EPT_QUAL_FETCH))
 		return fetch_violation(vp, x);
 	return answer_of(kind)(vp, x);

@@ -86,8 +86,7 @@ err_t overlay_map(struct partition *p, struct overlay *o, u64 gpa)
 {
 	err_t err;
 
-	if (o->place == (gpa | 1))
-		return ERR_NONE;
+	/* Flush even if it is there already: another VP may have mapped it just now. */
 	ept_make_room(p);
 	spin_lock(&p->ept.lock);
 	err = check(p, o, gpa);

@@ -2,12 +2,15 @@
 /* EPT violations: rules M1, M1b and I8 as the guest and the counters see them. */
 #include "tests/host/harness.h"
 
+#include <pthread.h>
+
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vector.h"
 #include "core/exit/exit.h"
 #include "core/mem/ept.h"
 #include "core/mem/overlay.h"
+#include "core/mem/overlay_index.h"
 #include "core/mem/page_class.h"
 #include "core/mem/ranges.h"
 #include "core/mem/shared_area.h"
@@ -336,6 +339,44 @@ static void test_overlays_are_protected(void)
 	EXPECT_EQ(EXIT_STOP, violation(AN_OVERLAY, WRITE | EPT_QUAL_ASYNC));
 }
 
+static bool toggling;
+
+/* What another CPU does that moves an overlay away and back, without its flush. */
+static void *toggle(void *overlay)
+{
+	struct overlay *o = overlay;
+
+	for (u32 i = 0; i < 20000; i++) {
+		spin_lock(&p->ept.lock);
+		overlay_index_remove(&p->overlays, AN_OVERLAY, o);
+		ept_restore(p, gpa(AN_OVERLAY));
+		spin_unlock(&p->ept.lock);
+		spin_lock(&p->ept.lock);
+		EXPECT_EQ(ERR_NONE, ept_place(p, gpa(AN_OVERLAY), o->page, o->perms));
+		overlay_index_add(&p->overlays, AN_OVERLAY, o);
+		spin_unlock(&p->ept.lock);
+	}
+	__atomic_store_n(&toggling, false, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* The guest gets #GP, or its access again: nobody stops it. */
+static void test_an_overlay_goes_meanwhile(void)
+{
+	pthread_t other;
+
+	every_class_setup();
+	p->vp_count = 2;
+	toggling = true;
+	EXPECT_EQ(0, pthread_create(&other, NULL, toggle, overlay_next(p, AN_OVERLAY).overlay));
+	while (__atomic_load_n(&toggling, __ATOMIC_ACQUIRE)) {
+		EXPECT_EQ(EXIT_RESUME, violation(AN_OVERLAY + 0x40, WRITE));
+		paged_vp.event = (struct event_state){ 0 };
+	}
+	EXPECT_EQ(0, pthread_join(other, NULL));
+	p->vp_count = 1;
+}
+
 /* MOVS from an emulated page: its write goes by the class of the other page. */
 static void test_a_write_of_another_page_goes_by_its_class(void)
 {
@@ -439,6 +480,7 @@ TEST_MAIN(TEST(test_region_write_is_dropped), TEST(test_region_reads_ones_in_an_
 	  TEST(test_64_bit_bars_appear_on_first_use),
 	  TEST(test_beyond_the_machine_is_a_reserved_bit),
 	  TEST(test_everything_else_stops_with_a_report), TEST(test_every_class_answers_or_stops),
-	  TEST(test_overlays_are_protected), TEST(test_a_write_of_another_page_goes_by_its_class),
+	  TEST(test_overlays_are_protected), TEST(test_an_overlay_goes_meanwhile),
+	  TEST(test_a_write_of_another_page_goes_by_its_class),
 	  TEST(test_events_on_an_emulated_stack_are_delivered),
 	  TEST(test_far_page_is_mapped_when_it_comes), TEST(test_far_page_that_never_comes_stops))
