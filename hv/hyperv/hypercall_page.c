@@ -97,7 +97,7 @@ static enum msr_result change(struct partition *p, u64 val)
 		kept |= HV_X64_MSR_HYPERCALL_LOCKED;
 	val &= kept;
 	if (interface.os_id == 0)
-		val &= ~HV_X64_MSR_HYPERCALL_ENABLE;
+		val &= HV_MSR_PAGE_ADDRESS;
 	if (!(val & HV_X64_MSR_HYPERCALL_ENABLE))
 		overlay_unmap(p, &interface.page);
 	else if (overlay_map(p, &interface.page, val & HV_MSR_PAGE_ADDRESS) != ERR_NONE)
@@ -151,19 +151,22 @@ static const struct msr_row msrs[] = {
 	/* Manual: never. 0 disables the hypercall page, unless that is locked | - | kept | 0 */
 	{ MSR_ONE(HV_X64_MSR_GUEST_OS_ID, "HV_X64_MSR_GUEST_OS_ID"), .read = os_id_read,
 	  .write = os_id_write },
-	/* Manual: locked; an address beyond the machine. Bits 11:2 read 0; bit 0 is ignored while
-	 * GUEST_OS_ID is 0, bit 1 without hv-hypercall-lock | #GP, also over another overlay, far
-	 * memory and the hypervisor | kept | 0 */
+	/* Manual: locked; an address beyond the machine. Bits 11:2 read 0; bits 1:0 are ignored
+	 * while GUEST_OS_ID is 0, bit 1 without hv-hypercall-lock, too | #GP, also over another
+	 * overlay, far memory and the hypervisor | kept | 0 */
 	{ MSR_ONE(HV_X64_MSR_HYPERCALL, "HV_X64_MSR_HYPERCALL"), .read = hypercall_read,
 	  .write = hypercall_write },
 };
 
+/*
+ * Calls whose privilege, named behind, this partition does not have. SPEC-GAP: those of the
+ * debugger are no calls at all without it, as on KVM.
+ */
 #define NOT_OFFERED(number, text)                                         \
 	{                                                                 \
 		.nr = (number), .kind = HCALL_NOT_OFFERED, .name = (text) \
 	}
 
-/* Calls whose privilege, named behind, this partition does not have. */
 /* clang-format off */
 static const struct hcall_row hcalls[] = {
 	NOT_OFFERED(HVCALL_GET_LOGICAL_PROCESSOR_RUN_TIME, "GetLogicalProcessorRunTime"), /* CpuManagement */
@@ -178,9 +181,6 @@ static const struct hcall_row hcalls[] = {
 	NOT_OFFERED(HVCALL_GET_PARTITION_ID, "GetPartitionId"),                           /* AccessPartitionId */
 	NOT_OFFERED(HVCALL_POST_MESSAGE, "PostMessage"),                                  /* PostMessages */
 	NOT_OFFERED(HVCALL_SIGNAL_EVENT, "SignalEvent"),                                  /* SignalEvents */
-	NOT_OFFERED(HVCALL_POST_DEBUG_DATA, "PostDebugData"),                             /* Debugging */
-	NOT_OFFERED(HVCALL_RETRIEVE_DEBUG_DATA, "RetrieveDebugData"),                     /* Debugging */
-	NOT_OFFERED(HVCALL_RESET_DEBUG_SESSION, "ResetDebugSession"),                     /* Debugging */
 };
 /* clang-format on */
 

@@ -42,7 +42,7 @@ static void control_reset(struct vp *vp, bool init)
 }
 
 static const struct msr_row msrs[] = {
-	/* Manual: a bit but 0; 0, once it is 1 | - | kept | 0 */
+	/* Manual: 0, once it is 1 | - | kept | 0 */
 	{ MSR_ONE(HV_X64_MSR_TSC_INVARIANT_CONTROL, "HV_X64_MSR_TSC_INVARIANT_CONTROL"),
 	  .rsvdz = ~HV_TSC_INVARIANT_ENABLED, .read = control_read, .write = control_write },
 };
@@ -53,6 +53,7 @@ const struct hv_feature hv_tsc_invariant_feature = {
 	.name = "hv-tsc-invariant",
 	.help = "the guest asks for the invariant TSC's bit",
 	.abi = &hyperv_abi,
+	.profiles = IN_NO_PROFILE, /* Linux then uses the TSC, and a KVM guest never asks */
 	.is_available = is_available,
 	.bits = { HV_PRIVILEGES(.a = HV_ACCESS_TSC_INVARIANT) },
 	.msrs = msrs,

@@ -309,13 +309,11 @@ static void hcall_32bit(void)
 
 static void hcall_codes(void)
 {
-	static const u16 unknown[] = { 0,      1,      5,      7,      9,     0x16,
-				       0x40,   0xff,   0x100,  0x103,  0x107, 0x7fff,
-				       0x8000, 0x800f, 0x8010, 0xbeef, 0xffff };
-	static const u16 denied[] = { HVCALL_GET_PARTITION_ID,    HVCALL_POST_MESSAGE,
-				      HVCALL_SIGNAL_EVENT,        HVCALL_POST_DEBUG_DATA,
-				      HVCALL_RETRIEVE_DEBUG_DATA, HVCALL_RESET_DEBUG_SESSION,
-				      HVCALL_ENABLE_VP_VTL };
+	static const u16 unknown[] = { 0,      1,      5,      7,      9,      0x16,  0x40,
+				       0x69,   0x6a,   0x6b,   0xff,   0x100,  0x103, 0x107,
+				       0x7fff, 0x8000, 0x800f, 0x8010, 0xbeef, 0xffff };
+	static const u16 denied[] = { HVCALL_GET_PARTITION_ID, HVCALL_POST_MESSAGE,
+				      HVCALL_SIGNAL_EVENT, HVCALL_ENABLE_VP_VTL };
 
 	if (!hyperv_begin())
 		return;
