@@ -58,11 +58,12 @@ static u64 ask_word(struct vp *self, struct vp *const *table, u64 bits)
 void tlb_flush(struct vp *self, const struct vp_mask *targets)
 {
 	struct partition *p = self->partition;
+	u32 words = vp_mask_words(p);
 	struct vp_mask kicked;
 
-	for (u32 i = 0; i < VP_MASK_WORDS; i++)
+	for (u32 i = 0; i < words; i++)
 		kicked.word[i] = ask_word(self, p->vp + 64 * i, vp_mask_of(targets, p, i));
-	for (u32 i = 0; i < VP_MASK_WORDS; i++) {
+	for (u32 i = 0; i < words; i++) {
 		for (u64 bits = kicked.word[i]; bits != 0; bits &= bits - 1) {
 			while (!has_stopped(p->vp[64 * i + (u32)__builtin_ctzll(bits)]))
 				remote_call_wait(self);

@@ -19,6 +19,12 @@ static inline void vp_mask_set_all(struct vp_mask *m)
 		m->word[i] = ~0ull;
 }
 
+/* vp_mask_words() - how many words have bits of VPs that exist. */
+static inline u32 vp_mask_words(const struct partition *p)
+{
+	return (p->vp_count + 63) / 64;
+}
+
 /* vp_mask_of() - the members of word @word whose VPs exist. */
 static inline u64 vp_mask_of(const struct vp_mask *m, const struct partition *p, u32 word)
 {

@@ -11,7 +11,7 @@
 #include "hv/hyperv/hyperv_internal.h"
 #include "hv/hyperv/vp_set.h"
 
-/* The word behind the vector. */
+/* The word behind the vector: struct hv_send_ipi.reserved */
 #define TARGET_VTL GENMASK32(7, 0)
 #define RESERVED   GENMASK32(31, 8)
 
@@ -50,7 +50,7 @@ static u16 send_set(struct vp *vp, struct hcall *hc)
 	if (status != HV_STATUS_SUCCESS)
 		return status;
 	COUNT(vp, HV_IPI);
-	for (u32 i = 0; i < VP_MASK_WORDS; i++)
+	for (u32 i = 0; i < vp_mask_words(vp->partition); i++)
 		vp->counters.c[COUNTER_HV_IPI_TARGETS] +=
 			ipi_send_word(vp, vp->partition->vp + 64 * i, set.word[i], in->vector);
 	return HV_STATUS_SUCCESS;

@@ -43,8 +43,13 @@ static u16 call(u32 nr, const void *in, const u64 *banks, u32 bank_count)
 static u16 send(u32 vector, u32 reserved, u64 mask)
 {
 	const struct hv_send_ipi in = { vector, reserved, mask };
+	u64 words[2];
+	bool live = false;
+	const struct hcall_row *row = hcall_find(hyperv_abi.calls, HVCALL_SEND_IPI, &live);
 
-	return call(HVCALL_SEND_IPI, &in, NULL, 0);
+	memcpy(words, &in, sizeof(in));
+	EXPECT_TRUE(row != NULL && live);
+	return row->words(&g.vp[0], words[0], words[1]);
 }
 
 /* Who has @vector pending since the last time. */
