@@ -118,7 +118,15 @@ def smp():
         out.append(("shootdown_7", label, change[8] - change[1], "instructions"))
         out.append(("shootdown_per_vp", label, round((change[8] - change[1]) / 7, 1),
                     "instructions"))
-    return out
+    return out + hv_smp()
+
+
+def hv_smp():
+    """The calls to many VPs of the Hyper-V ABI."""
+    return [row for label in ("apicv=off", "apicv=auto")
+            for row in guest_rows(label, f"5 CPUs, hv-test, {label}",
+                                  f"{MICRO[label][0]} profile=hv-test", "hvsmp=1", 5)
+            if row[0].startswith("hv_")]
 
 
 def stop_all(label, hv):

@@ -33,6 +33,10 @@
 // other CPUs spin. What it takes longer with more CPUs is the INVEPT shoot-down.
 // kick_running, kick_halted, send_ipi_4: RDTSC; VMCALL; RDTSC on CPU 0 while CPU 1 spins or has
 // halted with IF = 0 for 100 us, or while CPUs 1-4 spin.
+//
+// `hvsmp=1` runs hv_ipi_4, hv_flush_4 and hv_flush_4_memory and nothing else: RDTSC; VMCALL; RDTSC
+// on CPU 0 while CPUs 1-4 spin, an IPI to them (fast), and a flush of all VPs, the caller among
+// them (fast, and with its input in memory).
 
 #include "tests/guest/bench/bench.h"
 
@@ -309,6 +313,10 @@ void guest_main(void)
 		apic_enter(APIC_XAPIC);
 		apic_quiesce();
 		bench_smp();
+	} else if (cmdline_number("hvsmp", 0) != 0) {
+		apic_enter(APIC_X2APIC);
+		apic_quiesce();
+		bench_hv_smp();
 	} else if (cmdline_number("outer", 0) != 0) {
 		bench_outer();
 	} else {

@@ -80,5 +80,6 @@ void bench_kvm_register(u64 cpu); /* `kvm=1`: the calling CPU's pages, before th
 void bench_kvm_unregister(u64 cpu);
 void bench_kvm(void);
 void bench_kvm_smp(void);
-void bench_hv(void); /* bench_hv.c */
+void bench_hv(void);     /* bench_hv.c */
+void bench_hv_smp(void); /* bench_hv_smp.c */
 bool bench_with_kvm(void);
