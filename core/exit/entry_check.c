@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest-state checks of VM entry, repeated in software to name the one that failed: predicates
- * in the SDM's order. Model-specific reserved bits are not checked. Pure.
+ * The guest-state checks of VM entry, repeated in software to name the one that failed, or to
+ * refuse state that would fail: predicates in the SDM's order. What each segment register must be
+ * by itself is in entry_segment.c. CR0 and CR4 bits that VMX fixes are not checked: the guest
+ * cannot change them. Pure.
  *
  * Spec: SDM Vol. 3C "Checking and Loading Guest State".
  */
@@ -11,6 +13,7 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vmcs.h"
+#include "core/exit/entry_internal.h"
 #include "core/hw.h"
 
 #define RFLAGS_RESERVED (GENMASK64(63, 22) | BIT64(15) | BIT64(5) | BIT64(3))
@@ -18,6 +21,14 @@
 static u64 rd(enum vmcs_field f)
 {
 	return hw_vmread(f);
+}
+
+static u64 phys_reserved(void)
+{
+	struct cpuid_regs r;
+
+	hw_cpuid(CPUID_LEAF_EXT_ADDRESS, 0, &r);
+	return ~0ull << FIELD_GET(CPUID80000008_EAX_PHYS_BITS, r.a);
 }
 
 /* By the width that the CPU supports: CR4.LA57 is about what is translated. */
@@ -65,6 +76,27 @@ static bool ia32e_needs_pg_and_pae(void)
 static bool pcide_needs_ia32e(void)
 {
 	return is_ia32e() || !(rd(VMCS_GUEST_CR4) & CR4_PCIDE);
+}
+
+static bool cr3_fits_the_machine(void)
+{
+	return !(rd(VMCS_GUEST_CR3) & phys_reserved());
+}
+
+static bool dr7_is_32_bits(void)
+{
+	return (rd(VMCS_GUEST_DR7) >> 32) == 0;
+}
+
+static bool efer_bits_exist(void)
+{
+	struct cpuid_regs r;
+	u64 exist = EFER_LME | EFER_LMA;
+
+	hw_cpuid(CPUID_LEAF_EXT_SIGNATURE, 0, &r);
+	exist |= (r.d & CPUID80000001_EDX_SYSCALL) ? EFER_SCE : 0;
+	exist |= (r.d & CPUID80000001_EDX_NX) ? EFER_NXE : 0;
+	return !(rd(VMCS_GUEST_EFER) & ~exist);
 }
 
 static bool sysenter_is_canonical(void)
@@ -163,11 +195,17 @@ static bool limits_match_granularity(void)
 	       granularity_is_consistent(VMCS_GUEST_TR_AR, VMCS_GUEST_TR_LIMIT);
 }
 
+static bool table_limits_fit(void)
+{
+	return ((rd(VMCS_GUEST_GDTR_LIMIT) | rd(VMCS_GUEST_IDTR_LIMIT)) >> 16) == 0;
+}
+
 static bool table_bases_are_canonical(void)
 {
 	return is_canonical(rd(VMCS_GUEST_GDTR_BASE)) && is_canonical(rd(VMCS_GUEST_IDTR_BASE)) &&
 	       is_canonical(rd(VMCS_GUEST_TR_BASE)) && is_canonical(rd(VMCS_GUEST_FS_BASE)) &&
-	       is_canonical(rd(VMCS_GUEST_GS_BASE));
+	       is_canonical(rd(VMCS_GUEST_GS_BASE)) &&
+	       ((rd(VMCS_GUEST_LDTR_AR) & AR_UNUSABLE) || is_canonical(rd(VMCS_GUEST_LDTR_BASE)));
 }
 
 static bool rip_fits_mode(void)
@@ -204,6 +242,11 @@ static bool hlt_has_no_shadow(void)
 		 (GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_MOV_SS));
 }
 
+static bool hlt_is_at_cpl0(void)
+{
+	return rd(VMCS_GUEST_ACTIVITY_STATE) == ACTIVITY_ACTIVE || !(rd(VMCS_GUEST_SS_AR) & AR_DPL);
+}
+
 static bool sti_shadow_needs_if(void)
 {
 	return !(rd(VMCS_GUEST_INTERRUPTIBILITY) & GUEST_INTR_BLOCKED_BY_STI) ||
@@ -228,6 +271,30 @@ static bool single_step_in_shadow_is_pending(void)
 	return ((rd(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0) == trap;
 }
 
+static bool error_code_needs_pe(void)
+{
+	u64 info = rd(VMCS_VM_ENTRY_INTR_INFO);
+
+	return !(info & INTR_INFO_VALID) || !(info & INTR_INFO_ERROR_CODE_VALID) ||
+	       (rd(VMCS_GUEST_CR0) & CR0_PE);
+}
+
+/* SDM "Checks on Guest Page-Directory-Pointer-Table Entries": with EPT they are in the VMCS. */
+static bool pdptes_are_valid(void)
+{
+	static const enum vmcs_field field[4] = { VMCS_GUEST_PDPTE0, VMCS_GUEST_PDPTE1,
+						  VMCS_GUEST_PDPTE2, VMCS_GUEST_PDPTE3 };
+	u64 reserved = PDPTE_PAE_RSVD | phys_reserved();
+
+	if (is_ia32e() || !(rd(VMCS_GUEST_CR0) & CR0_PG) || !(rd(VMCS_GUEST_CR4) & CR4_PAE))
+		return true;
+	for (u32 i = 0; i < 4; i++) {
+		if ((rd(field[i]) & PTE_P) && (rd(field[i]) & reserved))
+			return false;
+	}
+	return true;
+}
+
 static bool link_pointer_is_none(void)
 {
 	return rd(VMCS_VMCS_LINK_POINTER) == VMCS_LINK_POINTER_NONE;
@@ -243,6 +310,9 @@ static const struct {
 	{ cr4_vmxe_is_set,               "CR4.VMXE is 0" },
 	{ ia32e_needs_pg_and_pae,        "IA-32e mode without CR0.PG and CR4.PAE" },
 	{ pcide_needs_ia32e,             "CR4.PCIDE outside IA-32e mode" },
+	{ cr3_fits_the_machine,          "CR3 has bits beyond the physical addresses" },
+	{ dr7_is_32_bits,                "DR7 has bits above 31" },
+	{ efer_bits_exist,               "EFER has reserved bits" },
 	{ sysenter_is_canonical,         "SYSENTER_ESP or SYSENTER_EIP is not canonical" },
 	{ pat_types_are_valid,           "IA32_PAT has a reserved memory type" },
 	{ efer_matches_mode,             "EFER.LMA and EFER.LME do not match the mode" },
@@ -254,23 +324,39 @@ static const struct {
 	{ tr_is_usable_tss,              "TR is not a busy TSS" },
 	{ ldtr_is_ldt_or_unusable,       "LDTR is neither an LDT nor unusable" },
 	{ table_bases_are_canonical,     "a descriptor-table or segment base is not canonical" },
+	{ table_limits_fit,              "a descriptor-table limit has more than 16 bits" },
 	{ rip_fits_mode,                 "RIP does not fit the mode" },
 	{ rflags_reserved_are_fixed,     "RFLAGS has reserved bits" },
 	{ external_interrupt_needs_if,   "an external interrupt is injected with RFLAGS.IF 0" },
 	{ hlt_has_no_shadow,             "activity state HLT with blocking by STI or MOV SS" },
+	{ hlt_is_at_cpl0,                "activity state HLT with SS.DPL not 0" },
 	{ sti_shadow_needs_if,           "blocking by STI with RFLAGS.IF 0" },
 	{ one_shadow_at_a_time,          "blocking by STI and by MOV SS at once" },
 	{ single_step_in_shadow_is_pending,
 	  "single-step and pending debug exceptions do not match in a shadow" },
 	{ link_pointer_is_none,          "the VMCS link pointer is not all ones" },
+	{ error_code_needs_pe,           "an error code is injected in real mode" },
+	{ pdptes_are_valid,              "a PDPTE has reserved bits" },
 };
 /* clang-format on */
 
-const char *entry_check_guest_state(void)
+static const char *first_failure(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		if (!checks[i].passes())
 			return checks[i].text;
 	}
-	return "no check known to this version fails";
+	return entry_check_segments(is_v86());
+}
+
+const char *entry_check_guest_state(void)
+{
+	const char *text = first_failure();
+
+	return text != NULL ? text : "no check known to this version fails";
+}
+
+bool entry_check_passes(void)
+{
+	return first_failure() == NULL;
 }

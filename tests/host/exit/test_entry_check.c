@@ -127,6 +127,7 @@ static void test_controls_are_written(void)
 }
 
 #define NON_CANONICAL 0x800000000000ull
+#define EXCEPTION     (INTR_TYPE_HARD_EXCEPTION << 8 | EXC_GP)
 #define EXTERNAL      (INTR_INFO_VALID | INTR_TYPE_EXTERNAL << 8 | 0x31)
 #define BOTH_SHADOWS  (GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_MOV_SS)
 #define FLAGS(f)      (RFLAGS_FIXED | (f))
@@ -140,7 +141,7 @@ struct change {
 static const struct {
 	const char *text;
 	enum entry_mode mode;
-	struct change change[2];
+	struct change change[3];
 } rows[] = {
 	{ "CR0.PG is 1 with CR0.PE 0", ENTRY_LONG64, { { VMCS_GUEST_CR0, CR0_PG | CR0_NE } } },
 	{ "CR0.NE is 0", ENTRY_LONG64, { { VMCS_GUEST_CR0, CR0_PG | CR0_PE } } },
@@ -185,11 +186,50 @@ static const struct {
 	  { { VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT },
 	    { VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DBG_BS } } },
 	{ "the VMCS link pointer", ENTRY_LONG64, { { VMCS_VMCS_LINK_POINTER, 0x1000 } } },
+	{ "CR3 has bits", ENTRY_LONG64, { { VMCS_GUEST_CR3, BIT64(52) } } },
+	{ "DR7 has bits", ENTRY_LONG64, { { VMCS_GUEST_DR7, BIT64(32) } } },
+	{ "EFER has reserved", ENTRY_PROTECTED32, { { VMCS_GUEST_EFER, BIT64(1) } } },
+	{ "a descriptor-table limit", ENTRY_LONG64, { { VMCS_GUEST_IDTR_LIMIT, 0x10000 } } },
+	{ "activity state HLT with SS.DPL", ENTRY_LONG64,
+	  { { VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT }, { VMCS_GUEST_CS_AR, 0xa0fb },
+	    { VMCS_GUEST_SS_AR, 0xc0f3 } } },
+	{ "an error code", ENTRY_REAL16,
+	  { { VMCS_VM_ENTRY_INTR_INFO, INTR_INFO_VALID | INTR_INFO_ERROR_CODE_VALID | EXCEPTION } } },
+	{ "a PDPTE has", ENTRY_PROTECTED32,
+	  { { VMCS_GUEST_CR0, CR0_PG | CR0_PE | CR0_NE }, { VMCS_GUEST_CR4, CR4_VMXE | CR4_PAE },
+	    { VMCS_GUEST_PDPTE3, 0x1003 } } },
+	{ "a descriptor-table or", ENTRY_LONG64,
+	  { { VMCS_GUEST_LDTR_AR, 0x82 }, { VMCS_GUEST_LDTR_BASE, NON_CANONICAL } } },
+	/* each segment by itself */
+	{ "CS is not a segment", ENTRY_LONG64, { { VMCS_GUEST_CS_BASE, BIT64(32) } } },
+	{ "CS is not a segment", ENTRY_LONG64, { { VMCS_GUEST_CS_AR, 0xa01b } } },
+	{ "CS is not a segment", ENTRY_LONG64, { { VMCS_GUEST_CS_AR, 0xa89b } } },
+	{ "CS is not a segment", ENTRY_PROTECTED32, { { VMCS_GUEST_CS_AR, 0xc0f3 } } },
+	{ "SS is not a segment", ENTRY_LONG64, { { VMCS_GUEST_SS_AR, 0xc09b } } },
+	{ "SS is not a segment", ENTRY_LONG64, { { VMCS_GUEST_SS_BASE, BIT64(32) } } },
+	{ "SS is not a segment", ENTRY_PROTECTED32,
+	  { { VMCS_GUEST_CS_AR, 0xc093 }, { VMCS_GUEST_SS_AR, AR_UNUSABLE | 0x60 } } },
+	{ "SS is not a segment", ENTRY_REAL16, { { VMCS_GUEST_SS_AR, 0xf3 } } },
+	{ "DS is not a segment", ENTRY_LONG64, { { VMCS_GUEST_DS_AR, 0xc092 } } },
+	{ "DS is not a segment", ENTRY_LONG64, { { VMCS_GUEST_DS_AR, 0xc099 } } },
+	{ "ES is not a segment", ENTRY_LONG64, { { VMCS_GUEST_ES_BASE, BIT64(32) } } },
+	{ "FS is not a segment", ENTRY_LONG64, { { VMCS_GUEST_FS_AR, 0xc083 } } },
+	{ "GS is not a segment", ENTRY_LONG64, { { VMCS_GUEST_GS_AR, BIT32(20) | 0xc093 } } },
+	{ "LDTR is not a segment", ENTRY_LONG64, { { VMCS_GUEST_LDTR_AR, 0x92 } } },
+	{ "LDTR is not a segment", ENTRY_LONG64,
+	  { { VMCS_GUEST_LDTR_AR, 0x82 }, { VMCS_GUEST_LDTR_SELECTOR, 4 } } },
+	{ "LDTR is not a segment", ENTRY_LONG64,
+	  { { VMCS_GUEST_LDTR_AR, 0x82 }, { VMCS_GUEST_LDTR_LIMIT, 0x100000 } } },
+	{ "TR is not a segment", ENTRY_LONG64, { { VMCS_GUEST_TR_SELECTOR, 4 } } },
+	{ "TR is not a segment", ENTRY_LONG64, { { VMCS_GUEST_TR_AR, 0x18b } } },
+	{ "ES is not a segment", ENTRY_PROTECTED32,
+	  { { VMCS_GUEST_RFLAGS, FLAGS(RFLAGS_VM) } } },
 	/* legal, though they look odd */
 	{ PASSES, ENTRY_LONG64, { { VMCS_GUEST_SS_AR, AR_UNUSABLE } } },
 	{ PASSES, ENTRY_PROTECTED32, { { VMCS_GUEST_TR_AR, 0x83 } } },
 	{ PASSES, ENTRY_PROTECTED32, { { VMCS_GUEST_CS_AR, 0xc093 } } },
-	{ PASSES, ENTRY_PROTECTED32, { { VMCS_GUEST_RFLAGS, FLAGS(RFLAGS_VM) } } },
+	{ PASSES, ENTRY_LONG64, { { VMCS_GUEST_GS_BASE, BIT64(32) } } },
+	{ PASSES, ENTRY_LONG64, { { VMCS_GUEST_DS_AR, AR_UNUSABLE } } },
 	{ PASSES, ENTRY_LONG64,
 	  { { VMCS_VM_ENTRY_INTR_INFO, EXTERNAL }, { VMCS_GUEST_RFLAGS, FLAGS(RFLAGS_IF) } } },
 	{ PASSES, ENTRY_LONG64,
@@ -202,7 +242,7 @@ static void test_every_check_names_its_failure(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		enter(rows[i].mode);
-		for (u32 k = 0; k < 2; k++) {
+		for (u32 k = 0; k < 3; k++) {
 			if (rows[i].change[k].field != 0)
 				fake.vmcs[rows[i].change[k].field] = rows[i].change[k].val;
 		}
@@ -247,6 +287,24 @@ static void test_every_limit_matches_its_granularity(void)
 	}
 }
 
+/* A virtual-8086 task: every segment is as in real mode, with DPL 3. */
+static void test_v86_segments(void)
+{
+	enter(ENTRY_PROTECTED32);
+	fake.vmcs[VMCS_GUEST_RFLAGS] = FLAGS(RFLAGS_VM);
+	for (u32 i = 0; i < 6; i++) {
+		fake.vmcs[VMCS_GUEST_ES_SELECTOR + 2 * i] = 0x1234;
+		fake.vmcs[VMCS_GUEST_ES_BASE + 2 * i] = 0x12340;
+		fake.vmcs[VMCS_GUEST_ES_LIMIT + 2 * i] = 0xffff;
+		fake.vmcs[VMCS_GUEST_ES_AR + 2 * i] = 0xf3;
+	}
+	EXPECT_STREQ(PASSES, entry_check_guest_state());
+	EXPECT_TRUE(entry_check_passes());
+	fake.vmcs[VMCS_GUEST_FS_LIMIT] = 0xfffff;
+	EXPECT_CONTAINS(entry_check_guest_state(), "FS is not");
+	EXPECT_FALSE(entry_check_passes());
+}
+
 /* A CPU with 5-level paging: 57 bits, also while CR4.LA57 is clear. */
 static void test_canonical_by_the_width_of_the_cpu(void)
 {
@@ -288,8 +346,8 @@ static void test_init_ends_nmi_blocking(void)
 	EXPECT_TRUE(vp->ctx->word[CTX_PROC] & PROC_NMI_WINDOW_EXITING);
 }
 
-TEST_MAIN(TEST(test_canonical_by_the_width_of_the_cpu), TEST(test_init_ends_nmi_blocking),
-	  TEST(test_reset_without_xsave_leaves_xcr0_alone), TEST(test_reset_state_passes),
-	  TEST(test_entry_state_passes), TEST(test_real_mode_entry),
+TEST_MAIN(TEST(test_v86_segments), TEST(test_canonical_by_the_width_of_the_cpu),
+	  TEST(test_init_ends_nmi_blocking), TEST(test_reset_without_xsave_leaves_xcr0_alone),
+	  TEST(test_reset_state_passes), TEST(test_entry_state_passes), TEST(test_real_mode_entry),
 	  TEST(test_controls_are_written), TEST(test_every_check_names_its_failure),
 	  TEST(test_every_limit_matches_its_granularity))
