@@ -98,6 +98,7 @@ void hw_cpuid(u32 leaf, u32 subleaf, struct cpuid_regs *out);
 void hw_xsetbv(u64 xcr0); /* @xcr0 already validated against CPUID 0xD */
 u64 hw_read_dr(u32 nr);   /* 0-3, 6; DR7 lives in the VMCS */
 void hw_write_dr(u32 nr, u64 val);
+u64 hw_read_cr2(void); /* the guest's: the hypervisor has no page faults */
 void hw_write_cr2(u64 val);
 void hw_wbinvd(void);
 

@@ -91,6 +91,11 @@ void hw_write_dr(u32 nr, u64 val)
 	}
 }
 
+u64 hw_read_cr2(void)
+{
+	return read_cr2();
+}
+
 void hw_write_cr2(u64 val)
 {
 	write_cr2(val);

@@ -7,6 +7,7 @@
 #include "core/diag/log.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/vp/guest_cr.h"
 #include "core/vp/vp.h"
 
 /*
@@ -77,25 +78,6 @@ enum exit_action exit_hlt(struct vp *vp, const struct exit_info *x)
 }
 
 /*
- * SDM Vol. 1, "Enabling the XSAVE Feature Set and XSAVE-Enabled Features": x87 is always on; AVX
- * needs SSE; the three AVX-512 components come together and need AVX; the two MPX components
- * together.
- */
-static bool xcr0_is_valid(u64 val, u64 supported)
-{
-	const u64 avx512 = XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM;
-	const u64 mpx = XCR0_BNDREGS | XCR0_BNDCSR;
-
-	if ((val & ~supported) || !(val & XCR0_X87))
-		return false;
-	if ((val & XCR0_AVX) && !(val & XCR0_SSE))
-		return false;
-	if ((val & avx512) && ((val & avx512) != avx512 || !(val & XCR0_AVX)))
-		return false;
-	return !(val & mpx) || (val & mpx) == mpx;
-}
-
-/*
  * XSETBV: SDM Vol. 2D. CPL and CR4.OSXSAVE faults take priority over the exit. HW-ERRATUM:
  * Bochs 2.7 exits before it looks at the CPL, hence the check.
  */
@@ -103,13 +85,8 @@ enum exit_action exit_xsetbv(struct vp *vp, const struct exit_info *x)
 {
 	u64 val = edx_eax(&vp->regs);
 
-	if (vp_cpl(vp) != 0 || vp->regs.half[2] != 0 ||
-	    !xcr0_is_valid(val, vp->partition->machine.xcr0_supported))
+	if (vp_cpl(vp) != 0 || vp->regs.half[2] != 0 || guest_set_xcr0(vp, val) != ERR_NONE)
 		return vp_fault_gp0(vp);
-
-	vp->xcr0 = val;
-	TRACE(vp, XCR0, 0, val, 0);
-	hw_xsetbv(val); /* validated; root mode has no XSAVE state of its own */
 	return EXIT_NEXT;
 }
 

@@ -25,3 +25,21 @@ u64 guest_cr4_allowed(const struct vp *vp);
  * one that is present has reserved bits set; ERR_FAULT: not in memory. */
 MUST_CHECK err_t guest_read_pdptes(const struct vp *vp, u64 cr3, u64 pdpte[4]);
 void guest_set_pdptes(const u64 pdpte[4]);
+
+/*
+ * What MOV to the register does, and XSETBV, at CPL 0: the same checks, with paging, modes, TLBs
+ * and PDPTEs kept in step. ERR_INVAL: #GP; nothing has changed. ERR_FAULT (CR0, CR3, CR4): the
+ * PDPTEs are not in memory: #GP; ERR_AGAIN: not yet. What only the CPU checks when it enters, such
+ * as CS and SS for the new mode, is left to it: see core/exit/entry_check.h. Context: VP's CPU.
+ */
+MUST_CHECK err_t guest_set_cr0(struct vp *vp, u64 val);
+MUST_CHECK err_t guest_set_cr3(struct vp *vp, u64 val);
+MUST_CHECK err_t guest_set_cr4(struct vp *vp, u64 val);
+MUST_CHECK err_t guest_set_xcr0(struct vp *vp, u64 val);
+
+/* guest_cr4() - as the guest reads it. */
+u64 guest_cr4(const struct vp *vp);
+
+/* guest_dr(), guest_set_dr() - 0 to 3, 6, 7. ERR_INVAL: DR6 and DR7 have 32 bits. */
+u64 guest_dr(u32 nr);
+MUST_CHECK err_t guest_set_dr(u32 nr, u64 val);

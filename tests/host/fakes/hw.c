@@ -309,6 +309,11 @@ void hw_write_dr(u32 nr, u64 val)
 	fake.dr[nr & 7] = val;
 }
 
+u64 hw_read_cr2(void)
+{
+	return fake.cr2;
+}
+
 void hw_write_cr2(u64 val)
 {
 	fake.cr2 = val;
