@@ -50,6 +50,7 @@ void hold_started(struct vp *vp)
  */
 static void serve_once(struct vp *vp)
 {
+	remote_call_serve(vp); /* a held VP is between two exits */
 	remote_call_wait(vp);
 	if (hw_tsc() >= vp->deadline_tsc)
 		timer_run(vp, hw_tsc());

@@ -119,6 +119,8 @@ static void count_call(struct vp *vp, void *arg)
 	EXPECT_TRUE(vp->hold.stopped);
 }
 
+static enum remote_when when;
+
 /* What another CPU does while the VP is held. */
 static void ask(struct vp *vp, struct timer *t)
 {
@@ -126,19 +128,21 @@ static void ask(struct vp *vp, struct timer *t)
 
 	caller->remote.fn = count_call;
 	caller->remote.done = false;
-	vp->remote.incoming = &caller->remote;
+	vp->remote.incoming[when] = &caller->remote;
 	g.p.flush_wanted++;
 	(void)__atomic_fetch_or(&vp->work, VP_WORK_CALL | VP_WORK_FLUSH, __ATOMIC_RELEASE);
 	vlapic_post_init(vp);
 }
 
 /* Calls and flushes are served at once: their senders wait. INIT waits for the release. */
-static void test_a_held_vp_serves_who_waits(void)
+static void expect_a_held_vp_serves(enum remote_when how)
 {
 	static struct timer outside;
 	static u8 msr_bitmap[4096];
 
 	start(2);
+	when = how;
+	calls = 0;
 	g.vp[0].ctx->msr_bitmap = msr_bitmap;
 	g.vp[0].counters.c[COUNTER_INIT] = 0;
 	outside = (struct timer){ .fn = ask };
@@ -152,6 +156,12 @@ static void test_a_held_vp_serves_who_waits(void)
 	EXPECT_EQ(0, g.vp[0].counters.c[COUNTER_INIT]);
 	(void)vp_prepare_entry(&g.vp[0]);
 	EXPECT_EQ(1, g.vp[0].counters.c[COUNTER_INIT]);
+}
+
+static void test_a_held_vp_serves_who_waits(void)
+{
+	expect_a_held_vp_serves(REMOTE_ANY);
+	expect_a_held_vp_serves(REMOTE_BETWEEN_EXITS);
 }
 
 /* Work that the monitor does on a held VP is not stolen twice, and does not resume it. */

@@ -105,6 +105,8 @@ static void test_a_waiting_caller_flushes(void)
 	EXPECT_GE(fake.invepts, 1);
 }
 
+static enum remote_when back_when;
+
 static void call_back(struct vp *vp)
 {
 	struct vp *self = fake.cpu_vp;
@@ -115,7 +117,8 @@ static void call_back(struct vp *vp)
 	vp->remote.fn = count_call;
 	vp->remote.arg = &calls;
 	vp->remote.done = false;
-	self->remote.incoming = &vp->remote;
+	vp->remote.waits = back_when == REMOTE_BETWEEN_EXITS;
+	self->remote.incoming[back_when] = &vp->remote;
 	self->work |= VP_WORK_CALL;
 	fake.cpu_vp = self;
 }
@@ -124,6 +127,7 @@ static void call_back(struct vp *vp)
 static void test_a_waiting_caller_serves(void)
 {
 	init();
+	back_when = REMOTE_ANY;
 	fake.kick = call_back;
 	EXPECT_FALSE(remote_call(&at.vp[1], count_call, &calls)); /* it never answers itself */
 	EXPECT_TRUE(at.vp[1].remote.done);
@@ -131,7 +135,56 @@ static void test_a_waiting_caller_serves(void)
 	EXPECT_TRUE(called_on == &at.vp[0]);
 }
 
-TEST_MAIN(TEST(test_runs_there_once), TEST(test_own_cpu_needs_no_kick),
-	  TEST(test_a_sleeper_goes_on_sleeping), TEST(test_who_does_not_answer_is_given_up),
-	  TEST(test_an_old_answer_does_not_count), TEST(test_a_waiting_caller_flushes),
-	  TEST(test_a_waiting_caller_serves))
+static void test_between_exits_runs_there(void)
+{
+	init();
+	fake.kick = run_kicked;
+	EXPECT_EQ(ERR_NONE, remote_call_between(&at.vp[2], count_call, &calls));
+	EXPECT_EQ(ERR_NONE, remote_call_between(&at.vp[0], count_call, &calls));
+	EXPECT_EQ(2, calls);
+	at.vp[1].entered = false;
+	EXPECT_EQ(ERR_NODEV, remote_call_between(&at.vp[1], count_call, &calls));
+	EXPECT_EQ(2, calls);
+}
+
+/* A VP that waits in the middle of an exit does not serve it there, only before it enters. */
+static void test_between_exits_is_not_within_one(void)
+{
+	init();
+	back_when = REMOTE_BETWEEN_EXITS;
+	fake.kick = call_back;
+	EXPECT_FALSE(remote_call(&at.vp[1], count_call, &calls));
+	EXPECT_EQ(0, calls);
+	(void)vp_prepare_entry(&at.vp[0]);
+	EXPECT_EQ(1, calls);
+	EXPECT_TRUE(at.vp[1].remote.done);
+}
+
+/* Two that call each other: the higher index gives way at once, the lower waits for its answer. */
+static void test_between_exits_one_of_two_gives_way(void)
+{
+	u64 begin_tsc;
+
+	init();
+	back_when = REMOTE_BETWEEN_EXITS;
+	fake.kick = call_back;
+	fake.cpu_vp = &at.vp[2];
+	begin_tsc = fake.tsc;
+	EXPECT_EQ(ERR_AGAIN, remote_call_between(&at.vp[1], count_call, &calls));
+	EXPECT_TRUE(at.vp[1].remote.incoming[REMOTE_BETWEEN_EXITS] == NULL);
+	EXPECT_LE(fake.tsc - begin_tsc, 10 * fake.tsc_step);
+	(void)vp_prepare_entry(&at.vp[2]);
+	EXPECT_EQ(1, calls);
+
+	init();
+	fake.kick = call_back;
+	begin_tsc = fake.tsc;
+	EXPECT_EQ(ERR_AGAIN, remote_call_between(&at.vp[1], count_call, &calls));
+	EXPECT_GE(fake.tsc - begin_tsc, APIC_TEST_TSC_HZ / 100); /* nobody answered */
+}
+
+TEST_MAIN(TEST(test_between_exits_runs_there), TEST(test_between_exits_is_not_within_one),
+	  TEST(test_between_exits_one_of_two_gives_way), TEST(test_runs_there_once),
+	  TEST(test_own_cpu_needs_no_kick), TEST(test_a_sleeper_goes_on_sleeping),
+	  TEST(test_who_does_not_answer_is_given_up), TEST(test_an_old_answer_does_not_count),
+	  TEST(test_a_waiting_caller_flushes), TEST(test_a_waiting_caller_serves))

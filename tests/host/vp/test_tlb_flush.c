@@ -241,7 +241,7 @@ static void one_round(struct vp *vp, void *unused)
 	if (++rounds == 3)
 		vp_nmi_received(in_flight);
 	else
-		vp->remote.incoming = &g.vp[1].remote;
+		vp->remote.incoming[REMOTE_ANY] = &g.vp[1].remote;
 }
 
 static void call_the_sender(void)
@@ -249,7 +249,7 @@ static void call_the_sender(void)
 	rounds = 0;
 	fake.kick = send_nmi;
 	g.vp[1].remote.fn = one_round;
-	g.vp[0].remote.incoming = &g.vp[1].remote;
+	g.vp[0].remote.incoming[REMOTE_ANY] = &g.vp[1].remote;
 	g.vp[0].work = VP_WORK_CALL;
 }
 
