@@ -36,7 +36,8 @@ void vp_release(struct vp *vp, enum hold_owner owner);
  */
 void partition_pause(struct partition *p, u64 ticks);
 
-/* hold_started() - a SIPI has just started @vp: obey a hold before its first instruction. */
+/* hold_started() - @vp, which waited for a SIPI, has just been started: obey a hold before its
+ * first instruction. */
 void hold_started(struct vp *vp);
 
 /* hold_serve() - VP_WORK_HOLD: stay in root while anybody holds @vp. */

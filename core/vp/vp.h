@@ -222,6 +222,9 @@ bool vp_probe_nmi_status(void);
 /* vp_reset.c: architectural state after power-on or INIT (SDM "Processor State After Reset"). */
 void vp_reset(struct vp *vp, bool init);
 
+/* vp_start() - a VP that waits for a SIPI runs from now on, from the state in the VMCS. Its CPU. */
+void vp_start(struct vp *vp);
+
 /* vp_startup() - a SIPI starts a VP that waits for one, in real mode at @vector * 4 KiB. */
 void vp_startup(struct vp *vp, u8 vector);
 

@@ -12,6 +12,7 @@
 #include "core/partition.h"
 #include "core/surface/misc_enable.h"
 #include "core/vp/guest_cr.h"
+#include "core/vp/hold.h"
 
 #define AR_CODE16 0x9bu /* present, code, readable, accessed */
 #define AR_DATA16 0x93u
@@ -56,13 +57,19 @@ static const struct {
 };
 /* clang-format on */
 
-void vp_startup(struct vp *vp, u8 vector)
+void vp_start(struct vp *vp)
 {
 	vp->state = VP_RUNNING;
 	vp->asleep = false;
 	vp_resume(vp); /* it has waited for this */
 	vp_restore_if(vp);
 	hw_vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+	hold_started(vp);
+}
+
+void vp_startup(struct vp *vp, u8 vector)
+{
+	vp_start(vp);
 	hw_vmwrite(VMCS_GUEST_CS_SELECTOR, (u64)vector << 8);
 	hw_vmwrite(VMCS_GUEST_CS_BASE, (u64)vector << 12);
 	hw_vmwrite(VMCS_GUEST_RIP, 0);

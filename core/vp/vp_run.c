@@ -39,10 +39,8 @@ static void take_signals(struct vp *vp)
 
 	if (signals & SIGNAL_INIT)
 		vp_reset(vp, true);
-	if ((signals & SIGNAL_SIPI) && vp->state == VP_WAIT_SIPI) {
+	if ((signals & SIGNAL_SIPI) && vp->state == VP_WAIT_SIPI)
 		vp_startup(vp, (u8)signals);
-		hold_started(vp);
-	}
 	if (signals & SIGNAL_NMI)
 		event_nmi(vp);
 	if (signals & SIGNAL_NMI2)
