@@ -77,7 +77,7 @@ static bool rights_deny(const struct walk *w)
 		return !(w->rights & PTE_U) || ((w->access & WALK_WRITE) && !(w->rights & PTE_W));
 	if ((w->access & WALK_WRITE) && !(w->rights & PTE_W) && (w->cr0 & CR0_WP))
 		return true;
-	if (!(w->rights & PTE_U))
+	if (!(w->rights & PTE_U) || (w->access & WALK_EXEMPT))
 		return false;
 	return (w->access & WALK_FETCH) ? (w->cr4 & CR4_SMEP) != 0 : smap_denies(w);
 }

@@ -19,6 +19,7 @@ struct vp;
 #define WALK_FETCH               (1u << 1)
 #define WALK_USER                (1u << 2) /* access at CPL 3 (or implicit user) */
 #define WALK_IMPLICIT_SUPERVISOR (1u << 3) /* descriptor tables, TSS: SMAP's AC does not apply */
+#define WALK_EXEMPT              (1u << 4) /* user pages are open to supervisor: no SMEP, no SMAP */
 
 /* walk_user() - WALK_USER while the guest runs at CPL 3, else 0. */
 u32 walk_user(const struct vp *vp);
