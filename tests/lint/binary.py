@@ -114,8 +114,6 @@ OPEN_TO_TESTS = {
     "log_reset": "tests start afresh", "panic_reset": "tests start afresh",
     "stop_all_reset": "tests start afresh",
     "log_ring_read": "people and the rows `end = ram` find the ring in a dump of the memory",
-    "msr_read": "an access without an exit",
-    "msr_write": "an access without an exit",
     "pio_lookup": "rows by number",
     "vlapic_timer_adapt": "one step of the adaptation, of an error that the test chooses",
     "vmx_adjust_ctls": "one control word by itself",
