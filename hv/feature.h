@@ -41,6 +41,7 @@ struct hv_cpuid_bits {
 	u32 leaf; /* relative to the ABI's block; absolute if of no ABI; 0: none */
 	struct cpuid_regs regs;
 	struct cpuid_regs shared; /* those of regs that each of several features has */
+	u64 unless;               /* set of features: not with one of them */
 };
 
 struct hv_feature {

@@ -143,9 +143,10 @@ static err_t add_feature(struct partition *p, const struct hv_feature *f, u32 ba
 	TRY(msr_add_rows(p, f->msrs, f->msr_count));
 	TRY(cpuid_add_rows(p, base, f->cpuid, f->cpuid_count));
 	for (u32 i = 0; i < ARRAY_SIZE(f->bits); i++) {
-		if (f->bits[i].leaf != 0)
-			TRY(cpuid_add_bits(p, base + f->bits[i].leaf, &f->bits[i].regs,
-					   &f->bits[i].shared, f->name));
+		const struct hv_cpuid_bits *b = &f->bits[i];
+
+		if (b->leaf != 0 && (p->config.cpu_features & b->unless) == 0)
+			TRY(cpuid_add_bits(p, base + b->leaf, &b->regs, &b->shared, f->name));
 	}
 	listen_to_all(f);
 	return ERR_NONE;

@@ -60,7 +60,7 @@ def exits(page, kind):
 
 
 NAMED = r'(?:const struct hv_feature \w+ = )?\{[^"{]*\.name = "([\w-]+)"'
-MSR_ROW = r"(?:\{ MSR_ONE|[A-Z]+_MSR)\((\w+),"
+MSR_ROW = r"(?:\{ MSR_(?:ONE|RANGE)|[A-Z]+_MSR)\((\w+),"
 
 
 def manual(abi, item=NAMED):

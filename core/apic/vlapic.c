@@ -117,6 +117,11 @@ s32 vlapic_pending_vector(struct vp *vp)
 	return a->highest_irr < 0 ? -1 : deliverable(a, a->highest_irr, a->highest_isr);
 }
 
+bool vlapic_has_request(const struct vp *vp)
+{
+	return vlapic_find_highest(&vp->apic, APIC_IRR, VECTOR_COUNT - 1) >= 0;
+}
+
 void vlapic_accept(struct vp *vp, u8 vector)
 {
 	struct vlapic *a = &vp->apic;

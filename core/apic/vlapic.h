@@ -181,6 +181,9 @@ u32 vlapic_take_signals(struct vp *vp);
  */
 s32 vlapic_pending_vector(struct vp *vp);
 
+/* vlapic_has_request() - an interrupt is requested, let through or not. */
+bool vlapic_has_request(const struct vp *vp);
+
 /* vlapic_accept() - the guest takes @vector: IRR -> ISR. Call when the injection is committed. */
 void vlapic_accept(struct vp *vp, u8 vector);
 

@@ -32,7 +32,7 @@ static bool poll(const struct vp *vp, u64 end_tsc)
  * Nothing to deliver: poll for as long as this VP's recent blocks suggest, then sleep. The poll
  * time is adjusted here, at the next HLT, and not at the wake: there it would delay the event.
  */
-static NOINLINE void halt(struct vp *vp)
+static ALWAYS_INLINE void block(struct vp *vp, enum vp_run_state state)
 {
 	const struct partition *p = vp->partition;
 	const struct config *c = &p->config;
@@ -43,7 +43,7 @@ static NOINLINE void halt(struct vp *vp)
 		halt_poll_end(h, c, clock_tsc_to_ns(&p->clock, h->end_tsc - h->start_tsc), true);
 	poll_ns = halt_poll_begin(h, c);
 	h->start_tsc = hw_tsc();
-	vp->state = VP_HALTED;
+	vp->state = state;
 	/* Pairs with vp_unhalt(), which sets the flag, then reads the state: one of us sees the
 	 * other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -53,6 +53,21 @@ static NOINLINE void halt(struct vp *vp)
 		vp_set_work(vp, VP_WORK_EVENT);
 	else
 		event_prepare_entry(vp);
+}
+
+static NOINLINE void halt(struct vp *vp)
+{
+	block(vp, VP_HALTED);
+}
+
+/* What ends the wait may be there already: look before the poll. A trap would end it, too. */
+void vp_idle(struct vp *vp)
+{
+	if (vp->event.extint || vp->event.nmis_pending || vlapic_has_request(vp) ||
+	    (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF))
+		COUNT(vp, HLT_NO_SLEEP);
+	else
+		block(vp, VP_IDLE);
 }
 
 /* event_prepare_entry() decides whether the VP sleeps: not if something is deliverable (rule

@@ -5,6 +5,7 @@
  * Context: VP 0's CPU, root. What a dump costs VP 0 at 115200 baud is counted as STEAL_DUMP, and no
  * exit's time (trace_stolen()).
  */
+#include "core/diag/guest_crash.h"
 #include "core/diag/log.h"
 #include "core/diag/vp_dump.h"
 #include "core/hw.h"
@@ -135,4 +136,9 @@ void cmd_trace(struct vp *vp, struct word args)
 void cmd_audit(struct vp *vp, struct word args)
 {
 	(void)ept_audit_log(vp->partition);
+}
+
+void cmd_crash(struct vp *vp, struct word args)
+{
+	guest_crash_dump(log_info);
 }

@@ -15,6 +15,7 @@ void cmd_counters(struct vp *vp, struct word args);
 void cmd_regs(struct vp *vp, struct word args);
 void cmd_trace(struct vp *vp, struct word args);
 void cmd_audit(struct vp *vp, struct word args);
+void cmd_crash(struct vp *vp, struct word args);
 
 /* cmd_vp.c */
 void cmd_vps(struct vp *vp, struct word args);

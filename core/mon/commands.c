@@ -15,6 +15,7 @@ const struct command commands[] = {
 	{ "regs",     'r', "[VP]", "dump the guest registers of one VP or of all", cmd_regs },
 	{ "trace",    't', "", "dump the trace rings", cmd_trace },
 	{ "audit",    'e', "", "audit the EPT", cmd_audit },
+	{ "crash",    0, "", "print what the guest said when it crashed", cmd_crash },
 	{ "vps",      'v', "[VP]", "say what each VP does and who holds it", cmd_vps },
 	{ "hold",     0, "[VP]", "stop a VP, or all, before the next instruction", cmd_hold },
 	{ "release",  0, "[VP]", "let a VP, or all, go on", cmd_release },

@@ -268,6 +268,17 @@ static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
 	       (hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0;
 }
 
+/* The same for a VP that does not run, but has executed no HLT. For one that waits for a SIPI only
+ * INIT and SIPI matter: vp_run.c. */
+static NOINLINE bool ends_other_block(struct vp *vp, u64 rflags, u64 blocking)
+{
+	if (vp->state != VP_IDLE)
+		return false;
+	if (vp->event.extint || vlapic_has_request(vp))
+		return true;
+	return is_wake_due(vp, rflags, blocking);
+}
+
 /*
  * Ask for the windows that what still waits needs. In the shadow of STI a CPU may open the window
  * for NMIs although none can be injected there (SDM Vol. 3C "Other Causes of VM Exits"): the guest
@@ -332,7 +343,7 @@ static void prepare_step(struct vp *vp)
 
 	if (vp->apic.tpr_shadow)
 		ctx_set(vp->ctx, CTX_TPR_THRESHOLD, vlapic_tpr_threshold(vp));
-	if (vp->state == VP_HALTED) /* stepped over HLT: its trap is pending */
+	if (vp_is_halted(vp)) /* stepped over HLT: its trap is pending */
 		wake_now(vp);
 	if ((ev->info & INTR_INFO_VALID) && !delivers)
 		return step_raised(vp);
@@ -371,7 +382,7 @@ static NOINLINE void prepare_event(struct vp *vp)
 		return;
 	}
 	if (ev->info & INTR_INFO_VALID) {
-		if (vp->state == VP_HALTED)
+		if (vp_is_halted(vp))
 			wake_now(vp);
 		inject_queued(ev);
 		ask_for_windows(vp, 0);
@@ -387,9 +398,16 @@ static NOINLINE void prepare_event(struct vp *vp)
 		vp_restore_if(vp);
 		asleep = vp->asleep;
 		wake(vp);
-	} else if (vp->state == VP_WAIT_SIPI) { /* only INIT and SIPI matter: vp_run.c */
-		enter_sleep(vp, rflags);
-		return;
+	} else if (vp->state != VP_RUNNING) {
+		if (vp->event.if_aside)
+			rflags &= ~RFLAGS_IF;
+		if (!ends_other_block(vp, rflags, blocking)) {
+			enter_sleep(vp, rflags);
+			return;
+		}
+		vp_restore_if(vp);
+		asleep = vp->asleep;
+		wake(vp);
 	}
 	deliver_events(vp, rflags, blocking, asleep);
 }

@@ -31,7 +31,8 @@ static_assert(offsetof(struct gpr_regs, r15) == 14 * 8, "15 registers, RSP is no
 
 const char *vp_state_name(enum vp_run_state state)
 {
-	static const char *const names[] = { "halted", "running", "waiting for SIPI", "shut down" };
+	static const char *const names[] = { "halted", "idle", "running", "waiting for SIPI",
+					     "shut down" };
 
 	return names[state];
 }
@@ -50,7 +51,7 @@ bool vp_unhalt(struct vp *vp)
 	bool halted;
 
 	(void)__atomic_exchange_n(&vp->unhalted, 1, __ATOMIC_SEQ_CST);
-	halted = READ_ONCE(vp->state) == VP_HALTED;
+	halted = vp_is_halted(vp);
 	if (halted)
 		vp_post_work(vp, VP_WORK_EVENT);
 	return halted;

@@ -58,8 +58,9 @@ enum vp_work {
 	VP_WORK_TLB = 1u << 10,     /* INVVPID: tlb_flush() on another CPU */
 };
 
-/* SPEED(state-running): VP_RUNNING is not 0, so that the exit path compares with an immediate. */
-enum vp_run_state { VP_HALTED, VP_RUNNING, VP_WAIT_SIPI, VP_SHUTDOWN };
+/* SPEED(state-running): VP_RUNNING is not 0, so that the exit path compares with an immediate.
+ * VP_IDLE: halted until any interrupt is requested, whatever blocks it: vp_idle(). */
+enum vp_run_state { VP_HALTED, VP_IDLE, VP_RUNNING, VP_WAIT_SIPI, VP_SHUTDOWN };
 
 /* vp_state_name() - for reports. */
 const char *vp_state_name(enum vp_run_state state);
@@ -178,6 +179,20 @@ static inline void vp_set_work(struct vp *vp, u32 work)
 {
 	(void)__atomic_fetch_or(&vp->work, work, __ATOMIC_RELAXED);
 }
+
+/* vp_is_halted() - by HLT or vp_idle(). Any CPU. */
+static inline bool vp_is_halted(const struct vp *vp)
+{
+	return READ_ONCE(vp->state) <= VP_IDLE;
+}
+
+/**
+ * vp_idle() - for the handler of an instruction that waits like HLT, but until any interrupt is
+ * requested: even one that RFLAGS.IF or the processor priority blocks ends it. Does not sleep if
+ * one is requested already. The handler then answers EXIT_NEXT: the instruction completes at the
+ * wake. VP's CPU.
+ */
+void vp_idle(struct vp *vp);
 
 /**
  * vp_unhalt() - end the HLT of @vp, or its next one if it runs, even with no event pending and

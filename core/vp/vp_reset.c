@@ -107,7 +107,7 @@ void vp_reset(struct vp *vp, bool init)
 	}
 	step_forget(vp);
 	vp->unhalted = 0;
-	if (vp->state == VP_HALTED) /* no event ended this block */
+	if (vp_is_halted(vp)) /* no event ended this block */
 		halt_poll_end(&vp->halt_poll, &vp->partition->config, 0, false);
 	vp->asleep = false;
 	vp_resume(vp); /* whatever it has waited for */
