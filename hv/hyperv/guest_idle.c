@@ -24,6 +24,7 @@ const struct hv_feature hv_guest_idle_feature = {
 	.name = "hv-guest-idle",
 	.help = "an MSR that sleeps until an interrupt arrives, even a masked one",
 	.abi = &hyperv_abi,
+	.profiles = IN_TEST_PROFILES,
 	.bits = { HV_PRIVILEGES(.a = HV_MSR_GUEST_IDLE_AVAILABLE,
 				.d = HV_X64_GUEST_IDLE_STATE_AVAILABLE) },
 	.msrs = msrs,

@@ -13,5 +13,6 @@ const struct hv_feature hv_hypercall_lock_feature = {
 	.name = "hv-hypercall-lock",
 	.help = "the hypercall page can be locked in its place",
 	.abi = &hyperv_abi,
+	.profiles = IN_TEST_PROFILES,
 	.bits = { HV_PRIVILEGES(.d = HV_FEATURE_HYPERCALL_MSR_LOCK_AVAILABLE) },
 };

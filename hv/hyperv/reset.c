@@ -32,6 +32,7 @@ const struct hv_feature hv_reset_feature = {
 	.name = "hv-reset",
 	.help = "an MSR that resets the machine",
 	.abi = &hyperv_abi,
+	.profiles = IN_TEST_PROFILES,
 	.bits = { HV_PRIVILEGES(.a = HV_MSR_RESET_AVAILABLE) },
 	.msrs = msrs,
 	.msr_count = ARRAY_SIZE(msrs),

@@ -15,5 +15,6 @@ const struct hv_feature hv_xmm_input_feature = {
 	.name = "hv-xmm-input",
 	.help = "up to 112 bytes of a hypercall's input in registers",
 	.abi = &hyperv_abi,
+	.profiles = IN_TEST_PROFILES,
 	.bits = { HV_PRIVILEGES(.d = HV_X64_HYPERCALL_XMM_INPUT_AVAILABLE) },
 };

@@ -15,6 +15,7 @@ const struct hv_feature hv_xmm_output_feature = {
 	.name = "hv-xmm-output",
 	.help = "output of a hypercall in registers",
 	.abi = &hyperv_abi,
+	.profiles = IN_TEST_PROFILES,
 	.bits = { HV_PRIVILEGES(.b = HV_FAST_HYPERCALL_OUTPUT,
 				.d = HV_X64_HYPERCALL_XMM_OUTPUT_AVAILABLE) },
 };
