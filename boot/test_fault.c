@@ -27,6 +27,7 @@
 #include "core/vp/hold.h"
 #include "core/vp/vp.h"
 #include "drivers/console.h"
+#include "hv/hv.h"
 
 #define GUEST_MS 300u /* until TEST_GUEST, of guest time */
 
@@ -226,6 +227,14 @@ static void strike_pause(void *arg)
 
 	if (vp->index == 0)
 		arm(vp, pause_due, 1000);
+}
+
+/* The TSC stays as it is; what everybody thinks of it changes. */
+static void strike_tsc_frequency(void *arg)
+{
+	struct partition *p = ((struct vp *)arg)->partition;
+
+	hv_tsc_frequency(p, p->clock.tsc_hz / 3 * 4);
 }
 
 /* Of all that speaks for x2APIC mode nothing but the CPU is left. */

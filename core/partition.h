@@ -59,8 +59,17 @@ struct partition_hooks {
 	void (*periodic)(struct vp *vp);            /* vp->periodic_tsc has passed; sets the next */
 };
 
+/* core/time/tsc_emul.h: VPs read a TSC of the old frequency. Changes only while they are held. */
+struct tsc_emul {
+	bool on, changing;
+	u64 at_tsc; /* when the machine's changed */
+	u64 old_hz, new_hz;
+	u64 moved; /* at the end of the last emulation all TSC offsets grew by it */
+};
+
 struct partition {
 	struct clock clock;
+	struct tsc_emul tsc_emul;
 	struct vp *vp[VP_MAX];
 	u32 vp_count;
 	struct vp *vp_of_apic_id[APIC_IDS_DIRECT]; /* for IPIs; larger IDs are searched:

@@ -67,6 +67,10 @@ u32 hv_cpuid_last(const struct partition *p, const struct hv_abi *abi);
  * ERR_NOMEM: no pages. */
 MUST_CHECK err_t hv_vp_create(struct vp *vp);
 
+/* hv_tsc_frequency() - the machine's TSC counts @hz from now on; the guest hears of it as it has
+ * asked for. A VP's CPU, root, no locks. */
+void hv_tsc_frequency(struct partition *p, u64 hz);
+
 /* hv_vp_reset() - all live features drop what @vp registered. */
 void hv_vp_reset(struct vp *vp, bool init);
 

@@ -54,6 +54,7 @@ enum test_point {
 	X(lost1,           AP_STEP,  "APIC ID 1 takes 1.5 s to answer, 2 to enter VMX")             \
 	X(skew1,           AP_TSC,   "the TSC of APIC ID 1 is 2 ms ahead")                          \
 	X(drift1,          AP_TSC,   "and it is again, whenever it was set")                        \
+	X(tsc_frequency,   GUEST,    "the TSC counts 4/3 of its frequency as far as the guest can tell") \
 	X(pause,           ENTRY,    "the partition pauses for 500 ms, after 1 s and every 5 s")    \
 	X(apic_timer,      RUN_TIMER, "no VMX-preemption timer")                                    \
 	X(apic_one_shot,   RUN_TIMER, "nor a TSC-deadline mode of the APIC timer")                  \

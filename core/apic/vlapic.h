@@ -84,9 +84,10 @@ struct vlapic {
 	u32 timer_shift; /* divider of the running count */
 
 	struct timer timer;
-	u64 timer_hz;     /* APIC timer frequency before the divider */
-	u64 tsc_deadline; /* guest TSC, 0 = disarmed */
-	u64 advance_tsc;  /* fire earlier by this: lapic_timer_advance_ns= */
+	u64 timer_hz;       /* APIC timer frequency before the divider */
+	u64 tsc_deadline;   /* guest TSC, 0 = disarmed */
+	u64 advance_tsc;    /* fire earlier by this: lapic_timer_advance_ns= */
+	u64 deadline_moves; /* not 0: a deadline is no time of the queue, even with no offset */
 	u32 advance_ns;
 	u64 period_start_tsc;   /* physical TSC at the last reload, for TMCCT */
 	u64 period_tsc;         /* length of one count-down in TSC ticks, 0 = stopped */
@@ -243,6 +244,9 @@ u32 vlapic_timer_current(struct vp *vp); /* TMCCT */
 void vlapic_timer_write_initial(struct vp *vp, u32 count);
 void vlapic_timer_lvt_changed(struct vp *vp, u32 old_lvt);
 void vlapic_timer_divider_changed(struct vp *vp);
+/* vlapic_timer_tsc_changed() - the guest's TSC is another function of the machine's. */
+void vlapic_timer_tsc_changed(struct vp *vp);
+
 /* vlapic_timer_write_deadline() - call again with the same value when the TSC offset changes. */
 void vlapic_timer_write_deadline(struct vp *vp, u64 guest_tsc);
 u64 vlapic_timer_read_deadline(struct vp *vp);

@@ -10,6 +10,7 @@
 #include "core/hw.h"
 #include "core/lib/mul128.h"
 #include "core/partition.h"
+#include "core/time/tsc_emul.h"
 
 #define NS_PER_SECOND 1000000000ull
 #define LVT_DEADLINE  FIELD_PREP(APIC_LVT_TIMER_MODE, APIC_TIMER_TSC_DEADLINE)
@@ -87,6 +88,7 @@ static void set_advance(struct vp *vp, u32 ns)
 {
 	vp->apic.advance_ns = ns;
 	vp->apic.advance_tsc = ns != 0 ? clock_ns_to_tsc(&vp->partition->clock, ns) : 0;
+	vp->apic.deadline_moves = vp->apic.advance_tsc | vp->partition->tsc_emul.on;
 }
 
 /*
@@ -249,12 +251,15 @@ void vlapic_timer_divider_changed(struct vp *vp)
 static NOINLINE u64 deadline_with_offset(const struct vp *vp, u64 guest_tsc)
 {
 	u64 now_tsc = hw_tsc();
-	u64 guest_now_tsc = now_tsc + vp->tsc_offset;
+	const struct tsc_emul *e = &vp->partition->tsc_emul;
+	u64 guest_now_tsc = (e->on ? tsc_emul_at(e, now_tsc) : now_tsc) + vp->tsc_offset;
 	u64 delta_tsc;
 
 	if (guest_tsc <= guest_now_tsc)
 		return 0;
 	delta_tsc = guest_tsc - guest_now_tsc;
+	if (e->on)
+		delta_tsc = tsc_emul_span(e, delta_tsc);
 	return now_tsc + delta_tsc < now_tsc ? TIMER_NEVER : now_tsc + delta_tsc;
 }
 
@@ -262,7 +267,8 @@ static NOINLINE u64 deadline_with_offset(const struct vp *vp, u64 guest_tsc)
 static NOINLINE u64 queue_deadline(const struct vp *vp, u64 guest_tsc)
 {
 	u64 advance_tsc = vp->apic.advance_tsc;
-	u64 tsc = vp->tsc_offset != 0 ? deadline_with_offset(vp, guest_tsc) : guest_tsc;
+	bool is_physical = vp->tsc_offset == 0 && !vp->partition->tsc_emul.on;
+	u64 tsc = is_physical ? guest_tsc : deadline_with_offset(vp, guest_tsc);
 
 	if (tsc == TIMER_NEVER)
 		return tsc;
@@ -281,7 +287,7 @@ void vlapic_timer_write_deadline(struct vp *vp, u64 guest_tsc)
 		return;
 	}
 	COUNT(vp, TIMER_ARMED);
-	if (unlikely((vp->tsc_offset | a->advance_tsc) != 0))
+	if (unlikely((vp->tsc_offset | a->deadline_moves) != 0))
 		guest_tsc = queue_deadline(vp, guest_tsc);
 	timer_set(vp, &a->timer, guest_tsc); /* in the past: due before the next entry */
 }
@@ -289,4 +295,11 @@ void vlapic_timer_write_deadline(struct vp *vp, u64 guest_tsc)
 u64 vlapic_timer_read_deadline(struct vp *vp)
 {
 	return vp->apic.tsc_deadline;
+}
+
+void vlapic_timer_tsc_changed(struct vp *vp)
+{
+	set_advance(vp, vp->apic.advance_ns);
+	if (vp->apic.tsc_deadline != 0)
+		vlapic_timer_write_deadline(vp, vp->apic.tsc_deadline);
 }

@@ -55,6 +55,8 @@ enum exit_action exit_hlt(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_xsetbv(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_invd(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_wbinvd(struct vp *vp, const struct exit_info *x);
+enum exit_action exit_rdtsc(struct vp *vp, const struct exit_info *x);
+enum exit_action exit_rdtscp(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_pause(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_ud(struct vp *vp, const struct exit_info *x);
 enum exit_action exit_gp(struct vp *vp, const struct exit_info *x);

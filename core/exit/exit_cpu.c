@@ -3,6 +3,7 @@
 #include "core/exit/exit.h"
 
 #include "arch/x86/defs/cr.h"
+#include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vector.h"
 #include "core/diag/log.h"
 #include "core/hw.h"
@@ -119,6 +120,22 @@ enum exit_action exit_wbinvd(struct vp *vp, const struct exit_info *x)
 {
 	hw_wbinvd();
 	return EXIT_NEXT;
+}
+
+/* Exits while the TSC is emulated. Faults by CR4.TSD, and #UD without RDTSCP, come first. */
+enum exit_action exit_rdtsc(struct vp *vp, const struct exit_info *x)
+{
+	set_edx_eax(&vp->regs, vp_guest_tsc(vp));
+	return EXIT_NEXT;
+}
+
+enum exit_action exit_rdtscp(struct vp *vp, const struct exit_info *x)
+{
+	u64 aux = 0;
+
+	if (hw_rdmsr_safe(MSR_IA32_TSC_AUX, &aux) == ERR_NONE) /* the guest's: it passes through */
+		vp->regs.rcx = (u32)aux;
+	return exit_rdtsc(vp, x);
 }
 
 /* PAUSE exits only when a control asks for it: nothing to do on a pinned VP. */

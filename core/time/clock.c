@@ -46,6 +46,14 @@ err_t clock_init(struct clock *c, u64 tsc_hz, u64 boot_tsc, u64 boot_wall_ns)
 	return ERR_NONE;
 }
 
+void clock_set_hz(struct clock *c, u64 tsc_hz, u64 from_tsc, u64 to_tsc)
+{
+	c->boot_ns = clock_now_ns(c, from_tsc);
+	c->boot_tsc = to_tsc;
+	c->tsc_hz = tsc_hz;
+	scale_from_hz(c, tsc_hz);
+}
+
 void clock_out_of_step(struct clock *c)
 {
 	c->in_step = false;
@@ -78,7 +86,7 @@ u64 clock_ns_to_tsc(const struct clock *c, u64 delta_ns)
 
 u64 clock_now_ns(const struct clock *c, u64 now_tsc)
 {
-	return clock_tsc_to_ns(c, now_tsc - c->boot_tsc);
+	return c->boot_ns + clock_tsc_to_ns(c, now_tsc - c->boot_tsc);
 }
 
 static u64 deviation_ppm(u64 a, u64 b)

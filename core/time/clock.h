@@ -7,8 +7,9 @@
 
 struct clock {
 	u64 tsc_hz;
-	u64 boot_tsc;     /* physical TSC at which partition time is 0 */
-	u64 boot_wall_ns; /* UNIX time of that moment, ns; good to 1 s (rule T4) */
+	u64 boot_tsc;     /* physical TSC at which partition time is boot_ns */
+	u64 boot_ns;      /* 0, until the TSC changes its frequency */
+	u64 boot_wall_ns; /* UNIX time when partition time is 0, ns; good to 1 s (rule T4) */
 	/* ns = ((tsc << shift) * mul) >> 32; a negative shift is to the right. Guests compute it,
 	 * too */
 	u32 mul;
@@ -20,12 +21,16 @@ struct clock {
 /* clock_init() - derive all scales. ERR_RANGE unless 11 MHz <= tsc_hz <= 100 GHz. */
 MUST_CHECK err_t clock_init(struct clock *c, u64 tsc_hz, u64 boot_tsc, u64 boot_wall_ns);
 
+/* clock_set_hz() - time goes on from where it is at @from_tsc, with the TSC at @to_tsc, and counts
+ * @tsc_hz, which is in range. */
+void clock_set_hz(struct clock *c, u64 tsc_hz, u64 from_tsc, u64 to_tsc);
+
 /* clock_out_of_step() - the TSCs of the CPUs differ, for ever. Before the guest runs. */
 void clock_out_of_step(struct clock *c);
 
 u64 clock_tsc_to_ns(const struct clock *c, u64 delta_tsc);
 u64 clock_ns_to_tsc(const struct clock *c, u64 delta_ns); /* rounds up; saturates at ~0 */
-u64 clock_now_ns(const struct clock *c, u64 now_tsc);     /* since boot_tsc, by mul and shift */
+u64 clock_now_ns(const struct clock *c, u64 now_tsc);     /* by mul and shift */
 
 /* Rule T3. All in Hz; 0 = source absent. */
 struct tsc_sources {

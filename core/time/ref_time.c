@@ -4,20 +4,13 @@
 
 #include "core/diag/panic.h"
 
-void ref_time_init(struct ref_time *r, u64 tsc_hz, u64 zero_tsc)
+void ref_time_init(struct ref_time *r, u64 tsc_hz, u64 tsc, u64 time)
 {
-	*r = (struct ref_time){ 0 };
-	ref_time_set_hz(r, tsc_hz, zero_tsc);
-}
+	u64 rem;
 
-void ref_time_set_hz(struct ref_time *r, u64 tsc_hz, u64 at_tsc)
-{
-	u64 time = ref_time_at(r, at_tsc), rem;
-
-	ASSERT(tsc_hz > REF_TIME_HZ && r->tsc_offset == 0);
-	r->scale = div_u128_u64(REF_TIME_HZ, 0, tsc_hz, &rem);
-	r->offset = 0;
-	r->offset = time - ref_time_at(r, at_tsc);
+	ASSERT(tsc_hz > REF_TIME_HZ);
+	*r = (struct ref_time){ .scale = div_u128_u64(REF_TIME_HZ, 0, tsc_hz, &rem) };
+	r->offset = time - ref_time_at(r, tsc);
 }
 
 struct ref_time ref_time_shift(const struct ref_time *r, u64 tsc_offset)

@@ -20,18 +20,15 @@ struct ref_time {
 	u64 offset; /* two's complement */
 };
 
-/* ref_time_init() - @r is 0 when the machine's TSC is @zero_tsc. @tsc_hz is above REF_TIME_HZ. */
-void ref_time_init(struct ref_time *r, u64 tsc_hz, u64 zero_tsc);
+/* ref_time_init() - @r is @time when the machine's TSC is @tsc, and has no TSC offset. @tsc_hz is
+ * above REF_TIME_HZ. */
+void ref_time_init(struct ref_time *r, u64 tsc_hz, u64 tsc, u64 time);
 
 /**
  * ref_time_shift() - the time of @r, which has no TSC offset, as a function of the TSC of VPs with
  * @tsc_offset (two's complement). At any moment it is the same or one unit later.
  */
 struct ref_time ref_time_shift(const struct ref_time *r, u64 tsc_offset);
-
-/* ref_time_set_hz() - from the machine's TSC @at_tsc on, the TSC counts @tsc_hz: time goes on from
- * the value it has there. @r has no TSC offset. */
-void ref_time_set_hz(struct ref_time *r, u64 tsc_hz, u64 at_tsc);
 
 /* ref_time_at() - the time when the machine's TSC is @tsc. Until @tsc + tsc_offset wraps. */
 static inline u64 ref_time_at(const struct ref_time *r, u64 tsc)

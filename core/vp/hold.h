@@ -15,6 +15,7 @@ struct vp;
 enum hold_owner {
 	HOLD_PAUSE = 1u << 0,   /* partition_pause() */
 	HOLD_MONITOR = 1u << 1, /* the monitor's command hold */
+	HOLD_TSC = 1u << 2,     /* core/vp/tsc_change.h */
 };
 
 struct hold {

@@ -10,6 +10,7 @@
 #include "core/diag/stop_all.h"
 #include "core/hw.h"
 #include "core/partition.h"
+#include "core/time/tsc_emul.h"
 
 u64 gpr_read(const struct vp *vp, u32 nr)
 {
@@ -170,5 +171,5 @@ bool vp_is_long64(const struct vp *vp)
 
 u64 vp_guest_tsc(const struct vp *vp)
 {
-	return hw_tsc() + vp->tsc_offset;
+	return partition_tsc(vp->partition) + vp->tsc_offset;
 }

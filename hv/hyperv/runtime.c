@@ -4,14 +4,16 @@
  *
  * Spec: TLFS "Virtual Processor Run Time".
  */
-#include "core/hw.h"
+#include "core/time/tsc_emul.h"
 #include "hv/hyperv/hyperv_internal.h"
 
 #define NS_PER_UNIT 100u
 
 static enum msr_result runtime_read(struct vp *vp, u32 msr, u64 *val)
 {
-	*val = (clock_now_ns(&vp->partition->clock, hw_tsc()) - steal_total_ns(vp)) / NS_PER_UNIT;
+	*val = (clock_now_ns(&vp->partition->clock, partition_tsc(vp->partition)) -
+		steal_total_ns(vp)) /
+	       NS_PER_UNIT;
 	return MSR_OK;
 }
 

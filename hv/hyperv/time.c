@@ -11,10 +11,12 @@
  */
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/paging.h"
-#include "core/hw.h"
 #include "core/mem/overlay.h"
 #include "core/time/ref_time.h"
+#include "core/time/tsc_emul.h"
 #include "hv/hyperv/hyperv_internal.h"
+
+#define NS_PER_UNIT 100u
 
 static union {
 	struct ms_hyperv_tsc_page v;
@@ -27,6 +29,7 @@ static struct {
 	u32 changes;          /* odd while @now changes */
 	struct ref_time now;  /* by the TSC of the VPs */
 	struct ref_time zero; /* by the machine's: fixes the start of time */
+	u64 hz;               /* of the TSC that they are functions of */
 	u32 sequence;         /* last one of the page */
 	u64 latest;           /* where CPUs disagree about the TSC: the latest time that was told */
 } ref;
@@ -57,7 +60,7 @@ static inline u64 time_now(const struct partition *p)
 
 	do {
 		changes = LOAD_ACQUIRE(ref.changes);
-		time = ref_time_at(&ref.now, hw_tsc());
+		time = ref_time_at(&ref.now, partition_tsc(p));
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	} while (unlikely(changes & 1) || unlikely(READ_ONCE(ref.changes) != changes));
 	return likely(p->clock.in_step) ? time : latest_time(time);
@@ -65,15 +68,16 @@ static inline u64 time_now(const struct partition *p)
 
 /*
  * Through another offset the time may be one unit less: rounding. Wait until no VP can see that.
- * The second unit is for a VP whose TSC was read after its check for changes. LOCK: partition lock
+ * The second unit is for a VP whose TSC was read after its check for changes. @moved: the TSC was
+ * this much further with the old function. LOCK: partition lock
  */
-static void set_function(const struct ref_time *next)
+static void set_function(const struct partition *p, const struct ref_time *next, u64 moved)
 {
 	u64 told;
 
 	(void)__atomic_add_fetch(&ref.changes, 1, __ATOMIC_SEQ_CST);
-	told = ref_time_at(&ref.now, hw_tsc()) + 1;
-	while (ref_time_at(next, hw_tsc()) < told)
+	told = ref_time_at(&ref.now, partition_tsc(p) + moved) + 1;
+	while (ref_time_at(next, partition_tsc(p)) < told)
 		;
 	ref.now = *next;
 	STORE_RELEASE(ref.changes, ref.changes + 1);
@@ -82,7 +86,7 @@ static void set_function(const struct ref_time *next)
 /* The guest's TSC must not wrap while the function is in use: half of its range is enough. */
 static bool all_read_one_tsc(const struct partition *p)
 {
-	return p->clock.synced && (s64)(hw_tsc() + READ_ONCE(p->vp[0]->tsc_offset)) >= 0;
+	return p->clock.synced && (s64)(partition_tsc(p) + READ_ONCE(p->vp[0]->tsc_offset)) >= 0;
 }
 
 static bool is_same(const struct ref_time *a, const struct ref_time *b)
@@ -101,20 +105,40 @@ static void publish(void)
 	WRITE_ONCE(page.v.tsc_sequence, ref.sequence);
 }
 
+static void start_function(const struct clock *c)
+{
+	ref_time_init(&ref.zero, c->tsc_hz, c->boot_tsc, c->boot_ns / NS_PER_UNIT);
+}
+
+/* The function for the TSC that all VPs read; while there is none it stays, but for another
+ * frequency. */
+static struct ref_time next_function(const struct partition *p, bool valid)
+{
+	if (valid)
+		return ref_time_shift(&ref.zero, p->vp[0]->tsc_offset);
+	return ref.hz != p->clock.tsc_hz ? ref.zero : ref.now;
+}
+
 static void clock_changed(struct partition *p)
 {
 	struct ref_time next;
+	u64 moved = 0;
 	bool valid;
 
 	spin_lock(&p->lock);
 	valid = all_read_one_tsc(p);
-	next = ref_time_shift(&ref.zero, p->vp[0]->tsc_offset);
+	if (ref.hz != p->clock.tsc_hz) {
+		moved = p->tsc_emul.moved;
+		start_function(&p->clock);
+	}
+	next = next_function(p, valid);
+	ref.hz = p->clock.tsc_hz;
 	if (!valid || !is_same(&next, &ref.now)) {
 		WRITE_ONCE(page.v.tsc_sequence, 0);
 		store_barrier();
-		if (valid)
-			set_function(&next);
 	}
+	if (!is_same(&next, &ref.now))
+		set_function(p, &next, moved);
 	if (valid && page.v.tsc_sequence == 0)
 		publish();
 	spin_unlock(&p->lock);
@@ -130,7 +154,8 @@ static void time_reset(struct vp *vp, bool init)
 	overlay.page = hw_virt_to_phys(&page);
 	WRITE_ONCE(tsc_page_msr, 0);
 	page.v.tsc_sequence = 0;
-	ref_time_init(&ref.zero, p->clock.tsc_hz, p->clock.boot_tsc);
+	start_function(&p->clock);
+	ref.hz = p->clock.tsc_hz;
 	ref.now = ref.zero;
 	ref.latest = 0;
 	clock_changed(p);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kvmclock and the wall clock. Every VP's page holds the same master sample (boot time = 0 ns)
- * through that VP's TSC offset. It never goes stale, so a page changes only when the guest
- * registers it or moves a TSC.
- * Context: VP's own CPU; clock_changed() any CPU. LOCK: partition lock orders page writers.
+ * kvmclock and the wall clock. Every VP's page holds the same master sample (boot, or the last
+ * change of the TSC's frequency) through that VP's TSC offset. It never goes stale, so a page
+ * changes only when the guest registers it or moves a TSC. Context: VP's own CPU; clock_changed()
+ * any CPU. LOCK: partition lock orders page writers.
  *
  * Spec: Linux Documentation/virt/kvm/x86/msr.rst; pvclock-abi.h.
  */
@@ -57,7 +57,7 @@ static void write_body(const struct partition *p, const struct vp *vp, struct cl
 	shared_write32(page, AT(pvclock_vcpu_time_info, pad0), 0);
 	shared_write64(page, AT(pvclock_vcpu_time_info, tsc_timestamp),
 		       c->boot_tsc + vp->tsc_offset);
-	shared_write64(page, AT(pvclock_vcpu_time_info, system_time), 0);
+	shared_write64(page, AT(pvclock_vcpu_time_info, system_time), c->boot_ns);
 	shared_write32(page, AT(pvclock_vcpu_time_info, tsc_to_system_mul), c->mul);
 	shared_write32(page, AT(pvclock_vcpu_time_info, tsc_shift),
 		       (u8)c->shift | flags << 8); /* and the second pad */

@@ -3,7 +3,7 @@
  * CLOCK_PAIRING: wall time and the caller's TSC at one moment, for a PTP clock. Wall time is the
  * RTC's at boot (rule T4), counted on by the TSC. Context: caller's CPU.
  */
-#include "core/hw.h"
+#include "core/time/tsc_emul.h"
 #include "hv/kvm/kvm_internal.h"
 
 #define NS_PER_SECOND 1000000000ull
@@ -13,7 +13,7 @@ s64 kvm_clock_pairing(struct vp *vp, const u64 args[4], void *out)
 {
 	const struct clock *c = &vp->partition->clock;
 	struct kvm_clock_pairing *pair = out;
-	u64 now_tsc = hw_tsc();
+	u64 now_tsc = partition_tsc(vp->partition);
 	u64 wall_ns = c->boot_wall_ns + clock_now_ns(c, now_tsc);
 
 	COUNT(vp, KVM_CLOCK_PAIRING);

@@ -12,17 +12,21 @@
 #include "tests/guest/smp/t_smp.h"
 
 /* Restated from the TLFS, independent of hv/hyperv/hyperv_abi.h on purpose. */
-#define VP_RUNTIME             0x40000010u
-#define TIME_REF_COUNT         0x40000020u
-#define REFERENCE_TSC          0x40000021u
-#define TSC_FREQUENCY          0x40000022u
-#define APIC_FREQUENCY         0x40000023u
-#define TSC_INVARIANT_CONTROL  0x40000118u
-#define ACCESS_VP_RUNTIME      BIT32(0)
-#define ACCESS_REFERENCE_COUNT BIT32(1)
-#define ACCESS_REFERENCE_TSC   BIT32(9)
-#define ACCESS_FREQUENCIES     BIT32(11)
-#define ACCESS_TSC_INVARIANT   BIT32(15)
+#define VP_RUNTIME              0x40000010u
+#define TIME_REF_COUNT          0x40000020u
+#define REFERENCE_TSC           0x40000021u
+#define TSC_FREQUENCY           0x40000022u
+#define APIC_FREQUENCY          0x40000023u
+#define REENLIGHTENMENT_CONTROL 0x40000106u
+#define TSC_EMULATION_CONTROL   0x40000107u
+#define TSC_EMULATION_STATUS    0x40000108u
+#define TSC_INVARIANT_CONTROL   0x40000118u
+#define ACCESS_VP_RUNTIME       BIT32(0)
+#define ACCESS_REFERENCE_COUNT  BIT32(1)
+#define ACCESS_REFERENCE_TSC    BIT32(9)
+#define ACCESS_FREQUENCIES      BIT32(11)
+#define ACCESS_REENLIGHTENMENT  BIT32(13)
+#define ACCESS_TSC_INVARIANT    BIT32(15)
 
 #define KVM_SYSTEM_TIME 0x4b564d01u
 #define NS_PER_UNIT     100u
@@ -64,7 +68,11 @@ static void hvtime_msrs_follow_cpuid(void)
 		{ TSC_FREQUENCY, ACCESS_FREQUENCIES, 1 },
 		{ APIC_FREQUENCY, ACCESS_FREQUENCIES, 1 },
 		{ TSC_INVARIANT_CONTROL, ACCESS_TSC_INVARIANT, 0xdeadbeef },
-		{ REFERENCE_TSC, ACCESS_REFERENCE_TSC, 0 }, /* takes any value */
+		{ TSC_EMULATION_STATUS, ACCESS_REENLIGHTENMENT, 1 },
+		/* 0: take any value */
+		{ REFERENCE_TSC, ACCESS_REFERENCE_TSC, 0 },
+		{ REENLIGHTENMENT_CONTROL, ACCESS_REENLIGHTENMENT, 0 },
+		{ TSC_EMULATION_CONTROL, ACCESS_REENLIGHTENMENT, 0 },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -78,6 +86,20 @@ static void hvtime_msrs_follow_cpuid(void)
 				  rows[i].msr);
 	}
 	EXPECT_EQ((privileges() & ACCESS_FREQUENCIES) != 0, cpuid(0x40000003).d >> 8 & 1);
+}
+
+static void hvtime_reenlightenment(void)
+{
+	if (!has(ACCESS_REENLIGHTENMENT))
+		return;
+	wrmsr(REENLIGHTENMENT_CONTROL, 1ull << 32 | BIT32(16) | 0xee);
+	EXPECT_EQ(1ull << 32 | BIT32(16) | 0xee, rdmsr(REENLIGHTENMENT_CONTROL));
+	wrmsr(TSC_EMULATION_CONTROL, 1);
+	EXPECT_EQ(1, rdmsr(TSC_EMULATION_CONTROL));
+	EXPECT_EQ(0, rdmsr(TSC_EMULATION_STATUS));
+	EXPECT_EQ(NO_FAULT, try_wrmsr(TSC_EMULATION_STATUS, 0));
+	wrmsr(TSC_EMULATION_CONTROL, 0);
+	wrmsr(REENLIGHTENMENT_CONTROL, 0);
 }
 
 /* Set once; CPUID follows. */
@@ -350,6 +372,55 @@ static void hvtime_runtime(void)
 	EXPECT_GE(run, ref - ref / 10);
 }
 
+/*
+ * test_fault=tsc_frequency: 4/3 of the frequency, 300 ms after the start. Until the guest ends the
+ * emulation nothing changes; then all clocks go on from where they are.
+ */
+#define CHANGED 0x5e
+
+static void hvfreq_emulation(void)
+{
+	u64 hz = rdmsr(TSC_FREQUENCY), tsc, time;
+	u32 sequence;
+
+	if (!has(ALL_CLOCKS | ACCESS_REENLIGHTENMENT))
+		return;
+	page_on();
+	wrmsr(KVM_SYSTEM_TIME, (u64)(uintptr_t)&clocks[smp_self()] | 1);
+	sequence = page.sequence;
+	wrmsr(TSC_EMULATION_CONTROL, 1);
+	wrmsr(REENLIGHTENMENT_CONTROL, BIT32(16) | CHANGED);
+	tsc = rdtsc();
+	sti();
+	while (irq_count(CHANGED) == 0 && rdtsc() - tsc < hz)
+		cpu_relax();
+	cli();
+	REQUIRE(irq_count(CHANGED) == 1);
+	EXPECT_EQ(1, rdmsr(TSC_EMULATION_STATUS));
+	EXPECT_EQ(hz, rdmsr(TSC_FREQUENCY));
+	EXPECT_EQ(sequence, page.sequence);
+	expect_page_is_msr();
+	expect_one_time();
+	tsc = rdtsc();
+	EXPECT_GE(rdmsr(MSR_IA32_TSC), tsc);
+	time = msr_time();
+	tsc = rdtsc();
+	EXPECT_EQ(EXC_GP, try_wrmsr(TSC_EMULATION_STATUS, 1));
+	wrmsr(TSC_EMULATION_STATUS, 0);
+	EXPECT_GE(rdtsc(), tsc);
+	EXPECT_LE(rdtsc(), tsc + hz / 100);
+	EXPECT_EQ(0, rdmsr(TSC_EMULATION_STATUS));
+	EXPECT_EQ(hz / 3 * 4, rdmsr(TSC_FREQUENCY));
+	EXPECT_EQ(hz / 3 * 4 / 1000, cpuid(0x40000110).a);
+	EXPECT_NE(sequence, page.sequence);
+	EXPECT_GE(page_time(), time);
+	EXPECT_LE(page_time(), time + UNITS_PER_S / 100);
+	expect_page_is_msr();
+	expect_one_time();
+	wrmsr(KVM_SYSTEM_TIME, 0);
+	wrmsr(REFERENCE_TSC, 0);
+}
+
 /* --- Several CPUs --- */
 
 static void hvtimes_one_time(void)
@@ -471,12 +542,16 @@ static const struct test t_hyperv_time_tests[] = {
 	{ .name = "hvtime_msrs_follow_cpuid",
 	  .run = hvtime_msrs_follow_cpuid,
 	  .flags = T_KENSHO | T_NAMED },
+	{ .name = "hvtime_reenlightenment",
+	  .run = hvtime_reenlightenment,
+	  .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtime_invariant", .run = hvtime_invariant, .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtime_page", .run = hvtime_page, .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtime_page_nowhere", .run = hvtime_page_nowhere, .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtime_tsc_write", .run = hvtime_tsc_write, .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtime_one_time", .run = hvtime_one_time, .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtime_runtime", .run = hvtime_runtime, .flags = T_KENSHO | T_NAMED },
+	{ .name = "hvfreq_emulation", .run = hvfreq_emulation, .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtimes_one_time", .run = hvtimes_one_time, .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtimes_offsets", .run = hvtimes_offsets, .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtimes_race", .run = hvtimes_race, .flags = T_KENSHO | T_NAMED },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Frequencies, run time and the invariant TSC: hv/hyperv/frequencies.c, runtime.c, tsc_invariant.c.
- * Numbers are restated from the TLFS and from KVM. */
+/*
+ * What Hyper-V says of the TSC: hv/hyperv/frequencies.c, runtime.c, tsc_invariant.c,
+ * reenlightenment.c. Numbers are restated from the TLFS and from KVM. */
 #include "tests/host/harness.h"
 
 #include "arch/x86/defs/msr.h"
@@ -10,10 +11,13 @@
 #include "hv/hyperv/hyperv.h"
 #include "tests/host/fakes/rig.h"
 
-#define VP_RUNTIME            0x40000010u
-#define TSC_FREQUENCY         0x40000022u
-#define APIC_FREQUENCY        0x40000023u
-#define TSC_INVARIANT_CONTROL 0x40000118u
+#define VP_RUNTIME              0x40000010u
+#define TSC_FREQUENCY           0x40000022u
+#define APIC_FREQUENCY          0x40000023u
+#define REENLIGHTENMENT_CONTROL 0x40000106u
+#define TSC_EMULATION_CONTROL   0x40000107u
+#define TSC_EMULATION_STATUS    0x40000108u
+#define TSC_INVARIANT_CONTROL   0x40000118u
 
 static struct fake_guest g;
 static bool has_invariant_tsc;
@@ -138,10 +142,35 @@ static void test_no_invariant_tsc(void)
 	EXPECT_CONTAINS(fake.console, "hv-tsc-invariant: off, the machine does not have it");
 }
 
+/* For the partition: they read as written, over INIT too. No emulation can be started by a write.
+ */
+static void test_reenlightenment(void)
+{
+	start(true);
+	EXPECT_EQ(0, get(REENLIGHTENMENT_CONTROL) | get(TSC_EMULATION_CONTROL));
+	EXPECT_EQ(MSR_OK,
+		  msr_write(&g.vp[0], REENLIGHTENMENT_CONTROL, 3ull << 32 | 1 << 16 | 0xee));
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], TSC_EMULATION_CONTROL, 1));
+	hv_vp_reset(&g.vp[0], true);
+	EXPECT_EQ(3ull << 32 | 1 << 16 | 0xee, get(REENLIGHTENMENT_CONTROL));
+	EXPECT_EQ(1, get(TSC_EMULATION_CONTROL));
+	EXPECT_EQ(0, get(TSC_EMULATION_STATUS));
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], TSC_EMULATION_STATUS, 0));
+	for (u32 bit = 0; bit < 64; bit++)
+		EXPECT_EQ(MSR_GP, msr_write(&g.vp[0], TSC_EMULATION_STATUS, 1ull << bit));
+	hv_vp_reset(&g.vp[0], false);
+	EXPECT_EQ(0, get(REENLIGHTENMENT_CONTROL) | get(TSC_EMULATION_CONTROL));
+}
+
 static void test_off(void)
 {
-	static const u32 msrs[] = { VP_RUNTIME, TSC_FREQUENCY, APIC_FREQUENCY,
-				    TSC_INVARIANT_CONTROL };
+	static const u32 msrs[] = { VP_RUNTIME,
+				    TSC_FREQUENCY,
+				    APIC_FREQUENCY,
+				    TSC_INVARIANT_CONTROL,
+				    REENLIGHTENMENT_CONTROL,
+				    TSC_EMULATION_CONTROL,
+				    TSC_EMULATION_STATUS };
 	u64 val;
 
 	fake_guest_init(&g, 1, NULL);
@@ -153,4 +182,4 @@ static void test_off(void)
 }
 
 TEST_MAIN(TEST(test_frequencies), TEST(test_runtime), TEST(test_invariant_tsc),
-	  TEST(test_no_invariant_tsc), TEST(test_off))
+	  TEST(test_no_invariant_tsc), TEST(test_reenlightenment), TEST(test_off))

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See tsc_change.h. Pure. Context: a VP's CPU, root. */
+#include "core/vp/tsc_change.h"
+
+#include "arch/x86/defs/msr.h"
+#include "core/diag/log.h"
+#include "core/surface/msr.h"
+#include "core/time/tsc_emul.h"
+#include "core/vp/vp.h"
+
+#define STOP_LIMIT_PER_SECOND 100 /* 10 ms: VPs that are in root already stop later */
+
+/* Both run guest code at neither frequency while the partition changes from one to the other. */
+static void stop_others(struct partition *p, const struct vp *self)
+{
+	u64 end_tsc = hw_tsc() + p->clock.tsc_hz / STOP_LIMIT_PER_SECOND;
+
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (p->vp[i] != self)
+			vp_hold(p->vp[i], HOLD_TSC);
+	}
+	for (u32 i = 0; i < p->vp_count; i++) {
+		const struct vp *vp = p->vp[i];
+
+		while (vp != self && !LOAD_ACQUIRE(vp->hold.stopped) &&
+		       READ_ONCE(vp->state) != VP_WAIT_SIPI && hw_tsc() < end_tsc)
+			remote_call_wait(hw_cpu_vp());
+	}
+}
+
+/* On each VP's own CPU. */
+static void follow(struct vp *vp, void *unused)
+{
+	bool on = vp->partition->tsc_emul.on;
+
+	if (!on)
+		WRITE_ONCE(vp->tsc_offset, vp->tsc_offset + vp->partition->tsc_emul.moved);
+	ctx_set_tsc_offset(vp->ctx, vp->tsc_offset);
+	ctx_set_bits(vp->ctx, CTX_PROC, PROC_RDTSC_EXITING, on);
+	msr_bitmap_intercept(vp->ctx->msr_bitmap, MSR_IA32_TSC, on, true);
+	vlapic_timer_tsc_changed(vp);
+}
+
+static void follow_all(struct partition *p)
+{
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (!remote_call(p->vp[i], follow, NULL))
+			log_error("vp%u did not follow a change of the TSC", i);
+	}
+}
+
+static void release_all(struct partition *p, const struct vp *self)
+{
+	for (u32 i = 0; i < p->vp_count; i++) {
+		if (p->vp[i] != self)
+			vp_release(p->vp[i], HOLD_TSC);
+	}
+}
+
+/* One at a time; a second caller has nothing to do. */
+static bool begin(struct partition *p)
+{
+	return !__atomic_exchange_n(&p->tsc_emul.changing, true, __ATOMIC_ACQUIRE);
+}
+
+static void end(struct partition *p)
+{
+	STORE_RELEASE(p->tsc_emul.changing, false);
+}
+
+static void tell(struct partition *p)
+{
+	if (p->hooks != NULL)
+		p->hooks->clock_changed(p);
+}
+
+void tsc_frequency_change(struct partition *p, u64 hz, bool emulate)
+{
+	struct tsc_emul *e = &p->tsc_emul;
+	const struct vp *self = hw_cpu_vp();
+
+	if (!begin(p))
+		return;
+	if (!e->on) {
+		stop_others(p, self);
+		e->at_tsc = hw_tsc();
+		e->old_hz = p->clock.tsc_hz;
+		e->new_hz = hz;
+		e->moved = 0;
+		e->on = emulate;
+		if (emulate)
+			follow_all(p);
+		else
+			clock_set_hz(&p->clock, hz, e->at_tsc, e->at_tsc);
+		tell(p);
+		release_all(p, self);
+	}
+	end(p);
+}
+
+void tsc_emulation_end(struct partition *p)
+{
+	struct tsc_emul *e = &p->tsc_emul;
+	const struct vp *self = hw_cpu_vp();
+	u64 now_tsc, guest_tsc;
+
+	if (!begin(p))
+		return;
+	if (e->on) {
+		stop_others(p, self);
+		now_tsc = hw_tsc();
+		guest_tsc = tsc_emul_at(e, now_tsc);
+		clock_set_hz(&p->clock, e->new_hz, guest_tsc, now_tsc);
+		e->moved = guest_tsc - now_tsc;
+		e->on = false;
+		follow_all(p);
+		tell(p);
+		release_all(p, self);
+	}
+	end(p);
+}
