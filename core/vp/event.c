@@ -255,7 +255,7 @@ static void wake_now(struct vp *vp)
 }
 
 /* May a halted VP go on? @rflags and @blocking are the guest's. */
-static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
+static ALWAYS_INLINE bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
 {
 	if (READ_ONCE(vp->unhalted) != 0)
 		return true;
@@ -268,15 +268,19 @@ static bool is_wake_due(struct vp *vp, u64 rflags, u64 blocking)
 	       (hw_vmread(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) & PENDING_DBG_BS) != 0;
 }
 
-/* The same for a VP that does not run, but has executed no HLT. For one that waits for a SIPI only
- * INIT and SIPI matter: vp_run.c. */
-static NOINLINE bool ends_other_block(struct vp *vp, u64 rflags, u64 blocking)
+/* The rest of it: for a VP that waits for a SIPI only INIT and SIPI matter, vp_run.c. */
+static NOINLINE bool is_other_block_over(struct vp *vp, u64 rflags, u64 blocking)
 {
-	if (vp->state != VP_IDLE)
-		return false;
-	if (vp->event.extint || vlapic_has_request(vp))
-		return true;
-	return is_wake_due(vp, rflags, blocking);
+	return vp->state == VP_IDLE &&
+	       (vp->event.extint || vlapic_has_request(vp) || is_wake_due(vp, rflags, blocking));
+}
+
+/* May a VP that does not run go on? */
+static inline bool is_block_over(struct vp *vp, u64 rflags, u64 blocking)
+{
+	if (likely(vp->state == VP_HALTED))
+		return is_wake_due(vp, rflags, blocking);
+	return is_other_block_over(vp, rflags, blocking);
 }
 
 /*
@@ -388,20 +392,10 @@ static NOINLINE void prepare_event(struct vp *vp)
 		ask_for_windows(vp, 0);
 		return;
 	}
-	if (vp->state == VP_HALTED) {
+	if (vp->state != VP_RUNNING) {
 		if (vp->event.if_aside)
 			rflags &= ~RFLAGS_IF;
-		if (!is_wake_due(vp, rflags, blocking)) {
-			enter_sleep(vp, rflags);
-			return;
-		}
-		vp_restore_if(vp);
-		asleep = vp->asleep;
-		wake(vp);
-	} else if (vp->state != VP_RUNNING) {
-		if (vp->event.if_aside)
-			rflags &= ~RFLAGS_IF;
-		if (!ends_other_block(vp, rflags, blocking)) {
+		if (!is_block_over(vp, rflags, blocking)) {
 			enter_sleep(vp, rflags);
 			return;
 		}
