@@ -63,6 +63,15 @@ static bool has_event_to_deliver(const struct vp *vp)
 }
 
 /*
+ * It does not run any more, and the VMCS does not say so yet: VM entry would check the registers
+ * for another activity state than we can.
+ */
+static bool is_falling_asleep(const struct vp *vp)
+{
+	return vp->state != VP_RUNNING && !vp->asleep;
+}
+
+/*
  * Our own hypercall is still to be stepped over: that adds to RIP, and ends the shadow of STI.
  */
 static void begin_own(void)
@@ -133,9 +142,11 @@ static void set_list(struct vp *vp, void *arg)
 		return;
 	}
 	if (has_event_to_deliver(vp))
-		return;    /* nothing is done: again */
-	vp_restore_if(vp); /* rule K3 */
+		return; /* nothing is done: again */
 	vp_set_work(vp, VP_WORK_EVENT);
+	if (is_falling_asleep(vp))
+		return;
+	vp_restore_if(vp); /* rule K3 */
 	begin_slice(vp, c->hc);
 	if (own)
 		begin_own();

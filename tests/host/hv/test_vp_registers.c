@@ -485,6 +485,28 @@ static void test_a_sleeping_vp(void)
 	EXPECT_EQ(ACTIVITY_HLT, fake.vmcs[VMCS_GUEST_ACTIVITY_STATE]);
 }
 
+/* Halted, or reset by INIT, and not asleep yet: what HLT would not allow must wait for that. */
+static void test_a_vp_that_falls_asleep(void)
+{
+	static const enum vp_run_state states[] = { VP_HALTED, VP_WAIT_SIPI, VP_IDLE };
+
+	for (u32 i = 0; i < ARRAY_SIZE(states); i++) {
+		init();
+		fake.cpu_vp = &g.vp[1];
+		fake.tsc_step = 1000;
+		c.header.vp_index = 0;
+		vp->state = states[i];
+		put_segment(0, HV_X64_REGISTER_SS, 0x23, 0, 0xffffffff, DATA_3);
+		put_segment(1, HV_X64_REGISTER_CS, 0x1b, 0, 0xffffffff, CODE64_3);
+		fake.kick = run_kicked;
+		EXPECT_EQ(HV_STATUS_SUCCESS, set_list(2));
+		EXPECT_EQ(0, c.hc.done); /* the guest comes again */
+		EXPECT_TRUE(vp->asleep);
+		EXPECT_EQ(HV_STATUS_INVALID_REGISTER_VALUE, set_list(2));
+		EXPECT_EQ(ACTIVITY_HLT, fake.vmcs[VMCS_GUEST_ACTIVITY_STATE]);
+	}
+}
+
 /* An event goes first: its delivery depends on the registers. */
 static void test_events_go_first(void)
 {
@@ -681,7 +703,7 @@ TEST_MAIN(TEST(test_values_come_back), TEST(test_wide_values),
 	  TEST(test_absent_segments_are_unusable), TEST(test_code_segments_on_bochs),
 	  TEST(test_what_reads_only), TEST(test_names_without_a_register), TEST(test_bad_values),
 	  TEST(test_elements_that_belong_together), TEST(test_own_rip), TEST(test_slices),
-	  TEST(test_targets), TEST(test_another_vp), TEST(test_a_sleeping_vp),
+	  TEST(test_targets), TEST(test_another_vp), TEST(test_a_sleeping_vp), TEST(test_a_vp_that_falls_asleep),
 	  TEST(test_events_go_first), TEST(test_random_lists_never_break_entry),
 	  TEST(test_translation), TEST(test_translation_by_tables_outside_ram),
 	  TEST(test_translation_rights), TEST(test_translation_without_paging_and_refusals))
