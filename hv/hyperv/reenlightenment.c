@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a guest that runs guests itself hears that the TSC counts at another rate. That happens when
- * a partition moves to another machine, and ours does not: the registers hold what the guest
- * writes, and there is no emulation in progress. Context: VP's own CPU.
+ * How a guest that runs guests itself hears that the TSC counts at another rate, and keeps the old
+ * rate until it is ready: core/vp/tsc_change.h. Partitions do not move here, so that only
+ * test_fault=tsc_frequency makes it happen. Context: VP's own CPU.
  *
  * Spec: TLFS "Reenlightenment"; KVM's MSRs of the same names.
  */

@@ -3,9 +3,9 @@
  * hv-vp-registers: GetVpRegisters, SetVpRegisters and TranslateVirtualAddress for VPs of the own
  * partition: a guest's way to look at, and to move, its own processors.
  *
- * Registers that depend on each other (CS and SS, RIP and CS, ...) may come in any order. What is
- * checked as a whole is what VM entry would load: the list takes effect up to the last element
- * after which that passes.
+ * Registers that depend on each other (CS and SS, RIP and CS, ...) may come in any order, but for
+ * CS.L before CR0.PG, which counts as in MOV to CR0. What is checked as a whole is what VM entry
+ * would load: the list takes effect up to the last element after which that passes.
  *
  * Context: caller's CPU; what touches registers: the CPU of the VP they belong to.
  */
@@ -98,8 +98,8 @@ struct progress {
 };
 
 /*
- * Elements after which VM entry accepts the state are done; what follows the last of them is taken
- * back.
+ * Elements after which VM entry accepts the state are done; what follows the last of them and VM
+ * entry checks is taken back.
  */
 static struct progress set_elements(struct vp *vp, struct reg_call *c)
 {
