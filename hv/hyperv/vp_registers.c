@@ -288,7 +288,7 @@ static void translate(struct vp *vp, void *arg)
 		{ HV_TRANSLATE_GVA_VALIDATE_EXECUTE, mode | WALK_FETCH },
 		{ 0, WALK_READ | WALK_EXEMPT },
 	};
-	struct walk_path path;
+	struct walk_path path = { 0 };
 	struct walk_fault fault;
 	gpa_t at = gpa(0);
 	err_t err;

@@ -703,7 +703,8 @@ TEST_MAIN(TEST(test_values_come_back), TEST(test_wide_values),
 	  TEST(test_absent_segments_are_unusable), TEST(test_code_segments_on_bochs),
 	  TEST(test_what_reads_only), TEST(test_names_without_a_register), TEST(test_bad_values),
 	  TEST(test_elements_that_belong_together), TEST(test_own_rip), TEST(test_slices),
-	  TEST(test_targets), TEST(test_another_vp), TEST(test_a_sleeping_vp), TEST(test_a_vp_that_falls_asleep),
-	  TEST(test_events_go_first), TEST(test_random_lists_never_break_entry),
-	  TEST(test_translation), TEST(test_translation_by_tables_outside_ram),
-	  TEST(test_translation_rights), TEST(test_translation_without_paging_and_refusals))
+	  TEST(test_targets), TEST(test_another_vp), TEST(test_a_sleeping_vp),
+	  TEST(test_a_vp_that_falls_asleep), TEST(test_events_go_first),
+	  TEST(test_random_lists_never_break_entry), TEST(test_translation),
+	  TEST(test_translation_by_tables_outside_ram), TEST(test_translation_rights),
+	  TEST(test_translation_without_paging_and_refusals))
