@@ -45,7 +45,7 @@ static NOINLINE u64 latest_time(u64 time)
 {
 	u64 latest = READ_ONCE(ref.latest);
 
-	while (time > latest) {
+	while ((s64)(time - latest) > 0) { /* a TSC may be below the start's */
 		if (__atomic_compare_exchange_n(&ref.latest, &latest, time, false, __ATOMIC_SEQ_CST,
 						__ATOMIC_RELAXED))
 			return time;

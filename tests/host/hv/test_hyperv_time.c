@@ -202,6 +202,9 @@ static void test_out_of_step(void)
 	hv_vp_reset(&g.vp[0], false);
 	enable();
 	EXPECT_EQ(0, page()->sequence);
+	fake.tsc = g.p.clock.boot_tsc - 100000; /* as far behind is the CPU that asks first */
+	EXPECT_EQ(0, get(0, TIME_REF_COUNT));
+	fake.tsc = g.p.clock.boot_tsc + 100000;
 	for (u32 i = 0; i < 100; i++) {
 		u64 time;
 
