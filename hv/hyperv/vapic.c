@@ -157,7 +157,6 @@ const struct hv_feature hv_vapic_feature = {
 	.name = "hv-vapic",
 	.help = "MSRs for the local APIC's frequent registers, and the VP assist page",
 	.abi = &hyperv_abi,
-	.profiles = IN_TEST_PROFILES,
 	.bits = { HV_PRIVILEGES(.a = HV_MSR_APIC_ACCESS_AVAILABLE),
 		  { .leaf = HYPERV_CPUID_ENLIGHTMENT_INFO,
 		    .regs = { .a = HV_X64_APIC_ACCESS_RECOMMENDED },
