@@ -137,9 +137,9 @@ static void hvflush_self(void)
 	hyperv_end();
 }
 
-#define ROW(fn)                                           \
-	{                                                 \
-		.name = #fn, .run = fn, .flags = T_KENSHO \
+#define ROW(fn)                                                     \
+	{                                                           \
+		.name = #fn, .run = fn, .flags = T_KENSHO | T_NAMED \
 	}
 
 static const struct test t_flush_tests[] = {

@@ -314,9 +314,9 @@ static void smp_hvipi_halted(void)
 	others_end();
 }
 
-#define ROW(fn)                                           \
-	{                                                 \
-		.name = #fn, .run = fn, .flags = T_KENSHO \
+#define ROW(fn)                                                     \
+	{                                                           \
+		.name = #fn, .run = fn, .flags = T_KENSHO | T_NAMED \
 	}
 
 static const struct test t_ipi_tests[] = {
