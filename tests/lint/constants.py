@@ -199,11 +199,7 @@ def check():
 
 
 def main(pattern=""):
-    if not re.search(pattern, NAME):
-        return 0
-    bad, line = check()
-    results.record(NAME, "fail" if bad else "pass", "\n".join(bad[:60]) or line)
-    return 1 if bad else 0
+    return results.judge(NAME, check, pattern)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,16 @@ def record(name, result, detail="", quiet=False):
         sys.stdout.flush()
 
 
+def judge(name, check, pattern=""):
+    """Record what @check() found, ([failure], line for a pass), if @pattern fits. Exit status."""
+    if not re.search(pattern, name):
+        return 0
+    bad, line = check()
+    record(name, "fail" if bad else "pass", "\n".join(bad[:60]) or line)
+    return 1 if bad else 0
+
+
+
 def load():
     """{name: (result, detail)}; of several results of one name the worst."""
     out = {}

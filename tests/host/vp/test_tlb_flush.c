@@ -109,16 +109,23 @@ static void test_who_never_entered_is_not_kicked(void)
 	EXPECT_EQ(0, fake.kick_count);
 }
 
-/* Asleep in HLT with nothing to wake for: the flush waits for it, without an IPI. */
-static void test_who_sleeps_flushes_when_it_wakes(void)
+/* Two VPs; the second one, which is returned, has executed HLT. */
+static struct vp *start_asleep(void)
 {
-	struct vp *vp;
+	struct vp *vp = &g.vp[1];
 
 	start(2);
-	vp = &g.vp[1];
 	vp->state = VP_HALTED;
 	vp_set_work(vp, VP_WORK_EVENT);
 	enter(vp);
+	return vp;
+}
+
+/* Asleep in HLT with nothing to wake for: the flush waits for it, without an IPI. */
+static void test_who_sleeps_flushes_when_it_wakes(void)
+{
+	struct vp *vp = start_asleep();
+
 	EXPECT_TRUE(vp->asleep && vp->park.parked);
 	for (u32 i = 1; i <= 2; i++) {
 		flush(0x2);
@@ -139,13 +146,8 @@ static void test_who_sleeps_flushes_when_it_wakes(void)
 /* An exit that does not end the sleep does the flush; the next one is left to it again. */
 static void test_who_sleeps_on_is_still_parked(void)
 {
-	struct vp *vp;
+	struct vp *vp = start_asleep();
 
-	start(2);
-	vp = &g.vp[1];
-	vp->state = VP_HALTED;
-	vp_set_work(vp, VP_WORK_EVENT);
-	enter(vp);
 	flush(0x2);
 	vp_left_hlt(vp);
 	enter(vp);
