@@ -3,6 +3,7 @@
 #include "core/partition.h"
 
 #include "arch/x86/defs/vmcs.h"
+#include "core/diag/guest_crash.h"
 #include "core/diag/log.h"
 #include "core/diag/panic.h"
 #include "core/diag/stop_all.h"
@@ -75,6 +76,7 @@ void partition_stop(struct vp *vp, const char *why)
 	vp_dump_state(vp, log_error);
 	vp_dump_registers(vp, log_error);
 	stop_all_report_guests(log_info);
+	guest_crash_dump_alone(log_error);
 	trace_dump(p, TRACE_AT_END, log_info);
 	counters_dump(p, why);
 	if (p->config.on_crash == ON_CRASH_REBOOT) {
@@ -88,5 +90,7 @@ void partition_stop(struct vp *vp, const char *why)
 void partition_ending(struct vp *vp, const char *why)
 {
 	log_info("guest ends: %s", why);
+	if (guest_crash_count() != 0)
+		guest_crash_dump(log_info);
 	counters_dump(vp->partition, why);
 }

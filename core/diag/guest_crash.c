@@ -9,35 +9,46 @@
 
 #define LINE_CHARS 100u
 
-static struct {
-	struct spinlock lock;
+struct report {
 	u32 count; /* so many crashes so far */
-	u32 vp;    /* of the last one, as the members below */
+	u32 vp;
 	u64 param[GUEST_CRASH_PARAMS];
-	size_t len;
-	char text[GUEST_CRASH_TEXT];
+	size_t len; /* of the text, at most GUEST_CRASH_TEXT */
+};
+
+static struct {
+	struct spinlock lock; /* LOCK: the members below; nothing is printed under it */
+	struct report last;
+	char text[GUEST_CRASH_TEXT]; /* as the guest has it */
 } crash;
 
-static void keep(u32 vp, const u64 *param, const char *text, size_t len)
-{
-	crash.count++;
-	crash.vp = vp;
-	memcpy(crash.param, param, sizeof(crash.param));
-	crash.len = umin64(len, GUEST_CRASH_TEXT);
-	for (size_t i = 0; i < crash.len; i++) {
-		char c = text[i];
+/* Of the last report, to print from. */
+static struct {
+	u32 busy; /* a CPU prints from it */
+	char text[GUEST_CRASH_TEXT];
+} copy;
 
-		crash.text[i] = c == '\n' || (c >= ' ' && c <= '~') ? c : '.';
-	}
+static void keep(struct report *r, const char *text)
+{
+	spin_lock(&crash.lock);
+	r->count = crash.last.count + 1;
+	crash.last = *r;
+	memcpy(crash.text, text, r->len);
+	spin_unlock(&crash.lock);
 }
 
-static void dump_text(void (*line)(const char *fmt, ...))
+static char printable(char c)
+{
+	return c >= ' ' && c <= '~' ? c : '.';
+}
+
+static void dump_text(void (*line)(const char *fmt, ...), const char *text, size_t len)
 {
 	char out[LINE_CHARS + 1];
 	u32 n = 0;
 
-	for (size_t i = 0; i <= crash.len; i++) {
-		bool ends = i == crash.len || crash.text[i] == '\n';
+	for (size_t i = 0; i <= len; i++) {
+		bool ends = i == len || text[i] == '\n';
 
 		if ((ends && n != 0) || n == LINE_CHARS) {
 			out[n] = '\0';
@@ -45,38 +56,58 @@ static void dump_text(void (*line)(const char *fmt, ...))
 			n = 0;
 		}
 		if (!ends)
-			out[n++] = crash.text[i];
+			out[n++] = printable(text[i]);
 	}
 }
 
-static void dump(void (*line)(const char *fmt, ...))
+static void dump(void (*line)(const char *fmt, ...), const struct report *r, const char *text)
 {
-	const u64 *p = crash.param;
+	const u64 *p = r->param;
 
 	line("guest crash %u, on vp%u: 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx, %u bytes of text",
-	     crash.count, crash.vp, p[0], p[1], p[2], p[3], p[4], (u32)crash.len);
-	dump_text(line);
+	     r->count, r->vp, p[0], p[1], p[2], p[3], p[4], (u32)r->len);
+	dump_text(line, text, r->len);
 }
 
 void guest_crash_note(u32 vp, const u64 param[GUEST_CRASH_PARAMS], const char *text, size_t len)
 {
-	spin_lock(&crash.lock);
-	keep(vp, param, text, len);
-	if (crash.count <= GUEST_CRASHES_LOGGED)
-		dump(log_error);
+	struct report r = { .vp = vp, .len = umin64(len, GUEST_CRASH_TEXT) };
+
+	memcpy(r.param, param, sizeof(r.param));
+	keep(&r, text);
+	if (r.count <= GUEST_CRASHES_LOGGED)
+		dump(log_error, &r, text);
 	else
-		log_guest("guest crash %u, on vp%u", crash.count, vp);
-	spin_unlock(&crash.lock);
+		log_guest("guest crash %u, on vp%u", r.count, vp);
 }
 
+u32 guest_crash_count(void)
+{
+	return READ_ONCE(crash.last.count);
+}
+
+/* Serial lines are slow, and who waits for the lock answers no other CPU. */
 void guest_crash_dump(void (*line)(const char *fmt, ...))
 {
+	struct report r;
+
+	if (__atomic_exchange_n(&copy.busy, 1, __ATOMIC_ACQUIRE) != 0)
+		return;
 	spin_lock(&crash.lock);
-	if (crash.count == 0)
+	r = crash.last;
+	memcpy(copy.text, crash.text, r.len);
+	spin_unlock(&crash.lock);
+	if (r.count == 0)
 		line("guest crash: none so far");
 	else
-		dump(line);
-	spin_unlock(&crash.lock);
+		dump(line, &r, copy.text);
+	STORE_RELEASE(copy.busy, 0);
+}
+
+void guest_crash_dump_alone(void (*line)(const char *fmt, ...))
+{
+	if (crash.last.count != 0)
+		dump(line, &crash.last, crash.text);
 }
 
 void guest_crash_reset(void)

@@ -20,8 +20,16 @@
  */
 void guest_crash_note(u32 vp, const u64 param[GUEST_CRASH_PARAMS], const char *text, size_t len);
 
-/* guest_crash_dump() - the last one, line by line; or that there was none. Any CPU. */
+/* guest_crash_count() - how many there were. Any CPU. */
+u32 guest_crash_count(void);
+
+/* guest_crash_dump() - the last one, line by line; or that there was none. Nothing while another
+ * CPU does it. Any CPU. */
 void guest_crash_dump(void (*line)(const char *fmt, ...) PRINTF(1, 2));
+
+/* guest_crash_dump_alone() - the last one, if any. All other CPUs have stopped, wherever that was:
+ * takes no lock. */
+void guest_crash_dump_alone(void (*line)(const char *fmt, ...) PRINTF(1, 2));
 
 /* guest_crash_reset() - tests start afresh. */
 void guest_crash_reset(void);

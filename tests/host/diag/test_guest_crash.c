@@ -6,11 +6,14 @@
 #include <stdio.h>
 
 #include "core/diag/guest_crash.h"
+#include "core/partition.h"
 #include "tests/host/fakes/fake.h"
+#include "tests/host/fakes/rig.h"
 
 static const u64 param[GUEST_CRASH_PARAMS] = { 1, 2, 3, 4, 0xabcdef };
 
 static char out[16384];
+static struct fake_guest g;
 
 static void PRINTF(1, 2) line(const char *fmt, ...)
 {
@@ -76,4 +79,44 @@ static void test_no_flood(void)
 	EXPECT_CONTAINS(dump(), "guest crash 100, on vp0");
 }
 
-TEST_MAIN(TEST(test_none), TEST(test_text_by_lines), TEST(test_bounds), TEST(test_no_flood))
+static void PRINTF(1, 2) crash_meanwhile(const char *fmt, ...)
+{
+	static u32 calls;
+
+	if (calls++ == 0)
+		guest_crash_note(2, param, "another text", 12);
+}
+
+/* Another VP that crashes does not wait for the serial line, and mixes nothing up. */
+static void test_crash_while_one_is_printed(void)
+{
+	guest_crash_reset();
+	guest_crash_note(0, param, "one\ntwo", 7);
+	guest_crash_dump(crash_meanwhile); /* with the lock held this would not return */
+	EXPECT_CONTAINS(dump(), "guest crash 2, on vp2");
+	EXPECT_CONTAINS(out, "guest crash: another text");
+	EXPECT_NULL(strstr(out, "two"));
+}
+
+/* The reports of a guest's end have it, if there was any. */
+static void test_in_the_last_reports(void)
+{
+	fake_guest_init(&g, 1, NULL);
+	guest_crash_reset();
+	FAKE_CATCH(partition_stop(&g.vp[0], "test"));
+	EXPECT_NULL(strstr(fake.console, "guest crash"));
+	partition_ending(&g.vp[0], "test");
+	EXPECT_NULL(strstr(fake.console, "guest crash"));
+	guest_crash_note(0, param, "told\nwhy", 8);
+	fake.console_len = 0;
+	partition_ending(&g.vp[0], "test");
+	EXPECT_CONTAINS(fake.console, "guest crash: why");
+	fake.console_len = 0;
+	memset(fake.console, 0, sizeof(fake.console));
+	FAKE_CATCH(partition_stop(&g.vp[0], "test"));
+	EXPECT_CONTAINS(fake.console, "guest crash 1, on vp0");
+	EXPECT_CONTAINS(fake.console, "guest crash: why");
+}
+
+TEST_MAIN(TEST(test_none), TEST(test_text_by_lines), TEST(test_bounds), TEST(test_no_flood),
+	  TEST(test_crash_while_one_is_printed), TEST(test_in_the_last_reports))
