@@ -61,7 +61,8 @@ struct hv_feature {
 	u32 msr_count;
 	const struct hcall_row *hcalls;
 	u32 hcall_count;
-	struct hv_vp_state *vp_state; /* NULL: none */
+	bool (*offers_hcalls)(const struct partition *p); /* as it is set; NULL: always */
+	struct hv_vp_state *vp_state;                     /* NULL: none */
 
 	/* Hooks, called if the feature is live; or NULL. But for the first as in struct
 	 * partition_hooks. */

@@ -165,21 +165,28 @@ static void drop_unavailable(struct partition *p)
 	}
 }
 
+static bool has_live_hcalls(const struct partition *p, u32 id)
+{
+	const struct hv_feature *f = hv_features[id];
+
+	return hv_has(p, id) && (f->offers_hcalls == NULL || f->offers_hcalls(p));
+}
+
 /* @abi NULL: the features of no ABI. */
 static err_t add_features(struct partition *p, const struct hv_abi *abi, u32 base)
 {
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
 		const struct hv_feature *f = hv_features[i];
-		bool is_live = hv_has(p, i);
 
 		if (f->abi != abi)
 			continue;
 		if (f->hcall_count != 0) {
 			if (abi == NULL)
 				return ERR_INVAL; /* a call needs an ABI's calling convention */
-			TRY(hcall_add(abi->calls, f->hcalls, f->hcall_count, is_live));
+			TRY(hcall_add(abi->calls, f->hcalls, f->hcall_count,
+				      has_live_hcalls(p, i)));
 		}
-		if (is_live)
+		if (hv_has(p, i))
 			TRY(add_feature(p, f, base));
 	}
 	return ERR_NONE;

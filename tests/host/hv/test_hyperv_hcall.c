@@ -325,6 +325,12 @@ static void test_calls_of_other_issues(void)
 		EXPECT_EQ(2, call64(nr, IN, OUT));
 }
 
+static void no_tries(struct partition *p)
+{
+	hyperv_alone(p);
+	p->config.hv_spinlocks = 0;
+}
+
 /* Always 0; the kind of call is a simple one. */
 static void test_spin_wait(void)
 {
@@ -342,6 +348,13 @@ static void test_spin_wait(void)
 	wr(OS_ID, 1);
 	wr(HCALL, PAGE | ENABLE);
 	EXPECT_EQ(6, call64(8 | FAST, 0, 0));
+	/* hv-spinlocks=0: nobody is asked to call */
+	start_with(1, no_tries, 0);
+	wr(OS_ID, 1);
+	wr(HCALL, PAGE | ENABLE);
+	EXPECT_EQ(6, call64(8 | FAST, 0, 0));
+	EXPECT_EQ(6, call64(8 | BIT64(63), IN + 4, 0));
+	EXPECT_EQ(0, g.vp[0].counters.c[COUNTER_HV_SPIN_WAIT]);
 }
 
 /* VMCALL is Hyper-V's as long as the guest has an OS ID. */
