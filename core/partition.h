@@ -13,6 +13,7 @@
 #include "core/surface/pio.h"
 #include "core/time/clock.h"
 #include "core/time/run_timer.h"
+#include "core/vp/long_lock.h"
 
 #define VP_MAX          256
 #define APIC_IDS_DIRECT 1024u
@@ -61,7 +62,8 @@ struct partition_hooks {
 
 /* core/time/tsc_emul.h: VPs read a TSC of the old frequency. Changes only while they are held. */
 struct tsc_emul {
-	bool on, changing;
+	struct long_lock lock; /* LOCK: held over a change */
+	bool on;
 	u64 at_tsc; /* when the machine's changed */
 	u64 old_hz, new_hz;
 	u64 moved; /* at the end of the last emulation all TSC offsets grew by it */

@@ -57,17 +57,6 @@ static void release_all(struct partition *p, const struct vp *self)
 	}
 }
 
-/* One at a time; a second caller has nothing to do. */
-static bool begin(struct partition *p)
-{
-	return !__atomic_exchange_n(&p->tsc_emul.changing, true, __ATOMIC_ACQUIRE);
-}
-
-static void end(struct partition *p)
-{
-	STORE_RELEASE(p->tsc_emul.changing, false);
-}
-
 static void tell(struct partition *p)
 {
 	if (p->hooks != NULL)
@@ -77,10 +66,9 @@ static void tell(struct partition *p)
 void tsc_frequency_change(struct partition *p, u64 hz, bool emulate)
 {
 	struct tsc_emul *e = &p->tsc_emul;
-	const struct vp *self = hw_cpu_vp();
+	struct vp *self = hw_cpu_vp();
 
-	if (!begin(p))
-		return;
+	long_lock(&e->lock, self);
 	if (!e->on) {
 		stop_others(p, self);
 		e->at_tsc = hw_tsc();
@@ -95,17 +83,16 @@ void tsc_frequency_change(struct partition *p, u64 hz, bool emulate)
 		tell(p);
 		release_all(p, self);
 	}
-	end(p);
+	long_unlock(&e->lock);
 }
 
 void tsc_emulation_end(struct partition *p)
 {
 	struct tsc_emul *e = &p->tsc_emul;
-	const struct vp *self = hw_cpu_vp();
+	struct vp *self = hw_cpu_vp();
 	u64 now_tsc, guest_tsc;
 
-	if (!begin(p))
-		return;
+	long_lock(&e->lock, self);
 	if (e->on) {
 		stop_others(p, self);
 		now_tsc = hw_tsc();
@@ -117,5 +104,5 @@ void tsc_emulation_end(struct partition *p)
 		tell(p);
 		release_all(p, self);
 	}
-	end(p);
+	long_unlock(&e->lock);
 }

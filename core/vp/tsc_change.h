@@ -9,7 +9,8 @@ struct partition;
 /**
  * tsc_frequency_change() - the machine's TSC counts @hz from now on. @emulate: not yet for the
  * guest; else the clocks of the guest change at once. Nothing happens during an emulation.
- * Holds all VPs meanwhile. Context: a VP's CPU, root, no locks.
+ * Holds all VPs meanwhile; a second caller of either function waits for the first. Context: a VP's
+ * CPU, root, no locks.
  */
 void tsc_frequency_change(struct partition *p, u64 hz, bool emulate);
 

@@ -165,6 +165,29 @@ static void test_no_emulation(void)
 	EXPECT_LE(get(TIME_REF_COUNT), time + 10000020);
 }
 
+static void other_vp_is_done(struct vp *vp, void *arg)
+{
+	g.p.tsc_emul.on = false;
+	g.p.tsc_emul.lock.held = 0;
+}
+
+/* Of two VPs that end it the second waits, and serves the first: when it goes on, it has ended. */
+static void test_end_by_two(void)
+{
+	struct remote_call other = { .fn = other_vp_is_done };
+
+	start();
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], TSC_EMULATION_CONTROL, 1));
+	hv_tsc_frequency(&g.p, NEW_HZ);
+	g.p.tsc_emul.lock.held = 1;
+	g.vp[0].remote.incoming[REMOTE_ANY] = &other;
+	vp_set_work(&g.vp[0], VP_WORK_CALL);
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], TSC_EMULATION_STATUS, 0));
+	EXPECT_TRUE(other.done);
+	EXPECT_EQ(0, get(TSC_EMULATION_STATUS));
+	EXPECT_EQ(0, g.p.tsc_emul.lock.held);
+}
+
 static bool irr_has(u32 vector)
 {
 	vlapic_fold_posted(&g.vp[0]);
@@ -212,4 +235,4 @@ static void test_interrupt(void)
 }
 
 TEST_MAIN(TEST(test_arithmetic), TEST(test_emulation), TEST(test_deadline), TEST(test_no_emulation),
-	  TEST(test_offsets_differ), TEST(test_interrupt))
+	  TEST(test_end_by_two), TEST(test_offsets_differ), TEST(test_interrupt))
