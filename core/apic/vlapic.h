@@ -15,6 +15,7 @@
 #include "core/surface/msr.h"
 #include "core/time/timer.h"
 
+struct tsc_emul;
 struct vp;
 
 /* Frequency of the APIC timer before the divider when the machine's crystal is not trusted. */
@@ -244,6 +245,10 @@ u32 vlapic_timer_current(struct vp *vp); /* TMCCT */
 void vlapic_timer_write_initial(struct vp *vp, u32 count);
 void vlapic_timer_lvt_changed(struct vp *vp, u32 old_lvt);
 void vlapic_timer_divider_changed(struct vp *vp);
+/* vlapic_timer_rate_changed() - the machine's TSC changed its frequency as @e says: the count in
+ * progress goes on at its own. */
+void vlapic_timer_rate_changed(struct vp *vp, const struct tsc_emul *e);
+
 /* vlapic_timer_tsc_changed() - the guest's TSC is another function of the machine's. */
 void vlapic_timer_tsc_changed(struct vp *vp);
 

@@ -32,6 +32,24 @@ static inline bool is_deadline_mode(u32 lvt)
 	return (lvt & APIC_LVT_TIMER_MODE) == LVT_DEADLINE;
 }
 
+/*
+ * The clock counts at the old frequency while that is emulated (core/time/tsc_emul.h); the queue is
+ * always on the machine's TSC.
+ */
+static u64 ns_to_tsc(const struct partition *p, u64 ns)
+{
+	u64 tsc = clock_ns_to_tsc(&p->clock, ns);
+
+	return likely(!p->tsc_emul.on) ? tsc : tsc_emul_span(&p->tsc_emul, tsc);
+}
+
+static u64 tsc_to_ns(const struct partition *p, u64 delta_tsc)
+{
+	if (unlikely(p->tsc_emul.on))
+		delta_tsc = tsc_emul_ticks(&p->tsc_emul, delta_tsc);
+	return clock_tsc_to_ns(&p->clock, delta_tsc);
+}
+
 /* @ticks are counts at the divided frequency. */
 static u64 ticks_to_tsc(const struct vp *vp, u64 ticks)
 {
@@ -40,13 +58,13 @@ static u64 ticks_to_tsc(const struct vp *vp, u64 ticks)
 
 	if (a->timer_hz != NS_PER_SECOND)
 		ns = mul_u64_u64_div_u64(ns, NS_PER_SECOND, a->timer_hz);
-	return clock_ns_to_tsc(&vp->partition->clock, ns);
+	return ns_to_tsc(vp->partition, ns);
 }
 
 static u64 tsc_to_ticks(const struct vp *vp, u64 delta_tsc)
 {
 	const struct vlapic *a = &vp->apic;
-	u64 ns = clock_tsc_to_ns(&vp->partition->clock, delta_tsc);
+	u64 ns = tsc_to_ns(vp->partition, delta_tsc);
 
 	if (a->timer_hz != NS_PER_SECOND)
 		ns = mul_u64_u64_div_u64(ns, a->timer_hz, NS_PER_SECOND);
@@ -87,7 +105,7 @@ u32 vlapic_timer_adapt(u32 advance_ns, s64 late_ns)
 static void set_advance(struct vp *vp, u32 ns)
 {
 	vp->apic.advance_ns = ns;
-	vp->apic.advance_tsc = ns != 0 ? clock_ns_to_tsc(&vp->partition->clock, ns) : 0;
+	vp->apic.advance_tsc = ns != 0 ? ns_to_tsc(vp->partition, ns) : 0;
 	vp->apic.deadline_moves = vp->apic.advance_tsc | vp->partition->tsc_emul.on;
 }
 
@@ -106,7 +124,7 @@ static NOINLINE void wait_for_deadline(struct vp *vp, u64 queued_tsc)
 		now_tsc = hw_tsc();
 	if (p->config.lapic_timer_advance_ns != CONFIG_ADAPTS)
 		return;
-	late_ns = (s64)clock_tsc_to_ns(&p->clock, (u64)(late_tsc < 0 ? -late_tsc : late_tsc));
+	late_ns = (s64)tsc_to_ns(p, (u64)(late_tsc < 0 ? -late_tsc : late_tsc));
 	set_advance(vp, vlapic_timer_adapt(vp->apic.advance_ns, late_tsc < 0 ? -late_ns : late_ns));
 }
 
@@ -186,8 +204,7 @@ static void compute_period(struct vp *vp)
 	a->period_tsc = ticks_to_tsc(vp, vlapic_reg(a, APIC_TMICT));
 	if (timer_mode(a->lvt_timer) != APIC_TIMER_PERIODIC)
 		return;
-	min_tsc = clock_ns_to_tsc(&vp->partition->clock,
-				  vp->partition->config.min_timer_period_us * 1000ull);
+	min_tsc = ns_to_tsc(vp->partition, vp->partition->config.min_timer_period_us * 1000ull);
 	if (a->period_tsc < min_tsc) {
 		TRACE(vp, TIMER_RAISED, 0, a->period_tsc, min_tsc);
 		a->period_tsc = min_tsc;
@@ -302,4 +319,17 @@ void vlapic_timer_tsc_changed(struct vp *vp)
 	set_advance(vp, vp->apic.advance_ns);
 	if (vp->apic.tsc_deadline != 0)
 		vlapic_timer_write_deadline(vp, vp->apic.tsc_deadline);
+}
+
+/* Armed since then: by the new frequency already. */
+void vlapic_timer_rate_changed(struct vp *vp, const struct tsc_emul *e)
+{
+	struct vlapic *a = &vp->apic;
+	u64 elapsed_tsc = e->at_tsc - a->period_start_tsc;
+
+	if (a->period_tsc == 0 || (s64)elapsed_tsc < 0)
+		return;
+	compute_period(vp);
+	a->period_start_tsc = e->at_tsc - tsc_emul_span(e, elapsed_tsc);
+	timer_set(vp, &a->timer, a->period_start_tsc + a->period_tsc);
 }

@@ -13,6 +13,9 @@
 /* tsc_emul_at() - what a machine of the old frequency would count when this one's is @tsc. */
 u64 tsc_emul_at(const struct tsc_emul *e, u64 tsc);
 
+/* tsc_emul_ticks() - what the old machine counts while this one counts @ticks. */
+u64 tsc_emul_ticks(const struct tsc_emul *e, u64 ticks);
+
 /* tsc_emul_span() - ticks of this machine that pass while the old one counts @ticks; rounded up.
  * ~0: more than 64 bits. */
 u64 tsc_emul_span(const struct tsc_emul *e, u64 ticks);

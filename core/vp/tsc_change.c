@@ -28,23 +28,26 @@ static void stop_others(struct partition *p, const struct vp *self)
 	}
 }
 
-/* On each VP's own CPU. */
-static void follow(struct vp *vp, void *unused)
+/* On each VP's own CPU. @begins: the frequency has changed; else an emulation ends. */
+static void follow(struct vp *vp, void *begins)
 {
-	bool on = vp->partition->tsc_emul.on;
+	const struct tsc_emul *e = &vp->partition->tsc_emul;
+	bool on = e->on;
 
-	if (!on)
-		WRITE_ONCE(vp->tsc_offset, vp->tsc_offset + vp->partition->tsc_emul.moved);
+	if (*(const bool *)begins)
+		vlapic_timer_rate_changed(vp, e);
+	else
+		WRITE_ONCE(vp->tsc_offset, vp->tsc_offset + e->moved);
 	ctx_set_tsc_offset(vp->ctx, vp->tsc_offset);
 	ctx_set_bits(vp->ctx, CTX_PROC, PROC_RDTSC_EXITING, on);
 	msr_bitmap_intercept(vp->ctx->msr_bitmap, MSR_IA32_TSC, on, true);
 	vlapic_timer_tsc_changed(vp);
 }
 
-static void follow_all(struct partition *p)
+static void follow_all(struct partition *p, bool begins)
 {
 	for (u32 i = 0; i < p->vp_count; i++) {
-		if (!remote_call(p->vp[i], follow, NULL))
+		if (!remote_call(p->vp[i], follow, &begins))
 			log_error("vp%u did not follow a change of the TSC", i);
 	}
 }
@@ -76,10 +79,9 @@ void tsc_frequency_change(struct partition *p, u64 hz, bool emulate)
 		e->new_hz = hz;
 		e->moved = 0;
 		e->on = emulate;
-		if (emulate)
-			follow_all(p);
-		else
+		if (!emulate)
 			clock_set_hz(&p->clock, hz, e->at_tsc, e->at_tsc);
+		follow_all(p, true);
 		tell(p);
 		release_all(p, self);
 	}
@@ -100,7 +102,7 @@ void tsc_emulation_end(struct partition *p)
 		clock_set_hz(&p->clock, e->new_hz, guest_tsc, now_tsc);
 		e->moved = guest_tsc - now_tsc;
 		e->on = false;
-		follow_all(p);
+		follow_all(p, false);
 		tell(p);
 		release_all(p, self);
 	}

@@ -110,6 +110,23 @@ static void hvtime_one_time(void)
  */
 #define CHANGED 0x5e
 
+/* The APIC's counter keeps its frequency, @hz being the TSC's. */
+static void expect_apic_frequency(u64 hz)
+{
+	u64 ticks, tsc;
+
+	apic_write(APIC_TDCR, 0xb); /* divide by 1 */
+	apic_write(APIC_LVT_TIMER, APIC_LVT_MASKED);
+	tsc = rdtsc();
+	apic_write(APIC_TMICT, 0xffffffff);
+	while (rdtsc() - tsc < hz / 100)
+		cpu_relax();
+	ticks = 0xffffffff - apic_read(APIC_TMCCT);
+	apic_write(APIC_TMICT, 0);
+	EXPECT_GE(ticks, rdmsr(APIC_FREQUENCY) / 105);
+	EXPECT_LE(ticks, rdmsr(APIC_FREQUENCY) / 90);
+}
+
 static void hvfreq_emulation(void)
 {
 	u64 hz = rdmsr(TSC_FREQUENCY), tsc, time;
@@ -133,6 +150,7 @@ static void hvfreq_emulation(void)
 	EXPECT_EQ(sequence, page.sequence);
 	expect_page_is_msr();
 	expect_one_time();
+	expect_apic_frequency(hz);
 	tsc = rdtsc();
 	EXPECT_GE(rdmsr(MSR_IA32_TSC), tsc);
 	time = msr_time();
@@ -149,6 +167,7 @@ static void hvfreq_emulation(void)
 	EXPECT_LE(page_time(), time + UNITS_PER_S / 100);
 	expect_page_is_msr();
 	expect_one_time();
+	expect_apic_frequency(hz / 3 * 4);
 	wrmsr(KVM_SYSTEM_TIME, 0);
 	wrmsr(REFERENCE_TSC, 0);
 }

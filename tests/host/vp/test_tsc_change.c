@@ -148,6 +148,62 @@ static void test_deadline(void)
 	EXPECT_LE(g.vp[0].deadline_tsc, fake.tsc + 6000100);
 }
 
+#define COUNT_MS ((u32)(g.vp[0].apic.timer_hz / 1000))
+
+static void arm(u32 mode, u32 ms)
+{
+	vlapic_write(&g.vp[0], APIC_TDCR, 0xb); /* divide by 1 */
+	vlapic_write(&g.vp[0], APIC_LVT_TIMER, FIELD_PREP(APIC_LVT_TIMER_MODE, mode) | 0x40);
+	vlapic_write(&g.vp[0], APIC_TMICT, ms * COUNT_MS);
+}
+
+/* @tsc: of the machine, give or take little. */
+static void expect_due_in(u64 tsc)
+{
+	EXPECT_GE(g.vp[0].deadline_tsc, fake.tsc + tsc - 1000);
+	EXPECT_LE(g.vp[0].deadline_tsc, fake.tsc + tsc + 1000);
+}
+
+static void expect_count(u32 ms)
+{
+	u32 count = vlapic_timer_current(&g.vp[0]);
+
+	EXPECT_GE(count, ms * COUNT_MS - 1000);
+	EXPECT_LE(count, ms * COUNT_MS + 1000);
+}
+
+/* The APIC's counter runs at its own frequency, whatever the TSC does: before the change, after it,
+ * with the old TSC emulated, and when that ends. */
+static void count_over_a_change(u64 emulation)
+{
+	start();
+	g.p.config.min_timer_period_us = 0;
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], TSC_EMULATION_CONTROL, emulation));
+	arm(APIC_TIMER_ONE_SHOT, 8);
+	fake.tsc += 2 * GUEST_TSC_HZ / 1000;
+	expect_count(6);
+	hv_tsc_frequency(&g.p, NEW_HZ);
+	expect_count(6);
+	expect_due_in(6 * NEW_HZ / 1000);
+	fake.tsc += 3 * NEW_HZ / 1000;
+	expect_count(3);
+	arm(APIC_TIMER_PERIODIC, 5);
+	expect_due_in(5 * NEW_HZ / 1000);
+	fake.tsc += 6 * NEW_HZ / 1000;
+	expect_count(4);
+	timer_run(&g.vp[0], fake.tsc);
+	expect_due_in(4 * NEW_HZ / 1000);
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], TSC_EMULATION_STATUS, 0));
+	expect_count(4);
+	expect_due_in(4 * NEW_HZ / 1000);
+}
+
+static void test_count(void)
+{
+	count_over_a_change(1);
+	count_over_a_change(0);
+}
+
 /* Nobody asked: the new frequency at once; the TSC itself does not move. */
 static void test_no_emulation(void)
 {
@@ -234,5 +290,6 @@ static void test_interrupt(void)
 	}
 }
 
-TEST_MAIN(TEST(test_arithmetic), TEST(test_emulation), TEST(test_deadline), TEST(test_no_emulation),
-	  TEST(test_end_by_two), TEST(test_offsets_differ), TEST(test_interrupt))
+TEST_MAIN(TEST(test_arithmetic), TEST(test_emulation), TEST(test_deadline), TEST(test_count),
+	  TEST(test_no_emulation), TEST(test_end_by_two), TEST(test_offsets_differ),
+	  TEST(test_interrupt))
