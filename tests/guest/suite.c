@@ -23,6 +23,6 @@ void guest_main(void)
 	modes_init();
 	platform_init();
 	tap_printf("# %s, TSC %llu Hz\n", machine_is_kensho() ? "kensho" : "bare", tsc_hz());
-	tap_run(groups, ARRAY_SIZE(groups));
+	(void)tap_run(groups, ARRAY_SIZE(groups), NULL);
 	platform_poweroff();
 }

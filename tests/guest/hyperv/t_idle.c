@@ -158,11 +158,11 @@ static void smp_hv_idle_nmi_and_init(void)
 }
 
 static const struct test t_idle_tests[] = {
-	{ "hv_idle_msr", hv_idle_msr, T_KENSHO, NULL },
-	{ "hv_idle_not_with_a_request", hv_idle_not_with_a_request, T_KENSHO | T_NAMED, NULL },
-	{ "hv_idle_masked", hv_idle_masked, T_KENSHO | T_NAMED, NULL },
-	{ "hv_idle_with_interrupts_on", hv_idle_with_interrupts_on, T_KENSHO | T_NAMED, NULL },
-	{ "smp_hv_idle_kick", smp_hv_idle_kick, T_KENSHO | T_NAMED, NULL },
-	{ "smp_hv_idle_nmi_and_init", smp_hv_idle_nmi_and_init, T_KENSHO | T_NAMED, NULL },
+	{ "hv_idle_msr", hv_idle_msr, T_ABI, NULL },
+	{ "hv_idle_not_with_a_request", hv_idle_not_with_a_request, T_ABI | T_NAMED, NULL },
+	{ "hv_idle_masked", hv_idle_masked, T_ABI | T_NAMED, NULL },
+	{ "hv_idle_with_interrupts_on", hv_idle_with_interrupts_on, T_ABI | T_NAMED, NULL },
+	{ "smp_hv_idle_kick", smp_hv_idle_kick, T_ABI | T_NAMED, NULL },
+	{ "smp_hv_idle_nmi_and_init", smp_hv_idle_nmi_and_init, T_ABI | T_NAMED, NULL },
 };
 TEST_GROUP(t_idle);

@@ -74,6 +74,6 @@ static void smp_hcall_race(void)
 }
 
 static const struct test t_smp_hcall_tests[] = {
-	{ .name = "smp_hcall_race", .run = smp_hcall_race, .flags = T_NAMED },
+	{ .name = "smp_hcall_race", .run = smp_hcall_race, .flags = T_KENSHO | T_NAMED },
 };
 TEST_GROUP(t_smp_hcall);

@@ -111,6 +111,6 @@ static void hvtimes_init(void)
 static const struct test t_smp_hvtime_tests[] = {
 	{ .name = "hvtimes_offsets", .run = hvtimes_offsets, .flags = T_KENSHO | T_NAMED },
 	{ .name = "hvtimes_race", .run = hvtimes_race, .flags = T_KENSHO | T_NAMED },
-	{ .name = "hvtimes_init", .run = hvtimes_init, .flags = T_KENSHO | T_NAMED },
+	{ .name = "hvtimes_init", .run = hvtimes_init, .flags = T_ABI | T_NAMED },
 };
 TEST_GROUP(t_smp_hvtime);

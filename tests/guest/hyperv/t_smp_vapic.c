@@ -99,7 +99,7 @@ static void smp_hv_icr_x2apic(void)
 
 static const struct test t_smp_vapic_tests[] = {
 	{ "smp_hv_assist", smp_hv_assist, T_KENSHO | T_NAMED, NULL },
-	{ "smp_hv_icr", smp_hv_icr, T_KENSHO | T_NAMED, NULL },
-	{ "smp_hv_icr_x2apic", smp_hv_icr_x2apic, T_KENSHO | T_NAMED | T_X2APIC, NULL },
+	{ "smp_hv_icr", smp_hv_icr, T_ABI | T_NAMED, NULL },
+	{ "smp_hv_icr_x2apic", smp_hv_icr_x2apic, T_ABI | T_NAMED | T_X2APIC, NULL },
 };
 TEST_GROUP(t_smp_vapic);

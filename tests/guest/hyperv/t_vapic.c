@@ -10,6 +10,7 @@
 #include "tests/guest/lib/apic.h"
 #include "tests/guest/lib/boot.h"
 #include "tests/guest/lib/cpu.h"
+#include "tests/guest/lib/kvm.h"
 #include "tests/guest/lib/platform.h"
 #include "tests/guest/lib/str.h"
 
@@ -29,10 +30,9 @@ static volatile u32 *word(u32 n)
 	return (volatile u32 *)(void *)pages[n];
 }
 
-/* KVM's leaves follow ours. */
 static bool has_kvm(u32 bit)
 {
-	return cpuid(0x40000100).b == 0x4b4d564b && (cpuid(0x40000101).a >> bit & 1) != 0;
+	return (kvm_features() >> bit & 1) != 0;
 }
 
 /* An MSR is there exactly when its bit is. GUEST_IDLE would sleep: t_idle.c. */
@@ -51,12 +51,17 @@ static void hv_vapic_msrs_follow_cpuid(void)
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
-		u32 want = hv_has(rows[i].bit) ? NO_FAULT : EXC_GP;
+		bool on = hv_has(rows[i].bit), writes = rows[i].msr != HV_ICR;
 		u64 val = 0;
 
-		EXPECT_EQ(rows[i].read ? want : EXC_GP, try_rdmsr(rows[i].msr, &val));
-		if (rows[i].msr != HV_ICR)
-			EXPECT_EQ(want, try_wrmsr(rows[i].msr, rows[i].val));
+		if (on) {
+			EXPECT_EQ(rows[i].read ? NO_FAULT : EXC_GP, try_rdmsr(rows[i].msr, &val));
+			EXPECT_EQ(NO_FAULT,
+				  writes ? try_wrmsr(rows[i].msr, rows[i].val) : NO_FAULT);
+		} else {
+			EXPECT_REFUSED(try_rdmsr(rows[i].msr, &val) == EXC_GP);
+			EXPECT_REFUSED(!writes || try_wrmsr(rows[i].msr, rows[i].val) == EXC_GP);
+		}
 	}
 	if (hv_has(HV_BIT_CRASH))
 		EXPECT_EQ(1, rdmsr(HV_CRASH_P0 + 4));
@@ -120,6 +125,8 @@ static void icr_and_eoi(void)
 		EXPECT_TRUE(in_service);
 		EXPECT_TRUE(!apic_in_service(VEC));
 	}
+	if (!machine_is_kensho()) /* KVM has learnt this in 6.12 */
+		return;
 	EXPECT_EQ(x2apic ? EXC_GP : NO_FAULT, try_wrmsr(HV_ICR, self | BIT64(13)));
 	sti_nop_cli();
 	wrmsr(HV_ICR, self | APIC_ICR_PENDING); /* the status reads 0 */
@@ -263,7 +270,7 @@ static void hv_assist_eoi(void)
 	wrmsr(HV_ASSIST, addr(0) | 1);
 	take_some(0);
 	wrmsr(HV_ASSIST, 0);
-	EXPECT_TRUE(is_filled(0, 0xa5));
+	EXPECT_TRUE(is_filled(0, 0xa5) || !machine_is_kensho()); /* KVM's are no overlays */
 }
 
 /* Both words on offer: the one enabled last is used, then the other again. No EOI is lost. */
@@ -295,16 +302,16 @@ static void hv_assist_eoi_with_kvm_s(void)
 }
 
 static const struct test t_vapic_tests[] = {
-	{ "hv_vapic_msrs_follow_cpuid", hv_vapic_msrs_follow_cpuid, T_KENSHO, NULL },
+	{ "hv_vapic_msrs_follow_cpuid", hv_vapic_msrs_follow_cpuid, T_ABI, NULL },
 	{ "hv_vapic_reserved_bits", hv_vapic_reserved_bits, T_KENSHO | T_NAMED, NULL },
-	{ "hv_vapic_tpr", hv_vapic_tpr, T_KENSHO | T_NAMED, NULL },
-	{ "hv_vapic_icr_and_eoi", hv_vapic_icr_and_eoi, T_KENSHO | T_NAMED, NULL },
-	{ "hv_vapic_icr_and_eoi_x2apic", hv_vapic_icr_and_eoi_x2apic, T_KENSHO | T_NAMED | T_X2APIC,
+	{ "hv_vapic_tpr", hv_vapic_tpr, T_ABI | T_NAMED, NULL },
+	{ "hv_vapic_icr_and_eoi", hv_vapic_icr_and_eoi, T_ABI | T_NAMED, NULL },
+	{ "hv_vapic_icr_and_eoi_x2apic", hv_vapic_icr_and_eoi_x2apic, T_ABI | T_NAMED | T_X2APIC,
 	  NULL },
 	{ "hv_assist_overlay", hv_assist_overlay, T_KENSHO | T_NAMED, NULL },
 	{ "hv_assist_refused", hv_assist_refused, T_KENSHO | T_NAMED, NULL },
 	{ "hv_assist_and_kvm_pages", hv_assist_and_kvm_pages, T_KENSHO | T_NAMED, NULL },
-	{ "hv_assist_eoi", hv_assist_eoi, T_KENSHO | T_NAMED, NULL },
+	{ "hv_assist_eoi", hv_assist_eoi, T_ABI | T_NAMED, NULL },
 	{ "hv_assist_eoi_with_kvm_s", hv_assist_eoi_with_kvm_s, T_KENSHO | T_NAMED, NULL },
 };
 TEST_GROUP(t_vapic);

@@ -5,6 +5,7 @@
 
 #include "core/lib/types.h"
 #include "tests/guest/lib/insn.h"
+#include "tests/guest/lib/kvm.h"
 #include "tests/guest/lib/str.h"
 #include "tests/guest/lib/tap.h"
 
@@ -33,15 +34,7 @@ enum bit {
 
 static inline bool has(enum bit bit)
 {
-	return (cpuid(0x40000001).a >> bit & 1) != 0;
-}
-
-static inline s64 vmcall(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
-{
-	s64 ret;
-
-	asm volatile("vmcall" : "=a"(ret) : "a"(nr), "b"(a0), "c"(a1), "d"(a2), "S"(a3) : "memory");
-	return ret;
+	return (kvm_features() >> bit & 1) != 0;
 }
 
 struct steal {

@@ -13,6 +13,8 @@ struct mb1_info {
 	u32 mods_count, mods_addr;
 	u32 syms[4];
 	u32 mmap_length, mmap_addr;
+	u32 drives_length, drives_addr, config_table;
+	u32 loader_name;
 };
 
 struct mb1_mmap {
@@ -48,6 +50,14 @@ static void com1_copy(void)
 	outb(COM1 + 3, boot.com1_lcr);
 }
 
+static void string_copy(char *to, u32 size, u32 from)
+{
+	const char *text = (const char *)(uintptr_t)from;
+
+	for (u32 i = 0; i + 1 < size && text[i] != '\0'; i++)
+		to[i] = text[i];
+}
+
 void boot_copy(void)
 {
 	const struct mb1_info *info = (const struct mb1_info *)(uintptr_t)mb_info_pa;
@@ -61,12 +71,12 @@ void boot_copy(void)
 		boot.mem_lower = info->mem_lower;
 		boot.mem_upper = info->mem_upper;
 	}
-	if ((info->flags & MB1_INFO_CMDLINE) != 0) {
-		const char *text = (const char *)(uintptr_t)info->cmdline;
-
-		for (u32 i = 0; i + 1 < sizeof(boot.cmdline) && text[i] != '\0'; i++)
-			boot.cmdline[i] = text[i];
-	}
+	if ((info->flags & MB1_INFO_CMDLINE) != 0)
+		string_copy(boot.cmdline, sizeof(boot.cmdline), info->cmdline);
+	if ((info->flags & MB1_INFO_LOADER) != 0)
+		string_copy(boot.loader, sizeof(boot.loader), info->loader_name);
+	if ((info->flags & MB1_INFO_SCREEN) != 0)
+		memcpy(&boot.screen, (const u8 *)info + MB1_SCREEN_OFF, sizeof(boot.screen));
 	if ((info->flags & MB1_INFO_MMAP) != 0)
 		mmap_copy(info);
 }
@@ -105,9 +115,18 @@ u64 cmdline_number(const char *key, u64 absent)
 	return val;
 }
 
-bool machine_is_kensho(void)
+bool machine_has_hypervisor(void)
 {
 	return (cpuid(1).c & CPUID1_ECX_HYPERVISOR) != 0;
+}
+
+bool machine_is_kensho(void)
+{
+	for (const char *p = boot.loader; *p != '\0'; p++) {
+		if (str_prefix(p, "Kensho", 6))
+			return true;
+	}
+	return false;
 }
 
 bool boot_hv_region(u64 *base, u64 *len)
@@ -116,6 +135,8 @@ bool boot_hv_region(u64 *base, u64 *len)
 	*len = cmdline_number("region_len", MIB(2));
 	if (*base != 0)
 		return true;
+	if (!machine_is_kensho())
+		return false;
 	for (u32 i = 0; i < boot.mmap_count; i++) {
 		const struct boot_range *r = &boot.mmap[i];
 		bool ram_above_or_below = false;

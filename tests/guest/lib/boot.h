@@ -12,10 +12,19 @@ struct boot_range {
 	u32 type; /* 1: RAM */
 };
 
+/* MB1_INFO_SCREEN. GRUB has two bytes of padding before the colours, the specification has none. */
+struct boot_screen {
+	u64 address;
+	u32 pitch, width, height;
+	u8 bits, type, colours[8]; /* position and size of red, green, blue */
+} PACKED;
+
 struct boot_data {
 	u32 magic, flags;
 	u32 mem_lower, mem_upper; /* KiB */
 	char cmdline[512];
+	char loader[64]; /* its name */
+	struct boot_screen screen;
 	u8 com1_lcr; /* COM1 as it was handed over */
 	u16 com1_divisor;
 	u32 mmap_count;

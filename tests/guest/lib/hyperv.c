@@ -14,7 +14,7 @@ static u8 page[4096] ALIGNED(4096);
 
 static u32 is_hyperv(void)
 {
-	return machine_is_kensho() &&
+	return machine_has_hypervisor() &&
 	       cpuid(LEAVES + HYPERV_CPUID_INTERFACE).a == HYPERV_INTERFACE_SIGNATURE;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/lib/bits.h"
 #include "tests/guest/lib/insn.h"
+#include "tests/guest/lib/tap.h"
 
 #define PIC1           0x20
 #define PIC2           0xa0
@@ -14,6 +15,8 @@
 #define COM1_IIR       0x3fa
 #define COM1_LSR       0x3fd
 #define BOCHS_SHUTDOWN 0x8900
+#define RESET_CONTROL  0xcf9
+#define DEBUG_EXIT     0xf4
 
 static u64 measured_tsc_hz;
 
@@ -102,14 +105,34 @@ static u32 pci_read(u32 bdf, u32 reg)
 	return inl(0xcfc);
 }
 
+#define PIIX4_PM 0x71138086u
+#define ICH9_LPC 0x29188086u
+#define PM_BASE  0x40
+#define PM_BOCHS 0xb000
+
+/* In both the base address is in register 40H. */
 u16 pm_base(void)
 {
-	/* PIIX4 power management function: 8086:7113, PMBASE at 0x40. */
 	for (u32 bdf = 0; bdf < 32 * 8; bdf++) {
-		if (pci_read(bdf, 0) == 0x71138086)
-			return (u16)(pci_read(bdf, 0x40) & 0xffc0);
+		u32 id = pci_read(bdf, 0);
+
+		if (id == PIIX4_PM)
+			return (u16)(pci_read(bdf, PM_BASE) & 0xffc0);
+		if (id == ICH9_LPC)
+			return (u16)(pci_read(bdf, PM_BASE) & 0xff80);
 	}
-	return 0xb000;
+	return PM_BOCHS;
+}
+
+bool pm_timer_runs(void)
+{
+	u32 start = pm_timer();
+
+	for (u32 i = 0; i < 1000000; i++) {
+		if (pm_timer() != start)
+			return true;
+	}
+	return false;
 }
 
 u32 pm_timer(void)
@@ -121,6 +144,26 @@ u32 pm_timer(void)
 	return inl(port) & 0xffffff;
 }
 
+/* The TSC at a reading of the PM timer: the quickest of several, between which a host may have
+ * taken the CPU away. */
+static u64 tsc_at_pm(u32 *pm)
+{
+	u64 least = ~0ull, at = 0;
+
+	for (u32 i = 0; i < 8; i++) {
+		u64 before = rdtsc(), after;
+		u32 now = pm_timer();
+
+		after = rdtsc();
+		if (after - before >= least)
+			continue;
+		least = after - before;
+		at = after;
+		*pm = now;
+	}
+	return at;
+}
+
 static void tsc_calibrate(void)
 {
 	u32 start = pm_timer(), now = start;
@@ -128,13 +171,11 @@ static void tsc_calibrate(void)
 
 	while (pm_timer() == start)
 		;
-	start = pm_timer();
-	t0 = rdtsc();
-	do {
-		now = (pm_timer() - start) & 0xffffff;
-		t1 = rdtsc();
-	} while (now < PM_TIMER_HZ / 100);
-	measured_tsc_hz = (t1 - t0) * PM_TIMER_HZ / now;
+	t0 = tsc_at_pm(&start);
+	while (((pm_timer() - start) & 0xffffff) < PM_TIMER_HZ / 100)
+		;
+	t1 = tsc_at_pm(&now);
+	measured_tsc_hz = (t1 - t0) * PM_TIMER_HZ / ((now - start) & 0xffffff);
 }
 
 u64 tsc_hz(void)
@@ -145,6 +186,15 @@ u64 tsc_hz(void)
 u64 us_to_tsc(u64 us)
 {
 	return us * measured_tsc_hz / 1000000;
+}
+
+u64 patience(u64 us)
+{
+	static u32 factor;
+
+	if (factor == 0)
+		factor = machine_has_hypervisor() && !machine_is_kensho() ? 100 : 1;
+	return rdtsc() + us_to_tsc(us * factor);
 }
 
 void delay_us(u64 us)
@@ -203,6 +253,12 @@ void platform_init(void)
 	tsc_calibrate();
 }
 
+void platform_halt(void)
+{
+	for (;;)
+		asm volatile("cli; hlt");
+}
+
 void platform_poweroff(void)
 {
 	const char *shutdown = "Shutdown";
@@ -210,6 +266,19 @@ void platform_poweroff(void)
 	outw((u16)(pm_base() + 4), 0x2000); /* PIIX4: sleep type 0 is soft-off */
 	for (u32 i = 0; i < 8; i++)
 		outb(BOCHS_SHUTDOWN, (u8)shutdown[i]);
-	for (;;)
-		asm volatile("cli; hlt");
+	platform_halt();
+}
+
+void platform_reboot(void)
+{
+	outb(RESET_CONTROL, 2);
+	outb(RESET_CONTROL, 6);
+	platform_halt();
+}
+
+/* isa-debug-exit at its usual port reads 0, nobody reads all ones. */
+void platform_debug_exit(u8 status)
+{
+	if (inb(DEBUG_EXIT) == 0)
+		outb(DEBUG_EXIT, status);
 }

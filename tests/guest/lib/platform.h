@@ -13,6 +13,10 @@
 void platform_init(void);    /* 8259 remapped and masked, I/O APIC masked, TSC calibrated */
 void platform_quiesce(void); /* everything masked, PIT stopped, COM1 interrupts off */
 void platform_poweroff(void) __attribute__((noreturn));
+void platform_halt(void) __attribute__((noreturn));
+void platform_reboot(void) __attribute__((noreturn)); /* by port CF9H */
+void platform_debug_exit(
+	u8 status); /* ends QEMU with 2 * @status + 1; returns without the device */
 
 void pic_init(u8 vector); /* of IRQ 0; all masked */
 void pic_mask_all(void);
@@ -31,8 +35,9 @@ void pit_periodic(u16 count); /* channel 0, mode 2 */
 void pit_stop(void);
 
 u16 pm_base(void);
-u32 pm_timer(void); /* 24 or 32 bits */
-u64 tsc_hz(void);   /* measured against the PM timer at start */
+u32 pm_timer(void);       /* 24 or 32 bits */
+bool pm_timer_runs(void); /* platform_init() needs one */
+u64 tsc_hz(void);         /* measured against the PM timer at start */
 void delay_us(u64 us);
 u64 us_to_tsc(u64 us);
 
@@ -43,11 +48,15 @@ void com1_irq_drop(void);
 u8 cmos_read(u8 index);
 void cmos_write(u8 index, u8 val);
 
-/* Wait until cond, at most @us; evaluates to whether it came. */
-#define WAIT_FOR(cond, us)                          \
-	({                                          \
-		u64 end_ = rdtsc() + us_to_tsc(us); \
-		while (!(cond) && rdtsc() < end_)   \
-			cpu_relax();                \
-		(cond);                             \
+/* patience() - the TSC at the end of @us; other hypervisors get a hundred times as long: they have
+ * a host that does other work. */
+u64 patience(u64 us);
+
+/* Wait until cond, at most @us of patience; evaluates to whether it came. */
+#define WAIT_FOR(cond, us)                        \
+	({                                        \
+		u64 end_ = patience(us);          \
+		while (!(cond) && rdtsc() < end_) \
+			cpu_relax();              \
+		(cond);                           \
 	})

@@ -142,3 +142,12 @@ void str_vformat(char *out, u32 size, const char *fmt, va_list ap)
 	}
 	out[o.len] = '\0';
 }
+
+void str_format(char *out, u32 size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_vformat(out, size, fmt, ap);
+	va_end(ap);
+}

@@ -17,6 +17,9 @@
 
 #define COUNTERS_MAX 48
 
+static const struct tap_hooks no_hooks;
+static const struct tap_hooks *hooks = &no_hooks;
+static void (*screen_put)(char c);
 static char failure[256];
 static const char *skipped;
 static volatile bool checked; /* by any CPU, since the running test began */
@@ -45,6 +48,11 @@ static void tap_putc(char c)
 	outb(COM1, (u8)c);
 }
 
+void tap_screen(void (*put)(char c))
+{
+	screen_put = put;
+}
+
 void tap_printf(const char *fmt, ...)
 {
 	char line[512];
@@ -53,8 +61,11 @@ void tap_printf(const char *fmt, ...)
 	va_start(ap, fmt);
 	str_vformat(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	for (const char *p = line; *p != '\0'; p++)
+	for (const char *p = line; *p != '\0'; p++) {
 		tap_putc(*p);
+		if (screen_put != NULL)
+			screen_put(*p);
+	}
 }
 
 static void failure_set(const char *fmt, ...) PRINTF(1, 2);
@@ -147,6 +158,14 @@ void test_skip(const char *why)
 	skipped = why;
 }
 
+bool test_refuses(bool ok, const char *cond, const char *file, int line)
+{
+	if (ok || machine_is_kensho() || cmdline_option("enforce") != NULL)
+		return test_check(ok, cond, file, line);
+	test_skip("answers what CPUID does not offer; enforce=yes makes that a failure");
+	return false;
+}
+
 void test_trapped(const struct trap_regs *regs, u64 cr2)
 {
 	failure_set("unexpected %s, error 0x%llx, rip 0x%llx, cr2 0x%llx, rsp 0x%llx",
@@ -182,7 +201,7 @@ static bool test_selected(const struct test *t)
 		return false;
 	if ((t->flags & T_SOLO) != 0)
 		return list_has(only, t->name, true);
-	if ((t->flags & T_NAMED) != 0)
+	if ((t->flags & T_NAMED) != 0 && !(hooks->all_abi && (t->flags & T_KENSHO) == 0))
 		return list_has(only, t->name, false);
 	return only == NULL || list_has(only, t->name, false);
 }
@@ -190,9 +209,14 @@ static bool test_selected(const struct test *t)
 static const char *test_not_here(const struct test *t)
 {
 	bool kensho = machine_is_kensho();
+	const char *why = hooks->not_here != NULL ? hooks->not_here(t) : NULL;
 
-	if ((t->flags & T_KENSHO) != 0 && !kensho)
+	if (why != NULL)
+		return why;
+	if ((t->flags & T_ABI) != 0 && !machine_has_hypervisor())
 		return "bare";
+	if ((t->flags & T_KENSHO) != 0 && !kensho)
+		return machine_has_hypervisor() ? "a choice of Kensho's own" : "bare";
 	if ((t->flags & T_BARE) != 0 && kensho)
 		return "kensho";
 	if ((t->flags & T_BOCHS) != 0 && !kensho)
@@ -244,29 +268,55 @@ static bool test_run_one(const struct test *t, u32 number)
 		tap_printf("ok %u - %s # SKIP %s\n", number, t->name, skipped);
 	else
 		tap_printf("ok %u - %s\n", number, t->name);
+	if (hooks->ended != NULL)
+		hooks->ended(t, failure[0] != '\0' ? TAP_FAIL
+				: skipped != NULL  ? TAP_SKIP
+						   : TAP_PASS);
 	return failure[0] == '\0';
 }
 
-void tap_run(const struct test_group *const *groups, u32 count)
+/* The selected tests of @g whose flag T_X2APIC is @x2apic; failures are added to *@failed. */
+static u32 group_run(const struct test_group *g, bool x2apic, u32 number, u32 *failed)
+{
+	for (u32 i = 0; g != NULL && i < g->count; i++) {
+		const struct test *t = &g->tests[i];
+
+		if (((t->flags & T_X2APIC) != 0) == x2apic && test_selected(t))
+			*failed += !test_run_one(t, ++number);
+	}
+	return number;
+}
+
+static u32 group_plan(const struct test_group *g)
+{
+	u32 planned = 0;
+
+	for (u32 i = 0; g != NULL && i < g->count; i++) {
+		bool selected = test_selected(&g->tests[i]);
+
+		planned += selected;
+		if (selected && hooks->list)
+			tap_printf("%s\n", g->tests[i].name);
+	}
+	return planned;
+}
+
+u32 tap_run(const struct test_group *const *groups, u32 count, const struct tap_hooks *with)
 {
 	u32 number = 0, failed = 0, planned = 0;
 
-	for (u32 i = 0; i < count; i++) {
-		for (u32 j = 0; j < groups[i]->count; j++)
-			planned += test_selected(&groups[i]->tests[j]);
-	}
+	hooks = with != NULL ? with : &no_hooks;
+	for (u32 i = 0; i < count; i++)
+		planned += group_plan(groups[i]);
+	if (hooks->list)
+		return 0;
 	tap_printf("TAP version 13\n1..%u\n", planned);
 	/* xAPIC first: on the bare emulator the way to x2APIC is one-way. */
 	for (u32 pass = 0; pass < 2; pass++) {
-		for (u32 i = 0; i < count; i++) {
-			for (u32 j = 0; j < groups[i]->count; j++) {
-				const struct test *t = &groups[i]->tests[j];
-
-				if (((t->flags & T_X2APIC) != 0) == (pass != 0) && test_selected(t))
-					failed += !test_run_one(t, ++number);
-			}
-		}
+		for (u32 i = 0; i < count; i++)
+			number = group_run(groups[i], pass != 0, number, &failed);
 	}
 	counters_print();
 	tap_printf("# done: %u tests, %u failed\n", number, failed);
+	return failed;
 }
