@@ -51,6 +51,8 @@
 #define MB1_LOADER_NAME_OFF      64
 #define MB1_APM_OFF              68
 #define MB1_SCREEN_OFF           88         /* address (8), pitch, width, height, bits, type */
+#define MB1_SCREEN_RGB           1          /* types */
+#define MB1_SCREEN_TEXT          2
 #define MB1_INFO_LEN             120
 #define MB1_MODULE_LEN           16         /* start, end, string, reserved */
 #define MB1_MMAP_ENTRY_LEN       24         /* size (of the rest: 20), base, length, type */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Test guests: build/guest/suite.elf (the t_*.c of all areas) and build/guest/bench.elf, multiboot 1
-# images; and build/guest/disk.bin, the first sectors of a disk.
+# images; build/abi-test.elf, what of the suite runs on any hypervisor; and build/guest/disk.bin, the first sectors of a disk.
 #
 # Included by the Makefile; `make -f tests/guest/guest.mk guests` works alone too.
 
@@ -23,9 +23,14 @@ GUEST_AREAS     := boot exit surface vp apic mem emul task time kvm hyperv dev s
 GUEST_SUITE_SRC := tests/guest/suite.c \
 	$(wildcard $(GUEST_AREAS:%=tests/guest/%/*.c) $(GUEST_AREAS:%=tests/guest/%/*.S))
 GUEST_BENCH_SRC := $(wildcard tests/guest/bench/*.c)
+# The hypervisor's own drawing of text, on a framebuffer.
+GUEST_ABI_SRC   := $(wildcard tests/guest/abi/*.c tests/guest/kvm/*.c tests/guest/hyperv/*.c) \
+	tests/guest/smp/shared.c
+GUEST_FB_OBJ    := $(B)/guest/obj/drivers/fb_text.c.o $(B)/guest/obj/drivers/font8x8.c.o
 
 guest_obj = $(patsubst tests/guest/%,$(B)/guest/obj/%.o,$(1))
-GUEST_OBJ := $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_SUITE_SRC) $(GUEST_BENCH_SRC))
+GUEST_OBJ := $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_SUITE_SRC) $(GUEST_BENCH_SRC) $(GUEST_ABI_SRC)) \
+	$(GUEST_FB_OBJ)
 
 # The 32-bit program of the task tests, one flat image inside the suite.
 PM32_FLAGS := $(GUEST_CFLAGS) -m32 -march=i686 -fno-tree-loop-distribute-patterns -fno-jump-tables \
@@ -68,7 +73,7 @@ MB_OUT_mb2-elf64  := -O elf64-x86-64
 MB_IMAGES := $(MB_KINDS:%=$(B)/guest/%)
 
 .PHONY: guests
-guests: $(B)/guest/suite.elf $(B)/guest/bench.elf $(B)/guest/disk.bin $(MB_IMAGES)
+guests: $(B)/guest/suite.elf $(B)/guest/bench.elf $(B)/abi-test.elf $(B)/guest/disk.bin $(MB_IMAGES)
 
 $(B)/guest/obj/mb/main.o: tests/guest/mb/main.c tests/guest/guest.mk
 	@printf '  %-7s %s\n' GUESTCC $<
@@ -108,6 +113,11 @@ $(B)/guest/obj/%.c.o: tests/guest/%.c tests/guest/guest.mk
 	@mkdir -p $(@D)
 	@$(CC) $(GUEST_FLAGS) -MMD -MP -c $< -o $@
 
+$(GUEST_FB_OBJ): $(B)/guest/obj/%.c.o: %.c tests/guest/guest.mk
+	@printf '  %-7s %s\n' GUESTCC $<
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_FLAGS) -MMD -MP -c $< -o $@
+
 $(B)/guest/obj/%.S.o: tests/guest/%.S tests/guest/guest.mk
 	@printf '  %-7s %s\n' GUESTAS $<
 	@mkdir -p $(@D)
@@ -115,6 +125,7 @@ $(B)/guest/obj/%.S.o: tests/guest/%.S tests/guest/guest.mk
 
 $(B)/guest/suite.elf64: $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_SUITE_SRC))
 $(B)/guest/bench.elf64: $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_BENCH_SRC))
+$(B)/guest/abi-test.elf64: $(call guest_obj,$(GUEST_LIB_SRC) $(GUEST_ABI_SRC)) $(GUEST_FB_OBJ)
 $(B)/guest/%.elf64: tests/guest/guest.ld
 	@printf '  %-7s %s\n' GUESTLD $@
 	@$(CC) -m64 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack \
@@ -122,6 +133,9 @@ $(B)/guest/%.elf64: tests/guest/guest.ld
 
 # Multiboot 1 loads ELF32: the same segments in the other container. addr2line wants the .elf64.
 $(B)/guest/suite.elf $(B)/guest/bench.elf: %.elf: %.elf64
+	@$(OBJCOPY) -O elf32-i386 -S $< $@
+
+$(B)/abi-test.elf: $(B)/guest/abi-test.elf64
 	@$(OBJCOPY) -O elf32-i386 -S $< $@
 
 -include $(GUEST_OBJ:.o=.d) $(PM32_OBJ:.o=.d) $(DISK_OBJ:.o=.d)

@@ -11,7 +11,7 @@ import re
 import sources
 
 # Not about one folder of the code: helpers, and guests that are programs or attack all of it.
-NO_MIRROR = ("fakes", "models", "tools", "bench", "disk", "hostile", "mb", "pm32", "smp")
+NO_MIRROR = ("fakes", "models", "tools", "abi", "bench", "disk", "hostile", "mb", "pm32", "smp")
 CODE = ("arch/", "boot/", "core/", "drivers/", "hv/")
 
 

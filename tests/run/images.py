@@ -13,6 +13,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     xen                  Debian's Xen; xen:dom0: and Debian's kernel with our initrd as its dom0
     guest:PROGRAM        build/guest/PROGRAM.elf
     guest64:PROGRAM      the same in an ELF64
+    abi-test             build/abi-test.elf
     elf:VARIANT          a tiny multiboot ELF32 with a fault in its program headers
     mb2:VARIANT          a tiny multiboot 2 image with a fault in its header
     junk                 a file that is no kernel at all
@@ -278,6 +279,8 @@ def image(name, directory, append):
         return linux_kvm(directory, append)
     if kind == "guest":
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf", "guest", append)]
+    if kind == "abi-test":
+        return [mkiso.Module(results.ROOT / "build/abi-test.elf", "guest", append)]
     if kind == "guest64":
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf64", "guest", append)]
     if kind == "elf":
