@@ -112,7 +112,7 @@ build = +$(Q)$(MAKE) -j$$(nproc) $(1)
 # KERNEL, INITRD, APPEND and HV reach the tools through the environment: make exports them.
 FUZZ_SECONDS ?= 60
 
-.PHONY: all run test check mutants nightly bench iso usb dist lint options docs tidy format coverage \
+.PHONY: all run test check mutants nightly bench iso abi-test.iso usb dist lint options docs tidy format coverage \
 	fuzz clean help
 all: ## build the hypervisor (build/kensho.elf)
 	$(call setup,build)
@@ -152,6 +152,12 @@ iso: ## bootable image for CD and USB stick, BIOS and UEFI
 	$(call setup,run)
 	$(call build,$(B)/kensho.elf)
 	$(Q)$(PYTHON) tools/mkiso.py $(B)/kensho.iso
+
+abi-test.iso: ## what KVM's and Hyper-V's interfaces promise, tested on any hypervisor: its image
+	$(call setup,build)
+	$(call setup,run)
+	$(call build,$(B)/abi-test.elf)
+	$(Q)$(PYTHON) tools/abi_iso.py $(B)/abi-test.iso
 
 usb: ## write it to a USB stick (DEV=/dev/sdX; else: list them)
 	$(Q)$(PYTHON) tools/mkusb.py $(if $(DEV),--check "$(DEV)")
@@ -208,7 +214,7 @@ clean: ## delete build/, keep downloaded packages (build/cache)
 	$(Q)if [ -d $(B) ]; then find $(B) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/  \1\t\2/p' Makefile
 	@echo "variables: V=1 verbose, WERROR=0, BOCHS=binary, J=parallel emulators,"
 	@echo "           FUZZ_SECONDS=N, ONLY=regex (only matching names);"
 	@echo "  guest:   KERNEL=bzImage or multiboot kernel, INITRD=, APPEND='its words',"
