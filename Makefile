@@ -153,7 +153,7 @@ iso: ## bootable image for CD and USB stick, BIOS and UEFI
 	$(call build,$(B)/kensho.elf)
 	$(Q)$(PYTHON) tools/mkiso.py $(B)/kensho.iso
 
-abi-test.iso: ## what KVM's and Hyper-V's interfaces promise, tested on any hypervisor: its image
+abi-test.iso: ## bootable tests of any hypervisor's KVM and Hyper-V interfaces
 	$(call setup,build)
 	$(call setup,run)
 	$(call build,$(B)/abi-test.elf)
@@ -214,7 +214,7 @@ clean: ## delete build/, keep downloaded packages (build/cache)
 	$(Q)if [ -d $(B) ]; then find $(B) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi
 
 help: ## this list
-	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/  \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 	@echo "variables: V=1 verbose, WERROR=0, BOCHS=binary, J=parallel emulators,"
 	@echo "           FUZZ_SECONDS=N, ONLY=regex (only matching names);"
 	@echo "  guest:   KERNEL=bzImage or multiboot kernel, INITRD=, APPEND='its words',"
