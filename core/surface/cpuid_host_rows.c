@@ -8,7 +8,6 @@
  * Spec: SDM Vol. 2A, "CPUID - CPU Identification".
  */
 #include "arch/x86/defs/cr.h"
-#include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
@@ -93,16 +92,6 @@
 
 /* clang-format on */
 
-/* Instructions that #UD in VMX non-root operation unless a secondary control allows them. */
-static bool proc2_allows(u32 ctl)
-{
-	u64 cap;
-
-	if (hw_rdmsr_safe(MSR_IA32_VMX_PROCBASED_CTLS2, &cap) != ERR_NONE)
-		return false;
-	return ((u32)(cap >> 32) & ctl) == ctl;
-}
-
 static void keep_if(u32 *reg, u32 bits, bool backed)
 {
 	if (!backed)
@@ -168,10 +157,10 @@ static void leaf7_init(const struct partition *p, u32 leaf, u32 subleaf, struct 
 	u64 xcr0 = xsave_supported();
 
 	r->a = umin32(r->a, 2);
-	keep_if(&r->b, CPUID7_EBX_INVPCID, proc2_allows(PROC2_ENABLE_INVPCID));
+	keep_if(&r->b, CPUID7_EBX_INVPCID, ctx_proc2_allows(PROC2_ENABLE_INVPCID));
 	keep_if(&r->b, CPUID7_EBX_AVX2, xcr0 & XCR0_AVX);
 	keep_if(&r->c, CPUID7_ECX_PKU, xcr0 & XCR0_PKRU);
-	keep_if(&r->c, CPUID7_ECX_RDPID, proc2_allows(PROC2_ENABLE_RDTSCP));
+	keep_if(&r->c, CPUID7_ECX_RDPID, ctx_proc2_allows(PROC2_ENABLE_RDTSCP));
 	keep_if(&r->c, CPUID7_ECX_VAES | CPUID7_ECX_VPCLMULQDQ, xcr0 & XCR0_AVX);
 	if (!(xcr0 & XCR0_OPMASK)) { /* xsave_supported(): all of AVX-512 or nothing */
 		r->b &= ~(CPUID7_EBX_AVX512F | CPUID7_EBX_AVX512DQ | CPUID7_EBX_AVX512_IFMA |
@@ -219,7 +208,7 @@ static void ext0_init(const struct partition *p, u32 leaf, u32 subleaf, struct c
 
 static void ext1_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
-	keep_if(&r->d, CPUID80000001_EDX_RDTSCP, proc2_allows(PROC2_ENABLE_RDTSCP));
+	keep_if(&r->d, CPUID80000001_EDX_RDTSCP, ctx_proc2_allows(PROC2_ENABLE_RDTSCP));
 }
 
 /* SDM: SYSCALL/SYSRET is reported in 64-bit mode only. */

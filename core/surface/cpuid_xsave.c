@@ -10,7 +10,6 @@
 #include "core/surface/cpuid_xsave.h"
 
 #include "arch/x86/defs/cr.h"
-#include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/hw.h"
 #include "core/lib/bits.h"
@@ -79,14 +78,6 @@ static u32 area_bytes(u64 mask, bool compacted)
 	return end;
 }
 
-static bool has_xsaves_control(void)
-{
-	u64 cap;
-
-	return hw_rdmsr_safe(MSR_IA32_VMX_PROCBASED_CTLS2, &cap) == ERR_NONE &&
-	       ((u32)(cap >> 32) & PROC2_ENABLE_XSAVES);
-}
-
 void xsave_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
 	u64 supported = xsave_supported();
@@ -98,7 +89,7 @@ void xsave_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_r
 	} else if (supported == 0 || (subleaf != 1 && !(supported & BIT64(subleaf)))) {
 		*r = (struct cpuid_regs){ 0 };
 	} else if (subleaf == 1) {
-		if (!has_xsaves_control())
+		if (!ctx_proc2_allows(PROC2_ENABLE_XSAVES))
 			r->a &= ~CPUIDD_1_EAX_XSAVES;
 		/*
 		 * HW-ERRATUM: Bochs 2.7 writes the compacted format at other offsets than XRSTOR

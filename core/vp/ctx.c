@@ -2,6 +2,7 @@
 /* Fills and switches the contexts of a VP, and writes their controls. Pure. Context: VP's CPU. */
 #include "core/vp/ctx.h"
 
+#include "arch/x86/defs/msr.h"
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
 #include "core/diag/panic.h"
@@ -122,6 +123,15 @@ void ctx_set_tsc_offset(struct vcpu_ctx *ctx, u64 offset)
 	ctx->tsc_offset = offset;
 	hw_vmwrite(VMCS_TSC_OFFSET, offset);
 	ctx_set_bits(ctx, CTX_PROC, PROC_USE_TSC_OFFSETTING, true);
+}
+
+bool ctx_proc2_allows(u32 ctls)
+{
+	u64 cap;
+
+	if (hw_rdmsr_safe(MSR_IA32_VMX_PROCBASED_CTLS2, &cap) != ERR_NONE)
+		return false;
+	return ((u32)(cap >> 32) & ctls) == ctls;
 }
 
 void ctx_set_eoi_exit(struct vcpu_ctx *ctx, u32 word, u64 bits)

@@ -95,6 +95,9 @@ void ctx_set_tsc_offset(struct vcpu_ctx *ctx, u64 offset);
  * context. The machine has virtual-interrupt delivery. */
 void ctx_set_eoi_exit(struct vcpu_ctx *ctx, u32 word, u64 bits);
 
+/* ctx_proc2_allows() - the CPU can set all these secondary controls. */
+bool ctx_proc2_allows(u32 ctls);
+
 /* ctx_set_slow() - ctx_set() without the comparison. */
 void ctx_set_slow(struct vcpu_ctx *ctx, enum ctx_word word, u32 val);
 
