@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Instruction decoder: bytes to struct insn, for instructions with a memory operand. Pure.
+ * Instruction decoder: bytes to struct insn. Pure.
  *
  * Spec: SDM Vol. 2A, "Instruction Format".
  */
@@ -180,7 +180,7 @@ static void decode_sizes(const struct decoder *d, struct insn *in)
 		size = d->opsize_prefix ? 2 : 4;
 		if (d->rex & REX_W)
 			size = 8;
-		if (((d->attr & INSN_DEF64) && size == 4) || (d->attr & INSN_NEAR))
+		if (((d->attr & INSN_DEF64) && size == 4) || (d->attr & INSN_8_IN_64))
 			size = 8;
 	} else {
 		in->addrsize = (d->mode == EMUL_32) != d->addrsize_prefix ? 4 : 2;
@@ -273,6 +273,20 @@ static void stack_operand(struct decoder *d, struct insn *in)
 	in->seg = SEG_SS;
 }
 
+/* ModRM names a register, where others have memory. */
+static MUST_CHECK err_t register_operand(struct decoder *d, struct insn *in, u8 modrm)
+{
+	u32 op = d->attr & INSN_OP_MASK;
+
+	in->reg = (u8)((modrm & 7) | ((d->rex & REX_B) ? 8 : 0));
+	in->in_register = op >= INSN_OP(EMUL_SLDT) && op <= INSN_OP(EMUL_LTR);
+	if (op == INSN_OP(EMUL_CALL))
+		stack_operand(d, in);
+	else if (!in->in_register)
+		return ERR_INVAL;
+	return ERR_NONE;
+}
+
 static MUST_CHECK err_t decode_modrm(struct decoder *d, struct insn *in)
 {
 	u32 group = (u32)FIELD_GET(INSN_GROUP, d->attr);
@@ -297,13 +311,8 @@ static MUST_CHECK err_t decode_modrm(struct decoder *d, struct insn *in)
 		in->reg = (u8)(reg | ((d->rex & REX_R) ? 8 : 0));
 	}
 	decode_sizes(d, in);
-	if (modrm >= 0xc0) {
-		if ((d->attr & INSN_OP_MASK) != INSN_OP(EMUL_CALL))
-			return ERR_INVAL; /* no memory operand */
-		in->reg = (u8)((modrm & 7) | ((d->rex & REX_B) ? 8 : 0));
-		stack_operand(d, in);
-		return ERR_NONE;
-	}
+	if (modrm >= 0xc0)
+		return register_operand(d, in, modrm);
 	if (in->addrsize == 2)
 		return decode_mem16(d, in, modrm >> 6, modrm & 7);
 	return decode_mem32(d, in, modrm >> 6, modrm & 7);

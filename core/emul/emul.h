@@ -68,6 +68,12 @@ enum emul_op {
 	EMUL_IRET,
 	EMUL_MOV_FROM_SREG, /* reg: the segment register */
 	EMUL_MOV_TO_SREG,
+	EMUL_SGDT, /* up to LTR: in the order of enum gdtr_idtr_identity and ldtr_tr_identity */
+	EMUL_SIDT,
+	EMUL_LGDT,
+	EMUL_LIDT,
+	EMUL_SLDT,
+	EMUL_STR,
 	EMUL_LLDT,
 	EMUL_LTR,
 	EMUL_VMOV, /* vector register <-> mem; MMX, SSE, and VEX with 128 or 256 bits */
@@ -78,14 +84,15 @@ enum vec_half { VEC_WHOLE, VEC_LOW, VEC_HIGH };
 
 struct insn {
 	enum emul_op op;
-	u8 len;         /* bytes, 1..15 */
-	u8 opsize;      /* bytes: 1, 2, 4, 8 of the memory access; VMOV: 4, 8, 16, 32 */
-	u8 regsize;     /* bytes of the register operand (MOVZX/MOVSX differ from opsize); of VMOV
-			 * what a load replaces: 8 (MMX), 16, or 32 and all above it (VEX) */
-	u8 addrsize;    /* bytes: 2, 4, 8 */
-	u8 reg;         /* register operand, 0-15 */
-	bool high_byte; /* register operand is AH..BH */
-	bool mem_dst;   /* memory is the first operand: the destination, unless op is CMP or BT */
+	u8 len;           /* bytes, 1..15 */
+	u8 opsize;        /* bytes: 1, 2, 4, 8 of the memory access; VMOV: 4, 8, 16, 32 */
+	u8 regsize;       /* bytes of the register operand (MOVZX/MOVSX differ from opsize); of VMOV
+			   * what a load replaces: 8 (MMX), 16, or 32 and all above it (VEX) */
+	u8 addrsize;      /* bytes: 2, 4, 8 */
+	u8 reg;           /* register operand, 0-15 */
+	bool high_byte;   /* register operand is AH..BH */
+	bool mem_dst;     /* memory is the first operand: the destination, unless op is CMP or BT */
+	bool in_register; /* SLDT, STR, LLDT, LTR: reg is the operand, no memory is */
 	bool has_imm, sign_extend, rep, repne, lock;
 	u64 imm; /* sign-extended to 64 bits */
 	/* memory operand; of MOVS and CMPS the one at SI (the other is at ES:DI) */
@@ -140,6 +147,13 @@ MUST_CHECK err_t emul_deliver(struct vp *vp);
  *                      changed, and the caller decides
  */
 enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem);
+
+/*
+ * emul_table_access() - the same for @op, one of SGDT to LTR, which exited before it touched its
+ * operand: that may be anywhere, or a register. Mode and privilege were checked. EXIT_RESUME: also
+ * if another instruction is at RIP by now.
+ */
+enum exit_action emul_table_access(struct vp *vp, enum emul_op op);
 
 /* emul_monitor_length() - bytes of the MONITOR at RIP, prefixes included; 0: it is another
  * instruction. */

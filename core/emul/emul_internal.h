@@ -33,7 +33,7 @@
 #define INSN_PREFIX     BIT32(22)       /* legacy prefix */
 #define INSN_DI         BIT32(23)       /* string instruction with its operand at ES:DI */
 #define INSN_NO_F3      BIT32(28)       /* F3 makes it another instruction */
-#define INSN_NEAR       BIT32(29)       /* near branch: 8 bytes in 64-bit mode, whatever the prefix */
+#define INSN_8_IN_64    BIT32(29)       /* 64-bit mode: operand size is 8, whatever the prefix */
 #define INSN_IMM16      BIT32(30)       /* unsigned; with INSN_IMM8 a byte follows */
 #define INSN_SREG       BIT32(31)       /* ModRM.reg is a segment register */
 #define INSN_GROUP      GENMASK32(27, 24)

@@ -234,6 +234,9 @@ static enum exit_action (*const exec_fn[EMUL_OPS])(const struct exec *x) = {
 	[EMUL_IRET] = exec_iret,
 	[EMUL_MOV_FROM_SREG] = exec_mov_from_sreg,
 	[EMUL_MOV_TO_SREG] = exec_mov_to_sreg,
+	[EMUL_SGDT ... EMUL_SIDT] = exec_store_table,
+	[EMUL_LGDT ... EMUL_LIDT] = exec_load_table,
+	[EMUL_SLDT ... EMUL_STR] = exec_store_system,
 	[EMUL_LLDT ... EMUL_LTR] = exec_load_system,
 	[EMUL_VMOV] = exec_vmov,
 };
@@ -296,6 +299,22 @@ static NOINLINE enum exit_action exec_uncached(const struct exec *x, enum emul_m
 		cache_add(x->vp, &code, &in);
 	now.in = &in;
 	return exec_insn(&now);
+}
+
+enum exit_action emul_table_access(struct vp *vp, enum emul_op op)
+{
+	enum emul_mode mode = emul_cpu_mode(vp);
+	struct code code;
+	struct insn in;
+	err_t err;
+
+	fetch_code(vp, mode, &code);
+	err = emul_decode((const u8 *)code.raw, code.len, mode, &in);
+	if (err == ERR_RANGE)
+		return fetch_failed(vp, &code);
+	if (err != ERR_NONE || in.op != op)
+		return EXIT_RESUME; /* the CPU executes what is there now */
+	return exec_insn(&(struct exec){ .vp = vp, .in = &in, .gpa = NO_EMULATED_PAGE });
 }
 
 enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem)

@@ -14,8 +14,11 @@ struct exec {
 	struct vp *vp;
 	const struct insn *in;
 	const struct emul_mem *mem;
-	u64 gpa; /* address of the access that exited */
+	u64 gpa; /* address of the access that exited, or NO_EMULATED_PAGE: mem is NULL */
 };
+
+/* On no page, and where every operand of 2 bytes or more is translated: resolve_main(). */
+#define NO_EMULATED_PAGE (~0ull)
 
 /* resolve_action() - what a failure to resolve means for the instruction: it has done nothing. */
 enum exit_action resolve_action(enum resolve r);
@@ -110,3 +113,6 @@ enum exit_action exec_iret(const struct exec *x);
 enum exit_action exec_mov_from_sreg(const struct exec *x);
 enum exit_action exec_mov_to_sreg(const struct exec *x);
 enum exit_action exec_load_system(const struct exec *x);
+enum exit_action exec_store_system(const struct exec *x);
+enum exit_action exec_load_table(const struct exec *x);
+enum exit_action exec_store_table(const struct exec *x);

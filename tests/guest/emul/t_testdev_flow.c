@@ -233,6 +233,15 @@ static void flow_segment_stores(void)
 	BOTH_AT("mov %%cs, (%%rbx)", ARITH, 0x1000 - 0x41, false);
 }
 
+static void flow_descriptor_tables(void)
+{
+	BOTH("sgdt (%%rbx)", ARITH);
+	BOTH_AT("sidt (%%rbx)", ARITH, BOTH_EDGE - 3, false);
+	BOTH("sldt (%%rbx); str 2(%%rbx)", ARITH);
+	BOTH("sgdt (%%rbx); lgdt (%%rbx); sidt 16(%%rbx); lidt 16(%%rbx); sidt 32(%%rbx)", ARITH);
+	BOTH("movabs $0x8000000000000000, %%rax; mov %%rax, 2(%%rbx); lidt (%%rbx)", ARITH);
+}
+
 static u64 trapped_rcx;
 
 static void on_step(struct trap_regs *regs)
@@ -258,10 +267,15 @@ static void flow_mov_ss_shadow(void)
 }
 
 static const struct test t_testdev_flow_tests[] = {
-	TESTDEV_ROW(flow_near),          TESTDEV_ROW(flow_near_faults),
-	TESTDEV_ROW(flow_far),           TESTDEV_ROW(flow_far_faults),
-	TESTDEV_ROW(flow_iret),          TESTDEV_ROW(flow_enter_leave),
-	TESTDEV_ROW(flow_segment_loads), TESTDEV_ROW(flow_segment_stores),
+	TESTDEV_ROW(flow_near),
+	TESTDEV_ROW(flow_near_faults),
+	TESTDEV_ROW(flow_far),
+	TESTDEV_ROW(flow_far_faults),
+	TESTDEV_ROW(flow_iret),
+	TESTDEV_ROW(flow_enter_leave),
+	TESTDEV_ROW(flow_segment_loads),
+	TESTDEV_ROW(flow_segment_stores),
+	TESTDEV_ROW(flow_descriptor_tables),
 	TESTDEV_ROW(flow_mov_ss_shadow),
 };
 TEST_GROUP(t_testdev_flow);

@@ -16,6 +16,7 @@ enum {
 	F_LOCK = 32,
 	F_HIGH = 64,
 	F_RIP = 128,
+	F_REG = 256, /* in_register */
 };
 
 /* clang-format off */
@@ -78,6 +79,22 @@ X(64, "pushq $-3",                       PUSH, 8, 8, 8, 0, SS, 4, -1, 0, 0, F_DS
 X(64, "pushq $0x12345",                  PUSH, 8, 8, 8, 0, SS, 4, -1, 0, 0, F_DST | F_IMM, 0x12345) \
 X(64, "popq 8(%rsp)",                    POP, 8, 8, 8, 0, SS, 4, -1, 0, 8, F_DST, 0) \
 X(64, "popq %rbx",                       POP, 8, 8, 8, 3, SS, 4, -1, 0, 0, 0, 0) \
+X(64, "sgdt (%rdx)",                     SGDT, 8, 8, 8, 0, DS, 2, -1, 0, 0, F_DST, 0) \
+X(64, "data16 sidt 8(%rsp)",             SIDT, 8, 8, 8, 0, SS, 4, -1, 0, 8, F_DST, 0) \
+X(64, "lgdt %gs:(%eax)",                 LGDT, 8, 8, 4, 0, GS, 0, -1, 0, 0, 0, 0) \
+X(64, "rex.W lidt (%r9)",                LIDT, 8, 8, 8, 0, DS, 9, -1, 0, 0, 0, 0) \
+X(64, "sldt (%rdx)",                     SLDT, 2, 4, 8, 0, DS, 2, -1, 0, 0, F_DST, 0) \
+X(64, "sldt %cx",                        SLDT, 2, 2, 8, 1, DS, -1, -1, 0, 0, F_DST | F_REG, 0) \
+X(64, "str %r9d",                        STR, 2, 4, 8, 9, DS, -1, -1, 0, 0, F_DST | F_REG, 0) \
+X(64, ".byte 0x48; str %esp",            STR, 2, 8, 8, 4, DS, -1, -1, 0, 0, F_DST | F_REG, 0) \
+X(64, "lldt %r15w",                      LLDT, 2, 4, 8, 15, DS, -1, -1, 0, 0, F_REG, 0) \
+X(64, "ltr (%rdx)",                      LTR, 2, 4, 8, 0, DS, 2, -1, 0, 0, 0, 0) \
+X(32, "data16 lgdt (%eax)",              LGDT, 2, 2, 4, 0, DS, 0, -1, 0, 0, 0, 0) \
+X(32, "sidt (%ebp)",                     SIDT, 4, 4, 4, 0, SS, 5, -1, 0, 0, F_DST, 0) \
+X(32, "ltr %ax",                         LTR, 2, 4, 4, 0, DS, -1, -1, 0, 0, F_REG, 0) \
+X(16, "lgdtw (%bx)",                     LGDT, 2, 2, 2, 0, DS, 3, -1, 0, 0, 0, 0) \
+X(16, "lidtl (%bx)",                     LIDT, 4, 4, 2, 0, DS, 3, -1, 0, 0, 0, 0) \
+X(16, "sldt %eax",                       SLDT, 2, 4, 2, 0, DS, -1, -1, 0, 0, F_DST | F_REG, 0) \
 X(32, "movl 0xfee00390, %eax",           MOV, 4, 4, 4, 0, DS, -1, -1, 0, (s32)0xfee00390, 0, 0) \
 X(32, "movl %ebx, 0xfee000b0",           MOV, 4, 4, 4, 3, DS, -1, -1, 0, (s32)0xfee000b0, F_DST, 0) \
 X(32, "movw %bx, %es:(%ebp)",            MOV, 2, 2, 4, 3, ES, 5, -1, 0, 0, F_DST, 0) \
@@ -145,6 +162,7 @@ static void expect_row(const struct row *r, const struct insn *in)
 	EXPECT_EQ((r->flags & F_LOCK) != 0, in->lock);
 	EXPECT_EQ((r->flags & F_HIGH) != 0, in->high_byte);
 	EXPECT_EQ((r->flags & F_RIP) != 0, in->rip_relative);
+	EXPECT_EQ((r->flags & F_REG) != 0, in->in_register);
 	EXPECT_EQ((u64)r->imm, in->imm);
 }
 
@@ -205,6 +223,9 @@ static void test_decode_refuses_what_is_outside(void)
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xf0, 0x03, 0x00));       /* lock add reg, mem */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xf0, 0x0f, 0xa3, 0x00)); /* lock bt */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x0f, 0x01, 0x38));       /* invlpg */
+	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x0f, 0x01, 0xc1));       /* vmcall */
+	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x0f, 0x01, 0xe0));       /* smsw eax */
+	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xf0, 0x0f, 0x00, 0xc0)); /* lock sldt */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0xf3, 0x0f, 0xbc, 0x00)); /* tzcnt */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x8e, 0x08));             /* mov cs, [rax] */
 	EXPECT_EQ(ERR_INVAL, DECODE(EMUL_64, 0x8c, 0x30));             /* segment register 6 */

@@ -127,7 +127,8 @@ static const struct word words[] = {
 	CONDITIONS(CMOV, CMOV), CONDITIONS(SET, SETCC), GENERAL(SMSW, SMSW),
 	GENERAL(ENTER, ENTER), GENERAL(LEAVE, LEAVE), GENERAL(JMP, JMP), GENERAL(CALL, CALL),
 	GENERAL(RET, RET), GENERAL(IRET, IRET), GENERAL(IRETD, IRET), GENERAL(IRETQ, IRET),
-	GENERAL(LLDT, LLDT), GENERAL(LTR, LTR), /* MOV of segment registers, far branches: below */
+	GENERAL(SGDT, SGDT), GENERAL(SIDT, SIDT), GENERAL(LGDT, LGDT), GENERAL(LIDT, LIDT),
+	GENERAL(SLDT, SLDT), GENERAL(STR, STR), GENERAL(LLDT, LLDT), GENERAL(LTR, LTR), /* MOV of segment registers, far branches: below */
 	GENERAL(PUSH, PUSH), GENERAL(POP, POP),
 	VECTOR(MOVUPS), VECTOR(MOVUPD), VECTOR(MOVAPS), VECTOR(MOVAPD), VECTOR(MOVSS), VECTOR(MOVSD),
 	VECTOR(MOVLPS), VECTOR(MOVLPD), VECTOR(MOVHPS), VECTOR(MOVHPD), VECTOR(MOVNTPS), VECTOR(MOVNTPD),
@@ -170,12 +171,19 @@ static int rival_op(const struct rival *r)
 	return table[r->in.mnemonic] - 1;
 }
 
+/* These have a register where others have memory only. */
+static bool may_be_register(int op)
+{
+	return op >= EMUL_SLDT && op <= EMUL_LTR;
+}
+
 /* In the list: its mnemonic, a memory operand, and no register of another kind. */
 static bool rival_is_listed(const struct rival *r)
 {
 	int op = rival_op(r);
 
-	if (op < 0 || r->mem == NULL || r->in.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX ||
+	if (op < 0 || (r->mem == NULL && !may_be_register(op)) ||
+	    r->in.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX ||
 	    r->in.encoding == ZYDIS_INSTRUCTION_ENCODING_MVEX)
 		return false;
 	/* Registers are pushed and popped by their short opcodes. */
@@ -271,7 +279,9 @@ static void same_registers(const struct insn *in, const struct rival *r)
 		SAME("register", in->reg, reg_number(r->reg->reg.value, &high));
 	SAME("high byte", in->high_byte, high);
 	if (in->op != EMUL_VMOV) {
-		if (r->reg != NULL)
+		bool selector = in->in_register && !in->mem_dst; /* 16 bits count */
+
+		if (r->reg != NULL && !selector)
 			SAME("register size", in->regsize, r->reg->size / 8);
 		return;
 	}
@@ -307,6 +317,8 @@ static bool has_prefix(const struct rival *r, u8 prefix)
 /* Far transfers have several words of the operand's size. */
 static u32 memory_bytes(const struct insn *in)
 {
+	if (in->op >= EMUL_SGDT && in->op <= EMUL_LIDT)
+		return in->opsize == 8 ? 10 : 6;
 	if (in->op == EMUL_JMP_FAR || in->op == EMUL_CALL_FAR)
 		return in->opsize + 2;
 	if (in->op == EMUL_RET_FAR)
@@ -322,7 +334,13 @@ static void same_insn(const struct insn *in, const struct rival *r)
 
 	SAME("operation", in->op, rival_op(r));
 	SAME("length", in->len, r->in.length);
-	SAME("memory operand", true, r->mem != NULL);
+	SAME("memory operand", !in->in_register, r->mem != NULL);
+	if (in->in_register) {
+		SAME("direction", in->mem_dst,
+		     (r->reg->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0);
+		same_registers(in, r);
+		return;
+	}
 	/* SDM MOVSXD: "r16, r/m16"; Zydis has 32 bits there. */
 	if (!(m == ZYDIS_MNEMONIC_MOVSXD && in->regsize == 2))
 		SAME("memory size", memory_bytes(in), r->mem->size / 8);
