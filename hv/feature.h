@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A feature of a paravirtual ABI: everything about it in one place. Derived from it: the word of
- * cpu=, the profiles, the check of dependencies, the CPUID bits, the MSRs, the hypercalls, which
- * hooks are called, the tables of docs/profiles.md.
+ * cpu=, the profiles, the check of dependencies, the CPUID bits, the MSRs, the hypercalls, the
+ * exits, which hooks are called, the tables of docs/profiles.md.
  *
  * Only what is live is advertised: a feature that is off has no bit, no MSR (#GP), no hypercall.
  *
@@ -13,6 +13,7 @@
 #include "core/partition.h"
 #include "core/surface/cpuid.h"
 #include "core/surface/msr.h"
+#include "core/vp/exit_info.h"
 #include "core/vp/vp.h"
 
 struct hcall_row;
@@ -62,7 +63,9 @@ struct hv_feature {
 	const struct hcall_row *hcalls;
 	u32 hcall_count;
 	bool (*offers_hcalls)(const struct partition *p); /* as it is set; NULL: always */
-	struct hv_vp_state *vp_state;                     /* NULL: none */
+	const struct exit_module_row *exits;
+	u32 exit_count;
+	struct hv_vp_state *vp_state; /* NULL: none */
 
 	/* Hooks, called if the feature is live; or NULL. But for the first as in struct
 	 * partition_hooks. */

@@ -142,6 +142,8 @@ static err_t add_feature(struct partition *p, const struct hv_feature *f, u32 ba
 {
 	TRY(msr_add_rows(p, f->msrs, f->msr_count));
 	TRY(cpuid_add_rows(p, base, f->cpuid, f->cpuid_count));
+	for (u32 i = 0; i < f->exit_count; i++)
+		exit_table_add(&exit_table_guest, &f->exits[i]);
 	for (u32 i = 0; i < ARRAY_SIZE(f->bits); i++) {
 		const struct hv_cpuid_bits *b = &f->bits[i];
 

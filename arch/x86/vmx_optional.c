@@ -30,6 +30,8 @@ static const struct {
 	{ OF_PROC2, PROC2_ENABLE_XSAVES, "xsaves", "XSAVES in the guest" },
 	{ OF_PROC2, PROC2_ENABLE_USER_WAIT_PAUSE, "user-wait-pause", "UMWAIT and TPAUSE in the guest" },
 	{ OF_PROC2, PROC2_ENCLS_EXITING, "encls-exiting", "SGX stays hidden" },
+	{ OF_PROC2, PROC2_DESCRIPTOR_TABLE_EXITING, "descriptor-table-exiting",
+	  "hv-npiep, while the guest asks for it" },
 	{ OF_PROC2, PROC2_PAUSE_LOOP_EXITING, "pause-loop-exiting", "not used yet" },
 	{ OF_PROC2, PROC2_VMCS_SHADOWING, "vmcs-shadowing", "not used yet (nested guests)" },
 	{ OF_PROC2, PROC2_ENABLE_PML, "pml", "not used yet" },

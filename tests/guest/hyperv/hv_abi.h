@@ -13,11 +13,18 @@
 #define HV_ASSIST    0x40000073u
 #define HV_RESET     0x40000003u
 #define HV_IDLE      0x400000f0u
+#define HV_NPIEP     0x40000040u
 #define HV_CRASH_P0  0x40000100u
 #define HV_CRASH_CTL 0x40000105u
 
 /* Bits of leaf 0x40000003: EAX, or EDX + 32. */
-enum hv_bit { HV_BIT_APIC = 4, HV_BIT_RESET = 7, HV_BIT_IDLE = 10, HV_BIT_CRASH = 32 + 10 };
+enum hv_bit {
+	HV_BIT_APIC = 4,
+	HV_BIT_RESET = 7,
+	HV_BIT_IDLE = 10,
+	HV_BIT_CRASH = 32 + 10,
+	HV_BIT_NPIEP = 32 + 12
+};
 
 static inline bool hv_has(enum hv_bit bit)
 {
