@@ -376,11 +376,11 @@ static void hv_npiep_modes(void)
 }
 
 static const struct test t_npiep_tests[] = {
-	{ "hv_npiep_msr", hv_npiep_msr, T_KENSHO, NULL },
-	{ "hv_npiep_stores", hv_npiep_stores, T_KENSHO | T_NAMED, NULL },
-	{ "hv_npiep_store_faults", hv_npiep_store_faults, T_KENSHO | T_NAMED, NULL },
-	{ "hv_npiep_selectors", hv_npiep_selectors, T_KENSHO | T_NAMED, NULL },
-	{ "hv_npiep_tables", hv_npiep_tables, T_KENSHO | T_NAMED, NULL },
-	{ "hv_npiep_modes", hv_npiep_modes, T_KENSHO | T_NAMED, NULL },
+	{ "hv_npiep_msr", hv_npiep_msr, T_ABI, NULL },
+	{ "hv_npiep_stores", hv_npiep_stores, T_ABI | T_NAMED, NULL },
+	{ "hv_npiep_store_faults", hv_npiep_store_faults, T_ABI | T_NAMED, NULL },
+	{ "hv_npiep_selectors", hv_npiep_selectors, T_ABI | T_NAMED, NULL },
+	{ "hv_npiep_tables", hv_npiep_tables, T_ABI | T_NAMED, NULL },
+	{ "hv_npiep_modes", hv_npiep_modes, T_ABI | T_NAMED, NULL },
 };
 TEST_GROUP(t_npiep);
