@@ -13,7 +13,7 @@
 #include "hv/hcall_mem.h"
 #include "hv/hyperv/hyperv_reg_abi.h"
 #include "hv/hyperv/vp_reg.h"
-#include "tests/host/fakes/rig.h"
+#include "tests/host/fakes/entered.h"
 
 #define LIST     100u
 #define CODE64   0xa09b
@@ -33,33 +33,10 @@ static struct {
 	struct hcall hc;
 } c;
 
-static inline void change(struct partition *p)
-{
-	fake_guest_everything(p);
-	p->machine.cr4_allowed = CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_OSFXSR | CR4_SMEP;
-	p->machine.xcr0_supported = XCR0_X87 | XCR0_SSE;
-	p->machine.virt_intr_delivery = true;
-	p->machine.tpr_shadow = true;
-}
-
 /* As after power-on: real mode. */
 static inline void init(void)
 {
-	static const struct vp_ctls ctls;
-
-	fake_guest_init(&g, 3, change);
-	fake_msr_set(MSR_IA32_KERNEL_GS_BASE, 0);
-	fake_msr_set(MSR_IA32_TSC_AUX, 0);
-	for (u32 i = MSR_IA32_STAR; i <= MSR_IA32_FMASK; i++)
-		fake_msr_set(i, 0);
-	for (u32 i = 0; i < 3; i++)
-		g.vp[i].entered = true;
-	g.p.io_bitmap = g.pages[2].apic_page; /* any page */
-	ctx_fill(vp, &ctls);
-	fake.vmcs[VMCS_GUEST_CR4] = CR4_VMXE;
-	vp_reset(vp, false);
-	vp->work = 0;
-	fake.vmcs[VMCS_VM_EXIT_INSTRUCTION_LENGTH] = 3;
+	fake_guest_entered(&g, 3);
 	EXPECT_TRUE(entry_check_passes());
 	memset(&c, 0, sizeof(c));
 	c.header = (struct hv_vp_registers){ .partition_id = HV_PARTITION_ID_SELF,
