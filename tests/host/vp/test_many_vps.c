@@ -13,6 +13,8 @@
 #include "core/mem/ept.h"
 #include "core/vp/hold.h"
 #include "core/vp/tlb_flush.h"
+#include "hv/hcall_mem.h"
+#include "hv/hyperv/hyperv_abi.h"
 #include "hv/kvm/kvm_abi.h"
 #include "tests/host/fakes/rig.h"
 
@@ -183,6 +185,38 @@ static void test_tlb_flushes_reach_each(void)
 	}
 }
 
+/* The handler alone: buffers of the ABI for so many VPs do not fit into the fake machine. */
+static u16 hyperv_call(enum hv_feature_id f, u32 nr, const void *in, const u64 banks[2])
+{
+	struct hcall hc = { .in = in, .var = banks, .var_bytes = 16 };
+
+	for (u32 i = 0; i < hv_features[f]->hcall_count; i++) {
+		if (hv_features[f]->hcalls[i].nr == nr)
+			return hv_features[f]->hcalls[i].mem(g.p.vp[0], &hc);
+	}
+	return HV_STATUS_INVALID_HYPERCALL_CODE;
+}
+
+/* VPs of two banks: those that KVM's selftests hyperv_ipi and hyperv_tlb_flush have. */
+static void test_hyperv_calls_reach_vps_2_and_65(void)
+{
+	const struct hv_vpset set = { HV_GENERIC_SET_SPARSE_4K, 3 };
+	const struct hv_send_ipi_ex ipi = { .vector = VECTOR, .vp_set = set };
+	const struct hv_tlb_flush_ex flush = { .hv_vp_set = set };
+	const u64 banks[2] = { BIT64(2), BIT64(65 - 64) };
+
+	start();
+	EXPECT_EQ(HV_STATUS_SUCCESS, hyperv_call(FEATURE_HV_IPI, HVCALL_SEND_IPI_EX, &ipi, banks));
+	for (u32 i = 0; i < VP_MAX; i++)
+		EXPECT_EQ(i == 2 || i == 65, got_vector(i));
+	fake.kick = take_work;
+	EXPECT_EQ(HV_STATUS_SUCCESS,
+		  hyperv_call(FEATURE_HV_TLBFLUSH, HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX, &flush,
+			      banks));
+	for (u32 i = 0; i < VP_MAX; i++)
+		EXPECT_EQ(i == 2 || i == 65, g.p.vp[i]->counters.c[COUNTER_TLB_FLUSH]);
+}
+
 /* Where sending an NMI costs 20 us, CPU 255 gets its one 5 ms after the first. Each CPU takes half
  * a millisecond to stop; every hundredth never does. */
 static u64 stops_tsc[VP_MAX];
@@ -265,4 +299,5 @@ static void test_trace_has_each(void)
 
 TEST_MAIN(TEST(test_every_vp_has_its_id), TEST(test_ipis_reach_each), TEST(test_pv_ipis_reach_each),
 	  TEST(test_flush_and_pause_reach_each), TEST(test_tlb_flushes_reach_each),
-	  TEST(test_stop_all_gives_each_its_time), TEST(test_trace_has_each))
+	  TEST(test_hyperv_calls_reach_vps_2_and_65), TEST(test_stop_all_gives_each_its_time),
+	  TEST(test_trace_has_each))
