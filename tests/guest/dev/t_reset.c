@@ -5,6 +5,8 @@
 // mark and reports. Power-off is the end of every run; `poweroff_early` is for the runner to see
 // it.
 
+#include "tests/guest/dev/reset.h"
+
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
 #include "tests/guest/lib/cpu.h"
@@ -17,8 +19,7 @@
 #define MARK_FIRST 0x5a
 #define MARK_MODES 0x5b
 
-/* @reset ends the first boot; the second one finds its mark. */
-static void reset_by(u8 id, void (*reset)(void))
+void reset_by(u8 id, void (*reset)(void))
 {
 	bool was_reset = cmos_read(MARK_INDEX) == MARK_FIRST && cmos_read(MARK_INDEX + 1) == id;
 

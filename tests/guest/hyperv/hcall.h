@@ -19,7 +19,19 @@
 #define SPIN    HVCALL_NOTIFY_LONG_SPIN_WAIT
 #define UNKNOWN 0xbeefu
 
-static u64 area[512] ALIGNED(4096);
+/* One page of input or output. */
+extern u64 area[512];
+
+/* call32() - by 32-bit code: EDX:EAX, EBX:ECX and EDI:ESI; returns EDX:EAX. Expects no fault. */
+u64 call32(u64 control, u64 in, u64 out);
+
+/*
+ * Random control words: of no call that starts a VP, sends an interrupt or writes a register, since
+ * those may end the test. Random places: of input, usually in @area.
+ */
+u64 random64(void);
+u64 random_control(void);
+u64 random_place(void);
 
 static inline u64 at(const void *p)
 {

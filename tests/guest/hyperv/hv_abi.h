@@ -17,6 +17,10 @@
 #define HV_CRASH_P0  0x40000100u
 #define HV_CRASH_CTL 0x40000105u
 
+/* Bits of EAX of leaf 0x40000004. */
+#define HV_HINT_APIC_MSRS (1u << 3)
+#define HV_HINT_NO_AEOI   (1u << 9)
+
 /* Bits of leaf 0x40000003: EAX, or EDX + 32. */
 enum hv_bit {
 	HV_BIT_APIC = 4,

@@ -3,50 +3,54 @@
 
 #include "arch/x86/defs/cr.h"
 #include "tests/guest/hyperv/hcall.h"
+#include "tests/guest/hyperv/reg_call.h"
 #include "tests/guest/lib/modes.h"
 
 static u8 page[4096] ALIGNED(4096);
 
-typedef u32 (*place_fn)(u64 *result);
+typedef u32 (*place_fn)(u64 control, u64 *result);
 
-static u32 in_long0(u64 *result)
+static u64 user_control;
+
+static u32 in_long0(u64 control, u64 *result)
 {
-	*result = call_slot(UNKNOWN);
+	*result = call_slot(control);
 	return trap_vector();
 }
 
-static u32 in_long3(u64 *result)
+static u32 in_long3(u64 control, u64 *result)
 {
-	*result = user_call(call_slot, UNKNOWN);
+	*result = user_call(call_slot, control);
 	return trap_vector();
 }
 
-static u32 in_compat0(u64 *result)
+static u32 in_compat0(u64 control, u64 *result)
 {
 	trap_clear();
-	*result = compat_call(at(slot), G_CODE32, G_CODE64, UNKNOWN);
+	*result = compat_call(at(slot), G_CODE32, G_CODE64, (u32)control);
 	return trap_vector();
 }
 
 static u64 user_compat(u64 unused)
 {
-	return compat_call(at(slot), G_USER32, G_UCODE64, UNKNOWN);
+	return compat_call(at(slot), G_USER32, G_UCODE64, (u32)user_control);
 }
 
-static u32 in_compat3(u64 *result)
+static u32 in_compat3(u64 control, u64 *result)
 {
+	user_control = control;
 	trap_clear();
 	*result = user_call(user_compat, 0);
 	return trap_vector();
 }
 
-static u32 in_real(u64 *result)
+static u32 in_real(u64 control, u64 *result)
 {
 	struct mailbox *mail = mode_mail();
 
 	memset(mail->in, 0, sizeof(mail->in));
 	memcpy(mail->in, slot, 16);
-	mail->in[4] = UNKNOWN;
+	mail->in[4] = (u32)control;
 	mode_run(MODE_REAL, rm_try);
 	*result = mail->out[1];
 	return mail->out[0] == 0 ? NO_FAULT : mail->out[0] - 1;
@@ -77,7 +81,7 @@ static void hcall_environments(void)
 		for (u32 i = 0; i < ARRAY_SIZE(places); i++) {
 			u32 want = on && places[i].legal ? NO_FAULT : EXC_UD;
 			u64 result = 0;
-			u32 got = places[i].run(&result);
+			u32 got = places[i].run(UNKNOWN, &result);
 
 			EXPECT_AT(got == want && (want == EXC_UD || result == 2),
 				  "%s, page %u: vector 0x%x, result 0x%llx", places[i].name, on,
@@ -88,63 +92,6 @@ static void hcall_environments(void)
 }
 
 /* --- 32-bit callers --- */
-
-/*
- * Calls the page with EAX and EDX, EBX:ECX and EDI:ESI from `in`, and stores EDX:EAX and ECX: code
- * for any address below 4 GiB.
- */
-struct regs32 {
-	u32 edx, ebx, ecx, edi, esi, page;
-	u32 result_eax, result_edx, result_ecx;
-};
-static struct regs32 r32;
-
-static u8 *put32(u8 *p, u8 op, u8 modrm, const void *addr)
-{
-	u32 val = (u32)at(addr);
-
-	*p++ = op;
-	if (modrm != 0)
-		*p++ = modrm;
-	memcpy(p, &val, 4);
-	return p + 4;
-}
-
-static u64 make_code32(void)
-{
-	static u8 code[128] ALIGNED(16);
-	u8 *p = code;
-
-	memcpy(p, (const u8[]){ 0x53, 0x56, 0x57 }, 3); /* push ebx, esi, edi */
-	p = put32(p + 3, 0x8b, 0x15, &r32.edx);
-	p = put32(p, 0x8b, 0x1d, &r32.ebx);
-	p = put32(p, 0x8b, 0x0d, &r32.ecx);
-	p = put32(p, 0x8b, 0x3d, &r32.edi);
-	p = put32(p, 0x8b, 0x35, &r32.esi);
-	p = put32(p, 0xff, 0x15, &r32.page); /* call [page] */
-	p = put32(p, 0xa3, 0, &r32.result_eax);
-	p = put32(p, 0x89, 0x15, &r32.result_edx);
-	p = put32(p, 0x89, 0x0d, &r32.result_ecx);
-	memcpy(p, (const u8[]){ 0x5f, 0x5e, 0x5b, 0xc3 }, 4);
-	return at(code);
-}
-
-static u64 call32(u64 control, u64 in, u64 out)
-{
-	u64 code = make_code32();
-
-	r32 = (struct regs32){ .edx = (u32)(control >> 32),
-			       .ebx = (u32)(in >> 32),
-			       .ecx = (u32)in,
-			       .edi = (u32)(out >> 32),
-			       .esi = (u32)out,
-			       .page = (u32)(hyperv_rip() - 3) };
-	trap_clear();
-	(void)compat_call(code, G_CODE32, G_CODE64, (u32)control);
-	EXPECT_EQ(NO_FAULT, trap_vector());
-	EXPECT_EQ((u32)in, r32.result_ecx);
-	return (u64)r32.result_edx << 32 | r32.result_eax;
-}
 
 static void hcall_32bit(void)
 {
@@ -166,8 +113,61 @@ static void hcall_32bit(void)
 	hyperv_end();
 }
 
+/* In pieces, with the next element's index in EDX (CVE-2023-46842: the upper halves do not count).
+ */
+static void hcall_32bit_long(void)
+{
+	const union hv_register_value *vals = (const void *)page;
+	struct hv_vp_registers header = { .partition_id = HV_PARTITION_ID_SELF,
+					  .vp_index = HV_VP_INDEX_SELF };
+	u32 *names = (u32 *)(void *)((u8 *)area + sizeof(header)), bad = 0;
+
+	if (!reg_begin(HV_ACCESS_VP_REGISTERS))
+		return;
+	memset(area, 0, sizeof(area));
+	memcpy(area, &header, sizeof(header));
+	write_cr2(0x123456789000);
+	for (u32 i = 0; i < 200; i++)
+		names[i] = HV_X64_REGISTER_CR2;
+	EXPECT_EQ(HYPERV_REPS(200),
+		  call32(HVCALL_GET_VP_REGISTERS | HYPERV_REPS(200), at(area), at(page)));
+	for (u32 i = 0; i < 200; i++)
+		bad += vals[i].low != 0x123456789000;
+	EXPECT_EQ(0, bad);
+	hyperv_end();
+}
+
+/*
+ * Where no call is legal every word is #UD; in compatibility mode each has a result. 16-bit and
+ * 32-bit protected mode, virtual-8086 mode: task_vmcall_hyperv.
+ */
+static void hcall_random_modes(void)
+{
+	static const place_fn illegal[] = { in_long3, in_compat3, in_real };
+	bool xmm = has_d(HV_X64_HYPERCALL_XMM_INPUT_AVAILABLE);
+
+	if (!hyperv_begin())
+		return;
+	slot_begin();
+	for (u32 i = 0; i < 500; i++) {
+		u64 control = random_control(), result;
+
+		for (u32 j = 0; i % 10 == 0 && j < ARRAY_SIZE(illegal); j++)
+			EXPECT_AT(illegal[j](control, &result) == EXC_UD,
+				  "place %u, control 0x%llx: vector %u", j, control, trap_vector());
+		if (!xmm)
+			control &= ~HYPERV_FAST;
+		result = call32(control, random_place(), at(area));
+		EXPECT_AT((result & ~(GENMASK64(43, 32) | 0xffull)) == 0,
+			  "control 0x%llx: result 0x%llx", control, result);
+	}
+	hyperv_end();
+}
+
 static const struct test t_hcall_modes_tests[] = {
 	ROW(hcall_environments),
 	ROW(hcall_32bit),
+	OURS(hcall_32bit_long),
+	OURS(hcall_random_modes),
 };
 TEST_GROUP(t_hcall_modes);

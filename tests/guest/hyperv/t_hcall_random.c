@@ -3,59 +3,6 @@
 
 #include "tests/guest/hyperv/hcall.h"
 
-static u64 seed = 0x9e3779b97f4a7c15;
-
-static u64 random64(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
-
-/* None that starts a VP, sends an interrupt or writes a register: those may end the test. */
-static u64 random_control(void)
-{
-	static const u16 codes[] = { SPIN,
-				     HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE,
-				     HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST,
-				     HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE_EX,
-				     HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST_EX,
-				     HVCALL_GET_VP_REGISTERS,
-				     HVCALL_TRANSLATE_VIRTUAL_ADDRESS,
-				     HVCALL_POST_MESSAGE,
-				     UNKNOWN,
-				     0x8001 };
-	u64 r = random64(), control = codes[r % ARRAY_SIZE(codes)];
-
-	control |= r & BIT64(16);
-	if (r >> 8 & 1)
-		control |= random64() & GENMASK64(26, 17);
-	if (r >> 9 & 1)
-		control |= random64() & GENMASK64(43, 32);
-	if (r >> 10 & 1)
-		control |= random64() & GENMASK64(59, 48);
-	if (r >> 11 & 1)
-		control |= BIT64(random64() % 48 + 16);
-	return control;
-}
-
-static u64 random_place(void)
-{
-	u64 r = random64();
-
-	switch (r & 7) {
-	case 0:
-		return r;
-	case 1:
-		return random64() % machine_end();
-	case 2:
-		return at(area) + (r >> 8) % 4096;
-	default:
-		return at(area) + ((r >> 8) % 4096 & ~7ull);
-	}
-}
-
 static void hcall_random(void)
 {
 	u64 guard = 0x5a5a5a5a5a5a5a5a;

@@ -67,6 +67,22 @@ static void hv_vapic_msrs_follow_cpuid(void)
 		EXPECT_EQ(1, rdmsr(HV_CRASH_P0 + 4));
 }
 
+/*
+ * The MSRs are recommended unless the CPU virtualizes the APIC: hv-avic, or hv-apicv, says that and
+ * asks for no auto-EOI. The MSRs are there all the same. The runner knows which it is.
+ */
+static void hv_vapic_hints(void)
+{
+	u32 hints = cpuid(0x40000004).a;
+	bool avic = (hints & HV_HINT_NO_AEOI) != 0;
+
+	if (!hv_need(HV_BIT_APIC))
+		return;
+	EXPECT_EQ(!avic, (hints & HV_HINT_APIC_MSRS) != 0);
+	EXPECT_EQ(NO_FAULT, try_wrmsr(HV_TPR, 0));
+	tap_printf("# recommended: %s\n", avic ? "no auto-EOI" : "APIC MSRs");
+}
+
 static void hv_vapic_reserved_bits(void)
 {
 	if (!hv_need(HV_BIT_APIC))
@@ -303,6 +319,7 @@ static void hv_assist_eoi_with_kvm_s(void)
 
 static const struct test t_vapic_tests[] = {
 	{ "hv_vapic_msrs_follow_cpuid", hv_vapic_msrs_follow_cpuid, T_ABI, NULL },
+	{ "hv_vapic_hints", hv_vapic_hints, T_KENSHO | T_NAMED, NULL },
 	{ "hv_vapic_reserved_bits", hv_vapic_reserved_bits, T_KENSHO | T_NAMED, NULL },
 	{ "hv_vapic_tpr", hv_vapic_tpr, T_ABI | T_NAMED, NULL },
 	{ "hv_vapic_icr_and_eoi", hv_vapic_icr_and_eoi, T_ABI | T_NAMED, NULL },

@@ -15,15 +15,13 @@
 #define END_VECTOR 0x31
 
 static u8 slot[16] ALIGNED(16);
-static u32 slot_eax; /* when the code came to its end */
+static u32 slot_eax, slot_edx; /* when the code came to its end */
 
 struct place {
 	const char *name;
 	u32 cs, eip, eflags, ss;
 	bool exits;
 };
-
-static const struct place *place;
 
 static void cpuid_at(u32 leaf, struct cpuid_regs *r)
 {
@@ -33,33 +31,43 @@ static void cpuid_at(u32 leaf, struct cpuid_regs *r)
 static void slot_end(struct frame *f)
 {
 	slot_eax = f->eax;
+	slot_edx = f->edx;
 	task_leave();
 }
+
+/* What the code at the place finds. */
+static struct place here;
+static struct {
+	u32 eax, edx, ebx, ecx, edi, esi;
+} in;
+
+#define LOAD_IN                                        \
+	"mov %0, %%eax; mov %1, %%edx; mov %2, %%ebx;" \
+	"mov %3, %%ecx; mov %4, %%edi; mov %5, %%esi; iret"
+#define IN "m"(in.eax), "m"(in.edx), "m"(in.ebx), "m"(in.ecx), "m"(in.edi), "m"(in.esi)
 
 /* IRET to the place; the frame of virtual-8086 mode serves CPL 3 as well, CPL 0 leaves SS alone. */
 static void op_slot(void)
 {
-	u32 cs_rpl = place->cs & 3;
-	bool v86 = (place->eflags & RFLAGS_VM) != 0;
-	u32 esp = (u32)(uintptr_t)stack[1] + sizeof(stack[1]);
+	static u32 esp;
+	u32 cs_rpl = here.cs & 3;
+	bool v86 = (here.eflags & RFLAGS_VM) != 0;
 
 	if (!v86 && cs_rpl == 0)
-		asm volatile("push %0; push %1; push %2; iret"
+		asm volatile("push %6; push %7; push %8;" LOAD_IN
 			     :
-			     : "r"(place->eflags), "r"(place->cs), "r"(place->eip),
-			       "a"(VMCALL_UNKNOWN_NR), "D"(slot)
+			     : IN, "m"(here.eflags), "m"(here.cs), "m"(here.eip)
 			     : "memory");
+	esp = (u32)(uintptr_t)stack[1] + sizeof(stack[1]);
 	if (v86)
 		esp &= 0xffff;
 	else
 		asm volatile("mov %0, %%ds; mov %0, %%es" : : "r"(S_UDATA) : "memory");
-	asm volatile(
-		"push %0; push %0; push %0; push %0; push %0; push %1; push %2; push %3; push %4;"
-		"iret"
-		:
-		: "b"(place->ss), "c"(esp), "d"(place->eflags), "S"(place->cs), "D"(place->eip),
-		  "a"(VMCALL_UNKNOWN_NR)
-		: "memory");
+	asm volatile("push %6; push %6; push %6; push %6; push %6; push %7; push %8; push %9;"
+		     "push %10;" LOAD_IN
+		     :
+		     : IN, "m"(here.ss), "m"(esp), "m"(here.eflags), "m"(here.cs), "m"(here.eip)
+		     : "memory");
 }
 
 static u32 run_at(const struct place *p, const struct hidden_insn *insn)
@@ -68,16 +76,68 @@ static u32 run_at(const struct place *p, const struct hidden_insn *insn)
 		slot[i] = insn->code[i];
 	slot[insn->len] = 0xcd; /* INT */
 	slot[insn->len + 1] = END_VECTOR;
-	place = p;
+	here = *p;
 	return try_op(op_slot);
 }
 
 static void expect_at(const struct place *p, const struct hidden_insn *insn, u32 want)
 {
-	u32 got = run_at(p, insn);
+	u32 got;
+
+	in.eax = VMCALL_UNKNOWN_NR;
+	in.edi = (u32)(uintptr_t)slot;
+	got = run_at(p, insn);
 
 	check(got == want && (got != EXC_UD || caught.eip == p->eip), insn->name, want, got,
 	      p->name, got != want ? 1 : 2);
+}
+
+/* --- random words of the Hyper-V ABI --- */
+
+#define HV_FAST 0x10000u
+
+static u32 random32(void)
+{
+	static u32 seed = 0x9e3779b9;
+
+	seed ^= seed << 13;
+	seed ^= seed >> 17;
+	seed ^= seed << 5;
+	return seed;
+}
+
+/* Of calls that change no register and start nothing: their output goes to a page of ours. */
+static void random_words(void)
+{
+	static const u32 codes[] = { 2, 3, 8, 0x13, 0x14, 0x50, 0x52, 0x5c, 0xbeef, 0x8001 };
+	static u8 out[4096] ALIGNED(4096);
+	u32 r = random32();
+
+	in.eax = codes[r % ARRAY_SIZE(codes)] | (r & HV_FAST);
+	in.edx = (r >> 17 & 1) ? random32() & 0x0fff0fff : 0; /* list: count and start */
+	if (r >> 18 & 1)
+		in.eax |= random32() & 0x07fe0000; /* variable header */
+	if ((r >> 19 & 7) == 0)
+		in.edx |= 1u << (r >> 27);
+	in.ebx = (r >> 22 & 7) == 0 ? random32() : 0;
+	in.ecx = (r >> 25 & 1) ? PM_BASE + (random32() & 0xff8) : random32();
+	in.edi = 0;
+	in.esi = (u32)(uintptr_t)out;
+}
+
+/* CPL 3 and virtual-8086 mode: #UD, always. CPL 0: a result, or #UD for want of XMM registers. */
+static void random_at(const struct place *p, bool user)
+{
+	for (u32 i = 0; i < 100; i++) {
+		u32 got, fast;
+
+		random_words();
+		fast = in.eax & HV_FAST;
+		got = run_at(p, &vmcall_insn);
+		EXPECT_EQ(1, got == EXC_UD ? user || fast != 0 : !user && got == NO_TRAP);
+		if (got == NO_TRAP)
+			EXPECT_EQ(0, (slot_eax & ~0xffu) | (slot_edx & ~0xfffu));
+	}
 }
 
 void test_hidden_insns(void)
@@ -109,6 +169,7 @@ void test_hidden_insns(void)
 			expect_at(p, &vmcall_insn, user ? EXC_UD : NO_TRAP);
 			if (!user)
 				EXPECT_EQ(VMCALL_INVALID_CODE, slot_eax);
+			random_at(p, user);
 			continue;
 		}
 		if (kvm.b != 0x4b4d564b) { /* "KVMK" */

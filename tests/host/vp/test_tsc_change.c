@@ -221,6 +221,23 @@ static void test_no_emulation(void)
 	EXPECT_LE(get(TIME_REF_COUNT), time + 10000020);
 }
 
+/* The VP that is to be told need not exist. */
+static void test_nobody_to_tell(void)
+{
+	static const u32 targets[] = { GUEST_VPS, VP_MAX, 0x7fffffff, ~0u };
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		start();
+		EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], TSC_EMULATION_CONTROL, 1));
+		EXPECT_EQ(MSR_OK, msr_write(&g.vp[0], REENLIGHTENMENT_CONTROL,
+					    (u64)targets[i] << 32 | BIT64(16) | 0x55));
+		hv_tsc_frequency(&g.p, NEW_HZ);
+		EXPECT_EQ(1, get(TSC_EMULATION_STATUS));
+		for (u32 vp = 0; vp < g.p.vp_count; vp++)
+			EXPECT_NE(0x55, vlapic_pending_vector(&g.vp[vp]));
+	}
+}
+
 static void other_vp_is_done(struct vp *vp, void *arg)
 {
 	g.p.tsc_emul.on = false;
@@ -290,6 +307,6 @@ static void test_interrupt(void)
 	}
 }
 
-TEST_MAIN(TEST(test_arithmetic), TEST(test_emulation), TEST(test_deadline), TEST(test_count),
-	  TEST(test_no_emulation), TEST(test_end_by_two), TEST(test_offsets_differ),
-	  TEST(test_interrupt))
+TEST_MAIN(TEST(test_nobody_to_tell), TEST(test_arithmetic), TEST(test_emulation),
+	  TEST(test_deadline), TEST(test_count), TEST(test_no_emulation), TEST(test_end_by_two),
+	  TEST(test_offsets_differ), TEST(test_interrupt))
