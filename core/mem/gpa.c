@@ -22,13 +22,22 @@ void gpa_forget_hint(const struct partition *p)
 		set_hint(E820_MAX);
 }
 
+/* False: the range may hold an overlay or be a range's. */
+static bool has_no_hole(const struct partition *p, u64 base, u64 len)
+{
+	return p->range_count == 0 && len <= PAGE_SIZE &&
+	       !overlay_index_may_be_at(&p->overlays, base) &&
+	       !overlay_index_may_be_at(&p->overlays, base + len - 1);
+}
+
 void *pin_ram_search(const struct partition *p, u64 base, u64 len)
 {
 	const struct e820_map *m = &p->memory;
 	bool plain = READ_ONCE(p->ram_holes) == 0;
 	u64 end;
 
-	if (!plain && (page_kind_at(p, base, &end) != PAGE_RAM || len > end - base))
+	if (!plain && !has_no_hole(p, base, len) &&
+	    (page_kind_at(p, base, &end) != PAGE_RAM || len > end - base))
 		return NULL;
 	for (u32 i = 0; i < m->count; i++) {
 		if (e820_covers(&m->e[i], base, len)) {

@@ -2,7 +2,6 @@
 /* See overlay_index.h. Pure. */
 #include "core/mem/overlay_index.h"
 
-#include "arch/x86/defs/paging.h"
 #include "core/diag/panic.h"
 
 /* The first at @page or above it; the list's count: none. */
@@ -91,15 +90,30 @@ static struct overlay_list *exchange(struct overlay_index *x)
 	return &x->list[(turn & 1) ^ 1];
 }
 
+static void filter_set(struct overlay_index *x, u64 gpa, bool on)
+{
+	u64 page = gpa / PAGE_SIZE % OVERLAY_FILTER_BITS, bit = BIT64(page % 64);
+	u64 *word = &x->filter[page / 64];
+
+	WRITE_ONCE(*word, on ? *word | bit : *word & ~bit);
+}
+
+/* The filter is set before a reader can find the overlay, and cleared when none can any more. */
 void overlay_index_add(struct overlay_index *x, u64 gpa, struct overlay *o)
 {
 	ASSERT(!overlay_index_is_full(x));
+	filter_set(x, gpa, true);
 	insert(exchange(x), gpa, o);
 	insert(exchange(x), gpa, o);
 }
 
 void overlay_index_remove(struct overlay_index *x, u64 gpa, const struct overlay *o)
 {
+	const struct overlay_list *l = overlay_index_list(x);
+
 	erase(exchange(x), gpa, o);
 	erase(exchange(x), gpa, o);
+	filter_set(x, gpa, false);
+	for (u32 i = 0; i < l->count; i++) /* others may share the bit */
+		filter_set(x, l->at[i].gpa, true);
 }

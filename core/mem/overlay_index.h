@@ -8,6 +8,9 @@
  */
 #pragma once
 
+#include "arch/x86/defs/paging.h"
+#include "core/lib/bits.h"
+#include "core/lib/compiler.h"
 #include "core/lib/types.h"
 
 struct overlay;
@@ -24,13 +27,27 @@ struct overlay_list {
 	struct overlay_at at[OVERLAYS_MAX]; /* by ascending address; several may share one */
 };
 
+#define OVERLAY_FILTER_BITS 4096u
+
 struct overlay_index {
 	u32 turn; /* readers use list[turn & 1] */
 	struct overlay_list list[2];
+	u64 filter[OVERLAY_FILTER_BITS / 64]; /* overlay_index_may_be_at() */
 };
 
 /* overlay_index_next() - the lowest one whose page ends above @at. */
 struct overlay_at overlay_index_next(const struct overlay_index *x, u64 at);
+
+/*
+ * overlay_index_may_be_at() - false: none covers @at, for certain. One bit for all pages whose
+ * numbers agree in their low bits: the answer for nearly all pages costs no search.
+ */
+static inline bool overlay_index_may_be_at(const struct overlay_index *x, u64 at)
+{
+	u64 page = at / PAGE_SIZE % OVERLAY_FILTER_BITS;
+
+	return (READ_ONCE(x->filter[page / 64]) & BIT64(page % 64)) != 0;
+}
 
 /* overlay_index_other() - one at @gpa that is not @o; NULL: none. */
 struct overlay *overlay_index_other(const struct overlay_index *x, u64 gpa,

@@ -40,6 +40,10 @@ static void expect_same(const bool *mapped)
 			    gpa_of((u32)(next.overlay - page)) == next.gpa);
 	EXPECT_TRUE(overlay_index_other(&x, gpa_of(i), &page[i]) ==
 		    (mapped[pair] ? &page[pair] : NULL));
+	EXPECT_EQ(mapped[i] || mapped[pair], overlay_index_may_be_at(&x, gpa_of(i) + 5));
+	/* The same bit: page numbers that differ by a multiple of the filter's size. */
+	EXPECT_EQ(mapped[i] || mapped[pair],
+		  overlay_index_may_be_at(&x, gpa_of(i) + 3 * OVERLAY_FILTER_BITS * PAGE_SIZE));
 }
 
 static void test_like_a_plain_list(void)
