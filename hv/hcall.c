@@ -12,8 +12,8 @@ static bool is_sound_memory_call(const struct hcall_row *row, u32 in, u32 out)
 	if ((row->mem != NULL) == (row->words != NULL) || in > HCALL_AREA_BYTES ||
 	    out > HCALL_AREA_BYTES || (row->fast && row->no_fast_status != 0))
 		return false;
-	if (row->words != NULL && (!row->fast || out != 0 || row->variable_header ||
-				   (in != sizeof(u64) && in != 2 * sizeof(u64))))
+	if (row->words != NULL && (!row->fast || out != 0 || row->variable_header || in == 0 ||
+				   in % sizeof(u64) != 0 || in > HCALL_WORDS * sizeof(u64)))
 		return false;
 	return row->kind == HCALL_REP
 		       ? row->words == NULL
@@ -53,7 +53,8 @@ err_t hcall_add(struct hcall_table *t, const struct hcall_row *rows, u32 n, bool
 		t->live[slot] = live;
 		if (live && slot < HCALL_LOW) {
 			t->reg[slot] = rows[i].reg;
-			t->words[slot] = rows[i].words;
+			if (rows[i].in_size <= 2 * sizeof(u64))
+				t->words[slot] = rows[i].words;
 		}
 	}
 	return ERR_NONE;

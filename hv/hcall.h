@@ -37,8 +37,9 @@ typedef s64 (*hcall_reg_fn)(struct vp *vp, u64 a0, u64 a1, u64 a2, u64 a3);
 typedef s64 (*hcall_reg_out_fn)(struct vp *vp, const u64 args[4], void *out);
 /* Returns the status: hcall_mem.h. */
 typedef u16 (*hcall_mem_fn)(struct vp *vp, struct hcall *hc);
-/* The same for a simple call without output whose input is one word or two. */
-typedef u16 (*hcall_words_fn)(struct vp *vp, u64 first, u64 second);
+/* The same for a simple call without output whose input is up to HCALL_WORDS words. */
+#define HCALL_WORDS 3u
+typedef u16 (*hcall_words_fn)(struct vp *vp, u64 first, u64 second, u64 third);
 
 struct hcall_row {
 	u32 nr;
@@ -48,8 +49,8 @@ struct hcall_row {
 	/* HCALL_REGISTERS: one of the two */
 	hcall_reg_fn reg;
 	hcall_reg_out_fn reg_out;
-	/* HCALL_SIMPLE, HCALL_REP: one of the two. @words: simple and @fast; the caller's fast call
-	 * comes straight here */
+	/* HCALL_SIMPLE, HCALL_REP: one of the two. @words: simple and @fast; a call whose words are
+	 * all in general registers comes straight here */
 	hcall_mem_fn mem;
 	hcall_words_fn words;
 
@@ -69,7 +70,8 @@ struct hcall_row {
 
 /* The calls of one ABI by number. */
 struct hcall_table {
-	/* Of live rows, the fast paths: register calls without output, and calls of words. */
+	/* Of live rows, the fast paths: register calls without output, and calls of at most two
+	 * words. */
 	hcall_reg_fn reg[HCALL_LOW];
 	hcall_words_fn words[HCALL_LOW];
 	const struct hcall_row *row[HCALL_SLOTS];

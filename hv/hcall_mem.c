@@ -148,10 +148,10 @@ static enum hcall_end done(struct hcall_request *rq, u16 status, u32 reps)
 static enum hcall_end run_words(struct vp *vp, const struct hcall_row *row,
 				struct hcall_request *rq, const u8 *in)
 {
-	u64 word[2] = { 0 };
+	u64 word[HCALL_WORDS] = { 0 };
 
 	memcpy(word, in, row->in_size);
-	return done(rq, row->words(vp, word[0], word[1]), 0);
+	return done(rq, row->words(vp, word[0], word[1], word[2]), 0);
 }
 
 static enum hcall_end run(struct vp *vp, const struct hcall_row *row, struct hcall_request *rq,

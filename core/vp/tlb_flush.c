@@ -39,20 +39,38 @@ static bool has_stopped(const struct vp *vp)
 	return LOAD_ACQUIRE(vp->kicked) == 0 || !(LOAD_ACQUIRE(vp->work) & VP_WORK_TLB);
 }
 
-/* Returns those that were kicked. */
+/* Returns those that were kicked. The caller's own flush comes last: the others stop meanwhile. */
 static u64 ask_word(struct vp *self, struct vp *const *table, u64 bits)
 {
+	bool own = false;
 	u64 kicked = 0;
 
 	for (; bits != 0; bits &= bits - 1) {
 		struct vp *vp = table[__builtin_ctzll(bits)];
 
 		if (vp == self)
-			tlb_flush_local(self);
+			own = true;
 		else if (ask(self, vp))
 			kicked |= bits & -bits;
 	}
+	if (own)
+		tlb_flush_local(self);
 	return kicked;
+}
+
+static void wait_word(struct vp *self, struct vp *const *table, u64 kicked)
+{
+	for (; kicked != 0; kicked &= kicked - 1) {
+		while (!has_stopped(table[__builtin_ctzll(kicked)]))
+			remote_call_wait(self);
+	}
+}
+
+void tlb_flush_first(struct vp *self, u64 targets)
+{
+	struct partition *p = self->partition;
+
+	wait_word(self, p->vp, ask_word(self, p->vp, targets & vp_mask_existing(p, 0)));
 }
 
 void tlb_flush(struct vp *self, const struct vp_mask *targets)
@@ -63,10 +81,6 @@ void tlb_flush(struct vp *self, const struct vp_mask *targets)
 
 	for (u32 i = 0; i < words; i++)
 		kicked.word[i] = ask_word(self, p->vp + 64 * i, vp_mask_of(targets, p, i));
-	for (u32 i = 0; i < words; i++) {
-		for (u64 bits = kicked.word[i]; bits != 0; bits &= bits - 1) {
-			while (!has_stopped(p->vp[64 * i + (u32)__builtin_ctzll(bits)]))
-				remote_call_wait(self);
-		}
-	}
+	for (u32 i = 0; i < words; i++)
+		wait_word(self, p->vp + 64 * i, kicked.word[i]);
 }

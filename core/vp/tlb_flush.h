@@ -24,5 +24,8 @@
  */
 void tlb_flush(struct vp *self, const struct vp_mask *targets);
 
+/* tlb_flush_first() - the same for VPs 0 to 63: bit i of @targets is VP i. */
+void tlb_flush_first(struct vp *self, u64 targets);
+
 /* tlb_flush_local() - VP_WORK_TLB. */
 void tlb_flush_local(struct vp *vp);

@@ -25,12 +25,16 @@ static inline u32 vp_mask_words(const struct partition *p)
 	return (p->vp_count + 63) / 64;
 }
 
-/* vp_mask_of() - the members of word @word whose VPs exist. */
-static inline u64 vp_mask_of(const struct vp_mask *m, const struct partition *p, u32 word)
+/* vp_mask_existing() - the bits of word @word whose VPs exist. */
+static inline u64 vp_mask_existing(const struct partition *p, u32 word)
 {
 	u32 first = word * 64;
 
-	if (p->vp_count <= first)
-		return 0;
-	return m->word[word] & (~0ull >> (64 - umin32(p->vp_count - first, 64)));
+	return p->vp_count <= first ? 0 : ~0ull >> (64 - umin32(p->vp_count - first, 64));
+}
+
+/* vp_mask_of() - the members of word @word whose VPs exist. */
+static inline u64 vp_mask_of(const struct vp_mask *m, const struct partition *p, u32 word)
+{
+	return m->word[word] & vp_mask_existing(p, word);
 }

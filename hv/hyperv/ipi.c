@@ -25,7 +25,7 @@ static inline u16 check(u32 vector, u32 others)
 }
 
 /* The words are those of struct hv_send_ipi. */
-static u16 send_mask(struct vp *vp, u64 vector_and_vtl, u64 cpu_mask)
+static u16 send_mask(struct vp *vp, u64 vector_and_vtl, u64 cpu_mask, u64 unused)
 {
 	u32 vector = (u32)vector_and_vtl;
 	u16 status = check(vector, (u32)(vector_and_vtl >> 32));

@@ -7,7 +7,7 @@
 #include "hv/hyperv/hyperv_internal.h"
 
 /* VPs are pinned: there is no other VP to run instead of the caller. */
-static u16 notify_long_spin_wait(struct vp *vp, u64 spins, u64 unused)
+static u16 notify_long_spin_wait(struct vp *vp, u64 spins, u64 unused, u64 unused_too)
 {
 	COUNT(vp, HV_SPIN_WAIT);
 	return HV_STATUS_SUCCESS;

@@ -22,30 +22,46 @@ static u64 known_flags(const struct partition *p)
 						  : flags;
 }
 
-static u16 flush(struct vp *vp, struct hcall *hc, u64 flags, struct vp_mask *set)
+/* Most guests have at most 64 VPs, and one word names them. */
+static void flush_all(struct vp *vp)
 {
-	if ((flags & ~known_flags(vp->partition)) != 0)
-		return HV_STATUS_INVALID_PARAMETER;
-	if ((flags & HV_FLUSH_ALL_PROCESSORS) != 0)
-		vp_mask_set_all(set);
-	COUNT(vp, HV_FLUSH);
-	tlb_flush(vp, set);
-	hc->done = hc->count;
-	return HV_STATUS_SUCCESS;
+	struct vp_mask set;
+
+	if (likely(vp->partition->vp_count <= 64))
+		return tlb_flush_first(vp, ~0ull);
+	vp_mask_set_all(&set);
+	tlb_flush(vp, &set);
 }
 
 /*
  * SPEC-GAP: a mask of 0 without HV_FLUSH_ALL_PROCESSORS is an error in the TLFS, but Windows Server
  * 2012 means all VPs by it, and gets them on KVM.
  */
-static u16 flush_mask(struct vp *vp, struct hcall *hc)
+static u16 flush_mask(struct vp *vp, u64 address_space, u64 flags, u64 processor_mask)
+{
+	if ((flags & ~known_flags(vp->partition)) != 0)
+		return HV_STATUS_INVALID_PARAMETER;
+	COUNT(vp, HV_FLUSH);
+	if ((flags & HV_FLUSH_ALL_PROCESSORS) != 0 || processor_mask == 0)
+		flush_all(vp);
+	else
+		tlb_flush_first(vp, processor_mask);
+	return HV_STATUS_SUCCESS;
+}
+
+/* The list needs no reading: all of it is done, or nothing. */
+static u16 with_list(struct hcall *hc, u16 status)
+{
+	if (status == HV_STATUS_SUCCESS)
+		hc->done = hc->count;
+	return status;
+}
+
+static u16 flush_list(struct vp *vp, struct hcall *hc)
 {
 	const struct hv_tlb_flush *in = hc->in;
-	struct vp_mask set = { { in->processor_mask } };
 
-	if (in->processor_mask == 0)
-		vp_mask_set_all(&set);
-	return flush(vp, hc, in->flags, &set);
+	return with_list(hc, flush_mask(vp, in->address_space, in->flags, in->processor_mask));
 }
 
 static u16 flush_set(struct vp *vp, struct hcall *hc)
@@ -54,7 +70,16 @@ static u16 flush_set(struct vp *vp, struct hcall *hc)
 	struct vp_mask set;
 	u16 status = hyperv_vp_set_read(&in->hv_vp_set, hc, &set);
 
-	return status != HV_STATUS_SUCCESS ? status : flush(vp, hc, in->flags, &set);
+	if (status != HV_STATUS_SUCCESS)
+		return status;
+	if ((in->flags & ~known_flags(vp->partition)) != 0)
+		return HV_STATUS_INVALID_PARAMETER;
+	COUNT(vp, HV_FLUSH);
+	if ((in->flags & HV_FLUSH_ALL_PROCESSORS) != 0)
+		flush_all(vp);
+	else
+		tlb_flush(vp, &set);
+	return with_list(hc, HV_STATUS_SUCCESS);
 }
 
 static const struct hcall_row hcalls[] = {
@@ -66,7 +91,7 @@ static const struct hcall_row hcalls[] = {
 	{ .nr = HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE,
 	  .kind = HCALL_SIMPLE,
 	  .name = "FlushVirtualAddressSpace",
-	  .mem = flush_mask,
+	  .words = flush_mask,
 	  .in_size = sizeof(struct hv_tlb_flush),
 	  .fast = true },
 	/* Manual: FlushVirtualAddressSpace; the list does not matter | the same, and all elements
@@ -74,7 +99,7 @@ static const struct hcall_row hcalls[] = {
 	{ .nr = HVCALL_FLUSH_VIRTUAL_ADDRESS_LIST,
 	  .kind = HCALL_REP,
 	  .name = "FlushVirtualAddressList",
-	  .mem = flush_mask,
+	  .mem = flush_list,
 	  .in_size = sizeof(struct hv_tlb_flush),
 	  .rep_in_size = sizeof(u64),
 	  .fast = true },

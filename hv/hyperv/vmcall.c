@@ -9,6 +9,7 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "core/hw.h"
+#include "core/mem/gpa.h"
 #include "hv/hcall_mem.h"
 #include "hv/hv.h"
 #include "hv/hyperv/hyperv_internal.h"
@@ -88,18 +89,49 @@ static inline enum exit_action unknown(struct vp *vp)
 	return EXIT_NEXT;
 }
 
+/* A call of three words: the third is in XMM0. */
+static NOINLINE enum exit_action fast_words_call64(struct vp *vp, const struct hcall_row *row)
+{
+	u64 xmm[4];
+
+	if (unlikely(!hv_has(vp->partition, FEATURE_HV_XMM_INPUT)) ||
+	    unlikely(hw_vector_read(HW_XMM, 0, xmm) != ERR_NONE))
+		return call64(vp); /* says what is wrong */
+	vp->regs.rax = row->words(vp, vp->regs.rdx, vp->regs.r8, xmm[0]);
+	return EXIT_NEXT;
+}
+
+static NOINLINE enum exit_action memory_words_call64(struct vp *vp, const struct hcall_row *row)
+{
+	u64 at = vp->regs.rdx, word[HCALL_WORDS];
+
+	if (unlikely(!IS_ALIGNED(at, 8ull)) ||
+	    unlikely(at % HCALL_AREA_BYTES > HCALL_AREA_BYTES - row->in_size) ||
+	    unlikely(gpa_read(vp->partition, gpa(at), word, row->in_size) != ERR_NONE))
+		return call64(vp); /* says what is wrong, or waits for the page */
+	vp->regs.rax = row->words(vp, word[0], word[1], word[2]);
+	return EXIT_NEXT;
+}
+
 static NOINLINE enum exit_action other_call64(struct vp *vp)
 {
-	u32 slot = hcall_slot(FIELD_GET(HCALL_CODE, vp->regs.rcx));
+	u64 control = vp->regs.rcx;
+	u32 slot = hcall_slot(FIELD_GET(HCALL_CODE, control));
+	const struct hcall_row *row = slot < HCALL_SLOTS ? hyperv_calls.row[slot] : NULL;
 
-	if (slot < HCALL_SLOTS && hyperv_calls.row[slot] != NULL)
+	if (unlikely(row == NULL))
+		return unknown(vp);
+	/* A flush: words in memory, or more than fit in general registers. */
+	if (row->words == NULL || (control & ~(HCALL_CODE | HCALL_FAST)) != 0 ||
+	    !hyperv_calls.live[slot])
 		return call64(vp);
-	return unknown(vp);
+	return (control & HCALL_FAST) != 0 ? fast_words_call64(vp, row)
+					   : memory_words_call64(vp, row);
 }
 
 static NOINLINE enum exit_action words_call64(struct vp *vp, hcall_words_fn fn)
 {
-	vp->regs.rax = fn(vp, vp->regs.rdx, vp->regs.r8);
+	vp->regs.rax = fn(vp, vp->regs.rdx, vp->regs.r8, 0);
 	return EXIT_NEXT;
 }
 

@@ -27,7 +27,7 @@ static void must(bool ok)
 /* One row per shape. */
 static u16 simple(struct vp *vp, struct hcall *hc);
 static u16 rep(struct vp *vp, struct hcall *hc);
-static u16 words(struct vp *vp, u64 first, u64 second);
+static u16 words(struct vp *vp, u64 first, u64 second, u64 third);
 
 static const struct hcall_row rows[] = {
 	{ .nr = 0, .kind = HCALL_SIMPLE, .mem = simple, .in_size = 24, .out_size = 40 },
@@ -96,7 +96,7 @@ static u16 rep(struct vp *vp, struct hcall *hc)
 	return n & 0x100 ? 5 : 0;
 }
 
-static u16 words(struct vp *vp, u64 first, u64 second)
+static u16 words(struct vp *vp, u64 first, u64 second, u64 third)
 {
 	return (first ^ second) & 1 ? 5 : 0;
 }

@@ -90,7 +90,7 @@ static inline u16 list_in(struct vp *vp, struct hcall *hc)
 	return HCALL_SUCCESS;
 }
 
-static inline u16 words(struct vp *vp, u64 first, u64 second)
+static inline u16 words(struct vp *vp, u64 first, u64 second, u64 third)
 {
 	runs++;
 	seen[0] = first;

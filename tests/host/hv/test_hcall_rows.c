@@ -50,7 +50,7 @@ static void test_rows_must_be_sound(void)
 	expect_add(ERR_NONE, (struct hcall_row){ .nr = FREE, .reg = reg_call });
 }
 
-/* Calls of words: simple, fast, one or two of them, no output. */
+/* Calls of words: simple, fast, up to three of them, no output. */
 static void test_rows_of_words_must_be_sound(void)
 {
 	const struct hcall_row good = {
@@ -70,7 +70,7 @@ static void test_rows_of_words_must_be_sound(void)
 	BAD(kind = HCALL_NOT_OFFERED);
 	BAD(in_size = 0);
 	BAD(in_size = 4);
-	BAD(in_size = 24);
+	BAD(in_size = 32);
 	BAD(out_size = 8);
 	BAD(fast = false);
 	BAD(variable_header = true);

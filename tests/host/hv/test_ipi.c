@@ -36,7 +36,7 @@ static u16 call(u32 nr, const void *in, const u64 *banks, u32 bank_count)
 
 	EXPECT_TRUE(row != NULL && live);
 	memcpy(words, in, sizeof(words));
-	return row->words != NULL ? row->words(&g.vp[0], words[0], words[1])
+	return row->words != NULL ? row->words(&g.vp[0], words[0], words[1], 0)
 				  : row->mem(&g.vp[0], &hc);
 }
 
@@ -49,7 +49,7 @@ static u16 send(u32 vector, u32 reserved, u64 mask)
 
 	memcpy(words, &in, sizeof(in));
 	EXPECT_TRUE(row != NULL && live);
-	return row->words(&g.vp[0], words[0], words[1]);
+	return row->words(&g.vp[0], words[0], words[1], 0);
 }
 
 /* Who has @vector pending since the last time. */

@@ -50,6 +50,11 @@ static u16 call(u32 nr, const void *in, const u64 *banks, u32 bank_count, u32 el
 	u16 status;
 
 	EXPECT_TRUE(row != NULL && live);
+	if (row->words != NULL) {
+		const u64 *word = in;
+
+		return row->words(self, word[0], word[1], word[2]);
+	}
 	status = row->mem(self, &hc);
 	done = hc.done;
 	return status;
