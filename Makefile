@@ -88,7 +88,7 @@ FUZZ_CFLAGS := -std=gnu17 -O1 -g -DKENSHO_HOST=1 -fsanitize=fuzzer-no-link,addre
 HOT := core/exit/exit.c core/surface/exit_cpuid.c core/exit/exit_cpu.c core/surface/msr.c core/vp/event.c core/vp/vp_run.c \
 	core/apic/vlapic.c core/apic/vlapic_msr.c core/apic/vlapic_icr.c core/apic/vlapic_timer.c \
 	core/apic/irq_fwd.c core/apic/lazy_eoi.c core/time/timer.c core/exit/exit_event.c hv/kvm/kvm.c hv/kvm/clock.c \
-	hv/hyperv/vmcall.c
+	hv/hyperv/vmcall.c hv/hyperv/time.c hv/hyperv/tlbflush.c core/vp/tlb_flush.c
 $(HOT:%.c=build/kernel/%.o): KCFLAGS += -fomit-frame-pointer
 
 # core/lib/string.c: or memcpy compiles into a call to itself.

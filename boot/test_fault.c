@@ -346,7 +346,7 @@ static void strike_selftest_timer(void *arg)
 
 static void strike_wide_window(void *arg)
 {
-	vmenter_detour(test_wide_window);
+	vmenter_detour(test_wide_window, test_wide_rdmsr);
 }
 
 /* --- Points --- */

@@ -86,14 +86,16 @@ isr_common:
 /*
  * isr_nmi - NMI in root operation (rules K1, K2).
  *
- *   does      an interrupted RIP in [vmenter_window_start, vmenter_window_end) becomes
- *             vmenter_abort: the entry path starts over and sees the work that the NMI announces;
- *             then host_nmi(whether that was so)
+ *   does      an interrupted RIP in a window, [vmenter_window_start, vmenter_window_end) or
+ *             [rdmsr_window_start, rdmsr_window_end), becomes vmenter_abort: the entry path starts
+ *             over and sees the work that the NMI announces; then host_nmi(whether that was so)
  *   stack     NMI stack; five words from the CPU and nine saved registers: aligned to 16
  *   needs     the interrupted code in the window keeps nothing that vmenter_abort cannot rebuild
  */
 	.weak	vmenter_window_start
 	.weak	vmenter_window_end
+	.weak	rdmsr_window_start
+	.weak	rdmsr_window_end
 	.weak	vmenter_abort
 	.globl	isr_nmi
 	.balign	16
@@ -111,7 +113,12 @@ isr_nmi:
 	cmp	$vmenter_window_start, %rax
 	jb	.Loutside
 	cmp	$vmenter_window_end, %rax
+	jb	.Linside
+	cmp	$rdmsr_window_start, %rax
+	jb	.Loutside
+	cmp	$rdmsr_window_end, %rax
 	jae	.Loutside
+.Linside:
 	movq	$vmenter_abort, FRAME_RIP(%rsp)
 	inc	%edi			/* an entry starts over */
 .Loutside:

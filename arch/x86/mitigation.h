@@ -44,14 +44,14 @@ bool mitigation_gap(u32 i, const struct mitigation_input *in, struct mitigation_
 void mitigation_apply(u32 sequences);
 
 /**
- * vmenter_detour() - make every VMRESUME go through @by: code in section .text.vmenter.detour that
- * changes no register and ends with a jump to vmenter_resume. Replaces the VERW of
- * mitigation_apply(); context as there.
+ * vmenter_detour() - make every VMRESUME go through @by, or through @rdmsr_by that of
+ * rdmsr_value.S: code in section .text.vmenter.detour that changes no register and ends with a jump
+ * to vmenter_resume or rdmsr_resume. Replaces the VERW of mitigation_apply(); context as there.
  */
-void vmenter_detour(const u8 *by);
+void vmenter_detour(const u8 *by, const u8 *rdmsr_by);
 
-/* test_window.S: a detour for tests of rule K1. */
-extern const u8 test_wide_window[];
+/* test_window.S: detours for tests of rule K1. */
+extern const u8 test_wide_window[], test_wide_rdmsr[];
 
 /* mitigation_host_rip() - HOST_RIP for the chosen sequences. @traced: trace=exits. */
 u64 mitigation_host_rip(u32 sequences, bool traced);

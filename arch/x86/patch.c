@@ -11,7 +11,7 @@
 #define THUNK_BYTES 32
 #define THUNK_COUNT 16
 
-extern u8 thunk_table[], vmenter_verw_resume[], vmenter_verw_launch[];
+extern u8 thunk_table[], vmenter_verw_resume[], vmenter_verw_launch[], rdmsr_verw[];
 extern const u8 vmenter_verw_selector[], vmx_exit_entry[], vmx_exit_entry_mitigated[];
 extern const u8 vmx_exit_entry_traced[];
 
@@ -61,17 +61,24 @@ void mitigation_apply(u32 sequences)
 	if (sequences & MITIGATION_VERW) {
 		make_verw(vmenter_verw_resume);
 		make_verw(vmenter_verw_launch);
+		make_verw(rdmsr_verw);
 	}
 }
 
 /* JMP rel32 over the first bytes of the 7-byte NOP. */
-void vmenter_detour(const u8 *by)
+static void make_jump(u8 *site, const u8 *to)
 {
-	s32 disp = (s32)(by - (vmenter_verw_resume + 5));
+	s32 disp = (s32)(to - (site + 5));
 	u8 code[5] = { 0xe9 };
 
 	memcpy(code + 1, &disp, sizeof(disp));
-	poke(vmenter_verw_resume, code, sizeof(code));
+	poke(site, code, sizeof(code));
+}
+
+void vmenter_detour(const u8 *by, const u8 *rdmsr_by)
+{
+	make_jump(vmenter_verw_resume, by);
+	make_jump(rdmsr_verw, rdmsr_by);
 }
 
 u64 mitigation_host_rip(u32 sequences, bool traced)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VM entry and exit: the only path between the hypervisor and the guest. */
 #include "arch/x86/defs/vmcs.h"
+#include "arch/x86/mitigation_site.inc"
 #include "build/asm_offsets.h"
 
 /* Guest registers in the order of struct gpr_regs; RSP is in the VMCS. */
@@ -40,14 +41,6 @@
 	push	%rax
 .endm
 
-/* Clears CPU buffers on the way to the guest where the CPU needs it (rule P4): mitigation_apply()
- * turns the 7-byte NOP into VERW. VERW follows the last load of hypervisor data. */
-.macro MITIGATION_SITE name
-	.globl	\name
-\name:
-	.byte	0x0f, 0x1f, 0x80, 0, 0, 0, 0
-.endm
-
 	.section .text.vmenter.window, "ax"
 
 /*
@@ -82,14 +75,21 @@ vmx_run:
 	.type	vmx_exit_entry, @function
 vmx_exit_entry:
 	SAVE_GUEST_REGS
-	mov	%rsp, %rbx
-	mov	VP_HOST_STACK(%rbx), %rsp
-.Lexit:
-	mov	%rbx, %rdi
+	mov	%rsp, %rdi
+	mov	VP_HOST_STACK(%rdi), %rsp
+.Lsaved:				/* rdi = vp, rcx = the guest's */
+	mov	$VMCS_EXIT_REASON, %esi	/* also the argument that means nothing */
+	vmread	%rsi, %rdx
+	cmp	$EXIT_REASON_RDMSR, %edx	/* SPEED(short-rdmsr) */
+	je	rdmsr_value
+	.globl	vmexit_general
+vmexit_general:				/* rdi = vp, rsi = no pointer, rdx = exit reason */
+	mov	%rdi, %rbx
 	call	exit_dispatch
-	mov	%eax, %esi		/* enum exit_action */
 	mov	%rbx, %rdi
-	call	exit_complete
+	test	%eax, %eax		/* enum exit_action */
+	jne	.Lnot_next
+	call	exit_next
 
 	.globl	vmenter_window_start
 vmenter_window_start:
@@ -101,7 +101,7 @@ vmenter_window_start:
 	.globl	vmenter_resume		/* where a detour comes back */
 vmenter_resume:
 	vmresume
-	jmp	.Lfailed
+	jmp	vmenter_failed
 .Llaunch:
 	cmpl	$VP_WORK_LAUNCH, VP_WORK(%rbx)	/* stays set until the first exit: nothing else */
 	jne	.Lwork
@@ -109,7 +109,7 @@ vmenter_resume:
 	LOAD_GUEST_REGS
 	MITIGATION_SITE vmenter_verw_launch
 	vmlaunch
-	jmp	.Lfailed
+	jmp	vmenter_failed
 
 /* The linker script puts detours (patch.c) here: they belong to the window. */
 
@@ -117,10 +117,21 @@ vmenter_resume:
 	.globl	vmenter_window_end
 vmenter_window_end:
 
-.Lfailed:				/* CF or ZF: VMfail; guest registers are live */
+	.globl	vmenter_failed
+vmenter_failed:				/* CF or ZF: VMfail; guest registers are live */
 	mov	%gs:PERCPU_VP, %rdi
 	mov	VP_HOST_STACK(%rdi), %rsp
 	call	vp_entry_failed
+
+.Lnot_next:				/* rdi = rbx = vp, eax = action */
+	cmp	$EXIT_RESUME, %eax
+	jne	.Lcomplete
+	call	exit_resume
+	jmp	vmenter_window_start
+.Lcomplete:
+	mov	%eax, %esi
+	call	exit_complete
+	jmp	vmenter_window_start
 
 	.globl	vmenter_abort
 vmenter_abort:
@@ -161,17 +172,19 @@ vmx_first_exit_entry:
 	FILL_RETURN_STACK
 	mov	%rbx, %rdi
 	call	vmcs_launched
-	jmp	.Lexit
+	mov	%rbx, %rdi
+	mov	VP_RCX(%rdi), %rcx
+	jmp	.Lsaved
 
 /* HOST_RIP with MITIGATION_RSB_FILL. */
 	.globl	vmx_exit_entry_mitigated
 	.type	vmx_exit_entry_mitigated, @function
 vmx_exit_entry_mitigated:
 	SAVE_GUEST_REGS
-	mov	%rsp, %rbx
-	mov	VP_HOST_STACK(%rbx), %rsp
+	mov	%rsp, %rdi
+	mov	VP_HOST_STACK(%rdi), %rsp
 	FILL_RETURN_STACK
-	jmp	.Lexit
+	jmp	.Lsaved
 
 /*
  * HOST_RIP when trace= names exits: the usual path between two records; trace_entry() does pending
@@ -187,6 +200,8 @@ vmx_exit_entry_traced:
 	mov	%rbx, %rdi
 	call	trace_exit
 	mov	%rbx, %rdi
+	mov	$VMCS_EXIT_REASON, %esi
+	vmread	%rsi, %rdx
 	call	exit_dispatch
 	mov	%eax, %esi
 	mov	%rbx, %rdi

@@ -117,10 +117,9 @@ static enum msr_result x2apic_self_ipi_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-static enum msr_result apic_base_read(struct vp *vp, u32 msr, u64 *val)
+static u64 apic_base(struct vp *vp)
 {
-	*val = vp->apic.base_msr;
-	return MSR_OK;
+	return vp->apic.base_msr;
 }
 
 static enum msr_result apic_base_write(struct vp *vp, u32 msr, u64 val)
@@ -143,7 +142,7 @@ static enum msr_result tsc_deadline_write(struct vp *vp, u32 msr, u64 val)
 /* clang-format off */
 const struct msr_row vlapic_msr_rows[] = {
 	{ MSR_ONE(MSR_IA32_APIC_BASE, "APIC_BASE"),
-	  .read = apic_base_read, .write = apic_base_write },
+	  .get = apic_base, .write = apic_base_write },
 	{ MSR_ONE(MSR_IA32_TSC_DEADLINE, "TSC_DEADLINE"),
 	  .read = tsc_deadline_read, .write = tsc_deadline_write },
 	{ MSR_RANGE(0x800, X2APIC_MSR(APIC_TPR) - 1, "X2APIC_ID"),

@@ -279,14 +279,12 @@ static NOINLINE enum exit_action dispatch_flagged(struct vp *vp)
 }
 
 /* SPEED(dispatch-cached): the VP has the current context's handlers itself. */
-enum exit_action exit_dispatch(struct vp *vp)
+enum exit_action exit_dispatch(struct vp *vp, const struct exit_info *none, u64 reason)
 {
-	u64 reason = hw_vmread_hot(VMCS_EXIT_REASON);
-
 	if (unlikely(reason >= EXIT_REASON_COUNT))
 		return dispatch_flagged(vp);
 	vp->counters.exits[reason]++;
-	return vp->dispatch[reason](vp, &vp->exit);
+	return vp->dispatch[reason](vp, none);
 }
 
 void exit_restart(void)
@@ -338,22 +336,27 @@ static NOINLINE void complete_unusual(struct vp *vp, enum exit_action action)
 	}
 }
 
-/* Everything but EXIT_RESUME and EXIT_NEXT. Only emulated register accesses are frequent. */
-static NOINLINE void complete_rare(struct vp *vp, enum exit_action action)
+void exit_next(struct vp *vp)
 {
-	if (likely(action == EXIT_NEXT_DECODED))
-		return exit_retire(vp, true);
-	complete_unusual(vp, action);
-	vp_arm_timer(vp);
+	exit_retire(vp, false);
 }
 
-void exit_complete(struct vp *vp, enum exit_action action)
+void exit_resume(struct vp *vp)
 {
-	if (action == EXIT_NEXT)
-		return exit_retire(vp, false);
-	if (unlikely(action != EXIT_RESUME))
-		return complete_rare(vp, action);
 	/* SPEED(complete-work): vp_prepare_entry() arms it, too */
 	if (!READ_ONCE(vp->work))
 		vp_arm_timer(vp);
+}
+
+/* Emulated register accesses are the frequent ones that vmenter.S does not know. */
+void exit_complete(struct vp *vp, enum exit_action action)
+{
+	if (likely(action == EXIT_NEXT_DECODED))
+		return exit_retire(vp, true);
+	if (action == EXIT_NEXT)
+		return exit_next(vp);
+	if (action == EXIT_RESUME)
+		return exit_resume(vp);
+	complete_unusual(vp, action);
+	vp_arm_timer(vp);
 }

@@ -28,16 +28,21 @@ const struct exit_row *exit_table_row(const struct exit_table *t, u32 reason);
 const struct exit_info *exit_info_read(struct vp *vp, u32 needs);
 
 /**
- * exit_dispatch() - run the row of the exit that just happened. vmenter.S calls it first.
+ * exit_dispatch() - run the row of the exit that just happened; @reason: VMCS_EXIT_REASON.
+ * vmenter.S calls it first. @none takes the place of the handler's second argument, so that nothing
+ * moves: a row without needs has none, and one with needs gets it in dispatch_with_info().
  * Context: VP's CPU, after the exit, before any other VMCS write.
  */
-enum exit_action exit_dispatch(struct vp *vp);
+enum exit_action exit_dispatch(struct vp *vp, const struct exit_info *none, u64 reason);
 
 /**
  * exit_complete() - act on the handler's answer and arm the timer. vmenter.S calls it second. Two
  * calls because then neither needs a stack frame: vmenter.S keeps vp in a register.
+ * exit_next(), exit_resume() - the same for these two actions, which vmenter.S knows.
  */
 void exit_complete(struct vp *vp, enum exit_action action);
+void exit_next(struct vp *vp);
+void exit_resume(struct vp *vp);
 
 /**
  * exit_restart() - prepare to restart the instruction at RIP; nothing to do if the exit interrupted

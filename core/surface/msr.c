@@ -16,9 +16,11 @@
 
 /* There is one partition. A partition without a table (tests) starts afresh. */
 static struct msr_table the_msr_table;
+struct msr_values msr_values;
 
 static enum msr_result unknown_read(struct vp *vp, u32 msr, u64 *val);
 static enum msr_result unknown_write(struct vp *vp, u32 msr, u64 val);
+static enum msr_result value_read(struct vp *vp, u32 msr, u64 *val);
 static enum msr_result flags_read(struct vp *vp, u32 msr, u64 *val);
 static enum msr_result flags_write(struct vp *vp, u32 msr, u64 val);
 
@@ -30,6 +32,7 @@ static struct msr_table *table_of(struct partition *p)
 			the_msr_table.msr[i] = MSR_NONE;
 			the_msr_table.read[i] = unknown_read;
 			the_msr_table.write[i] = unknown_write;
+			msr_values.msr[i] = msr_hash(0) == i ? 1 : 0;
 		}
 		p->msr = &the_msr_table;
 	}
@@ -52,6 +55,13 @@ err_t msr_add_rows(struct partition *p, const struct msr_row *rows, u32 n)
 	return ERR_NONE;
 }
 
+static msr_read_fn read_of(const struct msr_row *row)
+{
+	if (row->get != NULL)
+		return value_read;
+	return row->read != NULL ? row->read : flags_read;
+}
+
 static err_t index_add(struct msr_table *t, u32 msr, u32 nr)
 {
 	const struct msr_row *row = t->row[nr];
@@ -69,10 +79,28 @@ static err_t index_add(struct msr_table *t, u32 msr, u32 nr)
 	}
 	t->msr[i] = msr;
 	t->row_of[i] = (u16)(nr + 1);
-	t->read[i] = row->read != NULL ? row->read : flags_read;
+	t->read[i] = read_of(row);
 	t->write[i] = row->write != NULL ? row->write : flags_write;
 	t->rsvdz[i] = row->rsvdz;
+	if (row->get != NULL && i == msr_hash(msr)) {
+		msr_values.msr[i] = msr;
+		msr_values.value[i] = row->get;
+	}
 	t->used++;
+	return ERR_NONE;
+}
+
+/* The rows with .get, or the others. */
+static err_t index_rows(const struct partition *p, struct msr_table *t, bool with_get)
+{
+	for (u32 i = 0; i < t->count; i++) {
+		const struct msr_row *row = t->row[i];
+
+		if ((row->get != NULL) != with_get || (row->present != NULL && !row->present(p)))
+			continue;
+		for (u32 msr = row->first; msr <= row->last; msr++)
+			TRY(index_add(t, msr, i));
+	}
 	return ERR_NONE;
 }
 
@@ -82,14 +110,8 @@ err_t msr_seal(struct partition *p)
 
 	if (t->sealed)
 		return ERR_BUSY;
-	for (u32 i = 0; i < t->count; i++) {
-		const struct msr_row *row = t->row[i];
-
-		if (row->present != NULL && !row->present(p))
-			continue;
-		for (u32 msr = row->first; msr <= row->last; msr++)
-			TRY(index_add(t, msr, i));
-	}
+	TRY(index_rows(p, t, true)); /* first, so that their slots are free */
+	TRY(index_rows(p, t, false));
 	t->sealed = true;
 	return ERR_NONE;
 }
@@ -104,7 +126,7 @@ const struct msr_row *msr_lookup(const struct partition *p, u32 msr)
 	return row != 0 ? p->msr->row[row - 1] : NULL;
 }
 
-/* --- Rows without a function: the flags decide. --- */
+/* --- Rows with .get, and rows without a function: there the flags decide. --- */
 
 /* Called through the index, so @msr has a row. */
 static const struct msr_row *indexed_row(const struct vp *vp, u32 msr)
@@ -112,6 +134,12 @@ static const struct msr_row *indexed_row(const struct vp *vp, u32 msr)
 	const struct msr_table *t = vp->partition->msr;
 
 	return t->row[t->row_of[msr_slot_of(t, msr)] - 1];
+}
+
+static enum msr_result value_read(struct vp *vp, u32 msr, u64 *val)
+{
+	*val = indexed_row(vp, msr)->get(vp);
+	return MSR_OK;
 }
 
 static enum msr_result flags_read(struct vp *vp, u32 msr, u64 *val)

@@ -23,6 +23,9 @@ enum msr_result { MSR_OK, MSR_GP };
 /* Handlers. *val is written on success only: it may be the guest's RAX. */
 typedef enum msr_result (*msr_read_fn)(struct vp *vp, u32 msr, u64 *val);
 typedef enum msr_result (*msr_write_fn)(struct vp *vp, u32 msr, u64 val);
+/* A read that succeeds whatever the state of the VP is, and changes none of it: the short exit of
+ * rdmsr_value.S calls it when the instruction has retired already. */
+typedef u64 (*msr_value_fn)(struct vp *vp);
 
 struct msr_row {
 	u32 first, last; /* inclusive range */
@@ -31,6 +34,7 @@ struct msr_row {
 	u64 keep;           /* MSR_HOST_READ: bits of the hardware value that show */
 	u64 value;          /* MSR_CONST value, or bits OR-ed into a host read */
 	u64 rsvdz;          /* WRMSR with one of these set is #GP before .write */
+	msr_value_fn get;   /* instead of .read */
 	msr_read_fn read;   /* NULL and no flag: RDMSR is #GP */
 	msr_write_fn write; /* NULL and no flag: WRMSR is #GP */
 	/* Asked at seal time: does the row exist? NULL: always. */

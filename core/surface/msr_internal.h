@@ -8,10 +8,9 @@
 
 #include "core/partition.h"
 #include "core/surface/msr.h"
+#include "core/surface/msr_values.h"
 
-#define MSR_INDEX_SHIFT 10
-#define MSR_INDEX_SLOTS (1u << MSR_INDEX_SHIFT)
-#define MSR_INDEX_MAX   (MSR_INDEX_SLOTS * 3 / 4) /* fuller, and probing gets long */
+#define MSR_INDEX_MAX (MSR_INDEX_SLOTS * 3 / 4) /* fuller, and probing gets long */
 
 /* Marks an empty slot; no row may have this number. */
 #define MSR_NONE 0xffffffffu
@@ -28,11 +27,6 @@ struct msr_table {
 	bool sealed;
 	const struct msr_row *row[MSR_ROWS_MAX];
 };
-
-static inline size_t msr_hash(u32 msr)
-{
-	return (msr * 0x9e3779b1u) >> (32 - MSR_INDEX_SHIFT); /* Fibonacci hashing */
-}
 
 /* msr_slot_of() - the slot of @msr or an empty one. Terminates: a quarter of the slots stays
  * empty. */

@@ -9,7 +9,7 @@ u64 tsc_emul_ticks(const struct tsc_emul *e, u64 ticks)
 	return mul_u64_u64_div_u64(ticks, e->old_hz, e->new_hz);
 }
 
-u64 tsc_emul_at(const struct tsc_emul *e, u64 tsc)
+NOINLINE u64 tsc_emul_at(const struct tsc_emul *e, u64 tsc)
 {
 	return e->at_tsc + tsc_emul_ticks(e, tsc - e->at_tsc);
 }

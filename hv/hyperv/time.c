@@ -161,10 +161,9 @@ static void time_reset(struct vp *vp, bool init)
 	clock_changed(p);
 }
 
-static enum msr_result ref_count_read(struct vp *vp, u32 msr, u64 *val)
+static u64 ref_count(struct vp *vp)
 {
-	*val = time_now(vp->partition);
-	return MSR_OK;
+	return time_now(vp->partition);
 }
 
 static enum msr_result tsc_page_read(struct vp *vp, u32 msr, u64 *val)
@@ -197,7 +196,7 @@ static enum msr_result tsc_page_write(struct vp *vp, u32 msr, u64 val)
 
 static const struct msr_row msrs[] = {
 	/* Manual: written | - | kept | 0 */
-	{ MSR_ONE(HV_X64_MSR_TIME_REF_COUNT, "HV_X64_MSR_TIME_REF_COUNT"), .read = ref_count_read },
+	{ MSR_ONE(HV_X64_MSR_TIME_REF_COUNT, "HV_X64_MSR_TIME_REF_COUNT"), .get = ref_count },
 	/* Manual: never | accepted, the page is nowhere | kept | 0 */
 	{ MSR_ONE(HV_X64_MSR_REFERENCE_TSC, "HV_X64_MSR_REFERENCE_TSC"), .read = tsc_page_read,
 	  .write = tsc_page_write },

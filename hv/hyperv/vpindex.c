@@ -6,15 +6,14 @@
  */
 #include "hv/hyperv/hyperv_internal.h"
 
-static enum msr_result vp_index_read(struct vp *vp, u32 msr, u64 *val)
+static u64 vp_index(struct vp *vp)
 {
-	*val = vp->index;
-	return MSR_OK;
+	return vp->index;
 }
 
 static const struct msr_row msrs[] = {
 	/* Manual: written | - | kept | kept */
-	{ MSR_ONE(HV_X64_MSR_VP_INDEX, "HV_X64_MSR_VP_INDEX"), .read = vp_index_read },
+	{ MSR_ONE(HV_X64_MSR_VP_INDEX, "HV_X64_MSR_VP_INDEX"), .get = vp_index },
 };
 
 /* Manual: numbers from 0, in the order of the local APICs that started at boot */

@@ -111,10 +111,9 @@ static void clock_reset(struct vp *vp, bool init)
 		wall_clock_msr = 0;
 }
 
-static enum msr_result system_time_read(struct vp *vp, u32 msr, u64 *val)
+static u64 system_time(struct vp *vp)
 {
-	*val = clock_of(vp)->system_time;
-	return MSR_OK;
+	return clock_of(vp)->system_time;
 }
 
 /* KVM accepts a bad address and stays inactive; so do we. */
@@ -159,10 +158,9 @@ static enum msr_result system_time_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-static enum msr_result wall_clock_read(struct vp *vp, u32 msr, u64 *val)
+static u64 wall_clock(struct vp *vp)
 {
-	*val = wall_clock_msr;
-	return MSR_OK;
+	return wall_clock_msr;
 }
 
 /* One-shot: the wall time at which system_time was 0. Good to 1 s (rule T4). Not live: no effect.
@@ -197,9 +195,9 @@ static enum msr_result wall_clock_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-#define CLOCK_MSR(nr, fn)                                                \
-	{                                                                \
-		MSR_ONE(nr, #nr), .read = fn##_read, .write = fn##_write \
+#define CLOCK_MSR(nr, fn)                                        \
+	{                                                        \
+		MSR_ONE(nr, #nr), .get = fn, .write = fn##_write \
 	}
 
 static const struct msr_row msrs[] = {

@@ -20,7 +20,7 @@ EDGES = {
     "core": ["hv/counters.def", "hv/config.def", "hv/settings.def"],
     # The port it implements, and what stubs and dumps hand to the machine model.
     "arch/x86": ["core/hw.h", "core/config.h", "core/diag/log.h", "core/diag/panic.h",
-                 "core/vp/vp.h", "core/apic/irq_fwd.h"],
+                 "core/vp/vp.h", "core/apic/irq_fwd.h", "core/surface/msr_values.h"],
     "drivers": ["core/hw.h", "core/diag/log.h", "core/time/tick.h", "arch/x86"],
     "hv/kvm": HV_SEAM,
     "hv/hyperv": [*HV_SEAM, "hv/nested"],

@@ -185,6 +185,7 @@ static void bench_exits(void)
 			     &clock); /* 0: disabled, no update */
 	}
 	bench_simple("rdmsr_apic_base", rdmsr_op, rdmsr_nop, &base);
+	bench_simple("rdmsr_tsc_deadline", rdmsr_op, rdmsr_nop, &disarm);
 	bench_simple("tsc_deadline_arm", wrmsr_op, wrmsr_nop, &deadline);
 	bench_simple("tsc_deadline_disarm", wrmsr_op, wrmsr_nop, &disarm);
 	far_deadline();

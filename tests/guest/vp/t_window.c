@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Rule K1: a kick that arrives anywhere between an exit and the next entry is not late. CPU 1 exits
-// once and then spins without exits; CPU 0 sends it an interrupt after 0, 1, 2... instructions, so
-// that the NMI of the kick meets each instruction of the exit, the restartable window included. An
-// entry that is not restarted would deliver the interrupt at the next exit: after the spin.
+// once, by CPUID or by an RDMSR of rdmsr_value.S, and then spins without exits; CPU 0 sends it an
+// interrupt after 0, 1, 2... instructions, so that the NMI of the kick meets each instruction of
+// the exit, the restartable window included. An entry that is not restarted would deliver the
+// interrupt at the next exit: after the spin.
 
 #include "core/lib/bits.h"
 #include "tests/guest/groups.h"
@@ -34,7 +35,10 @@ static void window_target(u64 unused)
 		window_ready = ++round;
 		for (u32 n = 0; n < LEAD / 2; n++)
 			asm volatile("" : : : "memory");
-		(void)cpuid(0);
+		if (round / STEPS % 2 == 0)
+			(void)cpuid(0);
+		else
+			(void)rdmsr(MSR_IA32_APIC_BASE);
 		while (window_got != round && --spin != 0)
 			asm volatile("" : : : "memory");
 		if (window_got == round)

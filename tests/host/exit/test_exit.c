@@ -33,7 +33,7 @@ static void init(void)
 static void take_exit(u32 reason)
 {
 	fake.vmcs[VMCS_EXIT_REASON] = reason;
-	exit_complete(vp, exit_dispatch(vp));
+	exit_complete(vp, exit_dispatch(vp, NULL, hw_vmread(VMCS_EXIT_REASON)));
 }
 
 /* Names and numbers again, from the SDM's list: the table is indexed rightly and has no gap. */

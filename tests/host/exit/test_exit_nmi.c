@@ -40,7 +40,7 @@ static void nmi_exit(u32 kicked, u32 port61, u32 lvt)
 	fake.io_count = 0;
 	fake.vmcs[VMCS_VM_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_TYPE_NMI << 8 | EXC_NMI;
 	fake.vmcs[VMCS_EXIT_REASON] = EXIT_REASON_EXCEPTION_NMI;
-	exit_complete(vp, exit_dispatch(vp));
+	exit_complete(vp, exit_dispatch(vp, NULL, hw_vmread(VMCS_EXIT_REASON)));
 	EXPECT_EQ(1, fake.nmi_unblocks);
 	EXPECT_EQ(0, vp->kicked);
 }

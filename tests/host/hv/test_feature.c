@@ -88,7 +88,7 @@ static void test_msrs_are_of_one_feature(void)
 		for (u32 m = 0; m < f->msr_count; m++) {
 			const struct msr_row *row = &f->msrs[m];
 
-			EXPECT_TRUE(row->read != NULL || row->write != NULL);
+			EXPECT_TRUE(row->get != NULL || row->read != NULL || row->write != NULL);
 			EXPECT_TRUE(row->first <= row->last && row->name[0] != '\0');
 		}
 	}

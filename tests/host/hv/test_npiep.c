@@ -96,7 +96,7 @@ static bool is_refused(u32 reason, u32 identity, u32 cpl)
 	fake.vmcs[VMCS_GUEST_SS_AR] = (fake.vmcs[VMCS_GUEST_SS_AR] & ~0x60ull) | cpl << 5;
 	fake.vmcs[VMCS_GUEST_CR3] = GUEST_RAM_BASE; /* no page tables: the fetch is #PF */
 	memset(g.ram, 0, sizeof(g.ram));
-	EXPECT_EQ(EXIT_RESUME, exit_dispatch(vp));
+	EXPECT_EQ(EXIT_RESUME, exit_dispatch(vp, NULL, hw_vmread(VMCS_EXIT_REASON)));
 	EXPECT_NE(0, vp->event.info & INTR_INFO_VALID);
 	return (vp->event.info & INTR_INFO_VECTOR) == EXC_GP;
 }

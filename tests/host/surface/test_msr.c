@@ -88,6 +88,30 @@ static void test_probes_are_short(void)
 		EXPECT_EQ(hot[i], g.p.msr->msr[msr_hash(hot[i])]);
 }
 
+/* rdmsr_value.S looks at one slot, and must not find there what is not its MSR. */
+static void test_short_reads(void)
+{
+	u32 rows = 0, found = 0;
+
+	init();
+	for (u32 i = 0; i < g.p.msr->count; i++) {
+		const struct msr_row *row = g.p.msr->row[i];
+
+		rows += row->get != NULL && msr_lookup(&g.p, row->first) == row;
+	}
+	for (u32 i = 0; i < MSR_INDEX_SLOTS; i++) {
+		u32 msr = msr_values.msr[i];
+
+		if (msr_hash(msr) != i)
+			continue;
+		found++;
+		EXPECT_EQ(msr, g.p.msr->msr[i]);
+		EXPECT_TRUE(msr_lookup(&g.p, msr)->get == msr_values.value[i]);
+	}
+	EXPECT_EQ(rows, found);
+	EXPECT_GE(found, 5); /* KVM's clock, APIC_BASE */
+}
+
 static void test_overlap_is_refused_by_name(void)
 {
 	static const struct msr_row intruder = { .first = MSR_IA32_PAT - 5,
@@ -408,6 +432,7 @@ static void test_efer_pat_debugctl_rules(void)
 }
 
 TEST_MAIN(TEST(test_lookup_equals_linear_search), TEST(test_probes_are_short),
+	  TEST(test_short_reads),
 	  TEST(test_overlap_is_refused_by_name), TEST(test_bitmap_is_the_rows),
 	  TEST(test_dangerous_msrs_never_pass), TEST(test_exit_registers),
 	  TEST(test_unknown_msr_faults_and_keeps_registers),

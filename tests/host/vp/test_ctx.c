@@ -270,16 +270,16 @@ static void test_each_has_its_exit_rows(void)
 {
 	init();
 	fake.vmcs[VMCS_EXIT_REASON] = EXIT_REASON_PAUSE;
-	EXPECT_EQ(EXIT_NEXT, exit_dispatch(vp));
+	EXPECT_EQ(EXIT_NEXT, exit_dispatch(vp, NULL, hw_vmread(VMCS_EXIT_REASON)));
 	ctx_switch(vp, &second);
 	for (u32 r = 0; r < EXIT_REASON_COUNT; r++) {
 		fake.vmcs[VMCS_EXIT_REASON] = r;
-		EXPECT_EQ(EXIT_RESUME, exit_dispatch(vp));
+		EXPECT_EQ(EXIT_RESUME, exit_dispatch(vp, NULL, hw_vmread(VMCS_EXIT_REASON)));
 	}
 	EXPECT_EQ(EXIT_REASON_COUNT, reflected);
 	ctx_switch(vp, &vp->guest_ctx);
 	fake.vmcs[VMCS_EXIT_REASON] = EXIT_REASON_PAUSE;
-	EXPECT_EQ(EXIT_NEXT, exit_dispatch(vp));
+	EXPECT_EQ(EXIT_NEXT, exit_dispatch(vp, NULL, hw_vmread(VMCS_EXIT_REASON)));
 	EXPECT_EQ(EXIT_REASON_COUNT, reflected);
 }
 

@@ -70,7 +70,7 @@ static void begin(void)
 static void take_exit(u32 reason)
 {
 	fake.vmcs[VMCS_EXIT_REASON] = reason;
-	exit_complete(vp, exit_dispatch(vp));
+	exit_complete(vp, exit_dispatch(vp, NULL, hw_vmread(VMCS_EXIT_REASON)));
 }
 
 static void exception(u32 info, u64 qual, u32 error)
