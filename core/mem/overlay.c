@@ -16,6 +16,14 @@ struct overlay_at overlay_next(const struct partition *p, u64 at)
 	return overlay_index_next(&p->overlays, at);
 }
 
+/* An ABI leaves to us which of several of its pages is seen. */
+static bool may_share(const struct overlay *a, const struct overlay *b)
+{
+	if (a->kind == PAGE_OVERLAY && b->kind == PAGE_OVERLAY)
+		return true;
+	return a->kind == b->kind && a->page.v == b->page.v && a->perms == b->perms;
+}
+
 static err_t check(const struct partition *p, const struct overlay *o, u64 gpa)
 {
 	const struct overlay *other = overlay_index_other(&p->overlays, gpa, o);
@@ -35,7 +43,7 @@ static err_t check(const struct partition *p, const struct overlay *o, u64 gpa)
 		return ERR_BUSY;
 	if (page_class[ground].backing == BACKING_LATE)
 		return ERR_BUSY; /* the page is pinned by its EPT mapping: do not lose that */
-	if (other != NULL && (other->page.v != o->page.v || other->perms != o->perms))
+	if (other != NULL && !may_share(other, o))
 		return ERR_BUSY;
 	return ERR_NONE;
 }
@@ -45,6 +53,18 @@ static u32 is_on_ram(const struct partition *p, u64 place)
 	u64 end;
 
 	return place != 0 && page_ground_at(p, place & PAGE_MASK, &end) == PAGE_RAM;
+}
+
+/* LOCK: ept.lock. An overlay has gone from @at. */
+static void uncover(struct partition *p, u64 at)
+{
+	const struct overlay *next = overlay_index_other(&p->overlays, at, NULL);
+	err_t err;
+
+	if (next == NULL)
+		return ept_restore(p, gpa(at));
+	err = ept_place(p, gpa(at), next->page, next->perms);
+	ASSERT(err == ERR_NONE); /* its tables are there */
 }
 
 /* LOCK: ept.lock. Map the new place first: if that fails nothing has changed. */
@@ -65,10 +85,8 @@ static err_t move(struct partition *p, struct overlay *o, u64 place)
 		overlay_index_remove(&p->overlays, old & PAGE_MASK, o);
 	if (place != 0)
 		overlay_index_add(&p->overlays, place & PAGE_MASK, o);
-	if (old == 0 || p->ept.root == NULL)
-		return ERR_NONE;
-	if (overlay_index_other(&p->overlays, old & PAGE_MASK, o) == NULL)
-		ept_restore(p, gpa(old & PAGE_MASK));
+	if (old != 0 && p->ept.root != NULL)
+		uncover(p, old & PAGE_MASK);
 	return ERR_NONE;
 }
 

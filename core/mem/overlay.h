@@ -5,8 +5,9 @@
  * goes.
  *
  * It always has a page behind it. All VPs share one EPT, so every VP sees every overlay: its owner,
- * the partition or a VP, only determines when it ends (overlay_reset()). Overlays of the same page
- * with the same permissions may share an address; the mapping stays until the last one goes.
+ * the partition or a VP, only determines when it ends (overlay_reset()). Overlays may share an
+ * address: the one that came last is seen, and when it goes the one before it. An APIC page shares
+ * its place only with others of the same page and permissions.
  */
 #pragma once
 
@@ -44,13 +45,14 @@ static inline u64 overlay_gpa(const struct overlay *o)
  * VP's CPU, or boot's.
  *
  * Failure changes nothing. ERR_INVAL: @gpa is not aligned, or @o has no page or wrong permissions;
- * ERR_RANGE: beyond the machine; ERR_BUSY: another page's overlay or far memory is there, or what
- * only an APIC page may cover, as its base register says so: the hypervisor's region, the APIC
- * window, a page with a live shared area; ERR_NOMEM: OVERLAYS_MAX, or no EPT tables.
+ * ERR_RANGE: beyond the machine; ERR_BUSY: far memory is there, or an overlay of which one is an
+ * APIC page, or what only an APIC page may cover, as its base register says so: the hypervisor's
+ * region, the APIC window, a page with a live shared area; ERR_NOMEM: OVERLAYS_MAX, or no EPT
+ * tables.
  */
 MUST_CHECK err_t overlay_map(struct partition *p, struct overlay *o, u64 gpa);
 
-/* overlay_unmap() - the memory beneath reappears. Does nothing if @o is not mapped. Context as
+/* overlay_unmap() - what is beneath reappears. Does nothing if @o is not mapped. Context as
  * above. */
 void overlay_unmap(struct partition *p, struct overlay *o);
 

@@ -24,7 +24,7 @@ struct overlay_at {
 
 struct overlay_list {
 	u32 count;
-	struct overlay_at at[OVERLAYS_MAX]; /* by ascending address; several may share one */
+	struct overlay_at at[OVERLAYS_MAX]; /* ascending; of one address the last one first */
 };
 
 #define OVERLAY_FILTER_BITS 4096u
@@ -35,7 +35,7 @@ struct overlay_index {
 	u64 filter[OVERLAY_FILTER_BITS / 64]; /* overlay_index_may_be_at() */
 };
 
-/* overlay_index_next() - the lowest one whose page ends above @at. */
+/* overlay_index_next() - the lowest one whose page ends above @at; of several there the last. */
 struct overlay_at overlay_index_next(const struct overlay_index *x, u64 at);
 
 /*
@@ -49,7 +49,7 @@ static inline bool overlay_index_may_be_at(const struct overlay_index *x, u64 at
 	return (READ_ONCE(x->filter[page / 64]) & BIT64(page % 64)) != 0;
 }
 
-/* overlay_index_other() - one at @gpa that is not @o; NULL: none. */
+/* overlay_index_other() - the last one at @gpa that is not @o; NULL: none. */
 struct overlay *overlay_index_other(const struct overlay_index *x, u64 gpa,
 				    const struct overlay *o);
 

@@ -152,8 +152,8 @@ static const struct msr_row msrs[] = {
 	{ MSR_ONE(HV_X64_MSR_GUEST_OS_ID, "HV_X64_MSR_GUEST_OS_ID"), .read = os_id_read,
 	  .write = os_id_write },
 	/* Manual: locked; an address beyond the machine. Bits 11:2 read 0; bits 1:0 are ignored
-	 * while GUEST_OS_ID is 0, bit 1 without hv-hypercall-lock, too | #GP, also over another
-	 * overlay, far memory and the hypervisor | kept | 0 */
+	 * while GUEST_OS_ID is 0, bit 1 without hv-hypercall-lock, too | #GP, also over far memory,
+	 * the hypervisor and a page that KVM's ABI has | kept | 0 */
 	{ MSR_ONE(HV_X64_MSR_HYPERCALL, "HV_X64_MSR_HYPERCALL"), .read = hypercall_read,
 	  .write = hypercall_write },
 };

@@ -5,6 +5,7 @@
 
 #include "arch/x86/defs/msr.h"
 #include "core/apic/lazy_eoi.h"
+#include "core/mem/overlay.h"
 #include "hv/hv.h"
 #include "hv/hyperv/hyperv_abi.h"
 #include "tests/host/fakes/rig.h"
@@ -118,7 +119,10 @@ static void test_assist_page(void)
 	EXPECT_EQ(AT | 1, read(HV_X64_MSR_VP_ASSIST_PAGE));
 	EXPECT_TRUE(is_assist_at(AT));
 	EXPECT_TRUE(vp->apic.lazy_eoi);
-	EXPECT_EQ(MSR_GP, msr_write(&g.vp[1], HV_X64_MSR_VP_ASSIST_PAGE, AT | 1));
+	EXPECT_EQ(MSR_OK, msr_write(&g.vp[1], HV_X64_MSR_VP_ASSIST_PAGE, AT | 1));
+	EXPECT_TRUE(overlay_next(&g.p, AT).overlay->vp == &g.vp[1]);
+	hv_vp_reset(&g.vp[1], true); /* hidden, and seen again */
+	EXPECT_TRUE(overlay_next(&g.p, AT).overlay->vp == vp);
 	EXPECT_EQ(MSR_GP, msr_write(vp, HV_X64_MSR_VP_ASSIST_PAGE, BIT64(62) | 1));
 	EXPECT_EQ(AT | 1, read(HV_X64_MSR_VP_ASSIST_PAGE));
 	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_VP_ASSIST_PAGE, (AT + 0x1000) | 1));

@@ -124,6 +124,7 @@ static void test_refusals_change_nothing(void)
 		setup();
 		if (mapped != 0)
 			EXPECT_EQ(ERR_NONE, overlay_map(p, &o, AT));
+		other.kind = PAGE_APIC;
 		EXPECT_EQ(ERR_NONE, overlay_map(p, &other, AT + PAGE_SIZE));
 		expect_refused(ERR_BUSY, &o, AT + PAGE_SIZE);
 		expect_refused(ERR_BUSY, &o, REGION_BASE);
@@ -169,10 +170,51 @@ static void test_one_page_may_be_mapped_by_many(void)
 	expect_at(&o, 0x500000);
 	overlay_unmap(p, &other);
 	expect_nothing_at(AT);
-	overlay_unmap(p, &o);
+}
+
+/* Of overlays at one address the last is seen, by the CPU and by us; when it goes, the one before
+ * it, and at the end the memory. */
+static void test_the_last_one_is_seen(void)
+{
+	struct overlay third;
+	u32 pages;
+
+	setup();
 	other.perms = EPT_R;
+	third = overlay(EPT_R | EPT_X);
 	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, AT));
-	expect_refused(ERR_BUSY, &other, AT);
+	pages = p->ept.pages;
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &other, AT));
+	expect_at(&other, AT);
+	EXPECT_TRUE(overlay_next(p, AT).overlay == &other);
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &third, AT));
+	expect_at(&third, AT);
+	overlay_unmap(p, &other); /* it was hidden */
+	expect_at(&third, AT);
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &other, AT));
+	expect_at(&other, AT);
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &other, 0x500000));
+	expect_at(&third, AT);
+	overlay_unmap(p, &other);
+	while (page_alloc() != NULL)
+		;
+	overlay_unmap(p, &third); /* takes no memory */
+	expect_at(&o, AT);
+	EXPECT_TRUE(overlay_next(p, AT).overlay == &o);
+	EXPECT_EQ(pages, p->ept.pages);
+	overlay_unmap(p, &o);
+	expect_nothing_at(AT);
+}
+
+/* An APIC page and another one: neither on the other. */
+static void test_never_on_an_apic_page(void)
+{
+	setup();
+	other.kind = PAGE_APIC;
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &other, AT));
+	expect_refused(ERR_BUSY, &o, AT);
+	EXPECT_EQ(ERR_NONE, overlay_map(p, &o, 0x500000));
+	expect_refused(ERR_BUSY, &other, 0x500000);
 }
 
 /* All CPUs in xAPIC mode, each with its APIC where the reset puts it, and three pages of an ABI. */
@@ -295,6 +337,7 @@ static void test_never_on_far_memory(void)
 
 TEST_MAIN(TEST(test_map_move_unmap), TEST(test_permissions), TEST(test_refusals_change_nothing),
 	  TEST(test_the_apic_page_may_be_anywhere), TEST(test_one_page_may_be_mapped_by_many),
+	  TEST(test_the_last_one_is_seen), TEST(test_never_on_an_apic_page),
 	  TEST(test_every_vp_has_room_for_its_pages), TEST(test_reset_takes_what_is_the_owner_s),
 	  TEST(test_memory_beneath_keeps_its_contents), TEST(test_never_on_a_registered_page),
 	  TEST(test_no_memory_is_a_refusal), TEST(test_moves_give_everything_back),
