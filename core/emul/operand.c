@@ -12,6 +12,7 @@
 #include "core/diag/panic.h"
 #include "core/hw.h"
 #include "core/lib/string.h"
+#include "core/mem/overlay.h"
 #include "core/partition.h"
 #include "core/vp/page_wait.h"
 #include "core/vp/vp.h"
@@ -81,10 +82,16 @@ u64 operand_offset(const struct vp *vp, const struct insn *in)
 }
 
 /* Not RAM. A scratch page is foreign, too: the CPU can write it. */
-static enum resolve find_other_place(enum page_kind kind, bool write, enum place *place)
+static enum resolve find_other_place(struct vp *vp, u64 at, bool write, enum place *place)
 {
+	u64 end;
+	enum page_kind kind = page_kind_at(vp->partition, at, &end);
 	const struct page_class *class = &page_class[kind];
 
+	if (write && overlay_forbids_write(vp->partition, at)) {
+		(void)vp_fault_gp0(vp);
+		return RESOLVE_FAULT;
+	}
 	if (kind == PAGE_EMULATED) {
 		*place = PLACE_OTHER;
 		return RESOLVE_OK;
@@ -98,11 +105,11 @@ static enum resolve find_other_place(enum page_kind kind, bool write, enum place
 }
 
 /* Only check that RAM is there: the instruction's other operand comes first. */
-static enum resolve find_place(const struct partition *p, u64 page, gpa_t at, u32 len, bool write,
+static enum resolve find_place(struct vp *vp, u64 page, gpa_t at, u32 len, bool write,
 			       enum place *place)
 {
+	const struct partition *p = vp->partition;
 	struct gpa_pin pin;
-	u64 end;
 
 	if ((at.v & PAGE_MASK) == (page & PAGE_MASK)) {
 		*place = PLACE_EMULATED;
@@ -116,7 +123,7 @@ static enum resolve find_place(const struct partition *p, u64 page, gpa_t at, u3
 	case ERR_AGAIN:
 		return RESOLVE_AGAIN;
 	default: /* not RAM */
-		return find_other_place(page_kind_at(p, at.v, &end), write, place);
+		return find_other_place(vp, at.v, write, place);
 	}
 }
 
@@ -144,7 +151,7 @@ enum resolve operand_resolve(struct vp *vp, u64 page, u64 linear, u32 size, bool
 
 		if (err != ERR_NONE)
 			return walk_failed(vp, err, &f);
-		res = find_place(vp->partition, page, op->gpa[i], op->len[i], write, &op->place[i]);
+		res = find_place(vp, page, op->gpa[i], op->len[i], write, &op->place[i]);
 		if (res != RESOLVE_OK)
 			return res;
 	}

@@ -14,6 +14,10 @@ err_t system_page_fault(struct vp *vp, u32 access, const struct walk_fault *f)
 {
 	u32 code = PFEC_P | PFEC_RSVD;
 
+	if (f->protected) {
+		(void)vp_fault_gp0(vp);
+		return ERR_FAULT;
+	}
 	if (access & WALK_WRITE)
 		code |= PFEC_W;
 	if (access & WALK_USER)

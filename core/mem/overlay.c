@@ -16,6 +16,14 @@ struct overlay_at overlay_next(const struct partition *p, u64 at)
 	return overlay_index_next(&p->overlays, at);
 }
 
+bool overlay_forbids_write(const struct partition *p, u64 at)
+{
+	struct overlay_at o = overlay_next(p, at);
+
+	return o.gpa == ALIGN_DOWN(at, PAGE_SIZE) && o.overlay->kind == PAGE_OVERLAY &&
+	       (o.overlay->perms & EPT_W) == 0;
+}
+
 /* An ABI leaves to us which of several of its pages is seen. */
 static bool may_share(const struct overlay *a, const struct overlay *b)
 {

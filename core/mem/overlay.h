@@ -59,6 +59,10 @@ void overlay_unmap(struct partition *p, struct overlay *o);
 /* overlay_reset() - unmap all overlays of @vp; NULL: of the partition. */
 void overlay_reset(struct partition *p, const struct vp *vp);
 
+/* overlay_forbids_write() - the guest sees a page of ours at @at that it may only read: a write is
+ * #GP(0), also an emulated one. Not of APIC pages. Any CPU, no lock. */
+bool overlay_forbids_write(const struct partition *p, u64 at);
+
 /* overlay_next() - the lowest overlay whose page ends above @at, and where it was found: it may
  * move meanwhile. Any CPU, no lock. */
 struct overlay_at overlay_next(const struct partition *p, u64 at);

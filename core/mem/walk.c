@@ -20,6 +20,7 @@
 #include "core/lib/string.h"
 #include "core/mem/gpa.h"
 #include "core/mem/gpa_internal.h"
+#include "core/mem/overlay.h"
 #include "core/mem/page_class.h"
 #include "core/partition.h"
 #include "core/vp/vp.h"
@@ -331,33 +332,38 @@ static void unpin_pieces(struct vp *vp, const struct gpa_pin pin[2])
 	}
 }
 
-/* A write to a class that must not lose it. */
-static void check_class(struct vp *vp, gpa_t at)
+/* A write to what is not memory: ERR_FAULT: the guest hears of it; success: it may be lost. */
+static err_t check_class(struct vp *vp, gpa_t at, struct walk_fault *fault)
 {
 	const struct page_class *class = class_at(vp, at);
 
+	if (overlay_forbids_write(vp->partition, at.v)) {
+		*fault = (struct walk_fault){ .protected = true };
+		return ERR_FAULT;
+	}
 	if (!page_write_stops(class))
-		return;
+		return ERR_NONE;
 	log_error("an instruction writes to %s at 0x%llx, which no guest may write", class->name,
 		  at.v);
 	partition_stop(vp, "write to what no guest may write");
 }
 
 /* Pin both pages before the first byte is stored: a store that stops half-way cannot be
- * repeated. A piece that is not memory gets no pin. ERR_AGAIN, or success. */
+ * repeated. A piece that is not memory gets no pin. */
 static err_t pin_pieces(struct vp *vp, const struct pieces *pc, enum gpa_use use,
-			struct gpa_pin pin[2])
+			struct gpa_pin pin[2], struct walk_fault *fault)
 {
 	pin[0] = pin[1] = (struct gpa_pin){ 0 };
 	for (u32 i = 0; i < 2 && pc->len[i] != 0; i++) {
 		err_t err = gpa_pin(vp->partition, pc->gpa[i], pc->len[i], use, &pin[i]);
 
-		if (err == ERR_AGAIN) {
+		if (err == ERR_FAULT &&
+		    (use != GPA_WRITE || check_class(vp, pc->gpa[i], fault) == ERR_NONE))
+			err = ERR_NONE;
+		if (err != ERR_NONE) {
 			unpin_pieces(vp, pin);
-			return ERR_AGAIN;
+			return err;
 		}
-		if (err != ERR_NONE && use == GPA_WRITE)
-			check_class(vp, pc->gpa[i]);
 	}
 	return ERR_NONE;
 }
@@ -370,7 +376,7 @@ err_t gva_write(struct vp *vp, u64 gva, u32 access, const void *buf, u32 len,
 	struct pieces pc;
 
 	TRY(translate_pieces(vp, gva, access | WALK_WRITE, len, &pc, fault));
-	TRY(pin_pieces(vp, &pc, GPA_WRITE, pin));
+	TRY(pin_pieces(vp, &pc, GPA_WRITE, pin, fault));
 	for (u32 i = 0; i < 2 && pc.len[i] != 0; from += pc.len[i++]) {
 		if (pin[i].mem != NULL)
 			(void)memcpy(pin[i].mem, from, pc.len[i]);
@@ -387,7 +393,7 @@ err_t gva_check(struct vp *vp, u64 gva, u32 access, u32 len, struct walk_fault *
 	struct pieces pc;
 
 	TRY(translate_pieces(vp, gva, access, len, &pc, fault));
-	TRY(pin_pieces(vp, &pc, (access & WALK_WRITE) ? GPA_WRITE : GPA_READ, pin));
+	TRY(pin_pieces(vp, &pc, (access & WALK_WRITE) ? GPA_WRITE : GPA_READ, pin, fault));
 	unpin_pieces(vp, pin);
 	return ERR_NONE;
 }

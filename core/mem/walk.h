@@ -25,7 +25,9 @@ struct vp;
 u32 walk_user(const struct vp *vp);
 
 struct walk_fault {
-	bool page_fault; /* true: #PF with @code at @gva. false: the tables lie outside guest RAM */
+	bool page_fault; /* true: #PF with @code at @gva. false: the tables lie outside guest RAM,
+			  * or @protected */
+	bool protected;  /* #GP(0): overlay_forbids_write() there. Only gva_write(), gva_check() */
 	u32 code;
 	u64 gva;
 };

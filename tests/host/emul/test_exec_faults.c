@@ -3,7 +3,11 @@
  * Faults of the executor: the second operand, the fetch, segment limits, and instructions it cannot
  * do. Nothing has happened on the emulated page by then.
  */
+#include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/vector.h"
+#include "core/emul/system.h"
+#include "core/mem/overlay.h"
+#include "core/mem/page_alloc.h"
 #include "tests/host/emul/exec_sim.h"
 
 static void test_exec_second_operand_faults(void)
@@ -102,5 +106,46 @@ static void test_linear_checks_segments(void)
 	EXPECT_EQ(EXC_SS, paged_exception());
 }
 
-TEST_MAIN(TEST(test_exec_second_operand_faults), TEST(test_exec_reports_what_it_cannot_do),
-	  TEST(test_exec_fetch_faults), TEST(test_linear_checks_segments))
+static void cover_next(struct overlay *o, u64 perms)
+{
+	setup();
+	*o = (struct overlay){ .page = hw_virt_to_phys(page_alloc()),
+			       .perms = perms,
+			       .kind = PAGE_OVERLAY };
+	EXPECT_EQ(ERR_NONE, overlay_map(&the_partition, o, NEXT_GPA));
+}
+
+/* Like the CPU's own write: #GP(0), and nothing has happened; whoever writes in its place. */
+static void test_exec_into_a_read_only_overlay(void)
+{
+	struct overlay o;
+
+	cover_next(&o, EPT_R);
+	paged_vp.regs.rsi = PAGE_GVA;
+	paged_vp.regs.rdi = NEXT_GVA + 8;
+	CODE(0xa5); /* movsd */
+	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA));
+	EXPECT_EQ(EXC_GP, paged_exception());
+	EXPECT_EQ(0, page_reads);
+	EXPECT_EQ(PAGE_GVA, paged_vp.regs.rsi);
+
+	cover_next(&o, EPT_R | EPT_X);
+	paged_vp.regs.rdi = NEXT_GVA - 4;
+	CODE(0x48, 0xab); /* stosq, across the page's end */
+	EXPECT_EQ(EXIT_RESUME, emulate(PAGE_GPA + 0xffc));
+	EXPECT_EQ(EXC_GP, paged_exception());
+	EXPECT_EQ(0, page_writes);
+
+	cover_next(&o, EPT_R);
+	EXPECT_EQ(ERR_FAULT, system_write(&paged_vp, NEXT_GVA - 1, "xy", 2));
+	EXPECT_EQ(EXC_GP, paged_exception());
+
+	cover_next(&o, EPT_R | EPT_W);
+	EXPECT_EQ(ERR_NONE, system_write(&paged_vp, NEXT_GVA, "x", 1));
+	EXPECT_EQ(-1, paged_exception());
+	EXPECT_EQ('x', *(char *)hw_phys_to_virt(o.page));
+}
+
+TEST_MAIN(TEST(test_exec_into_a_read_only_overlay), TEST(test_exec_second_operand_faults),
+	  TEST(test_exec_reports_what_it_cannot_do), TEST(test_exec_fetch_faults),
+	  TEST(test_linear_checks_segments))
