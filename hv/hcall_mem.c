@@ -178,6 +178,8 @@ static enum hcall_end run(struct vp *vp, const struct hcall_row *row, struct hca
 	if (s->out_bytes != 0)
 		memset(rq->buffer->out, 0, s->out_bytes);
 	status = row->mem(vp, &hc);
+	if (hc.again)
+		return HCALL_AGAIN;
 	reps = s->start + umin32(hc.done, hc.count);
 	if (write_output(vp, rq, s, out_at, (reps - s->start) * row->rep_out_size) != HCALL_SUCCESS)
 		return done(rq, HCALL_INVALID_INPUT, s->start);

@@ -47,6 +47,7 @@ struct hcall {
 	u32 count;
 	u32 done;         /* set by a rep handler: how many of @count, at least one. If fewer, and
 			   * success, the guest executes the call again for the rest */
+	bool again;       /* set by a handler of a simple call that has done nothing: not now */
 	u64 deadline_tsc; /* of a rep call: see hcall_is_late() */
 	void *out;        /* out_size bytes, zeroed */
 	void *out_list;   /* @count elements, zeroed; the first @done are copied out */

@@ -314,6 +314,7 @@ static u16 translate_virtual_address(struct vp *vp, struct hcall *hc)
 	struct translation t = { .in = in, .out = hc->out };
 	struct vp *target;
 	u16 status = find_target(vp, in->partition_id, in->vp_index, &target);
+	err_t err;
 
 	if (status != HV_STATUS_SUCCESS)
 		return status;
@@ -322,7 +323,9 @@ static u16 translate_virtual_address(struct vp *vp, struct hcall *hc)
 	status = check_vtl((u8)FIELD_GET(HV_TRANSLATE_GVA_INPUT_VTL, in->control_flags));
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	return remote_call(target, translate, &t) ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_VP_STATE;
+	err = remote_call_between(target, translate, &t);
+	hc->again = err == ERR_AGAIN;
+	return err == ERR_NODEV ? HV_STATUS_INVALID_VP_STATE : HV_STATUS_SUCCESS;
 }
 
 static const struct hcall_row hcalls[] = {

@@ -35,6 +35,7 @@ static u16 sum(struct vp *vp, struct hcall *hc)
 {
 	const u64 *in = hc->in;
 
+	hc->again = budget == 0;
 	*(u64 *)hc->out = in[0] + in[1] + in[2];
 	return HV_STATUS_SUCCESS;
 }
@@ -282,6 +283,22 @@ static void test_continuation(void)
 	EXPECT_EQ((u32)IN | 0xbad00000000, r->rcx);
 }
 
+/* A simple call that cannot be done now: as if it had not been made. */
+static void test_simple_call_again(void)
+{
+	struct gpr_regs *r = &g.vp[0].regs, before;
+
+	start();
+	budget = 0;
+	*r = before = (struct gpr_regs){ .rax = 99, .rcx = SUM, .rdx = IN, .r8 = OUT };
+	EXPECT_EQ(EXIT_ITERATION, take());
+	EXPECT_MEMEQ(&before, r, sizeof(before));
+	EXPECT_EQ(0xa5a5a5a5a5a5a5a5ull, ram(OUT)[0]);
+	budget = 1;
+	EXPECT_EQ(EXIT_NEXT, take());
+	EXPECT_EQ(0, r->rax);
+}
+
 static void test_xmm(void)
 {
 	u64 input[2] = { 40, 1 };
@@ -469,6 +486,6 @@ static void test_lock(void)
 }
 
 TEST_MAIN(TEST(test_environments), TEST(test_real_mode), TEST(test_64_bit_calls),
-	  TEST(test_32_bit_calls), TEST(test_continuation), TEST(test_xmm),
-	  TEST(test_calls_of_other_issues), TEST(test_spin_wait), TEST(test_both_interfaces),
-	  TEST(test_page), TEST(test_page_msr), TEST(test_lock))
+	  TEST(test_32_bit_calls), TEST(test_continuation), TEST(test_simple_call_again),
+	  TEST(test_xmm), TEST(test_calls_of_other_issues), TEST(test_spin_wait),
+	  TEST(test_both_interfaces), TEST(test_page), TEST(test_page_msr), TEST(test_lock))

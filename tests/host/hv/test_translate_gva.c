@@ -16,18 +16,28 @@ static void put_entry(u64 table, u32 index, u64 val)
 
 static struct hv_translate_virtual_address_out out;
 
-static u16 translate(u64 flags, u64 gva)
+static bool again; /* of the last call */
+
+static u16 translate_of(u32 index, u64 flags, u64 gva)
 {
 	struct hv_translate_virtual_address in = {
 		.partition_id = HV_PARTITION_ID_SELF,
-		.vp_index = HV_VP_INDEX_SELF,
+		.vp_index = index,
 		.control_flags = flags,
 		.gva_page = gva >> 12,
 	};
 	struct hcall hc = { .in = &in, .out = &out };
+	u16 status;
 
 	memset(&out, 0, sizeof(out));
-	return row(HVCALL_TRANSLATE_VIRTUAL_ADDRESS)->mem(fake.cpu_vp, &hc);
+	status = row(HVCALL_TRANSLATE_VIRTUAL_ADDRESS)->mem(fake.cpu_vp, &hc);
+	again = hc.again;
+	return status;
+}
+
+static u16 translate(u64 flags, u64 gva)
+{
+	return translate_of(HV_VP_INDEX_SELF, flags, gva);
 }
 
 static void init_paging(u64 leaf)
@@ -110,5 +120,30 @@ static void test_translation_without_paging_and_refusals(void)
 	EXPECT_EQ(HV_STATUS_SUCCESS, translate(0x10ull << 56, AT(0)));
 }
 
+static void run_kicked(struct vp *other)
+{
+	fake.cpu_vp = other;
+	(void)vp_prepare_entry(other);
+	fake.cpu_vp = &g.vp[1];
+}
+
+/* Of another VP, by its own CPU; one that does not answer now is asked again. */
+static void test_translation_of_another_vp(void)
+{
+	init();
+	fake.cpu_vp = &g.vp[1];
+	fake.tsc_step = 1000;
+	EXPECT_EQ(HV_STATUS_SUCCESS, translate_of(0, 7, AT(0x7000)));
+	EXPECT_TRUE(again);
+	fake.kick = run_kicked;
+	EXPECT_EQ(HV_STATUS_SUCCESS, translate_of(0, 7, AT(0x7000)));
+	EXPECT_FALSE(again);
+	EXPECT_EQ(AT(0x7000) >> 12, out.gpa_page);
+	g.vp[0].entered = false;
+	EXPECT_EQ(HV_STATUS_INVALID_VP_STATE, translate_of(0, 7, AT(0x7000)));
+	EXPECT_FALSE(again);
+}
+
 TEST_MAIN(TEST(test_translation), TEST(test_translation_by_tables_outside_ram),
-	  TEST(test_translation_rights), TEST(test_translation_without_paging_and_refusals))
+	  TEST(test_translation_rights), TEST(test_translation_of_another_vp),
+	  TEST(test_translation_without_paging_and_refusals))
