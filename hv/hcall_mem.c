@@ -157,7 +157,7 @@ static enum hcall_end run_words(struct vp *vp, const struct hcall_row *row,
 static enum hcall_end run(struct vp *vp, const struct hcall_row *row, struct hcall_request *rq,
 			  const struct shape *s)
 {
-	const u8 *in = s->fast ? (const u8 *)rq->fast : rq->buffer->in;
+	u8 *in = s->fast ? (u8 *)rq->fast : rq->buffer->in;
 	u32 out_at = row->out_size + s->start * row->rep_out_size;
 	struct hcall hc = {
 		.in = in,

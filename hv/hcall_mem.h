@@ -43,7 +43,7 @@ struct hcall {
 	const void *in;  /* in_size bytes */
 	const void *var; /* the variable header */
 	u32 var_bytes;
-	const void *list; /* of a rep call: the @count elements left to do */
+	void *list; /* of a rep call: the @count elements left to do; scratch when they are done */
 	u32 count;
 	u32 done;         /* set by a rep handler: how many of @count, at least one. If fewer, and
 			   * success, the guest executes the call again for the rest */

@@ -26,6 +26,7 @@ struct reg_row {
 	set_fn set;      /* NULL: cannot be written */
 	u32 arg, step;   /* of the first name; distance to the next one's */
 	bool wide;       /* more than 64 bits */
+	enum vp_reg_way_back back;
 };
 
 void vp_reg_note(struct vp_reg_undo *u, enum vmcs_field field)
@@ -325,7 +326,10 @@ static u16 interrupt_state_get(struct vp *vp, u32 arg, union hv_register_value *
 /* clang-format off */
 #define REG(name, ...)         { .first = (name), .last = (name), __VA_ARGS__ }
 #define REGS(name, n, ...)     { .first = (name), .last = (name) + (n) - 1, .step = 1, __VA_ARGS__ }
-#define MSRS(name, n, msr)     REGS(name, n, .get = msr_get, .set = msr_set, .arg = (msr))
+#define VALUE                  .back = BACK_BY_VALUE
+#define UNDO                   .back = BACK_BY_UNDO
+#define MSRS(name, n, msr, ...) \
+	REGS(name, n, .get = msr_get, .set = msr_set, .arg = (msr), __VA_ARGS__)
 
 static const struct reg_row rows[] = {
 	/* Manual: hypervisor version, privileges, features, limits, hardware: leaves 2 to 6 | read only */
@@ -334,42 +338,42 @@ static const struct reg_row rows[] = {
 	MSRS(HV_REGISTER_CRASH_P0, 6, HV_X64_MSR_CRASH_P0),
 	REG(HV_REGISTER_PENDING_INTERRUPTION, .get = pending_get),
 	REG(HV_REGISTER_INTERRUPT_STATE, .get = interrupt_state_get),
-	REGS(HV_X64_REGISTER_RAX, 16, .get = gpr_get, .set = gpr_set, .arg = GPR_AX),
-	REG(HV_X64_REGISTER_RIP, .get = field_get, .set = field_set, .arg = VMCS_GUEST_RIP),
-	REG(HV_X64_REGISTER_RFLAGS, .get = rflags_get, .set = field_set, .arg = VMCS_GUEST_RFLAGS),
-	REGS(HV_X64_REGISTER_XMM0, 16, .get = xmm_get, .set = xmm_set, .wide = true),
-	REG(HV_X64_REGISTER_CR0, .get = cr_get, .set = cr_set, .arg = 0),
-	REG(HV_X64_REGISTER_CR2, .get = cr_get, .set = cr2_set, .arg = 2),
-	REG(HV_X64_REGISTER_CR3, .get = cr_get, .set = cr_set, .arg = 3),
-	REG(HV_X64_REGISTER_CR4, .get = cr_get, .set = cr_set, .arg = 4),
-	REG(HV_X64_REGISTER_CR8, .get = cr_get, .set = cr8_set, .arg = 8),
-	REG(HV_X64_REGISTER_XFEM, .get = xfem_get, .set = xfem_set),
-	REGS(HV_X64_REGISTER_DR0, 4, .get = dr_get, .set = dr_set, .arg = 0),
-	REGS(HV_X64_REGISTER_DR6, 2, .get = dr_get, .set = dr_set, .arg = 6),
-	REGS(HV_X64_REGISTER_ES, 8, .get = segment_get, .set = segment_put, .arg = SEG_ES, .wide = true),
+	REGS(HV_X64_REGISTER_RAX, 16, .get = gpr_get, .set = gpr_set, .arg = GPR_AX, VALUE),
+	REG(HV_X64_REGISTER_RIP, .get = field_get, .set = field_set, .arg = VMCS_GUEST_RIP, UNDO),
+	REG(HV_X64_REGISTER_RFLAGS, .get = rflags_get, .set = field_set, .arg = VMCS_GUEST_RFLAGS, UNDO),
+	REGS(HV_X64_REGISTER_XMM0, 16, .get = xmm_get, .set = xmm_set, .wide = true, VALUE),
+	REG(HV_X64_REGISTER_CR0, .get = cr_get, .set = cr_set, .arg = 0, UNDO),
+	REG(HV_X64_REGISTER_CR2, .get = cr_get, .set = cr2_set, .arg = 2, VALUE),
+	REG(HV_X64_REGISTER_CR3, .get = cr_get, .set = cr_set, .arg = 3, UNDO),
+	REG(HV_X64_REGISTER_CR4, .get = cr_get, .set = cr_set, .arg = 4, UNDO),
+	REG(HV_X64_REGISTER_CR8, .get = cr_get, .set = cr8_set, .arg = 8, VALUE),
+	REG(HV_X64_REGISTER_XFEM, .get = xfem_get, .set = xfem_set, VALUE),
+	REGS(HV_X64_REGISTER_DR0, 4, .get = dr_get, .set = dr_set, .arg = 0, VALUE),
+	REGS(HV_X64_REGISTER_DR6, 2, .get = dr_get, .set = dr_set, .arg = 6, VALUE),
+	REGS(HV_X64_REGISTER_ES, 8, .get = segment_get, .set = segment_put, .arg = SEG_ES, .wide = true, UNDO),
 	REG(HV_X64_REGISTER_IDTR, .get = table_get, .set = table_set, .arg = VMCS_GUEST_IDTR_BASE,
-	    .wide = true),
+	    .wide = true, UNDO),
 	REG(HV_X64_REGISTER_GDTR, .get = table_get, .set = table_set, .arg = VMCS_GUEST_GDTR_BASE,
-	    .wide = true),
+	    .wide = true, UNDO),
 	MSRS(HV_X64_REGISTER_TSC, 1, MSR_IA32_TSC),
-	REG(HV_X64_REGISTER_EFER, .get = msr_get, .set = msr_set_noted, .arg = MSR_IA32_EFER),
-	MSRS(HV_X64_REGISTER_KERNEL_GS_BASE, 1, MSR_IA32_KERNEL_GS_BASE),
+	REG(HV_X64_REGISTER_EFER, .get = msr_get, .set = msr_set_noted, .arg = MSR_IA32_EFER, UNDO),
+	MSRS(HV_X64_REGISTER_KERNEL_GS_BASE, 1, MSR_IA32_KERNEL_GS_BASE, VALUE),
 	MSRS(HV_X64_REGISTER_APIC_BASE, 1, MSR_IA32_APIC_BASE),
-	REG(HV_X64_REGISTER_PAT, .get = msr_get, .set = msr_set_noted, .arg = MSR_IA32_PAT),
-	MSRS(HV_X64_REGISTER_SYSENTER_CS, 1, MSR_IA32_SYSENTER_CS),
-	MSRS(HV_X64_REGISTER_SYSENTER_EIP, 1, MSR_IA32_SYSENTER_EIP),
-	MSRS(HV_X64_REGISTER_SYSENTER_ESP, 1, MSR_IA32_SYSENTER_ESP),
-	MSRS(HV_X64_REGISTER_STAR, 4, MSR_IA32_STAR), /* LSTAR, CSTAR, SFMASK */
+	REG(HV_X64_REGISTER_PAT, .get = msr_get, .set = msr_set_noted, .arg = MSR_IA32_PAT, UNDO),
+	MSRS(HV_X64_REGISTER_SYSENTER_CS, 1, MSR_IA32_SYSENTER_CS, VALUE),
+	MSRS(HV_X64_REGISTER_SYSENTER_EIP, 1, MSR_IA32_SYSENTER_EIP, VALUE),
+	MSRS(HV_X64_REGISTER_SYSENTER_ESP, 1, MSR_IA32_SYSENTER_ESP, VALUE),
+	MSRS(HV_X64_REGISTER_STAR, 4, MSR_IA32_STAR, VALUE), /* LSTAR, CSTAR, SFMASK */
 	MSRS(HV_X64_REGISTER_MTRR_CAP, 1, MSR_IA32_MTRRCAP),
-	MSRS(HV_X64_REGISTER_MTRR_DEF_TYPE, 1, MSR_IA32_MTRR_DEF_TYPE),
+	MSRS(HV_X64_REGISTER_MTRR_DEF_TYPE, 1, MSR_IA32_MTRR_DEF_TYPE, VALUE),
 	{ HV_X64_REGISTER_MTRR_PHYS_BASE0, HV_X64_REGISTER_MTRR_PHYS_BASE0 + 15, msr_get, msr_set,
-	  MSR_IA32_MTRR_PHYSBASE0, 2, false },
+	  MSR_IA32_MTRR_PHYSBASE0, 2, false, BACK_BY_VALUE },
 	{ HV_X64_REGISTER_MTRR_PHYS_MASK0, HV_X64_REGISTER_MTRR_PHYS_MASK0 + 15, msr_get, msr_set,
-	  MSR_IA32_MTRR_PHYSMASK0, 2, false },
-	MSRS(HV_X64_REGISTER_MTRR_FIX64K00000, 1, MSR_IA32_MTRR_FIX64K_00000),
-	MSRS(HV_X64_REGISTER_MTRR_FIX16K80000, 2, MSR_IA32_MTRR_FIX16K_80000),
-	MSRS(HV_X64_REGISTER_MTRR_FIX4KC0000, 8, MSR_IA32_MTRR_FIX4K_C0000),
-	MSRS(HV_X64_REGISTER_TSC_AUX, 1, MSR_IA32_TSC_AUX),
+	  MSR_IA32_MTRR_PHYSMASK0, 2, false, BACK_BY_VALUE },
+	MSRS(HV_X64_REGISTER_MTRR_FIX64K00000, 1, MSR_IA32_MTRR_FIX64K_00000, VALUE),
+	MSRS(HV_X64_REGISTER_MTRR_FIX16K80000, 2, MSR_IA32_MTRR_FIX16K_80000, VALUE),
+	MSRS(HV_X64_REGISTER_MTRR_FIX4KC0000, 8, MSR_IA32_MTRR_FIX4K_C0000, VALUE),
+	MSRS(HV_X64_REGISTER_TSC_AUX, 1, MSR_IA32_TSC_AUX, VALUE),
 	MSRS(HV_REGISTER_VP_RUNTIME, 1, HV_X64_MSR_VP_RUNTIME),
 	MSRS(HV_X64_REGISTER_HYPERCALL, 1, HV_X64_MSR_HYPERCALL),
 	MSRS(HV_REGISTER_GUEST_OSID, 1, HV_X64_MSR_GUEST_OS_ID),
@@ -392,6 +396,14 @@ static const struct reg_row *find(u32 name, u32 *arg)
 	return NULL;
 }
 
+enum vp_reg_way_back vp_reg_way_back(u32 name)
+{
+	u32 arg;
+	const struct reg_row *row = find(name, &arg);
+
+	return row != NULL ? row->back : BACK_NEVER;
+}
+
 u16 vp_reg_get(struct vp *vp, u32 name, union hv_register_value *val)
 {
 	u32 arg;
@@ -410,7 +422,7 @@ u16 vp_reg_set(struct vp *vp, u32 name, const union hv_register_value *val, stru
 
 	if (row == NULL || row->set == NULL)
 		return HV_STATUS_INVALID_PARAMETER;
-	if (!row->wide && val->high != 0)
+	if ((!row->wide && val->high != 0) || (row->back == BACK_NEVER && u->count != 0))
 		return HV_STATUS_INVALID_REGISTER_VALUE;
 	return row->set(vp, arg, val, u);
 }

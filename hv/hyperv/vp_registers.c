@@ -5,7 +5,9 @@
  *
  * Registers that depend on each other (CS and SS, RIP and CS, ...) may come in any order, but for
  * CS.L before CR0.PG, which counts as in MOV to CR0. What is checked as a whole is what VM entry
- * would load: the list takes effect up to the last element after which that passes.
+ * would load: the list takes effect up to the last element after which that passes, and nothing of
+ * what is behind. So what cannot be taken back, an MSR with effects beyond its VP, may not stand
+ * between registers that pass only together.
  *
  * Context: caller's CPU; what touches registers: the CPU of the VP they belong to.
  */
@@ -13,6 +15,7 @@
 #include "arch/x86/defs/ept.h"
 #include "arch/x86/defs/paging.h"
 #include "arch/x86/defs/vmcs.h"
+#include "core/diag/panic.h"
 #include "core/exit/entry_check.h"
 #include "core/hw.h"
 #include "core/mem/overlay.h"
@@ -97,13 +100,44 @@ struct progress {
 	bool general; /* RIP or a general register is set: a call that goes on would need them */
 };
 
+/* The list is ours: it keeps the old value of what goes back by value. */
+static u16 set_element(struct vp *vp, struct hv_register_assoc *e, struct vp_reg_undo *undo)
+{
+	union hv_register_value old = { 0 };
+	bool by_value = vp_reg_way_back(e->name) == BACK_BY_VALUE;
+	u16 status = HV_STATUS_SUCCESS;
+
+	if (by_value)
+		status = vp_reg_get(vp, e->name, &old);
+	if (status == HV_STATUS_SUCCESS)
+		status = vp_reg_set(vp, e->name, &e->value, undo);
+	if (by_value && status == HV_STATUS_SUCCESS)
+		e->value = old;
+	return status;
+}
+
+/* Elements from @from to before @end were set by set_element(). */
+static void take_back(struct vp *vp, const struct hv_register_assoc *list, u32 from, u32 end,
+		      struct vp_reg_undo *undo)
+{
+	while (end-- > from) {
+		u16 status;
+
+		if (vp_reg_way_back(list[end].name) != BACK_BY_VALUE)
+			continue;
+		status = vp_reg_set(vp, list[end].name, &list[end].value, undo);
+		ASSERT(status == HV_STATUS_SUCCESS); /* it was so before */
+	}
+	vp_reg_undo(undo);
+}
+
 /*
- * Elements after which VM entry accepts the state are done; what follows the last of them and VM
- * entry checks is taken back.
+ * Elements after which VM entry accepts the state are done; what follows the last of them is taken
+ * back.
  */
 static struct progress set_elements(struct vp *vp, struct reg_call *c)
 {
-	const struct hv_register_assoc *list = c->hc->list;
+	struct hv_register_assoc *list = c->hc->list;
 	struct vp_reg_undo undo = { 0 };
 	struct progress now = { 0 }, done = { 0 };
 	bool own = vp == c->caller;
@@ -112,7 +146,7 @@ static struct progress set_elements(struct vp *vp, struct reg_call *c)
 	while (i < c->hc->count) {
 		if (i != 0 && undo.count == 0 && !(own && done.general) && hcall_is_late(c->hc))
 			break;
-		c->status = vp_reg_set(vp, list[i].name, &list[i].value, &undo);
+		c->status = set_element(vp, &list[i], &undo);
 		if (c->status != HV_STATUS_SUCCESS)
 			break;
 		now.moves |= list[i].name == HV_X64_REGISTER_RIP;
@@ -124,7 +158,7 @@ static struct progress set_elements(struct vp *vp, struct reg_call *c)
 		c->hc->done = i;
 	}
 	if (undo.count != 0) {
-		vp_reg_undo(&undo);
+		take_back(vp, list, c->hc->done, i, &undo);
 		if (c->status == HV_STATUS_SUCCESS)
 			c->status = HV_STATUS_INVALID_REGISTER_VALUE;
 	}
@@ -345,8 +379,9 @@ static const struct hcall_row hcalls[] = {
 	/*
 	 * Manual: sets them as the instructions would. The caller's own RIP counts after the call;
 	 * its RAX, RDX and R8 belong to the call |
-	 * as above; 80: the instruction would fault, or VM entry fail. Elements before the first
-	 * that failed are done
+	 * as above; 80: the instruction would fault, or VM entry fail; an MSR with effects beyond
+	 * its VP between registers that pass only together. Elements before the first that failed
+	 * are done, those behind have changed nothing
 	 */
 	{ .nr = HVCALL_SET_VP_REGISTERS,
 	  .kind = HCALL_REP,

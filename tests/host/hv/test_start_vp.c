@@ -223,7 +223,7 @@ static void test_a_held_vp_is_held_from_the_start(void)
 
 static void test_index_by_apic_id(void)
 {
-	static const u32 ids[] = { 4, 0, 2, 6 }; /* VP i has ID 2 * i */
+	static u32 ids[] = { 4, 0, 2, 6 }; /* VP i has ID 2 * i */
 	static const u32 expected[] = { 2, 0, 1, 0 };
 	struct hv_get_vp_index_from_apic_id header = { .partition_id = HV_PARTITION_ID_SELF };
 	u32 index[4] = { 0 };

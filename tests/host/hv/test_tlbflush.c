@@ -41,7 +41,7 @@ static u32 done;
 /* @in, then @banks and @elements as the parser hands them over. */
 static u16 call(u32 nr, const void *in, const u64 *banks, u32 bank_count, u32 elements)
 {
-	static const u64 list[4096] = { 0 };
+	static u64 list[4096];
 	bool live = false;
 	const struct hcall_row *row = hcall_find(hyperv_abi.calls, nr, &live);
 	struct hcall hc = {

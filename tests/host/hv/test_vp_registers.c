@@ -62,10 +62,13 @@ static void test_values_come_back(void)
 
 static void test_wide_values(void)
 {
+	struct hv_register_assoc wanted[3];
+
 	init();
 	put(0, HV_X64_REGISTER_XMM0 + 15, 0x1122, 0x3344);
 	put_segment(1, HV_X64_REGISTER_FS, 0x28, 0x123456789a, 0xfff, 0x93);
 	put(2, HV_X64_REGISTER_IDTR, 0xfffull << 48, 0x5000);
+	memcpy(wanted, c.assoc, sizeof(wanted));
 	EXPECT_EQ(HV_STATUS_SUCCESS, set_list(3));
 	EXPECT_EQ(0x3344, fake.vector[15][1]);
 	EXPECT_EQ(0x123456789a, fake.vmcs[VMCS_GUEST_FS_BASE]);
@@ -76,7 +79,7 @@ static void test_wide_values(void)
 		c.name[i] = c.assoc[i].name;
 	EXPECT_EQ(HV_STATUS_SUCCESS, run(HVCALL_GET_VP_REGISTERS, c.name, 3));
 	for (u32 i = 0; i < 3; i++)
-		EXPECT_MEMEQ(&c.assoc[i].value, &c.value[i], sizeof(c.value[i]));
+		EXPECT_MEMEQ(&wanted[i].value, &c.value[i], sizeof(c.value[i]));
 }
 
 /* The TLFS has no "unusable": a segment that is not present. */
@@ -223,6 +226,74 @@ static void test_elements_that_belong_together(void)
 	EXPECT_TRUE(entry_check_passes());
 }
 
+/* Registers of every kind behind one that does not pass alone: all of it is taken back. */
+static void test_what_is_refused_changes_nothing(void)
+{
+	static const struct {
+		u32 name;
+		u64 val;
+	} rows[] = {
+		{ HV_X64_REGISTER_RAX + 1, 1 },
+		{ HV_X64_REGISTER_RAX + 1, 2 },
+		{ HV_X64_REGISTER_RIP, 0x1234 },
+		{ HV_X64_REGISTER_RFLAGS, RFLAGS_FIXED | RFLAGS_CF },
+		{ HV_X64_REGISTER_XMM0 + 3, 0x55 },
+		{ HV_X64_REGISTER_CR2, 0x66 },
+		{ HV_X64_REGISTER_CR3, 0x77000 },
+		{ HV_X64_REGISTER_CR8, 5 },
+		{ HV_X64_REGISTER_XFEM, XCR0_X87 | XCR0_SSE },
+		{ HV_X64_REGISTER_DR0 + 1, 0x88 },
+		{ HV_X64_REGISTER_DR6, 0xffff0ff1 },
+		{ HV_X64_REGISTER_DR6 + 1, 0x455 },
+		{ HV_X64_REGISTER_PAT, 0 },
+		{ HV_X64_REGISTER_EFER, EFER_LME | EFER_LMA | EFER_SCE },
+		{ HV_X64_REGISTER_KERNEL_GS_BASE, 0x99 },
+		{ HV_X64_REGISTER_SYSENTER_CS, 0x10 },
+		{ HV_X64_REGISTER_SYSENTER_ESP, 0x11 },
+		{ HV_X64_REGISTER_STAR + 3, 0x700 },
+		{ HV_X64_REGISTER_TSC_AUX, 5 },
+	};
+	union hv_register_value before[ARRAY_SIZE(rows)];
+
+	for (u32 last = 0; last < 2; last++) { /* a bad value at the end, or just the end */
+		u32 n = ARRAY_SIZE(rows) + 1;
+
+		init();
+		to_long_mode();
+		for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+			EXPECT_EQ(HV_STATUS_SUCCESS, get(rows[i].name));
+			before[i] = c.value[0];
+		}
+		put_segment(0, HV_X64_REGISTER_CS, 0x2b, 0, 0xffffffff, CODE64_3);
+		for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
+			put(i + 1, rows[i].name, rows[i].val, 0);
+		put(n, HV_X64_REGISTER_CR8, 16, 0);
+		EXPECT_EQ(HV_STATUS_INVALID_REGISTER_VALUE, set_list(n + last));
+		EXPECT_EQ(0, c.hc.done);
+		EXPECT_TRUE(entry_check_passes());
+		for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+			EXPECT_EQ(HV_STATUS_SUCCESS, get(rows[i].name));
+			EXPECT_MEMEQ(&before[i], &c.value[0], sizeof(before[i]));
+		}
+	}
+}
+
+/* What cannot be taken back waits until the state is one. */
+static void test_msrs_with_effects(void)
+{
+	init();
+	to_long_mode();
+	for (u32 late = 0; late < 2; late++) {
+		put_segment(0, HV_X64_REGISTER_CS, 0x2b, 0, 0xffffffff, CODE64_3);
+		put(1 + late, HV_REGISTER_GUEST_OSID, 0x1234, 0);
+		put_segment(2 - late, HV_X64_REGISTER_SS, 0x23, 0, 0xffffffff, DATA_3);
+		EXPECT_EQ(late ? HV_STATUS_SUCCESS : HV_STATUS_INVALID_REGISTER_VALUE, set_list(3));
+		EXPECT_EQ(late ? 3 : 0, c.hc.done);
+		EXPECT_EQ(late ? 0x1234 : 0, value_of(HV_REGISTER_GUEST_OSID));
+		EXPECT_EQ(late ? 3 : 0, vp_cpl(vp));
+	}
+}
+
 /* The exit of the hypercall itself steps over VMCALL: RIP counts after that. */
 static void test_own_rip(void)
 {
@@ -335,5 +406,6 @@ static void test_random_lists_never_break_entry(void)
 TEST_MAIN(TEST(test_values_come_back), TEST(test_wide_values),
 	  TEST(test_absent_segments_are_unusable), TEST(test_code_segments_on_bochs),
 	  TEST(test_what_reads_only), TEST(test_names_without_a_register), TEST(test_bad_values),
-	  TEST(test_elements_that_belong_together), TEST(test_own_rip), TEST(test_slices),
+	  TEST(test_elements_that_belong_together), TEST(test_what_is_refused_changes_nothing),
+	  TEST(test_msrs_with_effects), TEST(test_own_rip), TEST(test_slices),
 	  TEST(test_random_lists_never_break_entry))

@@ -54,7 +54,7 @@ static inline const struct hcall_row *row(u32 nr)
 	return NULL;
 }
 
-static inline u16 run(u32 nr, const void *list, u32 count)
+static inline u16 run(u32 nr, void *list, u32 count)
 {
 	c.hc = (struct hcall){
 		.in = &c.header,
