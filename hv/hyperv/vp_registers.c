@@ -26,6 +26,8 @@
 #include "hv/hyperv/hyperv_internal.h"
 #include "hv/hyperv/vp_reg.h"
 
+#define XMM_REGISTERS 16u
+
 struct reg_call {
 	const struct vp *caller;
 	struct hcall *hc;
@@ -89,15 +91,17 @@ static void end_own(void)
 		   hw_vmread(VMCS_GUEST_RIP) - hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH));
 }
 
-static bool is_general(u32 name)
+/* RIP, a general register or an XMM register. */
+static bool is_for_calls(u32 name)
 {
-	return name - HV_X64_REGISTER_RAX <= HV_X64_REGISTER_RIP - HV_X64_REGISTER_RAX;
+	return name - HV_X64_REGISTER_RAX <= HV_X64_REGISTER_RIP - HV_X64_REGISTER_RAX ||
+	       name - HV_X64_REGISTER_XMM0 < XMM_REGISTERS;
 }
 
 /* What is done of a list. */
 struct progress {
-	bool moves;   /* RIP is set */
-	bool general; /* RIP or a general register is set: a call that goes on would need them */
+	bool moves; /* RIP is set */
+	bool input; /* a register is set that the call would need to go on */
 };
 
 /* The list is ours: it keeps the old value of what goes back by value. */
@@ -144,13 +148,13 @@ static struct progress set_elements(struct vp *vp, struct reg_call *c)
 	u32 i = 0;
 
 	while (i < c->hc->count) {
-		if (i != 0 && undo.count == 0 && !(own && done.general) && hcall_is_late(c->hc))
+		if (i != 0 && undo.count == 0 && !(own && done.input) && hcall_is_late(c->hc))
 			break;
 		c->status = set_element(vp, &list[i], &undo);
 		if (c->status != HV_STATUS_SUCCESS)
 			break;
 		now.moves |= list[i].name == HV_X64_REGISTER_RIP;
-		now.general |= is_general(list[i++].name);
+		now.input |= is_for_calls(list[i++].name);
 		if (undo.count != 0 && !entry_check_passes())
 			continue;
 		undo.count = 0;

@@ -335,6 +335,9 @@ static void test_slices(void)
 		EXPECT_EQ(HV_STATUS_SUCCESS, set_list(LIST));
 		EXPECT_EQ(LIST, c.hc.done);
 	}
+	put(0, HV_X64_REGISTER_XMM0 + 5, 0x1000, 0); /* the list of a fast call */
+	EXPECT_EQ(HV_STATUS_SUCCESS, set_list(LIST));
+	EXPECT_EQ(LIST, c.hc.done);
 }
 
 static const u32 names[] = {
