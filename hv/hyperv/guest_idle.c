@@ -10,6 +10,7 @@
 static enum msr_result guest_idle_read(struct vp *vp, u32 msr, u64 *val)
 {
 	*val = 0;
+	COUNT(vp, HV_GUEST_IDLE);
 	vp_idle(vp);
 	return MSR_OK;
 }

@@ -101,6 +101,7 @@ static void test_no_sleep_with_a_request(void)
 	vlapic_set_irr(vp, 0x61, false);
 	sleep_now(vp);
 	EXPECT_EQ(VP_RUNNING, vp->state);
+	EXPECT_EQ(1, vp->counters.c[COUNTER_HV_GUEST_IDLE]);
 }
 
 static void test_nmi_and_unhalt_end_it(void)
