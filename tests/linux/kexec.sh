@@ -4,13 +4,9 @@
 # over: on each CPU a level interrupt that was accepted and never served, and the pages where the
 # hypervisor keeps its clock. The next kernel reserves those pages and finds them unchanged. The last
 # one has no kvmclock: nothing of its own takes the place of what the second registered.
-#
-# kensho.generation=N says which one we are (none: the first), kensho.pages=ADDRESS:MD5,... what the
-# ones before left.
 
 . /tests/tap.sh
-generation=$(option generation)
-generation=${generation:-1}
+. /tests/kernels.sh
 number=$(((generation - 1) * 6))
 dmesg -n 1
 cpus=$(option cpus)
@@ -55,11 +51,6 @@ verdict "kernel$generation-dmesg"
 # --- a level-triggered line ---
 
 check "no msr.ko" insmod /modules/msr.ko allow_writes=on
-
-msr() { # CPU REGISTER: its value in hex
-	dd if="/dev/cpu/$1/msr" bs=8 count=1 iflag=skip_bytes skip=$(($2)) 2>/dev/null |
-		od -A n -t x8 | tr -d ' \n'
-}
 
 ioapic() { # REGISTER [VALUE]
 	devmem "$ioapic" 32 "$1"
@@ -109,34 +100,9 @@ verdict "kernel$generation-level"
 
 # --- the pages of the clock ---
 
-own_page() { # ADDRESS: the page's MD5, read through this kernel's mapping of its RAM
-	headers=$(od -A n -t u2 -j 56 -N 2 /proc/kcore)
-	od -A n -v -t x8 -w56 -j 64 -N $((headers * 56)) /proc/kcore |
-		while read -r type offset _ physical size _; do
-			first=$((0x$physical))
-			[ "${type#????????}" = 00000001 ] && [ $first -ge 0 ] && [ $first -le $(($1)) ] &&
-				[ $(($1)) -lt $((first + 0x$size)) ] || continue
-			dd if=/proc/kcore bs=4096 count=1 iflag=skip_bytes 2>/dev/null \
-				skip=$((0x$offset + $1 - first)) | md5sum | cut -c 1-32
-			break
-		done
-}
-
-own_pages() { # ADDRESS:MD5,... of what this kernel has registered
-	for cpu in $(seq 0 $last); do
-		for register in $KVM_WALL_CLOCK $KVM_SYSTEM_TIME; do
-			value=0x$(msr "$cpu" $register)
-			[ $((value)) -eq 0 ] || printf '0x%x\n' $((value & ~4095))
-		done
-	done | sort -u | while read -r page; do
-		printf '%s:%s,' "$page" "$(own_page "$page")"
-	done
-}
-
-old_pages_same() { # they are not this kernel's RAM: /dev/mem shows them
+old_pages_same() {
 	for page in $(echo "$old" | tr ',' ' '); do
-		want "the page at ${page%:*}" "$(dd if=/dev/mem bs=4096 count=1 2>/dev/null \
-			skip=$((${page%:*} / 4096)) | md5sum | cut -c 1-32)" "${page#*:}"
+		want "the page at ${page%:*}" "$(old_page "${page%:*}")" "${page#*:}"
 	done
 }
 
@@ -150,14 +116,13 @@ move_clocks() {
 	done
 }
 
-old=$(option pages)
 old_pages_same
-[ "$generation" -eq 3 ] || own=$(own_pages)
+[ "$generation" -eq 3 ] || own=$(own_pages $KVM_WALL_CLOCK $KVM_SYSTEM_TIME)
 move_clocks
 old_pages_same
 if [ "$generation" -lt 3 ]; then
 	before=$own
-	own=$(own_pages)
+	own=$(own_pages $KVM_WALL_CLOCK $KVM_SYSTEM_TIME)
 	check "a clock moved and no page changed" [ "$before" != "$own" ]
 	want "pages" "$(echo "$own" | grep -oE '0x[0-9a-f]+:[0-9a-f]{32},' | wc -l)" 2
 else
@@ -176,17 +141,5 @@ for cpu in $(seq 0 $last); do
 done
 [ -z "$bad" ] || echo "not ok 99 - hold # $bad"
 
-# Each kernel has memory of its own, so that it leaves alone what those before it left.
-line=$(sed -E 's/ (kensho\.(generation|pages)|memmap)=[^ ]*//g' /proc/cmdline)
-line="$line kensho.generation=$((generation + 1)) kensho.pages=$old$own"
-for page in $(echo "$old$own" | tr ',' ' '); do
-	line="$line memmap=4K\$${page%:*}"
-done
-[ "$generation" -lt 2 ] || line="$line no-kvmclock"
-# The old kexec_load call, and no checksums: hashing 18 MB takes the emulator longer than booting.
-kexec --kexec-syscall --no-checks -l /cd/boot/kernel --initrd=/cd/boot/initrd \
-	--mem-min=$((generation << 27)) --mem-max=$(((generation + 1 << 27) - 1)) \
-	--command-line="$line" || echo "not ok 99 - load # kexec -l failed"
-echo "kexec into kernel $((generation + 1))"
-kexec -e
-echo "not ok 99 - exec # kexec -e came back"
+[ "$generation" -lt 2 ] || without=no-kvmclock
+next_kernel "$old$own" "$without"

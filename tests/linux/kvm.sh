@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The KVM features at work (kvm_load.c, kvm_time.c). kensho.cpus=N. What Kensho counted meanwhile is
+# The KVM features at work (load.c, clocks.c). kensho.cpus=N. What Kensho counted meanwhile is
 # judged by tests/run/checks.py, the kernel's messages by the row.
 
 . /tests/tap.sh
@@ -18,25 +18,25 @@ run() { # PROGRAM ARGUMENTS
 	sed 's/^/# /' /tmp/out
 }
 
-run kvm_load spin 60 "$cpus"
+run load spin 60 "$cpus"
 verdict kvm-spin
-run kvm_load ring 2000 "$cpus"
+run load ring 2000 "$cpus"
 verdict kvm-ring
-run kvm_load bucket 500 "$cpus"
+run load bucket 500 "$cpus"
 verdict kvm-bucket
 
 # Linux prefers its TSC.
 clocksource=/sys/devices/system/clocksource/clocksource0/current_clocksource
 echo kvm-clock >$clocksource
 want clocksource "$(cat $clocksource)" kvm-clock
-run kvm_time turns 2000 "$cpus"
+run clocks turns 2000 "$cpus"
 verdict kvm-clock-turns
-run kvm_time pm 10
+run clocks pm 10
 verdict kvm-clock-pm
 
 check "ptp_kvm does not load" insmod /modules/ptp_kvm.ko
 want "clock name" "$(cat /sys/class/ptp/ptp0/clock_name)" "KVM virtual PTP"
-run kvm_time ptp 5
+run clocks ptp 5
 verdict kvm-ptp
 
 # Nobody held this guest: a thousandth of its CPU time at most.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Held on purpose (test_fault=pause): what busy CPUs miss is what /proc/stat calls steal. kvm_time.c
+# Held on purpose (test_fault=pause): what busy CPUs miss is what /proc/stat calls steal. clocks.c
 # measures the one by the TSC. kensho.cpus=N.
 
 . /tests/tap.sh
@@ -13,11 +13,11 @@ stolen() { # CPU: in ms
 }
 
 # Begin and end soon after a pause: the next one does not fall between a look and the load.
-kvm_time busy 1 "$cpus" >/dev/null
+clocks busy 1 "$cpus" >/dev/null
 for cpu in $(seq 0 $last); do
 	eval "steal$cpu=$(stolen "$cpu")"
 done
-check "busy failed" kvm_time busy 5 "$cpus" >/tmp/out
+check "busy failed" clocks busy 5 "$cpus" >/tmp/out
 sed 's/^/# /' /tmp/out
 for cpu in $(seq 0 $last); do
 	eval "before=\$steal$cpu"

@@ -5,7 +5,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
 
     linux                Debian's kernel and our initrd
     linux:VARIANT        the same, damaged by one of VARIANTS; big-initrd: BIG_INITRD bytes
-    linux-kvm            the same with the programs of kvm.sh and ptp_kvm.ko in the initrd
+    linux-load           the same with load.c, clocks.c and ptp_kvm.ko in the initrd
     linux-efi            the same with efivarfs.ko in the initrd
     linux-kexec          the same with Debian's kexec and what it is linked with in the initrd
     linux-full           Debian's kernel for real machines, with the same initrd
@@ -175,7 +175,8 @@ def linux(variant, directory, append):
 
 def kexec_files(directory):
     """{name in the initrd: host file}: Debian's kexec, unpacked and never installed; the host's C
-    library; and xenctrl.S in the place of nine packages of Xen that it would need otherwise."""
+    library; xenctrl.S in the place of nine packages of Xen that it would need otherwise; sci.S and
+    msr.ko."""
     kexec = mkiso.BUILD / "cache/kexec/sbin/kexec"
     if not kexec.exists():
         raise RuntimeError(f"{kexec} is missing: run tools/setup.sh test")
@@ -189,7 +190,7 @@ def kexec_files(directory):
     for path in re.findall(r"(/\S*/(?:libc\.so\.6|ld-linux-x86-64\.so\.2)) ", libs):
         name = path.rpartition("/")[2]
         out[("lib64/" if name.startswith("ld-") else "lib/") + name] = path
-    return out
+    return out | {"bin/sci": program(directory, "sci")} | module("msr")
 
 
 def program(directory, name):
@@ -200,23 +201,14 @@ def program(directory, name):
     return path
 
 
-def linux_kexec(directory, append):
-    module = next((mkinitrd.LINUX / "lib/modules").rglob("msr.ko"))
-    initrd = write(directory, "initrd", mkinitrd.build(kexec_files(directory) | {
-        "bin/sci": program(directory, "sci"), "modules/msr.ko": module}))
-    return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
+def linux_extra(kernel, directory, append, extra):
+    """extra: as for mkinitrd.build()"""
+    initrd = write(directory, "initrd", mkinitrd.build(extra))
+    return [mkiso.Module(kernel, "kernel", append), mkiso.Module(initrd, "initrd")]
 
 
-def linux_vectors(directory, append):
-    initrd = write(directory, "initrd", mkinitrd.build({
-        "bin/vectors": program(directory, "vectors")}))
-    return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
-
-
-def linux_efi(directory, append):
-    initrd = write(directory, "initrd", mkinitrd.build({
-        "modules/efivarfs.ko": next(mkinitrd.LINUX.rglob("efivarfs.ko"))}))
-    return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
+def module(name):
+    return {f"modules/{name}.ko": next(mkinitrd.LINUX.rglob(f"{name}.ko"))}
 
 
 C_PROGRAM = ("gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
@@ -224,16 +216,23 @@ C_PROGRAM = ("gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-ffrees
              "-nostdlib", "-Wl,--build-id=none,-z,noexecstack", "-s", "-I.")
 
 
-def linux_kvm(directory, append):
-    extra = {}
-    for name in ("kvm_load", "kvm_time"):
-        extra[f"bin/{name}"] = directory / name
+def load_files(directory):
+    """{name in the initrd: host file}"""
+    out = module("ptp_kvm")
+    for name in ("load", "clocks"):
+        out[f"bin/{name}"] = directory / name
         subprocess.run([*C_PROGRAM, f"tests/linux/{name}.c", "tests/linux/threads.c",
                         "tests/linux/sys_start.S", "-o", str(directory / name)],
                        cwd=results.ROOT, check=True)
-    extra["modules/ptp_kvm.ko"] = next(mkinitrd.LINUX.rglob("ptp_kvm.ko"))
-    initrd = write(directory, "initrd", mkinitrd.build(extra))
-    return [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(initrd, "initrd")]
+    return out
+
+
+LINUX_EXTRAS = {
+    "linux-load": load_files,
+    "linux-kexec": kexec_files,
+    "linux-efi": lambda directory: module("efivarfs"),
+    "linux-vectors": lambda directory: {"bin/vectors": program(directory, "vectors")},
+}
 
 
 def cached(path):
@@ -269,14 +268,8 @@ def image(name, directory, append):
         return [mkiso.Module(cached("memtest/boot/memtest86+x64.bin"), "memtest", append)]
     if kind == "xen":
         return xen(arg == "dom0", directory, append)
-    if kind == "linux-kexec":
-        return linux_kexec(directory, append)
-    if kind == "linux-efi":
-        return linux_efi(directory, append)
-    if kind == "linux-vectors":
-        return linux_vectors(directory, append)
-    if kind == "linux-kvm":
-        return linux_kvm(directory, append)
+    if kind in LINUX_EXTRAS:
+        return linux_extra(mkiso.LINUX, directory, append, LINUX_EXTRAS[kind](directory))
     if kind == "guest":
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf", "guest", append)]
     if kind == "abi-test":

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Work that makes Linux use its KVM features, with results that are known:
+ * Work that makes Linux use its paravirtual features, with results that are known:
  *
- *   spin ROUNDS  one CPU forks, holding the lock of a large descriptor table for long; all others
- * but the last wait for that lock with IF = 1, and for that of a long wait queue with IF = 0 (PV
- * spinlocks: HLT, then KICK_CPU); in between they look at a page and at a protection that the last
- * CPU changes all the time (PV TLB flush; MEMBARRIER: PV IPIs, and yields to those who wait for a
- * lock) ring ROUNDS  a token goes round the CPUs by futex; who has it replaces the page that all
- * read bucket ROUNDS  sixteen threads and one futex: a lock and a count
+ * spin ROUNDS: one CPU forks, holding the lock of a large descriptor table for long; all others but
+ * the last wait for that lock with IF = 1, and for that of a long wait queue with IF = 0 (PV
+ * spinlocks: sleep, until the next in line is kicked); in between they look at a page and at a
+ * protection that the last CPU changes all the time (TLB flushes; MEMBARRIER: IPIs, and KVM's yields
+ * to those who wait for a lock).
+ *
+ * ring ROUNDS: a token goes round the CPUs by futex; who has it replaces the page that all read.
+ *
+ * bucket ROUNDS: sixteen threads and one futex: a lock and a count.
  *
  * Second argument: the number of CPUs. One line each, "spin: ..." with "errors 0" at its end.
  */
