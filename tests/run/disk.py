@@ -18,6 +18,7 @@ import results
 
 sys.path.insert(0, str(results.ROOT / "tools"))
 import emu  # noqa: E402
+import images  # noqa: E402
 import mkiso  # noqa: E402
 
 PROGRAM = results.ROOT / "build/guest/disk.bin"
@@ -58,7 +59,8 @@ def patched(path, offset, data):
 
 def linux(path, append):
     """A hybrid image of GRUB: as a disk its MBR loads GRUB by INT 13h."""
-    mods = [mkiso.Module(mkiso.LINUX, "kernel", append), mkiso.Module(mkiso.INITRD, "initrd")]
+    boot_line = f"{append} {images.LINUX_APPEND}"
+    mods = [mkiso.Module(mkiso.LINUX, "kernel", boot_line), mkiso.Module(mkiso.INITRD, "initrd")]
     boot = mkiso.Boot(hv=None, modules=mods, before=SAY_ROOT)
     return pad(mkiso.make_iso(path, boot))
 
