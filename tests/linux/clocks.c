@@ -4,6 +4,7 @@
  *
  *   turns ROUNDS CPUS  each CPU in turn reads the raw clock; none may see less than the one before
  *   pm SECONDS         the raw clock against the ACPI PM timer of the machine
+ *   awake SECONDS      the CPU does not sleep for so long by the PM timer
  *   ptp SECONDS        /dev/ptp0 against the system's clocks
  *   busy HOLDS CPUS    no CPU sleeps until each was held so often, and a second more; how long it
  *                      was held, by its TSC
@@ -100,6 +101,23 @@ static int run_pm(void)
 	return ppm > 50 || ppm < -50;
 }
 
+/* Whoever counts what interrupts the CPU knows what to expect. */
+static int run_awake(void)
+{
+	u64 total = 0;
+	u32 before, now;
+
+	if (sys(SYS_ioperm, PM_TIMER_PORT, 4, 1) < 0)
+		return 2;
+	before = pm_timer();
+	do {
+		now = pm_timer();
+		total += (now - before) & PM_TIMER_MASK;
+		before = now;
+	} while (total < (u64)amount * PM_TIMER_HZ);
+	return 0;
+}
+
 /* struct ptp_clock_time and struct ptp_sys_offset_precise of <linux/ptp_clock.h> */
 struct ptp_time {
 	int64_t sec;
@@ -188,6 +206,8 @@ int test_main(int argc, char **argv)
 		return run_turns();
 	if (is_word(argv[1], "pm"))
 		return run_pm();
+	if (is_word(argv[1], "awake"))
+		return run_awake();
 	if (is_word(argv[1], "ptp"))
 		return run_ptp();
 	return run_busy();

@@ -5,8 +5,8 @@
  * spin ROUNDS: one CPU forks, holding the lock of a large descriptor table for long; all others but
  * the last wait for that lock with IF = 1, and for that of a long wait queue with IF = 0 (PV
  * spinlocks: sleep, until the next in line is kicked); in between they look at a page and at a
- * protection that the last CPU changes all the time (TLB flushes; MEMBARRIER: IPIs, and KVM's yields
- * to those who wait for a lock).
+ * protection that the last CPU changes all the time (TLB flushes; MEMBARRIER: IPIs, and KVM's
+ * yields to those who wait for a lock).
  *
  * ring ROUNDS: a token goes round the CPUs by futex; who has it replaces the page that all read.
  *
@@ -16,7 +16,7 @@
  */
 #include "tests/linux/sys.h"
 
-#define TABLE_FDS 40000 /* a fork copies so many descriptors under the table's lock */
+#define TABLE_FDS 100000 /* a fork copies so many descriptors under the table's lock */
 
 /* Only at first: who waits with IF = 0 keeps the last CPU waiting, which then yields to nobody. */
 #define QUEUE_LENGTH 4000 /* a write walks so many waiters under the lock of the queue */
@@ -126,9 +126,21 @@ static void fork_all(void)
 {
 	for (long i = 0; i < rounds; i++) {
 		store(&round, (u64)i);
+		look_at_page();
+		look_at_guard();
 		fork_once(i);
 	}
 	store(&stop, 1);
+}
+
+static void wait_for_table(void)
+{
+	long fd = sys(SYS_dup, 0);
+
+	look_at_page();
+	look_at_guard();
+	sys(SYS_close, fd);
+	look_at_page();
 }
 
 static void change_all(void)
@@ -137,22 +149,19 @@ static void change_all(void)
 		replace_page(generation);
 		store(&published, generation);
 		change_guard();
+		if (cpus == 2) /* nobody else does */
+			wait_for_table();
 	}
 }
 
-static void wait_for_lock(void)
+static void wait_for_locks(void)
 {
 	u64 one = 1;
-	long fd;
 
 	for (long i = 0; !load(&stop); i++) {
 		if (i % WRITE_EVERY == 0 && load(&round) < (u64)rounds / WRITE_PART)
 			sys(SYS_write, queue, &one, sizeof(one));
-		fd = sys(SYS_dup, 0);
-		look_at_page();
-		look_at_guard();
-		sys(SYS_close, fd);
-		look_at_page();
+		wait_for_table();
 	}
 }
 
@@ -164,7 +173,7 @@ static void spin(long cpu)
 	else if (cpu == cpus - 1)
 		change_all();
 	else
-		wait_for_lock();
+		wait_for_locks();
 }
 
 /* The token is the generation that is published; it is at CPU token % cpus. */

@@ -41,10 +41,9 @@ def section(text, name):
 def counters(text, kind="counter"):
     """{name: sum over VPs} of the last dump in a log: lines `counter vpN NAME VALUE`, and with
     kind="exit" the exits by reason."""
-    last = text.rpartition("counters: ")[0] if text.rstrip().endswith("counters: end") else text
-    start = last.rfind("counters: ")
+    start = max((found.start() for found in re.finditer("counters: (?!end)", text)), default=0)
     out = {}
-    for name, value in re.findall(rf"\b{kind} vp\d+ (\S+) (\d+)", text[max(start, 0):]):
+    for name, value in re.findall(rf"\b{kind} vp\d+ (\S+) (\d+)", text[start:]):
         out[name] = out.get(name, 0) + int(value)
     return out
 
@@ -121,8 +120,8 @@ def vp_starts(run, starts):
     return bad
 
 
-def plugged_counters(run):
-    """Started by the boot and plugged in again five times."""
+def started_six_times(run):
+    """By the boot, and five times more: plugged in again, or by the next kernel."""
     return vp_starts(run, 6)
 
 
@@ -138,30 +137,44 @@ def kexec_counters(run):
     return bad
 
 
-# What kvm.sh makes Linux do, from far below what it does.
-KVM_LEAST = {"KVM_SEND_IPI": 100, "KVM_SEND_IPI_TARGETS": 200, "PARK_FLUSH": 100, "KVM_KICK": 20,
-             "KVM_KICK_WAKE": 5, "KVM_SCHED_YIELD": 5, "KVM_CLOCK_PAIRING": 4}
-LAZY_EOI_LEAST = 1000
-
-
-def kvm_counters(run):
-    """Each KVM feature had an effect. PV EOI: only where the EOI register exits."""
+def at_least(run, least):
     seen = counters(run.text("com2"))
-    least = dict(KVM_LEAST)
-    if "apicv=off" in run.row["hv"]:
-        least["LAZY_EOI"] = LAZY_EOI_LEAST
     return [f"counter {name}: got {seen.get(name, 0)}, want at least {count}"
             for name, count in least.items() if seen.get(name, 0) < count]
 
 
+def none_of(run, names):
+    seen = counters(run.text("com2"))
+    bad = [f"counter {name}: got {seen[name]}, want none" for name in names if name in seen]
+    return bad if seen.get("HLT") else bad + ["no counters of the guest's end"]
+
+
+# What kvm.sh and hyperv.sh make Linux do, from far below what it does.
+KVM_LEAST = {"KVM_SEND_IPI": 100, "KVM_SEND_IPI_TARGETS": 200, "PARK_FLUSH": 100, "KVM_KICK": 20,
+             "KVM_KICK_WAKE": 5, "KVM_SCHED_YIELD": 5, "KVM_CLOCK_PAIRING": 4}
+HV_LEAST = {"HV_FLUSH": 100, "HV_IPI": 500, "HV_IPI_TARGETS": 500, "HV_GUEST_IDLE": 20}
+LAZY_EOI_LEAST = {"LAZY_EOI": 1000}     # only where the EOI register exits
+
+
+def kvm_counters(run):
+    """Each KVM feature had an effect."""
+    return at_least(run, KVM_LEAST | (LAZY_EOI_LEAST if "apicv=off" in run.row["hv"] else {}))
+
+
 def kvm_counters_off(run):
     """None had, but for the clock pairs, which have no feature bit."""
-    seen = counters(run.text("com2"))
-    bad = [f"counter {name}: got {seen[name]}, want none"
-           for name in [*KVM_LEAST, "LAZY_EOI"] if name in seen and name != "KVM_CLOCK_PAIRING"]
-    if not seen.get("HLT"):
-        bad.append("no counters of the guest's end")
-    return bad
+    return none_of(run, (KVM_LEAST | LAZY_EOI_LEAST).keys() - {"KVM_CLOCK_PAIRING"})
+
+
+def hv_counters(run):
+    """Each Hyper-V feature had an effect."""
+    return at_least(run, HV_LEAST | LAZY_EOI_LEAST)
+
+
+def hv_counters_off(run):
+    """None had; lazy EOIs where neither interface has them."""
+    off = LAZY_EOI_LEAST if "-hv-vapic" in run.row["hv"] else {}
+    return none_of(run, HV_LEAST | off)
 
 
 def steal_gauges(run):

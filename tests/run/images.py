@@ -6,8 +6,10 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     linux                Debian's kernel and our initrd
     linux:VARIANT        the same, damaged by one of VARIANTS; big-initrd: BIG_INITRD bytes
     linux-load           the same with load.c, clocks.c and ptp_kvm.ko in the initrd
+    linux-load-kexec     linux-load and linux-kexec in one initrd
     linux-efi            the same with efivarfs.ko in the initrd
     linux-kexec          the same with Debian's kexec and what it is linked with in the initrd
+    linux-guest          linux-kexec, and the program of tests/guest for kexec as guest.elf
     linux-full           Debian's kernel for real machines, with the same initrd
     memtest              Debian's memtest86+ for PCs of 64 bits
     xen                  Debian's Xen; xen:dom0: and Debian's kernel with our initrd as its dom0
@@ -229,7 +231,10 @@ def load_files(directory):
 
 LINUX_EXTRAS = {
     "linux-load": load_files,
+    "linux-load-kexec": lambda directory: load_files(directory) | kexec_files(directory),
     "linux-kexec": kexec_files,
+    "linux-guest": lambda directory: kexec_files(directory) | {
+        "guest.elf": results.ROOT / "build/guest/suite.elf"},
     "linux-efi": lambda directory: module("efivarfs"),
     "linux-vectors": lambda directory: {"bin/vectors": program(directory, "vectors")},
 }
