@@ -6,6 +6,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     linux                Debian's kernel and our initrd
     linux:VARIANT        the same, damaged by one of VARIANTS; big-initrd: BIG_INITRD bytes
     linux-load           the same with load.c, clocks.c and ptp_kvm.ko in the initrd
+    linux-load-6.12      the same initrd, without modules that fit, and Debian's kernel 6.12
     linux-load-kexec     linux-load and linux-kexec in one initrd
     linux-efi            the same with efivarfs.ko in the initrd
     linux-kexec          the same with Debian's kexec and what it is linked with in the initrd
@@ -231,6 +232,7 @@ def load_files(directory):
 
 LINUX_EXTRAS = {
     "linux-load": load_files,
+    "linux-load-6.12": load_files,
     "linux-load-kexec": lambda directory: load_files(directory) | kexec_files(directory),
     "linux-kexec": kexec_files,
     "linux-guest": lambda directory: kexec_files(directory) | {
@@ -280,7 +282,8 @@ def image(name, directory, append):
     if kind == "xen":
         return xen(arg == "dom0", directory, append)
     if kind in LINUX_EXTRAS:
-        return linux_extra(mkiso.LINUX, directory, append, LINUX_EXTRAS[kind](directory))
+        kernel = cached("linux-6.12/vmlinuz") if kind.endswith("-6.12") else mkiso.LINUX
+        return linux_extra(kernel, directory, append, LINUX_EXTRAS[kind](directory))
     if kind == "guest":
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf", "guest", append)]
     if kind == "abi-test":
