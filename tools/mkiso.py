@@ -31,7 +31,7 @@ INITRD = BUILD / "initrd"
 # The last console= is /dev/console: the shell is on the serial line.
 APPEND = "console=tty0 console=ttyS0,115200"
 # Modules of one platform, and what they need.
-GRUB_OWN_MODULES = {"i386-pc": ["drivemap"], "x86_64-efi": ["efifwsetup"]}
+GRUB_OWN_MODULES = {"i386-pc": ["drivemap", "linux16"], "x86_64-efi": ["efifwsetup"]}
 # Modules that both platforms have; what reads the medium is in grub-mkrescue's core image.
 # The partition modules are those that grub-mkrescue's UEFI image asks for.
 GRUB_MODULES = ("multiboot2 multiboot linux normal iso9660 fat test echo iorw serial terminal "
@@ -116,6 +116,14 @@ def data_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(hashlib.shake_256(b"kensho").digest(size))
     return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def cached(path):
+    """A file that tools/setup.sh puts into build/cache."""
+    found = BUILD / "cache" / path
+    if not found.exists():
+        raise RuntimeError(f"{found} is missing: run tools/setup.sh test (or nightly)")
+    return found
 
 
 def mkinitrd():

@@ -200,6 +200,7 @@ kernel_headers() {
 test_guests() {
 	unpack_kernel linux-image-6.12-cloud-amd64 linux-6.12 "34 MB"
 	unpack_package kexec-tools kexec sbin/kexec "85 kB"
+	unpack_package ipxe ipxe boot/ipxe.lkrn "1.2 MB"
 	unpack_package memtest86+ memtest boot/memtest86+x64.bin "0.1 MB"
 	unpack_package xen-hypervisor-4.17-amd64 xen boot/xen-4.17-amd64.gz "2.3 MB"
 }

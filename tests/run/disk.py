@@ -5,6 +5,7 @@ image(NAME, path, append) writes a disk image for the row keys `disk` and `disk2
 
     program          tests/guest/disk: sector 0, its program, and the pattern it reads
     linux            GRUB in the MBR, Debian's kernel and our initrd: `append` is its command line
+    ipxe             GRUB in the MBR, Debian's iPXE as a kernel: `append` is its command line
     no-signature     the program without 55 AA
     reset            the program, which only presses Ctrl-Alt-Del
 """
@@ -65,6 +66,12 @@ def linux(path, append):
     return pad(mkiso.make_iso(path, boot))
 
 
+def ipxe(path, append):
+    files = {"boot/ipxe.lkrn": mkiso.cached("ipxe/boot/ipxe.lkrn")}
+    return pad(mkiso.make_iso(path, mkiso.Boot(hv=None, files=files),
+                              cfg=f"linux16 /boot/ipxe.lkrn {append}\nboot\n"))
+
+
 def image(name, path, append):
     if name == "program":
         return program(path)
@@ -74,6 +81,8 @@ def image(name, path, append):
         return patched(path, 508, b"\x01")
     if name == "linux":
         return linux(path, append)
+    if name == "ipxe":
+        return ipxe(path, append)
     raise ValueError(f"unknown disk {name}")
 
 

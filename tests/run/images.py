@@ -242,24 +242,17 @@ LINUX_EXTRAS = {
 }
 
 
-def cached(path):
-    found = mkiso.BUILD / "cache" / path
-    if not found.exists():
-        raise RuntimeError(f"{found} is missing: run tools/setup.sh nightly")
-    return found
-
-
 def linux_full(directory, append):
-    return [mkiso.Module(cached("linux-full/vmlinuz"), "kernel", append),
+    return [mkiso.Module(mkiso.cached("linux-full/vmlinuz"), "kernel", append),
             mkiso.Module(mkiso.mkinitrd(), "initrd")]
 
 
 def xen(dom0, directory, append):
     xen_elf = write(directory, "xen", gzip.decompress(
-        cached("xen/boot/xen-4.17-amd64.gz").read_bytes()))
+        mkiso.cached("xen/boot/xen-4.17-amd64.gz").read_bytes()))
     modules = [mkiso.Module(xen_elf, "xen", f"kernel: {append}")]
     if dom0:
-        modules += [mkiso.Module(cached("linux-full/vmlinuz"), "dom0",
+        modules += [mkiso.Module(mkiso.cached("linux-full/vmlinuz"), "dom0",
                                  "earlyprintk=xen console=hvc0 kensho.test=quick"),
                     mkiso.Module(mkiso.mkinitrd(), "initrd")]
     return modules
@@ -278,11 +271,11 @@ def image(name, directory, append):
     if kind == "linux-full":
         return linux_full(directory, append)
     if kind == "memtest":
-        return [mkiso.Module(cached("memtest/boot/memtest86+x64.bin"), "memtest", append)]
+        return [mkiso.Module(mkiso.cached("memtest/boot/memtest86+x64.bin"), "memtest", append)]
     if kind == "xen":
         return xen(arg == "dom0", directory, append)
     if kind in LINUX_EXTRAS:
-        kernel = cached("linux-6.12/vmlinuz") if kind.endswith("-6.12") else mkiso.LINUX
+        kernel = mkiso.cached("linux-6.12/vmlinuz") if kind.endswith("-6.12") else mkiso.LINUX
         return linux_extra(kernel, directory, append, LINUX_EXTRAS[kind](directory))
     if kind == "guest":
         return [mkiso.Module(results.ROOT / f"build/guest/{arg}.elf", "guest", append)]
