@@ -432,10 +432,9 @@ static void test_efer_pat_debugctl_rules(void)
 }
 
 TEST_MAIN(TEST(test_lookup_equals_linear_search), TEST(test_probes_are_short),
-	  TEST(test_short_reads),
-	  TEST(test_overlap_is_refused_by_name), TEST(test_bitmap_is_the_rows),
-	  TEST(test_dangerous_msrs_never_pass), TEST(test_exit_registers),
-	  TEST(test_unknown_msr_faults_and_keeps_registers),
+	  TEST(test_short_reads), TEST(test_overlap_is_refused_by_name),
+	  TEST(test_bitmap_is_the_rows), TEST(test_dangerous_msrs_never_pass),
+	  TEST(test_exit_registers), TEST(test_unknown_msr_faults_and_keeps_registers),
 	  TEST(test_refused_write_names_msr_value_and_rip),
 	  TEST(test_refused_writes_are_one_line_each_and_limited), TEST(test_ignore_msrs),
 	  TEST(test_every_row_answers_without_host_msr), TEST(test_identity_registers),
