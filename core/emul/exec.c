@@ -256,14 +256,18 @@ static enum exit_action fetch_failed(struct vp *vp, const struct code *code)
 	return EXIT_UNHANDLED;
 }
 
+static inline void exec_begin(const struct exec *x)
+{
+	COUNT(x->vp, EMULATED);
+	x->vp->insn_len = x->in->len;
+}
+
 static enum exit_action exec_insn(const struct exec *x)
 {
 	const struct insn *in = x->in;
 	u32 size = in->opsize;
 
-	COUNT(x->vp, EMULATED);
-	x->vp->insn_len = in->len;
-
+	exec_begin(x);
 	/* SPEED(register-move): register accesses of drivers are one aligned MOV */
 	if (unlikely(in->op != EMUL_MOV || can_straddle(x->gpa, size)))
 		return exec_fn[in->op](x);
@@ -306,6 +310,7 @@ enum exit_action emul_table_access(struct vp *vp, enum emul_op op)
 	enum emul_mode mode = emul_cpu_mode(vp);
 	struct code code;
 	struct insn in;
+	const struct exec x = { .vp = vp, .in = &in, .gpa = NO_EMULATED_PAGE };
 	err_t err;
 
 	fetch_code(vp, mode, &code);
@@ -314,7 +319,8 @@ enum exit_action emul_table_access(struct vp *vp, enum emul_op op)
 		return fetch_failed(vp, &code);
 	if (err != ERR_NONE || in.op != op)
 		return EXIT_RESUME; /* the CPU executes what is there now */
-	return exec_insn(&(struct exec){ .vp = vp, .in = &in, .gpa = NO_EMULATED_PAGE });
+	exec_begin(&x);
+	return exec_fn[op](&x);
 }
 
 enum exit_action emul_execute(struct vp *vp, u64 gpa, const struct emul_mem *mem)

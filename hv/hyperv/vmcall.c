@@ -103,7 +103,7 @@ static NOINLINE enum exit_action fast_words_call64(struct vp *vp, const struct h
 
 static NOINLINE enum exit_action memory_words_call64(struct vp *vp, const struct hcall_row *row)
 {
-	u64 at = vp->regs.rdx, word[HCALL_WORDS];
+	u64 at = vp->regs.rdx, word[HCALL_WORDS] = { 0 };
 
 	if (unlikely(!IS_ALIGNED(at, 8ull)) ||
 	    unlikely(at % HCALL_AREA_BYTES > HCALL_AREA_BYTES - row->in_size) ||
