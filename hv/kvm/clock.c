@@ -111,7 +111,7 @@ static void clock_reset(struct vp *vp, bool init)
 		wall_clock_msr = 0;
 }
 
-static u64 system_time(struct vp *vp)
+static u64 system_time_get(struct vp *vp)
 {
 	return clock_of(vp)->system_time;
 }
@@ -158,7 +158,7 @@ static enum msr_result system_time_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-static u64 wall_clock(struct vp *vp)
+static u64 wall_clock_get(struct vp *vp)
 {
 	return wall_clock_msr;
 }
@@ -195,9 +195,9 @@ static enum msr_result wall_clock_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
-#define CLOCK_MSR(nr, fn)                                        \
-	{                                                        \
-		MSR_ONE(nr, #nr), .get = fn, .write = fn##_write \
+#define CLOCK_MSR(nr, fn)                                              \
+	{                                                              \
+		MSR_ONE(nr, #nr), .get = fn##_get, .write = fn##_write \
 	}
 
 static const struct msr_row msrs[] = {
