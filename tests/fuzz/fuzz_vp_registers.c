@@ -282,6 +282,8 @@ static void fall_asleep(enum vp_run_state state)
 
 	if (cpl != 0 || target->state != VP_RUNNING || (target->event.info & INTR_INFO_VALID))
 		return; /* HLT would be #GP there */
+	if (hw_vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+		return; /* its trap would wake the VP at once */
 	target->state = state;
 	event_prepare_entry(target);
 }
