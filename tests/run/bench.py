@@ -268,6 +268,11 @@ def main(parts):
              "linux": bench_linux.linux,
              "pinned": bench_linux.pinned, "trace": bench_linux.trace, "screen": screen,
              "size": size}
+    if "--help" in parts:
+        print(__doc__.strip())
+        return 0
+    if unknown := [part for part in parts if part not in every]:
+        sys.exit(f"bench: no part `{unknown[0]}`: parts are {' '.join(every)}")
     for part in parts or every:
         try:
             rows += every[part]()
