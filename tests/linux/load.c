@@ -16,7 +16,7 @@
  */
 #include "tests/linux/sys.h"
 
-#define TABLE_FDS 40000 /* a fork copies so many descriptors under the table's lock */
+#define TABLE_FDS 100000 /* a fork copies so many descriptors under the table's lock */
 
 /* Only at first: who waits with IF = 0 keeps the last CPU waiting, which then yields to nobody. */
 #define QUEUE_LENGTH 4000 /* a write walks so many waiters under the lock of the queue */

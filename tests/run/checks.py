@@ -152,7 +152,7 @@ def none_of(run, names):
 # What kvm.sh and hyperv.sh make Linux do, from far below what it does.
 KVM_LEAST = {"KVM_SEND_IPI": 100, "KVM_SEND_IPI_TARGETS": 200, "PARK_FLUSH": 100, "KVM_KICK": 20,
              "KVM_KICK_WAKE": 5, "KVM_SCHED_YIELD": 5, "KVM_CLOCK_PAIRING": 4}
-HV_LEAST = {"HV_FLUSH": 100, "HV_IPI": 500, "HV_IPI_TARGETS": 500, "HV_GUEST_IDLE": 10}
+HV_LEAST = {"HV_FLUSH": 100, "HV_IPI": 500, "HV_IPI_TARGETS": 500, "HV_GUEST_IDLE": 20}
 LAZY_EOI_LEAST = {"LAZY_EOI": 1000}     # only where the EOI register exits
 
 
