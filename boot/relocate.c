@@ -40,7 +40,7 @@ static u64 region_size(const struct boot_state *b)
 	u64 cpus = umax64(umin64(b->acpi.cpu_count, b->options.maxcpus + BOOT_CPUS_FAILED_MAX), 1);
 	u64 trace = trace_ring_records(b->options.trace_size) * sizeof(struct trace_record);
 
-	return ALIGN_UP(MIB(3) + (ept + physmap) * PAGE_SIZE + cpus * (KIB(188) + trace),
+	return ALIGN_UP(MIB(3) + (ept + physmap) * PAGE_SIZE + cpus * (KIB(196) + trace),
 			PAGE_SIZE_2M);
 }
 

@@ -197,6 +197,7 @@ static void register_rows(const struct options *o, struct partition *p)
 	if (o->testdev != 0) {
 		ioapic_map();
 		must(testdev_add(p, o->testdev_exit == TESTDEV_EXIT_POWEROFF), "the test devices");
+		must(hv_testdev_add(p), "the test devices of the ABIs");
 	} else {
 		must(extint_add_ports(&p->pio), "owned ports");
 	}

@@ -55,6 +55,7 @@ struct partition_hooks {
 	void (*vp_reset)(struct vp *vp, bool init);
 	void (*clock_changed)(struct partition *p); /* a TSC offset: clock pages are rewritten */
 	void (*map_changed)(struct partition *p);   /* partition_map_changed() */
+	void (*eoi)(struct vp *vp, u8 vector);      /* irq_msg_watch() */
 	void (*stolen)(struct vp *vp);              /* root took time from @vp: core/vp/park.h */
 	void (*paused)(struct vp *vp);              /* @vp was held, and goes on: core/vp/hold.h */
 	void (*periodic)(struct vp *vp);            /* vp->periodic_tsc has passed; sets the next */

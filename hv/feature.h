@@ -73,6 +73,7 @@ struct hv_feature {
 	void (*vp_reset)(struct vp *vp, bool init); /* drop what @vp registered. VP's CPU */
 	void (*clock_changed)(struct partition *p); /* any CPU */
 	void (*map_changed)(struct partition *p);   /* any CPU */
+	void (*eoi)(struct vp *vp, u8 vector);      /* irq_msg_watch(). VP's CPU */
 	void (*stolen)(struct vp *vp);              /* VP's CPU */
 	void (*paused)(struct vp *vp);              /* VP's CPU */
 	void (*periodic)(struct vp *vp);            /* every @period_s seconds, on one VP */

@@ -11,8 +11,8 @@
 #define LISTENERS (FEATURE_COUNT + 1)
 static struct {
 	const struct hv_feature *vp_create[LISTENERS], *vp_reset[LISTENERS],
-		*clock_changed[LISTENERS], *map_changed[LISTENERS], *stolen[LISTENERS],
-		*paused[LISTENERS], *periodic[LISTENERS];
+		*clock_changed[LISTENERS], *map_changed[LISTENERS], *eoi[LISTENERS],
+		*stolen[LISTENERS], *paused[LISTENERS], *periodic[LISTENERS];
 	u64 periodic_tsc[FEATURE_COUNT]; /* next due */
 } live;
 
@@ -40,6 +40,12 @@ HOOK(clock_changed, struct partition *)
 HOOK(map_changed, struct partition *)
 HOOK(stolen, struct vp *)
 HOOK(paused, struct vp *)
+
+static void eoi(struct vp *vp, u8 vector)
+{
+	for (const struct hv_feature **f = live.eoi; *f != NULL; f++)
+		(*f)->eoi(vp, vector);
+}
 
 /* Schedule @i one period from now, and @vp's periodic work for the earliest. */
 static void plan_periodic(struct vp *vp, u32 i, u64 now_tsc)
@@ -74,6 +80,7 @@ static const struct partition_hooks hooks = {
 	.vp_reset = hv_vp_reset,
 	.clock_changed = clock_changed,
 	.map_changed = map_changed,
+	.eoi = eoi,
 	.stolen = stolen,
 	.paused = paused,
 	.periodic = periodic,
@@ -94,6 +101,7 @@ static void listen_to_all(const struct hv_feature *f)
 	listen(live.vp_reset, f, f->vp_reset != NULL);
 	listen(live.clock_changed, f, f->clock_changed != NULL);
 	listen(live.map_changed, f, f->map_changed != NULL);
+	listen(live.eoi, f, f->eoi != NULL);
 	listen(live.stolen, f, f->stolen != NULL);
 	listen(live.paused, f, f->paused != NULL);
 	listen(live.periodic, f, f->periodic != NULL);
@@ -200,6 +208,15 @@ static err_t add_abi(struct partition *p, const struct hv_abi *abi, u32 base)
 		memset(abi->calls, 0, sizeof(*abi->calls));
 	TRY(cpuid_add_rows(p, base, abi->cpuid, abi->cpuid_count));
 	return add_features(p, abi, base);
+}
+
+err_t hv_testdev_add(struct partition *p)
+{
+	for (const struct hv_abi *const *a = hv_abis; *a != NULL; a++) {
+		if (hv_has(p, (*a)->whole) && (*a)->testdev != NULL)
+			TRY((*a)->testdev(p));
+	}
+	return ERR_NONE;
 }
 
 err_t hv_register(struct partition *p)

@@ -33,6 +33,7 @@ struct hv_abi {
 	 * KVM's all others. When the answer changes, hv_choose_vmcall() must hear of it.
 	 */
 	bool (*vmcall)(const struct partition *p, exit_fn *fn);
+	err_t (*testdev)(struct partition *p); /* NULL: none; hv_testdev_add() */
 };
 
 /* NULL-terminated, in the order of the leaves. */
@@ -57,11 +58,15 @@ void hv_choose_vmcall(const struct partition *p);
  */
 MUST_CHECK err_t hv_build_surface(struct partition *p, const char **what);
 
+/* hv_testdev_add() - own the ports of the test devices of each live ABI: docs/testdev.md. Boot,
+ * before the I/O bitmap is built. ERR_BUSY: a port is owned already. */
+MUST_CHECK err_t hv_testdev_add(struct partition *p);
+
 /* hv_cpuid_last() - the highest leaf of @abi that is on, relative to its base. */
 u32 hv_cpuid_last(const struct partition *p, const struct hv_abi *abi);
 
 /* Per-VP state of all features together: vp->abi_state, zeroed, 64-byte aligned. */
-#define HV_VP_STATE_BYTES 512u
+#define HV_VP_STATE_BYTES 1024u
 
 /* hv_vp_create() - live features allocate what @vp needs. Boot, once; abi_state is there.
  * ERR_NOMEM: no pages. */

@@ -225,6 +225,8 @@ static err_t row_set(struct parse *p, const struct option_row *row, struct word 
 		return help_set(p, row, val);
 	case OPTION_CPU:
 		return option_cpu_set(p, val);
+	case OPTION_PORTS:
+		return option_ports_set(p, row, val);
 	}
 	return ERR_INVAL;
 }
@@ -363,7 +365,8 @@ err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t ms
 		s += w.len + (s[w.len] != '\0');
 	}
 	TRY(rules_check(&p));
-	return option_cpu_resolve(&p);
+	TRY(option_cpu_resolve(&p));
+	return option_ports_check(&p);
 }
 
 /* The names of the values in @set. */
@@ -409,5 +412,8 @@ void option_value(const struct options *o, u32 i, char *text, size_t len)
 		break;
 	case OPTION_CPU:
 		option_cpu_value(o, text, len);
+		break;
+	case OPTION_PORTS:
+		option_ports_value(o, row, text, len);
 	}
 }

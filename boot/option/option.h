@@ -10,7 +10,15 @@
 #include "core/lib/err.h"
 #include "core/lib/types.h"
 
-enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_ENUM, OPTION_SET, OPTION_HELP, OPTION_CPU };
+enum option_type {
+	OPTION_BOOL,
+	OPTION_UINT,
+	OPTION_ENUM,
+	OPTION_SET,
+	OPTION_HELP,
+	OPTION_CPU,
+	OPTION_PORTS,
+};
 
 struct option_row {
 	const char *name;
@@ -22,7 +30,7 @@ struct option_row {
 	enum option_type type;
 	bool is_config; /* of struct config */
 	u32 offset;     /* of the field in struct options; not of CPU */
-	u32 size;       /* 1 of BOOL, else 4 */
+	u32 size;       /* 1 of BOOL, 0 of PORTS, else 4 */
 };
 
 /* help=NAME is HELP_TOPIC plus a topic: an option, a feature or a word of cpu= with a value. */

@@ -75,6 +75,14 @@ bool option_cpu_is_named(struct word w, const char *name);
 /* option_cpu_knows() - @w, without its value, is a word of cpu=, possible here or not. */
 bool option_cpu_knows(struct word w);
 
+/* option_ports.c: the value of a PORTS row. */
+MUST_CHECK err_t option_ports_set(struct parse *p, const struct option_row *row, struct word val);
+void option_ports_value(const struct options *o, const struct option_row *row, char *text,
+			size_t len);
+
+/* option_ports_check() - after option_cpu_resolve(): the feature that has ports is on. */
+MUST_CHECK err_t option_ports_check(struct parse *p);
+
 /* option_help.c: help= as a number, enum help_mode. */
 MUST_CHECK err_t option_help_find(struct parse *p, struct word val, u32 *help);
 void option_help_value(u32 help, char *text, size_t len);

@@ -43,6 +43,10 @@ const struct option_row option_rows[] = {
 #define UINT(name, field, unit, low, high, dflt, help, more)                                       \
 	{ ROW(name, OPTION_UINT, config.field, dflt, help, more), .values = (unit), .min = (low),  \
 	  .max = (high), .is_config = true },
+#define PORTS(row_name, row_help, row_more)                                                        \
+	{ .name = #row_name, .type = OPTION_PORTS, .values = "ID:VP:SINT[:message|event][,...]",   \
+	  .dflt = "none", .help = (row_help), .more = (row_more), .is_config = true,               \
+	  .offset = offsetof(struct options, config.row_name) },
 #include "core/config.def"
 };
 /* clang-format on */

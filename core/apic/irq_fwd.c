@@ -32,7 +32,9 @@ void irq_fwd_set_eoi_exit(struct vp *vp, u8 vector)
 	u64 old = vp->ctx->eoi_exit[word];
 
 	ctx_set_eoi_exit(vp->ctx, word,
-			 irq_fwd_wants_eoi(&vp->fwd, vector) ? old | bit : old & ~bit);
+			 irq_fwd_eoi_wanted(&vp->fwd, vector >> 5) & BIT32(vector & 31)
+				 ? old | bit
+				 : old & ~bit);
 }
 
 void irq_fwd_set_eoi_exits(struct vp *vp)
@@ -41,8 +43,8 @@ void irq_fwd_set_eoi_exits(struct vp *vp)
 
 	for (u32 i = 0; i < ARRAY_SIZE(vp->ctx->eoi_exit); i++)
 		ctx_set_eoi_exit(vp->ctx, i,
-				 (u64)(f->held[2 * i + 1] | f->line_level[2 * i + 1]) << 32 |
-					 (f->held[2 * i] | f->line_level[2 * i]));
+				 (u64)irq_fwd_eoi_wanted(f, 2 * i + 1) << 32 |
+					 irq_fwd_eoi_wanted(f, 2 * i));
 }
 
 static NOINLINE void irq_fwd_hold(struct vp *vp, u8 vector)
@@ -133,7 +135,7 @@ static s32 highest_held(const struct irq_fwd *f)
 	return -1;
 }
 
-/* Several vectors are held, or a software line uses this one, too. */
+/* Several vectors are held, or others wait for the EOI, too. */
 static NOINLINE void irq_fwd_eoi_many(struct vp *vp, u8 vector)
 {
 	struct irq_fwd *f = &vp->fwd;
@@ -202,7 +204,7 @@ void irq_fwd_drain(struct vp *vp)
 		hw_lapic_eoi();
 	for (u32 i = 0; i < ARRAY_SIZE(f->held); i++)
 		f->held[i] = f->done[i] = 0;
-	for (; f->eoi_count != f->line_count; f->eoi_count--)
+	for (; f->eoi_count != f->soft_count; f->eoi_count--)
 		COUNT(vp, IRQ_HELD_DRAINED);
 
 	if (phys_bitmap_any(APIC_IRR)) {

@@ -14,10 +14,12 @@ struct vp;
 struct irq_fwd {
 	u32 held[8];         /* level vectors kept in the physical ISR */
 	u32 done[8];         /* held vectors whose virtual EOI has happened */
-	u32 eoi_count;       /* bits set in held and line_level */
+	u32 eoi_count;       /* bits set in held, line_level and watched */
 	u32 line_level[8];   /* level vectors from software lines: irq_msg.c */
-	u32 line_count;      /* bits set in it */
+	u32 watched[8];      /* vectors whose next EOI is told to the modules: irq_msg_watch() */
+	u32 soft_count;      /* bits set in line_level and watched */
 	u64 posted_level[4]; /* remote: posted, for VP_WORK_LINES */
+	u64 posted_watch[4]; /* the same */
 	u32 smi_thermal;     /* LVT entry that firmware left in SMI mode, its own; 0: none */
 	u32 smi_cmci;        /* the same */
 	u32 look_from;       /* lowest vector that needs a closer look: the run timer's may be from
@@ -80,15 +82,16 @@ static inline bool irq_fwd_is_held(const struct irq_fwd *f, u8 vector)
 	return (f->held[vector >> 5] & (1u << (vector & 31))) != 0;
 }
 
-/* irq_fwd_wants_eoi() - a line, real or software, waits for the EOI of @vector. */
-static inline bool irq_fwd_wants_eoi(const struct irq_fwd *f, u8 vector)
+/* irq_fwd_eoi_wanted() - those of 32 vectors whose EOI somebody waits for: a line, real or
+ * software, or a module. */
+static inline u32 irq_fwd_eoi_wanted(const struct irq_fwd *f, u32 word)
 {
-	return ((f->held[vector >> 5] | f->line_level[vector >> 5]) & (1u << (vector & 31))) != 0;
+	return f->held[word] | f->line_level[word] | f->watched[word];
 }
 
 /* irq_fwd_holds_any() - a vector is held: the physical IRR may keep those that its priority blocks.
  */
 static inline bool irq_fwd_holds_any(const struct irq_fwd *f)
 {
-	return f->eoi_count != f->line_count;
+	return f->eoi_count != f->soft_count;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages of the virtual I/O APIC to the virtual local APICs.
+ * Messages of the virtual I/O APIC to the virtual local APICs, and EOIs that somebody waits for.
  *
  * A level message leaves a mark (vp->fwd.line_level) beside the IRR bit: the EOI of a marked vector
  * goes to the virtual I/O APIC, whatever its TMR bit says by then. A vector can be both marked and
@@ -11,6 +11,7 @@
 #include "core/apic/irq_msg.h"
 
 #include "core/apic/ipi_internal.h"
+#include "core/apic/lazy_eoi.h"
 #include "core/hw.h"
 #include "core/partition.h"
 #include "core/vp/vp.h"
@@ -61,18 +62,24 @@ struct vp *ipi_pick_lowest(struct partition *p, const struct ipi *m, const struc
 	return p->config.vector_hashing ? pick_by_vector(p, m, except) : pick_lowest(p, m, except);
 }
 
-static bool is_marked(const struct irq_fwd *f, u8 vector)
+static bool has_bit(const u32 *set, u8 vector)
 {
-	return (f->line_level[vector >> 5] & BIT32(vector & 31)) != 0;
+	return (set[vector >> 5] & BIT32(vector & 31)) != 0;
+}
+
+/* @set: line_level or watched */
+static void set_bit(struct irq_fwd *f, u32 *set, u8 vector, bool on)
+{
+	if (has_bit(set, vector) == on)
+		return;
+	set[vector >> 5] ^= BIT32(vector & 31);
+	f->soft_count += on ? 1u : ~0u;
+	f->eoi_count += on ? 1u : ~0u;
 }
 
 static void set_mark(struct irq_fwd *f, u8 vector, bool on)
 {
-	if (is_marked(f, vector) == on)
-		return;
-	f->line_level[vector >> 5] ^= BIT32(vector & 31);
-	f->line_count += on ? 1u : ~0u;
-	f->eoi_count += on ? 1u : ~0u;
+	set_bit(f, f->line_level, vector, on);
 }
 
 static bool is_requested(const struct vlapic *a, u8 vector)
@@ -83,7 +90,7 @@ static bool is_requested(const struct vlapic *a, u8 vector)
 /* Mark it first: with virtual-interrupt delivery the EOI-exit bitmap depends on the mark. */
 static void accept_level(struct vp *vp, u8 vector)
 {
-	bool was_marked = is_marked(&vp->fwd, vector);
+	bool was_marked = has_bit(vp->fwd.line_level, vector);
 
 	set_mark(&vp->fwd, vector, true);
 	vlapic_set_irr(vp, vector, true);
@@ -110,9 +117,65 @@ static void fold_level(struct vp *vp)
 	}
 }
 
+static void eoi_hook(struct vp *vp, u8 vector)
+{
+	if (vp->partition->hooks != NULL)
+		vp->partition->hooks->eoi(vp, vector);
+}
+
+/* A lazy EOI would not exit: the vector in service may be this one. */
+static void watch_own(struct vp *vp, u8 vector)
+{
+	if (has_bit(vp->fwd.watched, vector))
+		return;
+	lazy_eoi_sync(vp);
+	set_bit(&vp->fwd, vp->fwd.watched, vector, true);
+	if (vp->apic.vid)
+		irq_fwd_set_eoi_exit(vp, vector);
+	vp_set_work(vp, VP_WORK_EVENT);
+}
+
+void irq_msg_watch(struct vp *vp, u8 vector)
+{
+	if (vp == hw_cpu_vp()) {
+		watch_own(vp, vector);
+		return;
+	}
+	(void)__atomic_fetch_or(&vp->fwd.posted_watch[vector >> 6], BIT64(vector & 63),
+				__ATOMIC_RELEASE);
+	vp_post_work(vp, VP_WORK_LINES);
+}
+
+void irq_msg_unwatch(struct vp *vp)
+{
+	struct irq_fwd *f = &vp->fwd;
+
+	for (u32 i = 0; i < ARRAY_SIZE(f->watched); i++)
+		while (f->watched[i] != 0)
+			set_bit(f, f->watched, (u8)(i * 32 + (u32)__builtin_ctz(f->watched[i])),
+				false);
+}
+
+static void fold_watch(struct vp *vp)
+{
+	u64 *posted = vp->fwd.posted_watch;
+
+	for (u32 i = 0; i < ARRAY_SIZE(vp->fwd.posted_watch); i++) {
+		u64 bits = __atomic_exchange_n(&posted[i], 0, __ATOMIC_ACQUIRE);
+
+		for (; bits != 0; bits &= bits - 1) {
+			u8 vector = (u8)(i * 64 + (u32)__builtin_ctzll(bits));
+
+			watch_own(vp, vector);
+			eoi_hook(vp, vector);
+		}
+	}
+}
+
 void irq_msg_work(struct vp *vp)
 {
 	fold_level(vp);
+	fold_watch(vp);
 	if (vp->partition->lines != NULL)
 		vp->partition->lines->intr(vp);
 }
@@ -167,7 +230,11 @@ void irq_msg_send(struct vp *self, const struct irq_msg *m)
 
 void irq_msg_eoi(struct vp *vp, u8 vector)
 {
-	if (!is_marked(&vp->fwd, vector))
+	if (has_bit(vp->fwd.watched, vector)) {
+		set_bit(&vp->fwd, vp->fwd.watched, vector, false);
+		eoi_hook(vp, vector);
+	}
+	if (!has_bit(vp->fwd.line_level, vector))
 		return;
 	/* Clear it even if another pin has requested the vector again: the EOI frees all pins of
 	 * the vector, and one that is still asserted sends, and marks, again. */
@@ -180,8 +247,8 @@ void irq_msg_forget(struct vp *vp)
 {
 	struct irq_fwd *f = &vp->fwd;
 
-	f->eoi_count -= f->line_count;
-	f->line_count = 0;
+	f->eoi_count -= f->soft_count;
+	f->soft_count = 0;
 	for (u32 i = 0; i < ARRAY_SIZE(f->line_level); i++)
-		f->line_level[i] = 0;
+		f->line_level[i] = f->watched[i] = 0;
 }

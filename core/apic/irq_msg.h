@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages from software interrupt lines (core/dev/lines.h) to virtual local APICs, and their EOIs.
- * Pure.
+ * Messages from software interrupt lines (core/dev/lines.h) to virtual local APICs, their EOIs, and
+ * others' that a module waits for. Pure.
  */
 #pragma once
 
@@ -23,8 +23,7 @@ struct irq_lines {
 /* irq_msg_send() - deliver @m to its destination VPs. @self: the VP of the calling CPU. */
 void irq_msg_send(struct vp *self, const struct irq_msg *m);
 
-/* irq_msg_work() - VP_WORK_LINES: accept level messages that other CPUs posted, then call
- * irq_lines.intr. */
+/* irq_msg_work() - VP_WORK_LINES: take over what other CPUs posted, then call irq_lines.intr. */
 void irq_msg_work(struct vp *vp);
 
 /* irq_msg_eoi() - the guest's EOI of @vector; its bit in the virtual ISR is clear already. */
@@ -32,3 +31,12 @@ void irq_msg_eoi(struct vp *vp, u8 vector);
 
 /* irq_msg_forget() - the virtual ISR and IRR were cleared: no EOI will come. */
 void irq_msg_forget(struct vp *vp);
+
+/**
+ * irq_msg_watch() - the next EOI of @vector by @vp calls partition_hooks.eoi, once; so does a call
+ * from another CPU when @vp hears of it, as an EOI may have come before. Any CPU.
+ */
+void irq_msg_watch(struct vp *vp, u8 vector);
+
+/* irq_msg_unwatch() - no EOI calls it any more. VP's CPU. */
+void irq_msg_unwatch(struct vp *vp);

@@ -354,8 +354,10 @@ void vlapic_reset(struct vp *vp, bool init)
 		a->base_msr = APIC_BASE_DEFAULT | APIC_BASE_EN | (a->base_msr & APIC_BASE_BSP);
 	for (u32 i = 0; i < ARRAY_SIZE(a->posted); i++)
 		__atomic_store_n(&a->posted[i], 0, __ATOMIC_RELAXED);
-	for (u32 i = 0; i < ARRAY_SIZE(vp->fwd.posted_level); i++)
+	for (u32 i = 0; i < ARRAY_SIZE(vp->fwd.posted_level); i++) {
 		__atomic_store_n(&vp->fwd.posted_level[i], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&vp->fwd.posted_watch[i], 0, __ATOMIC_RELAXED);
+	}
 	vlapic_clear(vp);
 	if (init) {
 		irq_fwd_reset(vp);

@@ -35,6 +35,7 @@ struct vp;
 #define APICV_INHIBIT_REASON_ABSENT      BIT32(1) /* IA32_APIC_BASE.EN = 0 */
 #define APICV_INHIBIT_REASON_SW_DISABLED BIT32(2) /* SVR: the CPU's self-IPIs do not look at it */
 #define APICV_INHIBIT_REASON_BLOCKIRQ    BIT32(3) /* RFLAGS.IF in the VMCS is not the guest's */
+#define APICV_INHIBIT_REASON_HYPERV      BIT32(4) /* vlapic_set_auto_eoi(): the CPU has no such EOI */
 
 struct vlapic {
 	u8 *page;     /* 4 KiB, zeroed; registers at their xAPIC offsets */
@@ -62,8 +63,9 @@ struct vlapic {
 					bool isr_many; /* more than one ISR bit may be set:
 							* search for the next */
 					bool irr_many;
+					bool auto_eoi; /* auto_eoi_vectors has some */
 				};
-				u16 many; /* either */
+				u32 long_way; /* any of them */
 			};
 			bool vid;        /* virtual-interrupt delivery is in use */
 			bool tpr_shadow; /* a TPR shadow is: entries need a threshold */
@@ -77,6 +79,7 @@ struct vlapic {
 	struct shared_area lazy_word;
 	struct shared_area lazy_other; /* used when the owner of that takes it back */
 	u32 min_vector;                /* below: vlapic_set_irr_slow() */
+	u32 auto_eoi_vectors[8];       /* they end when the guest takes them */
 	u64 self_icr; /* ICR value of a plain fixed interrupt to this APIC, vector 0 */
 
 	/* Copies: a virtualized write replaces the page's value before we see it. */
@@ -194,6 +197,18 @@ void vlapic_accept(struct vp *vp, u8 vector);
  * level vector (rule I3).
  */
 void vlapic_eoi(struct vp *vp);
+
+/*
+ * vlapic_set_auto_eoi() - from now on, interrupts with @vectors (one bit each) end when the guest
+ * takes them; the CPU delivers no interrupts by itself while there are any. Own CPU, VMCS current.
+ */
+void vlapic_set_auto_eoi(struct vp *vp, const u32 vectors[8]);
+
+/* vlapic_has_auto_eoi() - @vector is one of them. */
+static inline bool vlapic_has_auto_eoi(const struct vlapic *a, u32 vector)
+{
+	return a->auto_eoi && (a->auto_eoi_vectors[vector >> 5] & (1u << (vector & 31))) != 0;
+}
 
 /* vlapic_tpr_threshold() - TPR-shadow threshold for the next entry (rule K2b). */
 u32 vlapic_tpr_threshold(struct vp *vp);

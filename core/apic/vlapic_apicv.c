@@ -95,6 +95,22 @@ void vlapic_apicv_uninhibit(struct vp *vp, u32 reasons)
 	set_reasons(vp, vp->apic.apicv_inhibit & ~reasons);
 }
 
+void vlapic_set_auto_eoi(struct vp *vp, const u32 vectors[8])
+{
+	struct vlapic *a = &vp->apic;
+	u32 any = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(a->auto_eoi_vectors); i++) {
+		a->auto_eoi_vectors[i] = vectors[i];
+		any |= vectors[i];
+	}
+	a->auto_eoi = any != 0;
+	if (a->auto_eoi)
+		vlapic_apicv_inhibit(vp, APICV_INHIBIT_REASON_HYPERV);
+	else
+		vlapic_apicv_uninhibit(vp, APICV_INHIBIT_REASON_HYPERV);
+}
+
 /* The reasons that follow from the machine and the APIC's own state. */
 static void update_reasons(struct vp *vp)
 {

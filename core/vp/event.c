@@ -173,8 +173,12 @@ static s32 take_interrupt(struct vp *vp, bool asleep)
 	vector = vlapic_pending_vector(vp);
 	if (vector >= 0) {
 		vlapic_accept(vp, (u8)vector);
-		if (vp->apic.lazy_eoi && vp->apic.highest_irr < 0 && !vp->event.extint)
+		if (unlikely(vlapic_has_auto_eoi(&vp->apic, (u32)vector))) {
+			COUNT(vp, AUTO_EOI);
+			vlapic_eoi(vp); /* of this one: it is the highest */
+		} else if (vp->apic.lazy_eoi && vp->apic.highest_irr < 0 && !vp->event.extint) {
 			lazy_eoi_arm(vp, (u32)vector);
+		}
 	}
 	return vector;
 }
@@ -452,7 +456,7 @@ static NOINLINE void prepare_unusual(struct vp *vp)
 
 	if (a->vid)
 		return set_windows(vp, false, false); /* the CPU evaluates RVI itself */
-	if (a->many != 0 || (vp->ctx->word[CTX_TPR_THRESHOLD] & TPR_THRESHOLD_CLASS) != 0)
+	if (a->long_way != 0 || (vp->ctx->word[CTX_TPR_THRESHOLD] & TPR_THRESHOLD_CLASS) != 0)
 		return prepare_event(vp);
 	lazy_eoi_sync(vp);
 	prepare_usual(vp, true);

@@ -179,8 +179,6 @@ static const struct hcall_row hcalls[] = {
 	NOT_OFFERED(HVCALL_VTL_CALL, "VtlCall"),                                          /* AccessVsm */
 	NOT_OFFERED(HVCALL_VTL_RETURN, "VtlReturn"),                                      /* AccessVsm */
 	NOT_OFFERED(HVCALL_GET_PARTITION_ID, "GetPartitionId"),                           /* AccessPartitionId */
-	NOT_OFFERED(HVCALL_POST_MESSAGE, "PostMessage"),                                  /* PostMessages */
-	NOT_OFFERED(HVCALL_SIGNAL_EVENT, "SignalEvent"),                                  /* SignalEvents */
 };
 /* clang-format on */
 

@@ -29,6 +29,9 @@ static void version_init(const struct partition *p, u32 leaf, u32 subleaf, struc
 
 static void hints_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)
 {
+	/* An interrupt that ends by itself makes us deliver all of them in place of the CPU. */
+	if (hv_has(p, FEATURE_HV_SYNIC) && p->machine.virt_intr_delivery)
+		r->a = HV_DEPRECATING_AEOI_RECOMMENDED;
 	r->b = hv_has(p, FEATURE_HV_SPINLOCKS) ? p->config.hv_spinlocks : HV_SPIN_NEVER_NOTIFY;
 }
 
@@ -57,4 +60,5 @@ const struct hv_abi hyperv_abi = {
 	.cpuid_count = ARRAY_SIZE(hyperv_cpuid),
 	.calls = &hyperv_calls,
 	.vmcall = hyperv_vmcall_now,
+	.testdev = hyperv_testdev_add,
 };

@@ -85,6 +85,13 @@
 #define HV_X64_MSR_ICR                          0x40000071u
 #define HV_X64_MSR_TPR                          0x40000072u
 #define HV_X64_MSR_VP_ASSIST_PAGE               0x40000073u
+#define HV_X64_MSR_SCONTROL                     0x40000080u
+#define HV_X64_MSR_SVERSION                     0x40000081u
+#define HV_X64_MSR_SIEFP                        0x40000082u
+#define HV_X64_MSR_SIMP                         0x40000083u
+#define HV_X64_MSR_EOM                          0x40000084u
+#define HV_X64_MSR_SINT0                        0x40000090u
+#define HV_X64_MSR_SINT15                       0x4000009fu
 #define HV_X64_MSR_GUEST_IDLE                   0x400000f0u
 #define HV_X64_MSR_CRASH_P0                     0x40000100u
 #define HV_X64_MSR_CRASH_P4                     0x40000104u
@@ -114,6 +121,24 @@
 #define HV_TSC_EMULATION_ENABLED                BIT64(0)
 #define HV_TSC_EMULATION_IN_PROGRESS            BIT64(0)
 #define HV_TSC_INVARIANT_ENABLED                BIT64(0)
+
+/* TLFS "SynIC MSRs"; polling: "SynIC Enlightenments" */
+#define HV_SYNIC_SINT_COUNT                     16u
+#define HV_SYNIC_VERSION_1                      1u
+#define HV_SYNIC_FIRST_VALID_VECTOR             16u
+#define HV_SYNIC_CONTROL_ENABLE                 BIT64(0)
+#define HV_SYNIC_SIMP_ENABLE                    BIT64(0)
+#define HV_SYNIC_SIEFP_ENABLE                   BIT64(0)
+#define HV_SYNIC_SINT_VECTOR_MASK               GENMASK64(7, 0)
+#define HV_SYNIC_SINT_MASKED                    BIT64(16)
+#define HV_SYNIC_SINT_AUTO_EOI                  BIT64(17)
+#define HV_SYNIC_SINT_POLLING                   BIT64(18)
+#define HV_MESSAGE_PAYLOAD_BYTE_COUNT           240u
+#define HV_MESSAGE_PAYLOAD_QWORD_COUNT          30u
+#define HV_MESSAGE_TYPE_HYPERVISOR              BIT32(31) /* not for the guest to send */
+#define HV_MESSAGE_PENDING                      1u /* hv_message_header.message_flags */
+#define HV_EVENT_FLAGS_COUNT                    2048u
+#define HV_CONNECTION_ID                        GENMASK32(23, 0)
 
 /* TLFS "Appendix: Hypercall Code Reference" */
 #define HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE      0x0002u
@@ -155,7 +180,11 @@
 #define HV_STATUS_ACCESS_DENIED                 0x06u
 #define HV_STATUS_INVALID_PARTITION_ID          0x0du
 #define HV_STATUS_INVALID_VP_INDEX              0x0eu
+#define HV_STATUS_INVALID_PORT_ID               0x11u
+#define HV_STATUS_INVALID_CONNECTION_ID         0x12u
+#define HV_STATUS_INSUFFICIENT_BUFFERS          0x13u
 #define HV_STATUS_INVALID_VP_STATE              0x15u
+#define HV_STATUS_INVALID_SYNIC_STATE           0x18u
 #define HV_STATUS_INVALID_REGISTER_VALUE        0x50u
 #define HV_STATUS_UNKNOWN_REGISTER_NAME         0x87u
 
@@ -223,6 +252,36 @@ struct hv_send_ipi_ex {
 	u32 reserved;
 	struct hv_vpset vp_set;
 };
+
+/* TLFS "HV_MESSAGE": what is in a slot of the SynIC's message page. */
+struct hv_message_header {
+	u32 message_type; /* 0: the slot is empty */
+	u8 payload_size;  /* bytes */
+	u8 message_flags;
+	u8 reserved[2];
+	u64 sender; /* a port's ID; 0: a timer */
+};
+
+struct hv_message {
+	struct hv_message_header header;
+	union {
+		u64 payload[HV_MESSAGE_PAYLOAD_QWORD_COUNT];
+	} u;
+};
+
+struct hv_message_page {
+	struct hv_message sint_message[HV_SYNIC_SINT_COUNT];
+};
+
+/* HVCALL_POST_MESSAGE */
+struct hv_input_post_message {
+	u32 connectionid;
+	u32 reserved;
+	u32 message_type;
+	u32 payload_size;
+	u64 payload[HV_MESSAGE_PAYLOAD_QWORD_COUNT];
+};
+static_assert(sizeof(struct hv_input_post_message) == 256, "TLFS");
 
 /* TLFS "HV_X64_SEGMENT_REGISTER" */
 struct hv_x64_segment_register {

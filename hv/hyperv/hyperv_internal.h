@@ -34,6 +34,9 @@ extern struct hcall_table hyperv_calls;
 enum exit_action hyperv_vmcall(struct vp *vp, const struct exit_info *x);
 enum exit_action hyperv_vmcall_off(struct vp *vp, const struct exit_info *x);
 
+/* synic_testdev.c: struct hv_abi.testdev */
+MUST_CHECK err_t hyperv_testdev_add(struct partition *p);
+
 /* hypercall_page.c */
 /* struct hv_abi.vmcall: false if GUEST_OS_ID is 0. Any CPU */
 bool hyperv_vmcall_now(const struct partition *p, exit_fn *fn);

@@ -65,6 +65,8 @@
 #define HV_X64_REGISTER_EOI                     0x00090010u /* ICR, TPR */
 #define HV_REGISTER_VP_ASSIST_PAGE              0x00090013u
 #define HV_REGISTER_REFERENCE_TSC               0x00090017u
+#define HV_REGISTER_SINT0                       0x000a0000u /* to SINT15 */
+#define HV_REGISTER_SCONTROL                    0x000a0010u /* SVERSION, SIEFP, SIMP, EOM */
 
 /* HV_REGISTER_PENDING_INTERRUPTION */
 #define HV_X64_PENDING_INTERRUPTION             BIT64(0)

@@ -35,7 +35,8 @@ typedef long s64;
 """
 # Our structures that Linux has none for, and why.
 WITHOUT = {"hv_x64_segment_register": "not in Linux 6.1", "hv_x64_table_register": "not in Linux 6.1",
-           "hv_init_vp_context": "not in Linux 6.1"}
+           "hv_init_vp_context": "not in Linux 6.1",
+           "hv_input_post_message": "in a header of the VMBus driver only"}
 RESERVED = re.compile(r"(reserved|pad)\d*")
 
 
@@ -45,6 +46,7 @@ def structures():
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     out = []
     for name, body in re.findall(r"^struct (\w+) \{(.*?)^\}", text, re.M | re.S):
+        body = re.sub(r"\{.*?\}", "", body, flags=re.S)  # of a member
         members = [re.match(r"\w+", part.split()[-1].lstrip("*"))[0]
                    for line in body.split(";") if line.strip() for part in line.split(",")]
         out.append((name, members))

@@ -43,13 +43,14 @@ VERSION = "2.7"
 OUT = results.ROOT / "build/bench.tsv"
 TARGETS = results.ROOT / "tests/run/bench_targets.tsv"
 
+LOOPS = "synic_loopback=1:0:2,2:0:3:event"      # what PostMessage and SignalEvent reach
 # label: (Kensho's options or None = bare, the guest's command line)
 MICRO = {
     "apicv=off": ("mitigations=off apicv=off", ""),
     "kvm-test": ("mitigations=off apicv=off profile=kvm-test", "kvm=1"),
     "apicv=auto": ("mitigations=off apicv=auto", ""),
-    "both": ("mitigations=off apicv=off profile=both", "hv=1"),
-    "both,auto": ("mitigations=off apicv=auto profile=both", "hv=1"),
+    "both": ("mitigations=off apicv=off profile=both " + LOOPS, "hv=1"),
+    "both,auto": ("mitigations=off apicv=auto profile=both " + LOOPS, "hv=1"),
     "mitigations=auto": ("mitigations=auto apicv=off", ""),
     "bare": (None, ""),
 }

@@ -87,6 +87,43 @@ static void bench_page(void)
 	wrmsr(HV_X64_MSR_REFERENCE_TSC, 0);
 }
 
+static u8 pages[2][4096] ALIGNED(4096); /* messages, events */
+static struct hv_input_post_message message ALIGNED(4096) = { .connectionid = 1,
+							      .message_type = 1,
+							      .payload_size = 240 };
+
+/* The slot of SINT 2 and flag 0 of SINT 3 are free again. */
+static void take_from_synic(void)
+{
+	sti_nop_cli();
+	*(volatile u32 *)(void *)(pages[0] + 2 * 256) = 0;
+	*(volatile u32 *)(void *)(pages[1] + 3 * 256) = 0;
+}
+
+/* Connections by synic_loopback=1:0:2,2:0:3:event. */
+static void bench_synic(void)
+{
+	const struct regs post = { .rcx = HVCALL_POST_MESSAGE, .rsi = (u64)(uintptr_t)&message },
+			  signal = { .rcx = HVCALL_SIGNAL_EVENT | HYPERV_FAST, .rsi = 2 };
+
+	if (!(hyperv_features_a() & HV_MSR_SYNIC_AVAILABLE))
+		return;
+	cpu_set_gate(VEC, bench_irq);
+	wrmsr(HV_X64_MSR_SIMP, (u64)(uintptr_t)pages[0] | 1);
+	wrmsr(HV_X64_MSR_SIEFP, (u64)(uintptr_t)pages[1] | 1);
+	wrmsr(HV_X64_MSR_SCONTROL, 1);
+	wrmsr(HV_X64_MSR_SINT0 + 2, VEC);
+	wrmsr(HV_X64_MSR_SINT0 + 3, VEC);
+	bench_irqs = 0;
+	bench_run("hv_post_message", call_op, call_nop, &post, bench_nothing, take_from_synic);
+	bench_run("hv_signal_event", call_op, call_nop, &signal, bench_nothing, take_from_synic);
+	if (bench_irqs != 2 * SAMPLES)
+		tap_printf("# WRONG: %u interrupts instead of %u\n", bench_irqs, 2 * SAMPLES);
+	wrmsr(HV_X64_MSR_SCONTROL, 0);
+	wrmsr(HV_X64_MSR_SIMP, 0);
+	wrmsr(HV_X64_MSR_SIEFP, 0);
+}
+
 /* RCX is the control word, RDX the input. */
 void bench_hv(void)
 {
@@ -104,5 +141,6 @@ void bench_hv(void)
 	bench_eoi();
 	bench_lazy();
 	cpu_set_gate(VEC, bench_irq);
+	bench_synic();
 	hyperv_end();
 }

@@ -396,7 +396,7 @@ static void test_reset_forgets_marks(void)
 	line(9, 1);
 	EXPECT_EQ(1, VP->fwd.eoi_count);
 	vlapic_reset(VP, false);
-	EXPECT_EQ(0, VP->fwd.eoi_count | VP->fwd.line_count);
+	EXPECT_EQ(0, VP->fwd.eoi_count | VP->fwd.soft_count);
 }
 
 static void test_two_pins_of_one_vector(void)

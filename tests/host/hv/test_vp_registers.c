@@ -154,7 +154,7 @@ static void test_what_reads_only(void)
 static void test_names_without_a_register(void)
 {
 	static const u32 names[] = { 0,       0x104,   0x250,   0x20012, 0x30010, 0x40006, 0x50006,
-				     0x60008, 0x70002, 0x8000f, 0x80020, 0x90005, 0xa0000, ~0u };
+				     0x60008, 0x70002, 0x8000f, 0x80020, 0x90005, 0xa0015, ~0u };
 
 	init();
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -56,6 +56,51 @@ static void test_defaults(void)
 	EXPECT_EQ(HLT_EXIT, o.config.hlt);
 }
 
+static void expect_ports_refused(const char *value, const char *why)
+{
+	char word[300];
+
+	snprintf(word, sizeof(word), "cpu=host,hv-synic synic_loopback=%s", value);
+	EXPECT_EQ(ERR_INVAL, parse(word));
+	EXPECT_TRUE(strstr(msg, why) != NULL && strstr(msg, "write ID:VP:SINT") != NULL);
+}
+
+static void test_synic_loopback(void)
+{
+	const struct config_ports *p = &o.config.synic_loopback;
+	char text[64];
+
+	EXPECT_EQ(ERR_NONE,
+		  parse("cpu=host,hv-vpindex,hv-synic "
+			"synic_loopback=1:0:2,0xff:255:15:event,1:3:4:event,7:1:0:message"));
+	EXPECT_EQ(4, p->count);
+	EXPECT_EQ(255, p->port[1].id);
+	EXPECT_EQ(255, p->port[1].vp);
+	EXPECT_EQ(15, p->port[1].sint);
+	EXPECT_TRUE(p->port[1].is_event && p->port[2].is_event);
+	EXPECT_FALSE(p->port[0].is_event || p->port[3].is_event);
+	for (u32 i = 0; i < option_row_count; i++) {
+		if (strcmp(option_rows[i].name, "synic_loopback") != 0)
+			continue;
+		option_value(&o, i, text, sizeof(text));
+		EXPECT_STREQ("1:0:2,255:255:15:event,1:3:4:event,7:1:0", text);
+	}
+	EXPECT_EQ(ERR_NONE, parse("synic_loopback=none"));
+	EXPECT_EQ(0, p->count);
+	expect_ports_refused("", "three numbers");
+	expect_ports_refused("1:0", "three numbers");
+	expect_ports_refused("256:0:2", "a bad connection ID");
+	expect_ports_refused("1:256:2", "a bad virtual processor");
+	expect_ports_refused("1:0:16", "a bad SINT");
+	expect_ports_refused("1:0:2:events", "a bad kind");
+	expect_ports_refused("1:0:2,1:1:3", "is there already");
+	expect_ports_refused("1:0:1,2:0:1,3:0:1,4:0:1,5:0:1,6:0:1,7:0:1,8:0:1,9:0:1,10:0:1,11:0:1,"
+			     "12:0:1,13:0:1,14:0:1,15:0:1,16:0:1,17:0:1",
+			     "too many");
+	EXPECT_EQ(ERR_NODEV, parse("synic_loopback=1:0:2"));
+	EXPECT_TRUE(strstr(msg, "add cpu=host,hv-synic") != NULL);
+}
+
 static void test_idle_and_timer_options(void)
 {
 	EXPECT_EQ(ERR_NONE,
@@ -474,7 +519,7 @@ static void test_selftest_alone_is_on(void)
 TEST_MAIN(TEST(test_maxcpus_goes_to_the_limit), TEST(test_values_are_what_one_would_write),
 	  TEST(test_features_by_name), TEST(test_selftest_alone_is_on),
 	  TEST(test_every_default_is_a_legal_value), TEST(test_defaults),
-	  TEST(test_testdev_exit_needs_testdev), TEST(test_all_types),
+	  TEST(test_testdev_exit_needs_testdev), TEST(test_all_types), TEST(test_synic_loopback),
 	  TEST(test_idle_and_timer_options), TEST(test_hlt_passthrough_costs_halt_polling),
 	  TEST(test_booleans_as_kvm_writes_them), TEST(test_last_duplicate_wins),
 
