@@ -264,28 +264,13 @@ void vlapic_timer_divider_changed(struct vp *vp)
 	timer_set(vp, &a->timer, a->period_start_tsc + a->period_tsc);
 }
 
-/* Physical TSC at which the guest's TSC reaches @guest_tsc; 0 when it has. */
-static NOINLINE u64 deadline_with_offset(const struct vp *vp, u64 guest_tsc)
-{
-	u64 now_tsc = hw_tsc();
-	const struct tsc_emul *e = &vp->partition->tsc_emul;
-	u64 guest_now_tsc = (e->on ? tsc_emul_at(e, now_tsc) : now_tsc) + vp->tsc_offset;
-	u64 delta_tsc;
-
-	if (guest_tsc <= guest_now_tsc)
-		return 0;
-	delta_tsc = guest_tsc - guest_now_tsc;
-	if (e->on)
-		delta_tsc = tsc_emul_span(e, delta_tsc);
-	return now_tsc + delta_tsc < now_tsc ? TIMER_NEVER : now_tsc + delta_tsc;
-}
-
 /* When the queue must fire for a deadline with an offset or an advance. */
 static NOINLINE u64 queue_deadline(const struct vp *vp, u64 guest_tsc)
 {
 	u64 advance_tsc = vp->apic.advance_tsc;
 	bool is_physical = vp->tsc_offset == 0 && !vp->partition->tsc_emul.on;
-	u64 tsc = is_physical ? guest_tsc : deadline_with_offset(vp, guest_tsc);
+	u64 tsc = is_physical ? guest_tsc
+			      : tsc_emul_deadline(vp->partition, vp->tsc_offset, guest_tsc);
 
 	if (tsc == TIMER_NEVER)
 		return tsc;

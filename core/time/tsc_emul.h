@@ -20,6 +20,12 @@ u64 tsc_emul_ticks(const struct tsc_emul *e, u64 ticks);
  * ~0: more than 64 bits. */
 u64 tsc_emul_span(const struct tsc_emul *e, u64 ticks);
 
+/**
+ * tsc_emul_deadline() - the machine's TSC at which a VP of @p with @tsc_offset reads @guest_tsc.
+ * 0: it has already. TIMER_NEVER: more than 64 bits.
+ */
+u64 tsc_emul_deadline(const struct partition *p, u64 tsc_offset, u64 guest_tsc);
+
 /* partition_tsc() - what the VPs of @p read now, less their offsets. */
 static inline u64 partition_tsc(const struct partition *p)
 {

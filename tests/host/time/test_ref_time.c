@@ -122,5 +122,44 @@ static void test_begins_at_a_time(void)
 	}
 }
 
+/* The first TSC of a time, or a little later, whatever the offsets are; with 3 ticks of slack. */
+static void test_tsc_of_a_time(void)
+{
+	for (u32 i = 0; i < 100000; i++) {
+		struct ref_time zero, r;
+		u64 tsc = random_tsc(), guest_tsc = random_tsc(), time, found;
+
+		ref_time_init(&zero, random_hz(), tsc, random_tsc() >> 10);
+		r = ref_time_shift(&zero, guest_tsc - tsc);
+		time = guest_time(&r, guest_tsc) + (random_tsc() >> 10);
+		found = ref_time_tsc(&r, time);
+		if (found == ~0ull) {
+			EXPECT_GE(time - r.offset, ref_time_units(&r));
+			continue;
+		}
+		EXPECT_GE(guest_time(&r, found), time);
+		if (found > 4)
+			EXPECT_LE(guest_time(&r, found - 4), time);
+		if (found > 4 && time - r.offset < 1ull << 45) /* a month */
+			EXPECT_LE(guest_time(&r, found - 4), time - 1);
+	}
+}
+
+static void test_tsc_of_extreme_times(void)
+{
+	struct ref_time r;
+
+	ref_time_init(&r, 2000000000, 0, 1000); /* it began at 1000 */
+	EXPECT_EQ(0, ref_time_tsc(&r, 999));
+	EXPECT_LE(ref_time_tsc(&r, 1000), 1);
+	EXPECT_EQ(~0ull, ref_time_tsc(&r, ~0ull));
+	ref_time_init(&r, 2000000000, 2000000000, 0); /* the TSC was running */
+	EXPECT_GE(ref_time_tsc(&r, 0), 1999999800);
+	EXPECT_LE(ref_time_tsc(&r, 0), 2000000200);
+	EXPECT_EQ(~0ull, ref_time_tsc(&r, ~0ull));
+	EXPECT_EQ(~0ull, ref_time_tsc(&r, ~0ull - 1000));
+}
+
 TEST_MAIN(TEST(test_scale), TEST(test_time_is_exact), TEST(test_shift),
-	  TEST(test_shifts_do_not_drift), TEST(test_begins_at_a_time))
+	  TEST(test_shifts_do_not_drift), TEST(test_begins_at_a_time), TEST(test_tsc_of_a_time),
+	  TEST(test_tsc_of_extreme_times))
