@@ -55,6 +55,7 @@
 #define HV_FEATURE_EXT_GVA_RANGES_FLUSH         BIT32(14)
 #define HV_X64_HYPERCALL_XMM_OUTPUT_AVAILABLE   BIT32(15)
 #define HV_FEATURE_HYPERCALL_MSR_LOCK_AVAILABLE BIT32(18)
+#define HV_STIMER_DIRECT_MODE_AVAILABLE         BIT32(19)
 
 /* EAX of the recommendations leaf; EBX: how often to try before HVCALL_NOTIFY_LONG_SPIN_WAIT */
 #define HV_X64_REMOTE_TLB_FLUSH_RECOMMENDED     BIT32(2)
@@ -92,6 +93,8 @@
 #define HV_X64_MSR_EOM                          0x40000084u
 #define HV_X64_MSR_SINT0                        0x40000090u
 #define HV_X64_MSR_SINT15                       0x4000009fu
+#define HV_X64_MSR_STIMER0_CONFIG               0x400000b0u
+#define HV_X64_MSR_STIMER3_COUNT                0x400000b7u
 #define HV_X64_MSR_GUEST_IDLE                   0x400000f0u
 #define HV_X64_MSR_CRASH_P0                     0x40000100u
 #define HV_X64_MSR_CRASH_P4                     0x40000104u
@@ -135,10 +138,21 @@
 #define HV_SYNIC_SINT_POLLING                   BIT64(18)
 #define HV_MESSAGE_PAYLOAD_BYTE_COUNT           240u
 #define HV_MESSAGE_PAYLOAD_QWORD_COUNT          30u
+#define HVMSG_TIMER_EXPIRED                     0x80000010u
 #define HV_MESSAGE_TYPE_HYPERVISOR              BIT32(31) /* not for the guest to send */
 #define HV_MESSAGE_PENDING                      1u /* hv_message_header.message_flags */
 #define HV_EVENT_FLAGS_COUNT                    2048u
 #define HV_CONNECTION_ID                        GENMASK32(23, 0)
+
+/* TLFS "Synthetic Timer Configuration Register" */
+#define HV_STIMER_ENABLE                        BIT32(0)
+#define HV_STIMER_PERIODIC                      BIT32(1)
+#define HV_STIMER_LAZY                          BIT32(2)
+#define HV_STIMER_AUTO_ENABLE                   BIT32(3)
+#define HV_STIMER_VECTOR                        GENMASK32(11, 4)
+#define HV_STIMER_DIRECT                        BIT32(12)
+#define HV_STIMER_SINT                          GENMASK32(19, 16)
+#define HV_STIMER_CONFIG                        (GENMASK32(12, 0) | HV_STIMER_SINT) /* not reserved */
 
 /* TLFS "Appendix: Hypercall Code Reference" */
 #define HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE      0x0002u
@@ -271,6 +285,14 @@ struct hv_message {
 
 struct hv_message_page {
 	struct hv_message sint_message[HV_SYNIC_SINT_COUNT];
+};
+
+/* Payload of HVMSG_TIMER_EXPIRED: TLFS "HV_TIMER_MESSAGE_PAYLOAD". */
+struct hv_timer_message_payload {
+	u32 timer_index;
+	u32 reserved;
+	u64 expiration_time; /* reference time */
+	u64 delivery_time;
 };
 
 /* HVCALL_POST_MESSAGE */

@@ -37,6 +37,23 @@ enum exit_action hyperv_vmcall_off(struct vp *vp, const struct exit_info *x);
 /* synic_testdev.c: struct hv_abi.testdev */
 MUST_CHECK err_t hyperv_testdev_add(struct partition *p);
 
+/* time.c */
+
+/* hv_time_now() - partition reference time, 100 ns. VP's CPU. */
+u64 hv_time_now(const struct partition *p);
+
+/**
+ * hv_time_tsc() - the machine's TSC from which on the reference time is @time or more, by the
+ * function of now. Any past TSC: it is already. TIMER_NEVER: it will not be. @changes: what
+ * hv_time_changes() answers until another function is in use. VP's CPU.
+ */
+u64 hv_time_tsc(const struct partition *p, u64 time, u32 *changes);
+
+/* hv_time_plain_tsc() - the same in few instructions, for a time after 0 and while VPs read the
+ * machine's TSC. False: ask hv_time_tsc(). */
+bool hv_time_plain_tsc(u64 time, u64 *tsc, u32 *changes);
+u32 hv_time_changes(void);
+
 /* hypercall_page.c */
 /* struct hv_abi.vmcall: false if GUEST_OS_ID is 0. Any CPU */
 bool hyperv_vmcall_now(const struct partition *p, exit_fn *fn);

@@ -67,6 +67,7 @@
 #define HV_REGISTER_REFERENCE_TSC               0x00090017u
 #define HV_REGISTER_SINT0                       0x000a0000u /* to SINT15 */
 #define HV_REGISTER_SCONTROL                    0x000a0010u /* SVERSION, SIEFP, SIMP, EOM */
+#define HV_REGISTER_STIMER0_CONFIG              0x000b0000u /* its count, the other timers' */
 
 /* HV_REGISTER_PENDING_INTERRUPTION */
 #define HV_X64_PENDING_INTERRUPTION             BIT64(0)

@@ -26,8 +26,10 @@ static struct overlay overlay = { .kind = PAGE_OVERLAY, .perms = EPT_R };
 static u64 tsc_page_msr; /* as written */
 
 static struct {
-	u32 changes;          /* odd while @now changes */
-	struct ref_time now;  /* by the TSC of the VPs */
+	u32 changes;         /* odd while @now changes */
+	struct ref_time now; /* by the TSC of the VPs */
+	/* Times that are ref_time_ticks(): so many from this on; 0 while @now changes. */
+	u64 plain_from, plain_units;
 	struct ref_time zero; /* by the machine's: fixes the start of time */
 	u64 hz;               /* of the TSC that they are functions of */
 	u32 sequence;         /* last one of the page */
@@ -53,7 +55,7 @@ static NOINLINE u64 latest_time(u64 time)
 	return latest;
 }
 
-static inline u64 time_now(const struct partition *p)
+static ALWAYS_INLINE u64 time_now(const struct partition *p)
 {
 	u32 changes;
 	u64 time;
@@ -64,6 +66,44 @@ static inline u64 time_now(const struct partition *p)
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	} while (unlikely(changes & 1) || unlikely(READ_ONCE(ref.changes) != changes));
 	return likely(p->clock.in_step) ? time : latest_time(time);
+}
+
+u64 hv_time_now(const struct partition *p)
+{
+	return time_now(p);
+}
+
+u32 hv_time_changes(void)
+{
+	return READ_ONCE(ref.changes);
+}
+
+u64 hv_time_tsc(const struct partition *p, u64 time, u32 *changes)
+{
+	u64 tsc, tsc_offset;
+
+	do {
+		*changes = LOAD_ACQUIRE(ref.changes);
+		tsc = ref_time_tsc(&ref.now, time);
+		tsc_offset = ref.now.tsc_offset;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	} while (unlikely(*changes & 1) || unlikely(READ_ONCE(ref.changes) != *changes));
+	if ((tsc_offset == 0 && !p->tsc_emul.on) || tsc == ~0ull)
+		return tsc;
+	return tsc_emul_deadline(p, tsc_offset, tsc);
+}
+
+/* One comparison tells that the time can come, and that the TSC is the VPs' own. */
+bool hv_time_plain_tsc(u64 time, u64 *tsc, u32 *changes)
+{
+	u32 before = LOAD_ACQUIRE(ref.changes);
+
+	if (unlikely(time - READ_ONCE(ref.plain_from) >= READ_ONCE(ref.plain_units)))
+		return false;
+	*changes = before;
+	*tsc = ref_time_ticks(&ref.now, time - READ_ONCE(ref.now.offset));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return likely(READ_ONCE(ref.changes) == before); /* not odd: no time was plain */
 }
 
 /*
@@ -119,6 +159,19 @@ static struct ref_time next_function(const struct partition *p, bool valid)
 	return ref.hz != p->clock.tsc_hz ? ref.zero : ref.now;
 }
 
+/* None with a TSC offset, nor while the TSC is emulated. */
+static void set_plain(const struct partition *p)
+{
+	u64 first = (s64)ref.now.offset > 0 ? ref.now.offset : 0;
+	u64 end = ref.now.offset + ref_time_units(&ref.now);
+
+	if (ref.now.tsc_offset != 0 || p->tsc_emul.on || (s64)end <= (s64)first)
+		return;
+	WRITE_ONCE(ref.plain_from, first);
+	store_barrier();
+	WRITE_ONCE(ref.plain_units, end - first);
+}
+
 static void clock_changed(struct partition *p)
 {
 	struct ref_time next;
@@ -131,6 +184,8 @@ static void clock_changed(struct partition *p)
 		moved = p->tsc_emul.moved;
 		start_function(&p->clock);
 	}
+	WRITE_ONCE(ref.plain_units, 0);
+	store_barrier();
 	next = next_function(p, valid);
 	ref.hz = p->clock.tsc_hz;
 	if (!valid || !is_same(&next, &ref.now)) {
@@ -141,6 +196,7 @@ static void clock_changed(struct partition *p)
 		set_function(p, &next, moved);
 	if (valid && page.v.tsc_sequence == 0)
 		publish();
+	set_plain(p);
 	spin_unlock(&p->lock);
 }
 
