@@ -81,5 +81,6 @@ void bench_kvm_unregister(u64 cpu);
 void bench_kvm(void);
 void bench_kvm_smp(void);
 void bench_hv(void);     /* bench_hv.c */
+void bench_stimer(void); /* bench_stimer.c */
 void bench_hv_smp(void); /* bench_hv_smp.c */
 bool bench_with_kvm(void);

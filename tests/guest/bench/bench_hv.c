@@ -142,5 +142,6 @@ void bench_hv(void)
 	bench_lazy();
 	cpu_set_gate(VEC, bench_irq);
 	bench_synic();
+	bench_stimer();
 	hyperv_end();
 }
