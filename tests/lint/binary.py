@@ -112,7 +112,6 @@ OPEN_TO_TESTS = {
     "stop_all_reset": "tests start afresh",
     "log_ring_read": "people and the rows `end = ram` find the ring in a dump of the memory",
     "guest_crash_reset": "tests start afresh",
-    "synic_send": "timers will send by it; so far only guests send messages",
     "pio_lookup": "rows by number",
     "vlapic_timer_adapt": "one step of the adaptation, of an error that the test chooses",
     "vmx_adjust_ctls": "one control word by itself",
