@@ -58,7 +58,7 @@ static void reset_caches(struct vlapic *a)
 	a->highest_isr = -1;
 	a->highest_irr = -1;
 	a->isr_many = false;
-	a->irr_many = false;
+	a->irr_many = a->auto_eoi;
 	if (a->vid)
 		vlapic_sync_status(a);
 }
@@ -135,7 +135,7 @@ void vlapic_accept(struct vp *vp, u8 vector)
 		a->highest_irr = -1;
 	} else {
 		a->highest_irr = vlapic_find_highest(a, APIC_IRR, (u32)a->highest_irr);
-		a->irr_many = a->highest_irr >= 0;
+		a->irr_many = a->highest_irr >= 0 || a->auto_eoi;
 	}
 	if (likely(a->highest_isr < 0)) {
 		a->highest_isr = vector;

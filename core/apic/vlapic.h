@@ -62,14 +62,19 @@ struct vlapic {
 				struct {
 					bool isr_many; /* more than one ISR bit may be set:
 							* search for the next */
-					bool irr_many;
-					bool auto_eoi; /* auto_eoi_vectors has some */
+					bool irr_many; /* stays true while auto_eoi is */
 				};
-				u32 long_way; /* any of them */
+				u16 many; /* either */
 			};
 			bool vid;        /* virtual-interrupt delivery is in use */
 			bool tpr_shadow; /* a TPR shadow is: entries need a threshold */
-			bool lazy_eoi;   /* core/apic/lazy_eoi.h */
+			union {
+				struct {
+					bool lazy_eoi; /* core/apic/lazy_eoi.h */
+					bool auto_eoi; /* auto_eoi_vectors has some */
+				};
+				u16 special_eoi; /* either */
+			};
 		};
 		u64 unusual; /* any of the above: event.c takes the long way */
 	};

@@ -65,7 +65,7 @@ static void set_vid(struct vp *vp, bool on)
 	a->highest_isr = on ? -1 : vlapic_find_highest(a, APIC_ISR, VECTOR_COUNT - 1);
 	a->highest_irr = on ? -1 : vlapic_find_highest(a, APIC_IRR, VECTOR_COUNT - 1);
 	a->isr_many = a->highest_isr >= 0;
-	a->irr_many = a->highest_irr >= 0;
+	a->irr_many = a->highest_irr >= 0 || a->auto_eoi;
 	vlapic_enable_changed(vp);
 	x2apic_delivery_bitmap(vp);
 	vlapic_ctx_changed(vp); /* vectors accepted meanwhile did not set it */
@@ -105,6 +105,7 @@ void vlapic_set_auto_eoi(struct vp *vp, const u32 vectors[8])
 		any |= vectors[i];
 	}
 	a->auto_eoi = any != 0;
+	a->irr_many |= a->auto_eoi; /* event.c takes the long way */
 	if (a->auto_eoi)
 		vlapic_apicv_inhibit(vp, APICV_INHIBIT_REASON_HYPERV);
 	else

@@ -161,6 +161,15 @@ static void inject_queued(struct event_state *ev)
 	ev->info = 0;
 }
 
+/* The guest takes @vector now. */
+static NOINLINE void auto_eoi(struct vp *vp, u32 vector)
+{
+	if (!vlapic_has_auto_eoi(&vp->apic, vector))
+		return;
+	COUNT(vp, AUTO_EOI);
+	vlapic_eoi(vp); /* of this one: it is the highest */
+}
+
 /* The interrupt that the guest takes now; -1: none. Commits it in the virtual APIC or the FIFO. */
 static s32 take_interrupt(struct vp *vp, bool asleep)
 {
@@ -173,11 +182,11 @@ static s32 take_interrupt(struct vp *vp, bool asleep)
 	vector = vlapic_pending_vector(vp);
 	if (vector >= 0) {
 		vlapic_accept(vp, (u8)vector);
-		if (unlikely(vlapic_has_auto_eoi(&vp->apic, (u32)vector))) {
-			COUNT(vp, AUTO_EOI);
-			vlapic_eoi(vp); /* of this one: it is the highest */
-		} else if (vp->apic.lazy_eoi && vp->apic.highest_irr < 0 && !vp->event.extint) {
-			lazy_eoi_arm(vp, (u32)vector);
+		if (vp->apic.special_eoi) {
+			if (unlikely(vp->apic.auto_eoi))
+				auto_eoi(vp, (u32)vector);
+			else if (vp->apic.highest_irr < 0)
+				lazy_eoi_arm(vp, (u32)vector);
 		}
 	}
 	return vector;
@@ -456,7 +465,7 @@ static NOINLINE void prepare_unusual(struct vp *vp)
 
 	if (a->vid)
 		return set_windows(vp, false, false); /* the CPU evaluates RVI itself */
-	if (a->long_way != 0 || (vp->ctx->word[CTX_TPR_THRESHOLD] & TPR_THRESHOLD_CLASS) != 0)
+	if (a->many != 0 || (vp->ctx->word[CTX_TPR_THRESHOLD] & TPR_THRESHOLD_CLASS) != 0)
 		return prepare_event(vp);
 	lazy_eoi_sync(vp);
 	prepare_usual(vp, true);

@@ -19,9 +19,11 @@
 #define CATCH_UP     3u
 #define UNITS_PER_US 10u
 
+#define TICK BIT32(31) /* one-shot, direct and auto-enabled: as Linux' tick */
+
 struct stimer {
 	struct timer timer;
-	u32 config;  /* as the guest reads it */
+	u32 config;  /* as the guest reads it, and TICK */
 	u32 changes; /* hv_time_changes() of the deadline */
 	u64 count;   /* as the guest reads it */
 	/* Of a periodic one, reference time: */
@@ -167,23 +169,25 @@ static enum msr_result config_write(struct vp *vp, struct stimer *s, u64 val)
 	if ((val & HV_STIMER_DIRECT) && !hv_has(vp->partition, FEATURE_HV_STIMER_DIRECT))
 		return MSR_GP;
 	s->config = (u32)val & HV_STIMER_CONFIG;
+	if ((s->config & (HV_STIMER_DIRECT | HV_STIMER_AUTO_ENABLE | HV_STIMER_PERIODIC)) ==
+	    (HV_STIMER_DIRECT | HV_STIMER_AUTO_ENABLE))
+		s->config |= TICK;
 	start(vp, s);
 	return MSR_OK;
 }
 
 static NOINLINE void count_write(struct vp *vp, struct stimer *s)
 {
-	if (s->count == 0)
+	if (s->count == 0) {
 		s->config &= ~HV_STIMER_ENABLE;
-	else if (s->config & HV_STIMER_AUTO_ENABLE)
+		return timer_cancel(vp, &s->timer);
+	}
+	if (s->config & HV_STIMER_AUTO_ENABLE)
 		s->config |= HV_STIMER_ENABLE;
 	start(vp, s);
 }
 
-/* A count for Linux' next tick. One in the past is due before the next entry.
- */
-#define TICK (HV_STIMER_DIRECT | HV_STIMER_AUTO_ENABLE)
-
+/* A count in the past is due before the next entry. */
 static enum msr_result stimer_write(struct vp *vp, u32 msr, u64 val)
 {
 	struct stimer *s = stimer_of_msr(vp, msr);
@@ -191,7 +195,7 @@ static enum msr_result stimer_write(struct vp *vp, u32 msr, u64 val)
 	if ((msr & 1) == 0)
 		return config_write(vp, s, val);
 	s->count = val;
-	if (likely((s->config & (TICK | HV_STIMER_PERIODIC)) == TICK) && likely(val != 0)) {
+	if (likely((s->config & TICK) != 0) && likely(val != 0)) {
 		s->config |= HV_STIMER_ENABLE;
 		arm(vp, s, val);
 	} else {
@@ -204,7 +208,7 @@ static enum msr_result stimer_read(struct vp *vp, u32 msr, u64 *val)
 {
 	const struct stimer *s = stimer_of_msr(vp, msr);
 
-	*val = msr & 1 ? s->count : s->config;
+	*val = msr & 1 ? s->count : s->config & ~TICK;
 	return MSR_OK;
 }
 

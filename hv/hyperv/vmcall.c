@@ -113,6 +113,31 @@ static NOINLINE enum exit_action memory_words_call64(struct vp *vp, const struct
 	return EXIT_NEXT;
 }
 
+static bool is_plain(const struct hcall_row *row)
+{
+	return row->mem != NULL && row->kind == HCALL_SIMPLE && row->out_size == 0 &&
+	       !row->variable_header;
+}
+
+/* A message, for example: input in memory, of a fixed size, and nothing else. */
+static NOINLINE enum exit_action plain_call64(struct vp *vp, const struct hcall_row *row)
+{
+	u64 at = vp->regs.rdx;
+	u8 *in = hyperv_buffer(vp)->in;
+	struct hcall hc = { .in = in };
+	u16 status;
+
+	if (unlikely(!IS_ALIGNED(at, 8ull)) ||
+	    unlikely(at % HCALL_AREA_BYTES > HCALL_AREA_BYTES - row->in_size) ||
+	    unlikely(gpa_read(vp->partition, gpa(at), in, row->in_size) != ERR_NONE))
+		return call64(vp); /* says what is wrong, or waits for the page */
+	status = row->mem(vp, &hc);
+	if (unlikely(hc.again))
+		return again(vp);
+	vp->regs.rax = status;
+	return EXIT_NEXT;
+}
+
 static NOINLINE enum exit_action other_call64(struct vp *vp)
 {
 	u64 control = vp->regs.rcx;
@@ -121,10 +146,12 @@ static NOINLINE enum exit_action other_call64(struct vp *vp)
 
 	if (unlikely(row == NULL))
 		return unknown(vp);
-	/* A flush: words in memory, or more than fit in general registers. */
-	if (row->words == NULL || (control & ~(HCALL_CODE | HCALL_FAST)) != 0 ||
-	    !hyperv_calls.live[slot])
+	if ((control & ~(HCALL_CODE | HCALL_FAST)) != 0 || !hyperv_calls.live[slot])
 		return call64(vp);
+	if (row->words == NULL)
+		return (control & HCALL_FAST) == 0 && is_plain(row) ? plain_call64(vp, row)
+								    : call64(vp);
+	/* A flush: words in memory, or more than fit in general registers. */
 	return (control & HCALL_FAST) != 0 ? fast_words_call64(vp, row)
 					   : memory_words_call64(vp, row);
 }
