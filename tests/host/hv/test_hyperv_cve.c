@@ -171,20 +171,28 @@ static void test_cve_2025_38351_addresses_that_are_not_canonical(void)
 	EXPECT_TRUE(g.vp[1].work & VP_WORK_TLB);
 }
 
-/* SCONTROL to EOM, SINTs, timers: whoever writes them finds nothing. */
-static void test_no_synthetic_interrupt_controller(void)
+/* Pages of the SynIC where none can be, and a timer that sends there; a period of 0. */
+static void test_synic_pages_never_mapped(void)
 {
-	u64 val;
+	struct vp *vp = &g.vp[0];
 
 	start(1);
-	for (u32 msr = 0x40000080; msr <= 0x400000b7; msr++) {
-		EXPECT_EQ(MSR_GP, msr_read(&g.vp[0], msr, &val));
-		EXPECT_EQ(MSR_GP, msr_write(&g.vp[0], msr, 0x10001));
-	}
+	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_SCONTROL, 1));
+	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_SINT0 + 2, 0x51));
+	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_SIMP, BIT64(51) | 1));
+	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_SIEFP, BIT64(51) | 1));
+	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_STIMER0_CONFIG, 8 | 2 << 16));
+	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_STIMER0_CONFIG + 1, 1));
+	timer_run(vp, fake.tsc + 1);
+	EXPECT_EQ(0x51, vlapic_pending_vector(vp));
+	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_EOM, 0));
+	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_STIMER0_CONFIG, 3 | 2 << 16));
+	EXPECT_EQ(MSR_OK, msr_write(vp, HV_X64_MSR_STIMER0_CONFIG + 1, 0));
+	timer_run(vp, fake.tsc + 1);
 }
 
 TEST_MAIN(TEST(test_cve_2025_58147_sparse_banks), TEST(test_cve_2025_58148_ipi_behind_the_last_vp),
 	  TEST(test_cve_2025_27466_tsc_page_never_mapped),
 	  TEST(test_cve_2025_21779_ipi_without_an_apic),
 	  TEST(test_cve_2025_38351_addresses_that_are_not_canonical),
-	  TEST(test_no_synthetic_interrupt_controller))
+	  TEST(test_synic_pages_never_mapped))
