@@ -68,7 +68,8 @@ u16 synic_post(u32 id, u32 type, u64 payload)
 	in->message_type = type;
 	in->payload_size = 8;
 	in->payload[0] = payload;
-	return (u16)hyperv_call(HVCALL_POST_MESSAGE, (u64)(uintptr_t)in, 0);
+	/* There is no output: its address may be anything. */
+	return (u16)hyperv_call(HVCALL_POST_MESSAGE, (u64)(uintptr_t)in, ~0ull);
 }
 
 u16 synic_signal(u32 id, u32 flag)

@@ -21,6 +21,11 @@ static void count_and_eoi(struct trap_regs *regs)
 	apic_eoi();
 }
 
+static void count_only(struct trap_regs *regs)
+{
+	taken[smp_self()]++;
+}
+
 static void on(u64 flags)
 {
 	u32 cpu = smp_self();
@@ -121,10 +126,8 @@ static void expect_messages(u64 n, u32 pending, u32 interrupts)
 	}
 }
 
-static void smp_hvsynic_messages(void)
+static void run_messages(void)
 {
-	if (!begin(count_and_eoi, 0))
-		return;
 	for (u32 n = 1; n < 20; n += 2) {
 		for (u32 cpu = 0; cpu < smp_count(); cpu++)
 			taken[cpu] = 0;
@@ -139,10 +142,20 @@ static void smp_hvsynic_messages(void)
 	end();
 }
 
-static void smp_hvsynic_events(void)
+static void smp_hvsynic_messages(void)
 {
-	if (!begin(count_and_eoi, 0))
-		return;
+	if (begin(count_and_eoi, 0))
+		run_messages();
+}
+
+static void smp_hvsynic_messages_auto_eoi(void)
+{
+	if (begin(count_only, HV_SYNIC_SINT_AUTO_EOI))
+		run_messages();
+}
+
+static void run_events(void)
+{
 	for (u32 n = 1; n < 20; n++) {
 		for (u32 k = 0; k < 2; k++) { /* the second finds it set */
 			on_each(signal_next, 0);
@@ -155,6 +168,18 @@ static void smp_hvsynic_events(void)
 		on_each(clear_events, 0);
 	}
 	end();
+}
+
+static void smp_hvsynic_events(void)
+{
+	if (begin(count_and_eoi, 0))
+		run_events();
+}
+
+static void smp_hvsynic_events_auto_eoi(void)
+{
+	if (begin(count_only, HV_SYNIC_SINT_AUTO_EOI))
+		run_events();
 }
 
 /* --- all send to CPU 0, as fast as they can --- */
@@ -286,7 +311,10 @@ static void smp_hvsynic_init(void)
 
 static const struct test t_smp_synic_tests[] = {
 	{ "smp_hvsynic_messages", smp_hvsynic_messages, T_KENSHO | T_NAMED, NULL },
+	{ "smp_hvsynic_messages_auto_eoi", smp_hvsynic_messages_auto_eoi, T_KENSHO | T_NAMED,
+	  NULL },
 	{ "smp_hvsynic_events", smp_hvsynic_events, T_KENSHO | T_NAMED, NULL },
+	{ "smp_hvsynic_events_auto_eoi", smp_hvsynic_events_auto_eoi, T_KENSHO | T_NAMED, NULL },
 	{ "smp_hvsynic_storm", smp_hvsynic_storm, T_KENSHO | T_NAMED, NULL },
 	{ "smp_hvsynic_storm_auto_eoi", smp_hvsynic_storm_auto_eoi, T_KENSHO | T_NAMED, NULL },
 	{ "smp_hvsynic_init", smp_hvsynic_init, T_KENSHO | T_NAMED, NULL },
