@@ -153,6 +153,8 @@ static enum msr_result sint_write(struct vp *vp, u32 msr, u64 val)
 	if (!(val & HV_SYNIC_SINT_MASKED) &&
 	    FIELD_GET(HV_SYNIC_SINT_VECTOR_MASK, val) < HV_SYNIC_FIRST_VALID_VECTOR)
 		return MSR_GP;
+	if (val & HV_SYNIC_SINT_AUTO_EOI)
+		COUNT(vp, HV_SINT_AUTO_EOI);
 	WRITE_ONCE(synic_of(vp)->sint[msr - HV_X64_MSR_SINT0], val);
 	auto_eoi_changed(vp);
 	synic_watch(vp, msr - HV_X64_MSR_SINT0);

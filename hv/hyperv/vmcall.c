@@ -75,6 +75,7 @@ static NOINLINE enum exit_action call32(struct vp *vp)
 
 	if (!(hw_vmread(VMCS_GUEST_CR0) & CR0_PE))
 		return undefined(vp);
+	COUNT(vp, HV_HCALL_32);
 	end = hcall_memory(vp, &hyperv_calls, &rq);
 	if (end == HCALL_UNDEFINED)
 		return undefined(vp);

@@ -171,6 +171,24 @@ def hv_counters(run):
     return at_least(run, HV_LEAST | LAZY_EOI_LEAST)
 
 
+# What iPXE's driver does once. Its delays read TIME_REF_COUNT in a loop: nothing else reads MSRs.
+IPXE_LEAST = {"HV_HCALL_32": 1, "HV_SINT_AUTO_EOI": 1, "HV_POST_MESSAGE": 1, "HV_EOM": 500}
+IPXE_READS = 20000
+
+
+def ipxe_counters(run):
+    """Each part of Hyper-V's interface that iPXE has a use for."""
+    reads = counters(run.text("com2"), "exit").get("rdmsr", 0)
+    return at_least(run, IPXE_LEAST) + (
+        [] if reads >= IPXE_READS else [f"{reads} MSR reads, want {IPXE_READS}"])
+
+
+def ipxe_counters_no_time(run):
+    reads = counters(run.text("com2"), "exit").get("rdmsr", 0)
+    return at_least(run, IPXE_LEAST) + (
+        [] if reads < IPXE_READS / 100 else [f"{reads} MSR reads without TIME_REF_COUNT"])
+
+
 def hv_counters_off(run):
     """None had; lazy EOIs where neither interface has them."""
     off = LAZY_EOI_LEAST if "-hv-vapic" in run.row["hv"] else {}
