@@ -9,7 +9,7 @@ old=$(option pages)
 
 msr() { # CPU REGISTER: its value in hex
 	dd if="/dev/cpu/$1/msr" bs=8 count=1 iflag=skip_bytes skip=$(($2)) 2>/dev/null |
-		od -A n -t x8 | tr -d ' \n'
+		od -A n -t x8 | while read -r value; do echo "$value"; done
 }
 
 own_page() { # ADDRESS: the page's MD5, read through this kernel's mapping of its RAM

@@ -7,7 +7,7 @@ image(NAME, directory, append) returns the multiboot2 modules. Names:
     linux:VARIANT        the same, damaged by one of VARIANTS; big-initrd: BIG_INITRD bytes
     linux-load           the same with load.c, clocks.c and ptp_kvm.ko in the initrd
     linux-load-6.12      the same initrd, without modules that fit, and Debian's kernel 6.12
-    linux-load-kexec     linux-load and linux-kexec in one initrd
+    linux-load-kexec     linux-load and linux-guest in one initrd
     linux-efi            the same with efivarfs.ko in the initrd
     linux-kexec          the same with Debian's kexec and what it is linked with in the initrd
     linux-guest          linux-kexec, and the program of tests/guest for kexec as guest.elf
@@ -196,6 +196,11 @@ def kexec_files(directory):
     return out | {"bin/sci": program(directory, "sci")} | module("msr")
 
 
+def guest_files(directory):
+    """kexec, and the tests of tests/guest as what it starts."""
+    return kexec_files(directory) | {"guest.elf": results.ROOT / "build/guest/suite.elf"}
+
+
 def program(directory, name):
     """tests/linux/NAME.S, built."""
     path = directory / name
@@ -233,10 +238,9 @@ def load_files(directory):
 LINUX_EXTRAS = {
     "linux-load": load_files,
     "linux-load-6.12": load_files,
-    "linux-load-kexec": lambda directory: load_files(directory) | kexec_files(directory),
+    "linux-load-kexec": lambda directory: load_files(directory) | guest_files(directory),
     "linux-kexec": kexec_files,
-    "linux-guest": lambda directory: kexec_files(directory) | {
-        "guest.elf": results.ROOT / "build/guest/suite.elf"},
+    "linux-guest": guest_files,
     "linux-efi": lambda directory: module("efivarfs"),
     "linux-vectors": lambda directory: {"bin/vectors": program(directory, "vectors")},
 }
