@@ -104,8 +104,8 @@ static void hcall_codes(void)
 				       0x100, 0x103, 0x107, 0x7fff, 0x8000, 0xbeef, 0xffff };
 	/* KVM looks at the form of these before it looks for them. */
 	static const u16 not_here[] = { 0x69, 0x6a, 0x6b, 0x800f, 0x8010 };
-	static const u16 denied[] = { HVCALL_GET_PARTITION_ID, HVCALL_POST_MESSAGE,
-				      HVCALL_SIGNAL_EVENT, HVCALL_ENABLE_VP_VTL };
+	static const u16 denied[] = { HVCALL_GET_PARTITION_ID, HVCALL_DISABLE_VP_VTL,
+				      HVCALL_ENABLE_VP_VTL };
 
 	if (!hyperv_begin())
 		return;

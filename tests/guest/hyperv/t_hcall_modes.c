@@ -108,7 +108,7 @@ static void hcall_32bit(void)
 	if (is_strict()) {
 		EXPECT_EQ(spin_status(3), call32(SPIN, at(area) | end, 0)); /* so does EBX */
 		EXPECT_EQ(spin_status(4), call32(SPIN, at(area) + 4, 0));
-		EXPECT_EQ(6, call32(HVCALL_POST_MESSAGE, 0, 0));
+		EXPECT_EQ(6, call32(HVCALL_GET_PARTITION_ID, 0, 0));
 	}
 	hyperv_end();
 }
