@@ -60,6 +60,7 @@ struct hcall_row {
 	u16 no_fast_status;         /* of a fast call without @fast; 0: HCALL_INVALID_INPUT */
 	bool fast;                  /* input and output may be in registers */
 	bool variable_header;       /* 8-byte words between the fixed input and the list */
+	bool unknown_if_off; /* without its feature: HCALL_INVALID_CODE, not _ACCESS_DENIED */
 };
 
 /* Supported numbers: low ones, and the TLFS's extended calls. */

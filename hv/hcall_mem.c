@@ -187,8 +187,10 @@ static enum hcall_end run(struct vp *vp, const struct hcall_row *row, struct hca
 		rq->control = (rq->control & ~HCALL_REP_START) | FIELD_PREP(HCALL_REP_START, reps);
 		return HCALL_AGAIN;
 	}
-	if (status == HCALL_SUCCESS)
-		status = write_output(vp, rq, s, 0, row->out_size);
+	if (hc.out_bytes == 0 && status == HCALL_SUCCESS)
+		hc.out_bytes = row->out_size;
+	if (write_output(vp, rq, s, 0, hc.out_bytes) != HCALL_SUCCESS)
+		status = HCALL_INVALID_INPUT;
 	return done(rq, status, reps);
 }
 
@@ -199,7 +201,7 @@ static bool has_fast_form(const struct hcall_row *row, const struct hcall_reques
 
 static enum hcall_end refuse(struct vp *vp, const struct hcall_row *row, struct hcall_request *rq)
 {
-	if (row == NULL || row->kind == HCALL_REGISTERS) {
+	if (row == NULL || row->kind == HCALL_REGISTERS || row->unknown_if_off) {
 		COUNT(vp, VMCALL_UNKNOWN);
 		return done(rq, HCALL_INVALID_CODE, 0);
 	}

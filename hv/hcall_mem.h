@@ -50,6 +50,8 @@ struct hcall {
 	bool again;       /* set by a handler of a simple call that has done nothing: not now */
 	u64 deadline_tsc; /* of a rep call: see hcall_is_late() */
 	void *out;        /* out_size bytes, zeroed */
+	u32 out_bytes;    /* set by a handler: copy out so many of @out, also with another status
+			   * than success; 0: all of it, with success only */
 	void *out_list;   /* @count elements, zeroed; the first @done are copied out */
 };
 
