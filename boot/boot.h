@@ -73,6 +73,11 @@ const struct boot_framebuffer *boot_guest_screen(const struct boot_info *bi);
 /* early.c: loader's information, options, consoles, banner. Stops with one line on bad input. */
 void boot_early(struct boot_state *b, u32 mb2_pa);
 
+/* syndbg_port.c: program the serial port of syndbg=; false: there is none. After the move,
+ * before the first VP: hand it over. */
+bool boot_open_syndbg(enum syndbg_option port);
+void boot_start_syndbg(void);
+
 /* platform.c: before the move ACPI and low memory; after it LAPIC, timers, clock. */
 COLD void boot_acpi(struct boot_state *b);
 void boot_bios(struct boot_state *b);

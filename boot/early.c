@@ -112,6 +112,10 @@ void boot_early(struct boot_state *b, u32 mb2_pa)
 	 * not COM2. */
 	if (b->options.config.log == LOG_COM2 && !console_open_log())
 		fatal("log=com2: there is no second serial port; do this: remove the option");
+	/* Cause (options): no UART at port 3F8h or 2F8h.
+	 * Remedy: choose the other port, or enable it in the firmware set-up. */
+	if (!boot_open_syndbg(b->options.config.syndbg))
+		fatal("syndbg=: there is no such serial port; do this: choose the other one");
 	panic_init(kensho_version, b->options.on_panic == ON_PANIC_REBOOT);
 	banner(b);
 	log_screen(&b->info.framebuffer, no_screen);

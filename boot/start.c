@@ -192,7 +192,8 @@ static void register_rows(const struct options *o, struct partition *p)
 
 	must(err, what);
 	must(platform_ports_add(&p->pio, p->machine.pm1a_cnt, p->machine.pm1b_cnt,
-				p->config.log == LOG_COM2),
+				p->config.syndbg == SYNDBG_COM1,
+				p->config.syndbg == SYNDBG_COM2 || p->config.log == LOG_COM2),
 	     "owned ports");
 	if (o->testdev != 0) {
 		ioapic_map();
@@ -224,6 +225,7 @@ static void create_partition(struct boot_state *b, struct partition *p, bool nes
 	     "the clock");
 	p->machine.xcr0_supported = xsave_supported();
 	register_rows(&b->options, p);
+	boot_start_syndbg();
 }
 
 /* boot_relocate() has made the region large enough. */
@@ -405,7 +407,9 @@ void boot_start(struct boot_state *b)
 	boot_hide_cpus(b, p);
 	monitor_start(vp, p->config.log == LOG_COM2 ? console_read_log : NULL);
 	hv_start_periodic(vp);
-	log_info("starting the guest: COM1 and the screen are its own from here on");
+	log_info("starting the guest: %sthe screen %s its own from here on",
+		 p->config.syndbg == SYNDBG_COM1 ? "" : "COM1 and ",
+		 p->config.syndbg == SYNDBG_COM1 ? "is" : "are");
 	load_set_entry(vp, boot_load_guest()); /* no output after this: the cursor is passed on */
 	if (b->options.testdev != 0)
 		console_set_up_com1();

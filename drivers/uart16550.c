@@ -88,14 +88,28 @@ void uart_write(struct uart *u, const char *s, size_t len)
 	}
 }
 
-s32 uart_read(const struct uart *u)
+/* All ones: the port has gone, like a USB adapter that firmware emulated. */
+static bool lsr_has(const struct uart *u, u32 bit)
 {
 	u8 lsr = u->live ? inb((u16)(u->port + UART_LSR)) : 0;
 
-	/* All ones: the port has gone, like a USB adapter that firmware emulated. */
-	if (lsr == 0xff || (lsr & LSR_DATA) == 0)
-		return -1;
-	return inb((u16)(u->port + UART_RBR));
+	return lsr != 0xff && (lsr & bit) != 0;
+}
+
+u32 uart_send(const struct uart *u, const u8 *bytes, u32 count)
+{
+	u32 n = 0;
+
+	if (lsr_has(u, LSR_THR_EMPTY)) {
+		for (; n < count && n < u->room; n++)
+			outb((u16)(u->port + UART_THR), bytes[n]);
+	}
+	return n;
+}
+
+s32 uart_read(const struct uart *u)
+{
+	return lsr_has(u, LSR_DATA) ? inb((u16)(u->port + UART_RBR)) : -1;
 }
 
 void uart_flush(struct uart *u)

@@ -23,6 +23,9 @@ const char *uart_state(const struct uart *u);
 /* uart_write() - text; "\n" becomes "\r\n". Never waits for ever: gives up on a stuck port. */
 void uart_write(struct uart *u, const char *s, size_t len);
 
+/* uart_send() - raw bytes: as many as the transmitter takes without a wait; how many. */
+u32 uart_send(const struct uart *u, const u8 *bytes, u32 count);
+
 /* uart_read() - a byte that has arrived, -1: none. */
 s32 uart_read(const struct uart *u);
 

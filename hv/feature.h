@@ -28,8 +28,9 @@ enum hv_feature_id {
 };
 static_assert(FEATURE_COUNT <= 64, "sets of them are u64");
 
-/* Which profiles have a feature, of those that have its ABI. */
-enum hv_profiles { IN_ALL_PROFILES, IN_TEST_PROFILES, IN_NO_PROFILE };
+/* Which profiles have a feature, of those that have its ABI. ONLY_BY_NAME: none, and it is not in
+ * struct hv_abi.everything. */
+enum hv_profiles { IN_ALL_PROFILES, IN_TEST_PROFILES, IN_NO_PROFILE, ONLY_BY_NAME };
 
 /* A feature's state per VP: hv_register() places it. */
 struct hv_vp_state {

@@ -21,7 +21,7 @@ struct hv_abi {
 	const char *name;
 	u32 whole; /* enum hv_feature_id of the interface itself: if off, so is the ABI */
 	bool whole_is_implied;  /* it is on with any of its features */
-	const char *everything; /* word of cpu= for all its features; NULL: none */
+	const char *everything; /* word of cpu= for its features but ONLY_BY_NAME; NULL: none */
 	/* Relative to the base that the ABI gets: the signature, and rows that take the features'
 	 * bits. */
 	const struct cpuid_row *cpuid;

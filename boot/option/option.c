@@ -366,7 +366,8 @@ err_t options_parse(struct options *o, const char *cmdline, char *msg, size_t ms
 	}
 	TRY(rules_check(&p));
 	TRY(option_cpu_resolve(&p));
-	return option_ports_check(&p);
+	TRY(option_ports_check(&p));
+	return option_syndbg_check(&p);
 }
 
 /* The names of the values in @set. */

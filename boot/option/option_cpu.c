@@ -154,12 +154,13 @@ static void features_set(struct parse *p, u64 features, u32 on)
 	*from &= ~features;
 }
 
-static u64 features_of(const struct hv_abi *abi)
+/* Those of @abi that are in @most, or in more profiles. */
+static u64 features_of(const struct hv_abi *abi, enum hv_profiles most)
 {
 	u64 features = 0;
 
 	for (u32 i = 0; i < FEATURE_COUNT; i++) {
-		if (hv_features[i]->abi == abi)
+		if (hv_features[i]->abi == abi && hv_features[i]->profiles <= most)
 			features |= BIT64(i);
 	}
 	return features;
@@ -240,7 +241,8 @@ static err_t name_set(struct parse *p, struct word w)
 	if (feature != FEATURE_COUNT)
 		return switch_set(p, &c, BIT64(feature), hv_features[feature]->has_auto);
 	if (abi != NULL)
-		return switch_set(p, &c, features_of(abi), false);
+		return switch_set(p, &c, features_of(abi, c.on ? IN_NO_PROFILE : ONLY_BY_NAME),
+				  false);
 	if (row != NULL)
 		return fixed_set(p, row, w, c.is_bool, c.on);
 	fmt_print(p->msg, p->msg_len, "option cpu: unknown feature \"%.*s\", did you mean \"%s\"?",
@@ -310,7 +312,7 @@ static u64 parts_of(u64 wanted)
 static u64 with_implied(u64 features)
 {
 	for (const struct hv_abi *const *a = hv_abis; *a != NULL; a++) {
-		if ((*a)->whole_is_implied && (features & features_of(*a)))
+		if ((*a)->whole_is_implied && (features & features_of(*a, ONLY_BY_NAME)))
 			features |= BIT64((*a)->whole);
 	}
 	return features;

@@ -23,7 +23,6 @@ const struct cpu_fixed_row cpu_fixed_rows[] = {
 	  "nothing would act on what the guest says with it" },
 	{ CPU_FIXED_ON, "hv-enforce-cpuid",
 	  "an MSR or hypercall that CPUID does not show is always refused" },
-	{ CPU_FIXED_OFF, "hv-syndbg", "the debugger is not in this version yet" },
 	{ CPU_FIXED_OFF, "hv-evmcs hv-emsr-bitmap hv-tlbflush-direct",
 	  "VMX inside the guest is not in this version yet" },
 	{ CPU_FIXED_OFF, "vmx vmx-*", "VMX inside the guest is not in this version" },

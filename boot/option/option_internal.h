@@ -83,6 +83,10 @@ void option_ports_value(const struct options *o, const struct option_row *row, c
 /* option_ports_check() - after option_cpu_resolve(): the feature that has ports is on. */
 MUST_CHECK err_t option_ports_check(struct parse *p);
 
+/* option_syndbg.c: after option_cpu_resolve(): the debugger and its port, both or neither, and the
+ * port is not the log's. */
+MUST_CHECK err_t option_syndbg_check(struct parse *p);
+
 /* option_help.c: help= as a number, enum help_mode. */
 MUST_CHECK err_t option_help_find(struct parse *p, struct word val, u32 *help);
 void option_help_value(u32 help, char *text, size_t len);

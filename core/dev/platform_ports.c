@@ -31,8 +31,9 @@
 #define PM1_SLP_TYP GENMASK32(12, 10)
 #define PM1_SLP_EN  BIT32(13)
 
-#define COM2_FIRST 0x2f8
-#define COM2_LAST  0x2ff
+#define COM1      0x3f8
+#define COM2      0x2f8
+#define COM_PORTS 8u
 
 static void a20_blocked(struct vp *vp, u16 port, u32 val)
 {
@@ -147,8 +148,8 @@ void platform_power_off(const struct machine *m)
 		enter_s5(m->pm1b_cnt, m->s5_slp_typ);
 }
 
-/* The log's UART looks absent: nothing answers. */
-static void com2_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
+/* A UART of ours looks absent: nothing answers. */
+static void com_access(struct vp *vp, u16 port, u32 size, bool write, u32 *val)
 {
 	if (!write)
 		*val = ~0u;
@@ -164,7 +165,15 @@ static MUST_CHECK err_t pm1_add(struct pio_table *t, u16 port, u16 *slot)
 	return pio_add(t, &row);
 }
 
-err_t platform_ports_add(struct pio_table *t, u16 pm1a_cnt, u16 pm1b_cnt, bool log_com2)
+static MUST_CHECK err_t com_add(struct pio_table *t, u16 port, const char *name)
+{
+	const struct pio_row row = { port, (u16)(port + COM_PORTS - 1), com_access, name };
+
+	return pio_add(t, &row);
+}
+
+err_t platform_ports_add(struct pio_table *t, u16 pm1a_cnt, u16 pm1b_cnt, bool own_com1,
+			 bool own_com2)
 {
 	/* clang-format off */
 	static const struct pio_row rows[] = {
@@ -172,7 +181,6 @@ err_t platform_ports_add(struct pio_table *t, u16 pm1a_cnt, u16 pm1b_cnt, bool l
 		{ KBC_DATA,    KBC_DATA,    kbc_data_access,    "kbc-data"    },
 		{ KBC_COMMAND, KBC_COMMAND, kbc_command_access, "kbc-command" },
 	};
-	static const struct pio_row com2 = { COM2_FIRST, COM2_LAST, com2_access, "com2-log" };
 	/* clang-format on */
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
@@ -180,5 +188,7 @@ err_t platform_ports_add(struct pio_table *t, u16 pm1a_cnt, u16 pm1b_cnt, bool l
 	TRY(pm1_add(t, pm1a_cnt, &t->platform.pm1_cnt[0]));
 	if (pm1b_cnt != pm1a_cnt)
 		TRY(pm1_add(t, pm1b_cnt, &t->platform.pm1_cnt[1]));
-	return log_com2 ? pio_add(t, &com2) : ERR_NONE;
+	if (own_com1)
+		TRY(com_add(t, COM1, "com1"));
+	return own_com2 ? com_add(t, COM2, "com2") : ERR_NONE;
 }

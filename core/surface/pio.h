@@ -64,5 +64,6 @@ struct machine;
 /* platform_power_off() - ACPI soft-off. Returns if the machine has none or is slow. */
 void platform_power_off(const struct machine *m);
 
-/* platform_ports.c: port 92h, the keyboard controller, PM1 control, COM2 when it is the log's. */
-MUST_CHECK err_t platform_ports_add(struct pio_table *t, u16 pm1a_cnt, u16 pm1b_cnt, bool log_com2);
+/* platform_ports.c: port 92h, the keyboard controller, PM1 control, serial ports that are ours. */
+MUST_CHECK err_t platform_ports_add(struct pio_table *t, u16 pm1a_cnt, u16 pm1b_cnt, bool own_com1,
+				    bool own_com2);

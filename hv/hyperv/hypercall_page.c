@@ -159,8 +159,7 @@ static const struct msr_row msrs[] = {
 };
 
 /*
- * Calls whose privilege, named behind, this partition does not have. SPEC-GAP: those of the
- * debugger are no calls at all without it, as on KVM.
+ * Calls whose privilege, named behind, this partition does not have.
  */
 #define NOT_OFFERED(number, text)                                         \
 	{                                                                 \

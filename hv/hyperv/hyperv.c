@@ -14,7 +14,7 @@ static void vendor_init(const struct partition *p, u32 leaf, u32 subleaf, struct
 	u32 text[HYPERV_VENDOR_CHARS / 4];
 
 	memcpy(text, p->config.hv_vendor_id, HYPERV_VENDOR_CHARS);
-	*r = (struct cpuid_regs){ leaf + HYPERV_CPUID_IMPLEMENT_LIMITS, text[0], text[1], text[2] };
+	*r = (struct cpuid_regs){ leaf + hv_cpuid_last(p, &hyperv_abi), text[0], text[1], text[2] };
 }
 
 static void version_init(const struct partition *p, u32 leaf, u32 subleaf, struct cpuid_regs *r)

@@ -40,17 +40,20 @@
 /* EBX: access to hypercalls */
 #define HV_POST_MESSAGES                        BIT32(4)
 #define HV_SIGNAL_EVENTS                        BIT32(5)
+#define HV_DEBUGGING                            BIT32(11)
 #define HV_ACCESS_VP_REGISTERS                  BIT32(17)
 #define HV_FAST_HYPERCALL_OUTPUT                BIT32(19)
 #define HV_ENABLE_EXTENDED_HYPERCALLS           BIT32(20)
 #define HV_START_VIRTUAL_PROCESSOR              BIT32(21)
 
 /* EDX: other features */
+#define HV_X64_GUEST_DEBUGGING_AVAILABLE        BIT32(1)
 #define HV_X64_CPU_DYNAMIC_PARTITIONING_AVAILABLE BIT32(3)
 #define HV_X64_HYPERCALL_XMM_INPUT_AVAILABLE    BIT32(4)
 #define HV_X64_GUEST_IDLE_STATE_AVAILABLE       BIT32(5)
 #define HV_FEATURE_FREQUENCY_MSRS_AVAILABLE     BIT32(8)
 #define HV_FEATURE_GUEST_CRASH_MSR_AVAILABLE    BIT32(10)
+#define HV_FEATURE_DEBUG_MSRS_AVAILABLE         BIT32(11)
 #define HV_FEATURE_NPIEP_AVAILABLE              BIT32(12)
 #define HV_FEATURE_EXT_GVA_RANGES_FLUSH         BIT32(14)
 #define HV_X64_HYPERCALL_XMM_OUTPUT_AVAILABLE   BIT32(15)
@@ -192,6 +195,7 @@
 #define HV_STATUS_INVALID_ALIGNMENT             0x04u
 #define HV_STATUS_INVALID_PARAMETER             0x05u
 #define HV_STATUS_ACCESS_DENIED                 0x06u
+#define HV_STATUS_OPERATION_DENIED              0x08u
 #define HV_STATUS_INVALID_PARTITION_ID          0x0du
 #define HV_STATUS_INVALID_VP_INDEX              0x0eu
 #define HV_STATUS_INVALID_PORT_ID               0x11u

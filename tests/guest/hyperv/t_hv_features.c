@@ -14,11 +14,12 @@
 //   29-30  EOI                               hv_vapic_msrs_follow_cpuid (on, off)
 //   31-37  frequencies, reenlightenment      hvtime_msrs_follow_cpuid (on, off)
 //   38-40  CRASH_P0                          hv_vapic_msrs_follow_cpuid (on, off)
-//   41-43  SYNDBG_STATUS                     hvfeat_msrs: not offered, #GP
+//   41-43  SYNDBG_STATUS                     hvfeat_msrs, hvsyndbg_registers (on)
 //   44-47  TSC_INVARIANT_CONTROL             hvtime_msrs_follow_cpuid (on, off), hvtime_invariant
 // hyperv_features, hypercalls
 //   0      unknown                           hcall_codes
-//   1-7    messages, events, debugger        hcall_codes: not offered
+//   1-7    messages, events, debugger        hvsynic_calls_follow_cpuid, hcall_codes,
+//                                            hvsyndbg_calls (on)
 //   8-11   flush, plain and Ex               hvflush_follows_cpuid (on, off). Ex alone cannot be
 //   off 12-14  IPI, plain and Ex                 hvipi_follows_cpuid (on, off) 15-16
 //   NotifyLongSpinWait                hcall_spin_wait (on, off) 17-18  XMM input hcall_xmm_input

@@ -22,7 +22,7 @@ static void setup(void)
 	paged_reset(EMUL_64);
 	the_partition.machine.s3_slp_typ = 1;
 	the_partition.machine.s5_slp_typ = 0;
-	EXPECT_EQ(ERR_NONE, platform_ports_add(&the_partition.pio, PM1A, PM1B, true));
+	EXPECT_EQ(ERR_NONE, platform_ports_add(&the_partition.pio, PM1A, PM1B, true, true));
 	fake.io_out = note_order;
 	announced_before_out = false;
 }
@@ -236,14 +236,16 @@ static void test_pm1_without_s3(void)
 	}
 }
 
-static void test_log_uart_is_absent(void)
+static void test_our_uarts_are_absent(void)
 {
 	setup();
-	for (u16 port = 0x2f8; port <= 0x2ff; port++) {
-		EXPECT_EQ(0xff, in(port, 1));
-		out(port, 1, 0x12);
+	for (u16 base = 0x2f8; base <= 0x3f8; base = (u16)(base + 0x100)) {
+		for (u16 port = base; port < base + 8; port++) {
+			EXPECT_EQ(0xff, in(port, 1));
+			out(port, 1, 0x12);
+		}
+		EXPECT_EQ(0xffff, in(base, 2));
 	}
-	EXPECT_EQ(0xffff, in(0x2f8, 2));
 	EXPECT_EQ(0, fake.io_count);
 }
 
@@ -251,18 +253,21 @@ static void test_rows_follow_the_machine(void)
 {
 	struct pio_table t = { 0 };
 
-	EXPECT_EQ(ERR_NONE, platform_ports_add(&t, 0, 0, false));
+	EXPECT_EQ(ERR_NONE, platform_ports_add(&t, 0, 0, false, false));
 	EXPECT_NULL(pio_lookup(&t, 0x2f8));
+	EXPECT_NULL(pio_lookup(&t, 0x3f8));
 	EXPECT_NULL(pio_lookup(&t, 0));
 	EXPECT_NOT_NULL(pio_lookup(&t, 0x92));
 	t = (struct pio_table){ 0 };
-	EXPECT_EQ(ERR_NONE, platform_ports_add(&t, PM1A, PM1A, false));
+	EXPECT_EQ(ERR_NONE, platform_ports_add(&t, PM1A, PM1A, true, false));
+	EXPECT_NULL(pio_lookup(&t, 0x2f8));
+	EXPECT_NOT_NULL(pio_lookup(&t, 0x3f8));
 	t = (struct pio_table){ 0 };
-	EXPECT_EQ(ERR_BUSY, platform_ports_add(&t, 0x91, 0, false));
+	EXPECT_EQ(ERR_BUSY, platform_ports_add(&t, 0x91, 0, false, false));
 }
 
 TEST_MAIN(TEST(test_port92_every_value), TEST(test_kbc_every_command),
 	  TEST(test_kbc_output_port_every_value), TEST(test_kbc_other_command_cancels),
 	  TEST(test_kbc_no_sequence_turns_a20_off), TEST(test_kbc_writes_are_in_one_order),
-	  TEST(test_pm1_every_sleep_type), TEST(test_pm1_without_s3), TEST(test_log_uart_is_absent),
-	  TEST(test_rows_follow_the_machine))
+	  TEST(test_pm1_every_sleep_type), TEST(test_pm1_without_s3),
+	  TEST(test_our_uarts_are_absent), TEST(test_rows_follow_the_machine))

@@ -337,8 +337,6 @@ static void test_calls_of_other_issues(void)
 		EXPECT_EQ(6, call64(denied[i], IN, OUT));
 		EXPECT_EQ(6, call64(denied[i] | FAST | BIT64(63), IN, OUT));
 	}
-	for (u32 nr = 0x69; nr <= 0x6b; nr++) /* the debugger's: hv-syndbg is not there */
-		EXPECT_EQ(2, call64(nr, IN, OUT));
 }
 
 static void no_tries(struct partition *p)

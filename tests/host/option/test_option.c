@@ -101,6 +101,33 @@ static void test_synic_loopback(void)
 	EXPECT_TRUE(strstr(msg, "add cpu=host,hv-synic") != NULL);
 }
 
+/* The debugger and its port: both or neither, and not the log's. */
+static void test_syndbg(void)
+{
+#define WORDS "cpu=host,hv-relaxed,hv-vpindex,hv-synic,hv-syndbg "
+
+	EXPECT_EQ(ERR_NONE, parse(WORDS "syndbg=com1 log=com2"));
+	EXPECT_EQ(SYNDBG_COM1, o.config.syndbg);
+	EXPECT_EQ(ERR_NONE, parse("syndbg=com2 " WORDS));
+	EXPECT_EQ(SYNDBG_COM2, o.config.syndbg);
+	EXPECT_EQ(ERR_NODEV, parse(WORDS));
+	EXPECT_STREQ("option cpu: hv-syndbg needs a serial port: add syndbg=com1 or syndbg=com2",
+		     msg);
+	EXPECT_EQ(ERR_NODEV, parse("profile=hv-test syndbg=com1"));
+	EXPECT_CONTAINS(msg, "syndbg: it needs hv-syndbg");
+	EXPECT_EQ(ERR_NODEV, parse("log=com2 syndbg=com2 " WORDS));
+	EXPECT_CONTAINS(msg, "the log has that port");
+	EXPECT_EQ(ERR_INVAL, parse(WORDS "syndbg=com3"));
+	EXPECT_CONTAINS(msg, "none|com1|com2");
+	EXPECT_EQ(ERR_NODEV, parse("cpu=host,hv-relaxed,hv-syndbg syndbg=com1"));
+	EXPECT_CONTAINS(msg, "Hyper-V hv-syndbg requires Hyper-V hv-synic");
+	EXPECT_EQ(ERR_NODEV, parse("cpu=host,hv-vpindex,hv-synic,hv-syndbg syndbg=com1"));
+	EXPECT_CONTAINS(msg, "requires Hyper-V hv-relaxed");
+	EXPECT_EQ(ERR_NONE, parse("cpu=host,hv-passthrough,hv-syndbg,hv-passthrough=off"));
+	EXPECT_EQ(0, o.config.cpu_features & BIT64(FEATURE_HV_SYNDBG));
+#undef WORDS
+}
+
 static void test_idle_and_timer_options(void)
 {
 	EXPECT_EQ(ERR_NONE,
@@ -520,8 +547,9 @@ TEST_MAIN(TEST(test_maxcpus_goes_to_the_limit), TEST(test_values_are_what_one_wo
 	  TEST(test_features_by_name), TEST(test_selftest_alone_is_on),
 	  TEST(test_every_default_is_a_legal_value), TEST(test_defaults),
 	  TEST(test_testdev_exit_needs_testdev), TEST(test_all_types), TEST(test_synic_loopback),
-	  TEST(test_idle_and_timer_options), TEST(test_hlt_passthrough_costs_halt_polling),
-	  TEST(test_booleans_as_kvm_writes_them), TEST(test_last_duplicate_wins),
+	  TEST(test_syndbg), TEST(test_idle_and_timer_options),
+	  TEST(test_hlt_passthrough_costs_halt_polling), TEST(test_booleans_as_kvm_writes_them),
+	  TEST(test_last_duplicate_wins),
 
 	  TEST(test_a_typo_is_answered_with_the_name),
 	  TEST(test_enum_typo_is_answered_with_the_value), TEST(test_sets),

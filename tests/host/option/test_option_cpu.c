@@ -102,9 +102,10 @@ static void test_every_name_in_every_form(void)
 					*c = '_';
 			}
 			put_needs(f, needs, sizeof(needs));
-			snprintf(line, sizeof(line), "cpu=host%s,%s%s,%s%s%s", needs,
+			snprintf(line, sizeof(line), "cpu=host%s,%s%s,%s%s%s%s", needs,
 				 forms[i].on ? "-" : "", name_of(f), forms[i].before, name,
-				 forms[i].after);
+				 forms[i].after,
+				 f == FEATURE_HV_SYNDBG && forms[i].on ? " syndbg=com1" : "");
 			EXPECT_EQ(ERR_NONE, parse(line));
 			EXPECT_EQ(forms[i].on, has((enum hv_feature_id)f));
 		}
@@ -194,6 +195,7 @@ static void test_hyperv_profiles(void)
 	EXPECT_EQ(by_default() | hyperv_of(IN_TEST_PROFILES), o.config.cpu_features);
 	EXPECT_EQ(ERR_NONE, parse("cpu=host,hv_passthrough"));
 	EXPECT_EQ(by_default() | hyperv_of(IN_NO_PROFILE), o.config.cpu_features);
+	EXPECT_FALSE(has(FEATURE_HV_SYNDBG));
 	EXPECT_EQ(ERR_NONE, parse("profile=both cpu=host,-hv-passthrough"));
 	EXPECT_EQ(by_default(), o.config.cpu_features);
 	EXPECT_EQ(ERR_INVAL, parse("cpu=host,hv-passthrough=some"));

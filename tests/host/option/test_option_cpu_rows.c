@@ -25,7 +25,6 @@ static void test_fixed_names(void)
 		{ "-kvm-migration-control", "kvm-migration-control", "nothing would act" },
 		{ "-kvm-hc-map-gpa-range", "kvm-hc-map-gpa-range", "nothing would act" },
 		{ "+hv-enforce-cpuid", "hv_enforce_cpuid=off", "always refused" },
-		{ "-hv-syndbg", "hv_syndbg", "not in this version yet" },
 		{ "hv-evmcs=off", "hv_evmcs", "not in this version yet" },
 		{ "-vmx", "+vmx", "VMX inside the guest" },
 		{ "-vmx-ept", "vmx-ept=on", "VMX inside the guest" },

@@ -47,7 +47,7 @@ static void put_bits(u32 i)
 
 static void put_row(u32 i)
 {
-	static const char *const in[] = { "all", "tests", "none" };
+	static const char *const in[] = { "all", "tests", "none", "by name only" };
 	const struct hv_feature *f = hv_features[i];
 
 	printf("| `%s`", f->name);
