@@ -202,7 +202,10 @@ static void end_exit(void)
 		rip += hw_vmread(VMCS_VM_EXIT_INSTRUCTION_LENGTH);
 		rip &= hw_vmread(VMCS_GUEST_CS_AR) & AR_L ? ~0ull : 0xffffffff;
 		hw_vmwrite(VMCS_GUEST_RIP, rip);
+		must(entry_check_passes());
+		(void)vp_prepare_entry(target);
 	}
+	rip = hw_vmread(VMCS_GUEST_RIP);
 	must(entry_check_passes());
 	hw_vmwrite(VMCS_GUEST_RIP, rip & 0xffff);
 }

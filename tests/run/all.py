@@ -92,7 +92,8 @@ def main(kind, only):
             stage("coverage")
             coverage.main()
         stage("fuzz")
-        fuzz.main(["--seconds", os.environ.get("FUZZ_SECONDS", "10"), only])
+        # A change is not to blame for what only other inputs find: those are nightly's.
+        fuzz.main(["--seed", "1", "--seconds", os.environ.get("FUZZ_SECONDS", "10"), only])
         stage("guest runs")
         run.main(["--when", "ci", only])
         if not only:

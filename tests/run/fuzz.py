@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Run every libFuzzer binary for a while, from the saved corpus in tests/fuzz/corpus/NAME.
 
-    tests/run/fuzz.py [--seconds N] [--least RUNS] [REGEX | --names]
+    tests/run/fuzz.py [--seconds N] [--least RUNS] [--seed N] [REGEX | --names]
 
-Prints runs and runs per second of each, then the sum; --least makes fewer runs in all a failure.
-New inputs go to build/fuzz/corpus/NAME; a crash is kept in build/fuzz/crash-NAME-*.
+The inputs are others each time; with --seed the same, as many as the time takes. Prints runs and
+runs per second of each, then the sum; --least makes fewer runs in all a failure. New inputs go to
+build/fuzz/corpus/NAME; a crash is kept in build/fuzz/crash-NAME-*.
 """
 
 import argparse
@@ -21,7 +22,7 @@ TARGETS = results.ROOT / "tests/fuzz"
 BUILD = results.ROOT / "build/fuzz"
 
 
-def run_target(name, seconds):
+def run_target(name, seconds, seed):
     binary = BUILD / "bin" / name
     if not binary.exists():
         return f"fuzz:{name}", "fail", "did not build", 0
@@ -29,7 +30,7 @@ def run_target(name, seconds):
     grown.mkdir(parents=True, exist_ok=True)
     dictionary = TARGETS / f"{name}.dict"
     cmd = [str(binary), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024",
-           "-print_final_stats=1", f"-artifact_prefix={BUILD}/crash-{name}-"]
+           "-print_final_stats=1", f"-seed={seed}", f"-artifact_prefix={BUILD}/crash-{name}-"]
     if dictionary.exists():
         cmd.append(f"-dict={dictionary}")
     cmd += [str(grown)] + ([str(saved)] if saved.is_dir() else [])
@@ -54,6 +55,7 @@ def arguments(argv):
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--least", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--names", action="store_true")
     parser.add_argument("pattern", nargs="?", default="")
     args = parser.parse_args(argv)
@@ -66,7 +68,7 @@ def main(argv):
     chosen = [name[5:] for name in names() if re.search(args.pattern, name)]
     bad, total = 0, 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for row in pool.map(lambda n: run_target(n, args.seconds), chosen):
+        for row in pool.map(lambda n: run_target(n, args.seconds, args.seed), chosen):
             bad += row[1] == "fail"
             total += row[3]
             results.record(*row[:3])
