@@ -26,12 +26,22 @@ static void move(struct partition *p, struct shared_area *to, struct shared_area
 	shared_area_clear(p, from);
 }
 
+/*
+ * Where the CPU delivers interrupts an EOI by the APIC's register needs no exit, and the guest no
+ * word. An EOI by a synthetic MSR always exits: then delivery is ours.
+ */
 static void update(struct vp *vp)
 {
-	/* With register virtualization the guest reads the ISR without an exit, and would see it
-	 * stale. */
-	vp->apic.lazy_eoi =
-		is_offered(&vp->apic.lazy_word) && !vp->partition->machine.apic_register_virt;
+	struct vlapic *a = &vp->apic;
+	bool ours = is_own(&a->lazy_word) && a->lazy_own_by_msr;
+	bool use =
+		ours || (is_offered(&a->lazy_word) && !vp->partition->machine.virt_intr_delivery);
+
+	if (a->lazy_eoi == use && a->lazy_not_cpu == ours)
+		return;
+	a->lazy_eoi = use;
+	a->lazy_not_cpu = ours;
+	vlapic_mode_changed(vp);
 }
 
 /* Take back the word of ours, or that in the guest's RAM, wherever it is. */
@@ -71,9 +81,10 @@ err_t lazy_eoi_enable(struct vp *vp, u64 gpa)
 	return ERR_NONE;
 }
 
-void lazy_eoi_enable_own(struct vp *vp, u8 *word)
+void lazy_eoi_enable_own(struct vp *vp, u8 *word, bool by_msr)
 {
 	make_way(vp, true);
+	vp->apic.lazy_own_by_msr = by_msr;
 	shared_area_set_own(&vp->apic.lazy_word, word);
 	shared_write32(&vp->apic.lazy_word, 0, 0);
 	update(vp);

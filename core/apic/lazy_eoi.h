@@ -9,7 +9,7 @@
  * clears it; if it was set, no EOI is owed. So while armed, our ISR may be stale: call
  * lazy_eoi_sync() before using it. highest_isr = -1 sends the slow paths there. Never armed for a
  * level-triggered vector, whose EOI must reach the I/O APIC, nor while the CPU itself delivers
- * interrupts or reads the ISR.
+ * interrupts. The guest's reads of the ISR exit.
  *
  * Context: VP's own CPU, root.
  */
@@ -29,8 +29,11 @@
  */
 MUST_CHECK err_t lazy_eoi_enable(struct vp *vp, u64 gpa);
 
-/* lazy_eoi_enable_own() - use @word, aligned, on a page of ours; clears it. */
-void lazy_eoi_enable_own(struct vp *vp, u8 *word);
+/**
+ * lazy_eoi_enable_own() - use @word, aligned, on a page of ours; clears it. @by_msr: the guest's
+ * other EOI is a synthetic MSR; then the CPU does not deliver this VP's interrupts meanwhile.
+ */
+void lazy_eoi_enable_own(struct vp *vp, u8 *word, bool by_msr);
 
 /* lazy_eoi_disable(), lazy_eoi_disable_own() - take the word back; bit 0 is clear then. */
 void lazy_eoi_disable(struct vp *vp);

@@ -36,6 +36,7 @@ struct vp;
 #define APICV_INHIBIT_REASON_SW_DISABLED BIT32(2) /* SVR: the CPU's self-IPIs do not look at it */
 #define APICV_INHIBIT_REASON_BLOCKIRQ    BIT32(3) /* RFLAGS.IF in the VMCS is not the guest's */
 #define APICV_INHIBIT_REASON_HYPERV      BIT32(4) /* vlapic_set_auto_eoi(): the CPU has no such EOI */
+#define APICV_INHIBIT_REASON_LAZY_EOI    BIT32(5) /* lazy_not_cpu */
 
 struct vlapic {
 	u8 *page;     /* 4 KiB, zeroed; registers at their xAPIC offsets */
@@ -78,8 +79,10 @@ struct vlapic {
 		};
 		u64 unusual; /* any of the above: event.c takes the long way */
 	};
-	bool xapic_virt; /* the CPU answers the guest's reads in xAPIC mode from the page */
-	bool lazy_armed; /* highest_isr is -1 then, in place of lazy_vector */
+	bool xapic_virt;      /* the CPU answers the guest's reads in xAPIC mode from the page */
+	bool lazy_armed;      /* highest_isr is -1 then, in place of lazy_vector */
+	bool lazy_own_by_msr; /* of lazy_eoi_enable_own() */
+	bool lazy_not_cpu;    /* lazy EOIs are worth more than the CPU's delivery */
 	u32 lazy_vector;
 	struct shared_area lazy_word;
 	struct shared_area lazy_other; /* used when the owner of that takes it back */

@@ -14,8 +14,11 @@ static bool is_virtual_read(const struct vlapic *a, u32 msr)
 {
 	u32 reg = (msr & 0xff) << 4;
 
-	/* TMCCT and PPR change under the page; rule I6: IRR reads include the physical IRR. */
+	/* TMCCT and PPR change under the page, lazy EOIs leave the ISR stale; rule I6: IRR reads
+	 * include the physical IRR. */
 	if (reg == APIC_TMCCT || reg == APIC_PPR || (reg >= APIC_IRR && reg < APIC_ESR))
+		return false;
+	if (reg >= APIC_ISR && reg < APIC_TMR && a->lazy_eoi)
 		return false;
 	return vlapic_x2apic_is_readable(a, reg); /* else #GP: the CPU would read the page */
 }
@@ -116,9 +119,9 @@ void vlapic_set_auto_eoi(struct vp *vp, const u32 vectors[8])
 static void update_reasons(struct vp *vp)
 {
 	const struct vlapic *a = &vp->apic;
-	u32 reasons =
-		a->apicv_inhibit & ~(APICV_INHIBIT_REASON_DISABLED | APICV_INHIBIT_REASON_ABSENT |
-				     APICV_INHIBIT_REASON_SW_DISABLED);
+	u32 reasons = a->apicv_inhibit &
+		      ~(APICV_INHIBIT_REASON_DISABLED | APICV_INHIBIT_REASON_ABSENT |
+			APICV_INHIBIT_REASON_SW_DISABLED | APICV_INHIBIT_REASON_LAZY_EOI);
 
 	if (!vp->partition->machine.virt_intr_delivery)
 		reasons |= APICV_INHIBIT_REASON_DISABLED;
@@ -126,6 +129,8 @@ static void update_reasons(struct vp *vp)
 		reasons |= APICV_INHIBIT_REASON_ABSENT;
 	if (!vlapic_is_sw_enabled(a))
 		reasons |= APICV_INHIBIT_REASON_SW_DISABLED;
+	if (a->lazy_not_cpu)
+		reasons |= APICV_INHIBIT_REASON_LAZY_EOI;
 	set_reasons(vp, reasons);
 }
 
@@ -140,7 +145,7 @@ void vlapic_mode_changed(struct vp *vp)
 	/* Not where the CPU could not deliver interrupts, too. HW-ERRATUM: there, on Bochs 2.7, the
 	 * physical IRR also keeps what comes with IF = 0, without an exit. */
 	vp->apic.xapic_virt = m->apic_register_virt && m->virt_intr_delivery && xapic &&
-			      !irq_fwd_holds_any(&vp->fwd);
+			      !irq_fwd_holds_any(&vp->fwd) && !vp->apic.lazy_not_cpu;
 	vp->fwd.may_hold = !vp->apic.xapic_virt;
 	ctx_set_bits(vp->ctx, CTX_PROC2,
 		     PROC2_VIRTUALIZE_APIC_ACCESSES | PROC2_VIRTUALIZE_X2APIC_MODE, false);

@@ -115,7 +115,8 @@ static enum msr_result assist_enable(struct vp *vp, u64 at)
 	lazy_eoi_disable_own(vp); /* before the word is cleared */
 	if (!stays)
 		memset(v->page, 0, PAGE_SIZE);
-	lazy_eoi_enable_own(vp, v->page + offsetof(struct hv_vp_assist_page, apic_assist));
+	lazy_eoi_enable_own(vp, v->page + offsetof(struct hv_vp_assist_page, apic_assist),
+			    !hv_has(vp->partition, FEATURE_HV_AVIC));
 	return MSR_OK;
 }
 

@@ -6,6 +6,8 @@
 #include "arch/x86/defs/cr.h"
 #include "arch/x86/defs/vector.h"
 #include "arch/x86/defs/vmcs.h"
+#include "core/apic/lazy_eoi.h"
+#include "core/apic/vlapic_internal.h"
 #include "core/exit/exit.h"
 #include "core/vp/event.h"
 #include "tests/host/fakes/fake.h"
@@ -200,6 +202,40 @@ static void test_x2apic_writes_exit_while_inhibited(void)
 	EXPECT_TRUE(write_exits(0x80b) && write_exits(0x83f));
 }
 
+static bool read_exits(u32 msr)
+{
+	return (at.msr_bitmap[msr / 8] >> (msr % 8)) & 1;
+}
+
+/* EOIs by a synthetic MSR always exit: lazy ones are worth more than the CPU's. */
+static void test_a_word_of_ours_takes_delivery_back(void)
+{
+	static u8 word[4] __attribute__((aligned(4)));
+
+	for (u32 i = 0; i < 2; i++) {
+		set_up();
+		at.p.machine.virt_x2apic = true;
+		at.p.machine.apic_register_virt = true;
+		memset(at.msr_bitmap, 0xff, sizeof(at.msr_bitmap));
+		apic_test_mode(VP, i == 0 ? '2' : 'x');
+		vlapic_mode_changed(VP);
+		for (u32 j = 0; j < 2; j++) {
+			EXPECT_TRUE(cpu_delivers());
+			EXPECT_EQ(i == 1, VP->apic.xapic_virt);
+			EXPECT_EQ(i == 1, read_exits(0x810));
+			lazy_eoi_enable_own(VP, word, false);
+			EXPECT_TRUE(cpu_delivers());
+			EXPECT_FALSE(VP->apic.lazy_eoi);
+			lazy_eoi_enable_own(VP, word, true);
+			EXPECT_FALSE(cpu_delivers());
+			EXPECT_TRUE(VP->apic.lazy_eoi && !VP->apic.xapic_virt);
+			EXPECT_TRUE(read_exits(0x810) && read_exits(0x817)); /* the ISR */
+			EXPECT_EQ(i == 1, read_exits(0x818));
+			lazy_eoi_disable_own(VP);
+		}
+	}
+}
+
 /*
  * SDM "Evaluation of Pending Virtual Interrupts", "Virtual-Interrupt Delivery": the VM entry
  * evaluates RVI, and what is recognized is delivered by the IF of the VMCS, out of HLT as well.
@@ -283,5 +319,5 @@ static void test_init_ends_the_inhibition(void)
 TEST_MAIN(TEST(test_software_disabled_apic_delivers_what_it_holds), TEST(test_reasons_add_up),
 	  TEST(test_apicv_off_is_a_reason_like_any_other), TEST(test_bitmaps_change_hands),
 	  TEST(test_eoi_exits_follow_what_is_held), TEST(test_x2apic_writes_exit_while_inhibited),
-	  TEST(test_cli_hlt_is_not_woken_by_rvi),
+	  TEST(test_a_word_of_ours_takes_delivery_back), TEST(test_cli_hlt_is_not_woken_by_rvi),
 	  TEST(test_a_wake_injects_although_the_cpu_delivers), TEST(test_init_ends_the_inhibition))

@@ -154,7 +154,7 @@ static void test_a_word_of_ours_and_one_of_the_guest_s(void)
 
 	own[0] = 0xff;
 	own[4] = 0xff;
-	lazy_eoi_enable_own(vp, own);
+	lazy_eoi_enable_own(vp, own, true);
 	EXPECT_EQ(0, own[0] | own[3]);
 	EXPECT_EQ(0xff, own[4]);
 	expect_armed(vp, false, true);
@@ -165,7 +165,7 @@ static void test_a_word_of_ours_and_one_of_the_guest_s(void)
 	lazy_eoi_disable(vp);
 	expect_armed(vp, false, true);
 	EXPECT_EQ(ERR_NONE, lazy_eoi_enable(vp, WORD_GPA));
-	lazy_eoi_enable_own(vp, own);
+	lazy_eoi_enable_own(vp, own, true);
 	lazy_eoi_disable_own(vp);
 	expect_armed(vp, true, false);
 	lazy_eoi_disable(vp);
@@ -182,7 +182,7 @@ static void test_the_word_changes_while_armed(void)
 		vlapic_set_irr(vp, 0x51, false);
 		EXPECT_EQ(0x51, enter(vp));
 		if (how == 0)
-			lazy_eoi_enable_own(vp, own);
+			lazy_eoi_enable_own(vp, own, true);
 		else
 			EXPECT_EQ(ERR_NONE, lazy_eoi_enable(vp, WORD_GPA + 8));
 		EXPECT_EQ(0, *word());
