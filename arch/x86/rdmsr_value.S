@@ -7,8 +7,8 @@
 /*
  * rdmsr_value - answer an RDMSR exit here, if it is that simple; else go on at vmexit_general.
  *
- *   in      rdi = vp, rsi = no pointer, rdx = exit reason, rcx = the guest's; vp->regs is complete, the stack is the
- *           host's. Other callee-saved registers are still the guest's
+ *   in      rdi = vp, rsi = no pointer, rdx = exit reason; rcx, rbx, rbp, r12-r15 = the guest's;
+ *           vp->regs is complete, the stack is the host's
  *   does    what exit_dispatch(), exit_rdmsr() and exit_complete() do for a row of the MSR table
  *           with .get, in half of their instructions: no other way to retire is possible, nothing
  *           can fail, and the callee-saved registers need no reloading, since the value function

@@ -77,7 +77,7 @@ vmx_exit_entry:
 	SAVE_GUEST_REGS
 	mov	%rsp, %rdi
 	mov	VP_HOST_STACK(%rdi), %rsp
-.Lsaved:				/* rdi = vp, rcx = the guest's */
+.Lsaved:				/* rdi = vp; rcx, rbx, rbp, r12-r15 = the guest's */
 	mov	$VMCS_EXIT_REASON, %esi	/* also the argument that means nothing */
 	vmread	%rsi, %rdx
 	cmp	$EXIT_REASON_RDMSR, %edx	/* SPEED(short-rdmsr) */
@@ -173,8 +173,9 @@ vmx_first_exit_entry:
 	mov	%rbx, %rdi
 	call	vmcs_launched
 	mov	%rbx, %rdi
-	mov	VP_RCX(%rdi), %rcx
-	jmp	.Lsaved
+	mov	$VMCS_EXIT_REASON, %esi
+	vmread	%rsi, %rdx
+	jmp	vmexit_general		/* not .Lsaved: rbx is not the guest's any more */
 
 /* HOST_RIP with MITIGATION_RSB_FILL. */
 	.globl	vmx_exit_entry_mitigated
