@@ -14,6 +14,7 @@
 #include "core/mem/overlay.h"
 #include "core/time/ref_time.h"
 #include "core/time/tsc_emul.h"
+#include "core/vp/long_lock.h"
 #include "hv/hyperv/hyperv_internal.h"
 
 #define NS_PER_UNIT 100u
@@ -107,9 +108,9 @@ bool hv_time_plain_tsc(u64 time, u64 *tsc, u32 *changes)
 }
 
 /*
- * Through another offset the time may be one unit less: rounding. Wait until no VP can see that.
- * The second unit is for a VP whose TSC was read after its check for changes. @moved: the TSC was
- * this much further with the old function. LOCK: partition lock
+ * The new function may round to one unit less. Wait until it has passed the latest time that a VP
+ * can have read; the second unit is for a VP whose TSC was read after its check for changes.
+ * @moved: the TSC was this much further with the old function. LOCK: partition lock
  */
 static void set_function(const struct partition *p, const struct ref_time *next, u64 moved)
 {
@@ -236,17 +237,14 @@ static void place_page(struct partition *p, u64 val)
 		overlay_unmap(p, &overlay);
 }
 
-/*
- * VPs may race, and placing holds no lock: whoever places the page looks at the register again. The
- * exchange orders it before the look at where the page is.
- */
 static enum msr_result tsc_page_write(struct vp *vp, u32 msr, u64 val)
 {
-	(void)__atomic_exchange_n(&tsc_page_msr, val, __ATOMIC_SEQ_CST);
-	do {
-		val = READ_ONCE(tsc_page_msr);
-		place_page(vp->partition, val);
-	} while (READ_ONCE(tsc_page_msr) != val);
+	static struct long_lock lock; /* mapping the page waits for the other VPs */
+
+	long_lock(&lock, vp);
+	WRITE_ONCE(tsc_page_msr, val);
+	place_page(vp->partition, val);
+	long_unlock(&lock);
 	return MSR_OK;
 }
 
