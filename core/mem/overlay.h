@@ -6,8 +6,9 @@
  *
  * It always has a page behind it. All VPs share one EPT, so every VP sees every overlay: its owner,
  * the partition or a VP, only determines when it ends (overlay_reset()). Overlays may share an
- * address: the one that came last is seen, and when it goes the one before it. An APIC page shares
- * its place only with others of the same page and permissions.
+ * address: the one mapped last is seen, and when it goes the one before it; mapping it again where
+ * it is changes nothing. An APIC page shares its place only with others of the same page and
+ * permissions.
  */
 #pragma once
 

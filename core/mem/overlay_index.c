@@ -90,10 +90,15 @@ static struct overlay_list *exchange(struct overlay_index *x)
 	return &x->list[(turn & 1) ^ 1];
 }
 
+static u64 filter_bit(u64 gpa)
+{
+	return gpa / PAGE_SIZE % OVERLAY_FILTER_BITS;
+}
+
 static void filter_set(struct overlay_index *x, u64 gpa, bool on)
 {
-	u64 page = gpa / PAGE_SIZE % OVERLAY_FILTER_BITS, bit = BIT64(page % 64);
-	u64 *word = &x->filter[page / 64];
+	u64 bit = BIT64(filter_bit(gpa) % 64);
+	u64 *word = &x->filter[filter_bit(gpa) / 64];
 
 	WRITE_ONCE(*word, on ? *word | bit : *word & ~bit);
 }
@@ -110,10 +115,12 @@ void overlay_index_add(struct overlay_index *x, u64 gpa, struct overlay *o)
 void overlay_index_remove(struct overlay_index *x, u64 gpa, const struct overlay *o)
 {
 	const struct overlay_list *l = overlay_index_list(x);
+	bool shared = false;
 
 	erase(exchange(x), gpa, o);
 	erase(exchange(x), gpa, o);
-	filter_set(x, gpa, false);
-	for (u32 i = 0; i < l->count; i++) /* others may share the bit */
-		filter_set(x, l->at[i].gpa, true);
+	for (u32 i = 0; i < l->count; i++)
+		shared |= filter_bit(l->at[i].gpa) == filter_bit(gpa);
+	if (!shared)
+		filter_set(x, gpa, false);
 }
