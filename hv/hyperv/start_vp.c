@@ -126,12 +126,9 @@ static u16 start_virtual_processor(struct vp *vp, struct hcall *hc)
 	status = check_vtl(in->target_vtl);
 	if (status != HV_STATUS_SUCCESS)
 		return status;
-	do { /* it waits for a SIPI, so not for us; while it does, it answers */
-		if (READ_ONCE(target->state) != VP_WAIT_SIPI)
-			return HV_STATUS_INVALID_VP_STATE;
-		err = remote_call_between(target, start, &s);
-	} while (err == ERR_AGAIN);
-	return err == ERR_NONE ? s.status : HV_STATUS_INVALID_VP_STATE;
+	err = remote_call_between(target, start, &s);
+	hc->again = err == ERR_AGAIN;
+	return err == ERR_NODEV ? HV_STATUS_INVALID_VP_STATE : s.status;
 }
 
 static u16 get_vp_index_from_apic_id(struct vp *vp, struct hcall *hc)

@@ -97,11 +97,15 @@ static u16 call(u32 feature, u32 nr, struct hcall *hc)
 	return 0xffff;
 }
 
+static bool again; /* of the last start() */
+
 static u16 start(void)
 {
 	struct hcall hc = { .in = &in };
+	u16 status = call(FEATURE_HV_START_VP, HVCALL_START_VP, &hc);
 
-	return call(FEATURE_HV_START_VP, HVCALL_START_VP, &hc);
+	again = hc.again;
+	return status;
 }
 
 static void test_linux_context_starts(void)
@@ -211,6 +215,21 @@ static void test_targets(void)
 	EXPECT_EQ(VP_WAIT_SIPI, ap->state);
 }
 
+/* One that does not answer now is asked again. */
+static void test_no_answer(void)
+{
+	init();
+	fake.kick = NULL;
+	fake.tsc_step = 1000;
+	(void)start();
+	EXPECT_TRUE(again);
+	EXPECT_EQ(VP_WAIT_SIPI, ap->state);
+	fake.kick = run_kicked;
+	EXPECT_EQ(HV_STATUS_SUCCESS, start());
+	EXPECT_FALSE(again);
+	EXPECT_EQ(VP_RUNNING, ap->state);
+}
+
 /* A hold that was asked for while the VP waited counts from its first instruction. */
 static void test_a_held_vp_is_held_from_the_start(void)
 {
@@ -255,5 +274,5 @@ static void test_index_by_apic_id(void)
 }
 
 TEST_MAIN(TEST(test_linux_context_starts), TEST(test_real_mode_context_starts),
-	  TEST(test_refused_contexts_change_nothing), TEST(test_targets),
+	  TEST(test_refused_contexts_change_nothing), TEST(test_targets), TEST(test_no_answer),
 	  TEST(test_a_held_vp_is_held_from_the_start), TEST(test_index_by_apic_id))
