@@ -306,7 +306,7 @@ void vlapic_timer_tsc_changed(struct vp *vp)
 		vlapic_timer_write_deadline(vp, vp->apic.tsc_deadline);
 }
 
-/* Armed since then: by the new frequency already. */
+/* One that was armed after the change uses the new frequency already. */
 void vlapic_timer_rate_changed(struct vp *vp, const struct tsc_emul *e)
 {
 	struct vlapic *a = &vp->apic;

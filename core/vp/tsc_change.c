@@ -3,14 +3,13 @@
 #include "core/vp/tsc_change.h"
 
 #include "arch/x86/defs/msr.h"
-#include "core/diag/log.h"
 #include "core/surface/msr.h"
 #include "core/time/tsc_emul.h"
 #include "core/vp/vp.h"
 
 #define STOP_LIMIT_PER_SECOND 100 /* 10 ms: VPs that are in root already stop later */
 
-/* Both run guest code at neither frequency while the partition changes from one to the other. */
+/* No VP may run the guest while the frequency changes. */
 static void stop_others(struct partition *p, const struct vp *self)
 {
 	u64 end_tsc = hw_tsc() + p->clock.tsc_hz / STOP_LIMIT_PER_SECOND;
@@ -44,11 +43,12 @@ static void follow(struct vp *vp, void *begins)
 	vlapic_timer_tsc_changed(vp);
 }
 
+/* A VP that is long in root, printing, answers late. */
 static void follow_all(struct partition *p, bool begins)
 {
 	for (u32 i = 0; i < p->vp_count; i++) {
-		if (!remote_call(p->vp[i], follow, &begins))
-			log_error("vp%u did not follow a change of the TSC", i);
+		while (!remote_call(p->vp[i], follow, &begins) && LOAD_ACQUIRE(p->vp[i]->entered))
+			;
 	}
 }
 
