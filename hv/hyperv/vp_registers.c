@@ -5,8 +5,8 @@
  *
  * Registers that depend on each other (CS and SS, RIP and CS, ...) may come in any order, but for
  * CS.L before CR0.PG, which counts as in MOV to CR0. What is checked as a whole is what VM entry
- * would load: the list takes effect up to the last element after which that passes, and nothing of
- * what is behind. So what cannot be taken back, an MSR with effects beyond its VP, may not stand
+ * would load: the list takes effect up to the last element after which that passes; later ones do
+ * not. So what cannot be taken back, an MSR with effects beyond its VP, may not stand
  * between registers that pass only together.
  *
  * Context: caller's CPU; what touches registers: the CPU of the VP they belong to.
@@ -92,7 +92,7 @@ static void end_own(void)
 }
 
 /* RIP, a general register or an XMM register. */
-static bool is_for_calls(u32 name)
+static bool carries_call_input(u32 name)
 {
 	return name - HV_X64_REGISTER_RAX <= HV_X64_REGISTER_RIP - HV_X64_REGISTER_RAX ||
 	       name - HV_X64_REGISTER_XMM0 < XMM_REGISTERS;
@@ -154,7 +154,7 @@ static struct progress set_elements(struct vp *vp, struct reg_call *c)
 		if (c->status != HV_STATUS_SUCCESS)
 			break;
 		now.moves |= list[i].name == HV_X64_REGISTER_RIP;
-		now.input |= is_for_calls(list[i++].name);
+		now.input |= carries_call_input(list[i++].name);
 		if (undo.count != 0 && !entry_check_passes())
 			continue;
 		undo.count = 0;
@@ -299,6 +299,8 @@ static void translate_gpa(const struct vp *vp, struct translation *t, u64 at)
 	out->flags |= is_overlay ? HV_TRANSLATE_GVA_OVERLAY_PAGE : 0;
 	if (perms == 0 && !is_overlay)
 		out->result = HV_TRANSLATE_GVA_GPA_UNMAPPED;
+	else if (is_overlay && (flags & HV_TRANSLATE_GVA_VALIDATE_EXECUTE) && !(perms & EPT_X))
+		out->result = HV_TRANSLATE_GVA_ILLEGAL_OVERLAY_ACCESS;
 	else if ((flags & HV_TRANSLATE_GVA_VALIDATE_WRITE) && !(perms & EPT_W))
 		out->result = is_overlay ? HV_TRANSLATE_GVA_ILLEGAL_OVERLAY_ACCESS
 					 : HV_TRANSLATE_GVA_GPA_NO_WRITE_ACCESS;
@@ -309,6 +311,17 @@ static u32 walk_mode(const struct vp *vp, u64 flags)
 	if (flags & HV_TRANSLATE_GVA_PRIVILEGE_EXEMPT)
 		return WALK_EXEMPT;
 	return walk_user(vp);
+}
+
+/* SPEC-GAP: what an address that is not canonical is: not mapped. */
+static bool is_translatable(u64 gva_page)
+{
+	u32 width = (hw_vmread(VMCS_GUEST_CR4) & CR4_LA57) ? 57 : 48;
+
+	if (!(hw_vmread(VMCS_GUEST_EFER) & EFER_LMA))
+		return gva_page >> (32 - PAGE_SHIFT) == 0;
+	return gva_page >> (64 - PAGE_SHIFT) == 0 &&
+	       addr_is_canonical(gva_page << PAGE_SHIFT, width);
 }
 
 /* Every requested kind of access must be allowed; none at all: only the translation counts. */
@@ -331,6 +344,10 @@ static void translate(struct vp *vp, void *arg)
 	gpa_t at = gpa(0);
 	err_t err;
 
+	if (!is_translatable(t->in->gva_page)) {
+		t->out->result = HV_TRANSLATE_GVA_PAGE_NOT_PRESENT;
+		return;
+	}
 	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if ((flags & kinds[i].flag) != kinds[i].flag)
 			continue;
@@ -384,8 +401,8 @@ static const struct hcall_row hcalls[] = {
 	 * Manual: sets them as the instructions would. The caller's own RIP counts after the call;
 	 * its RAX, RDX and R8 belong to the call |
 	 * as above; 80: the instruction would fault, or VM entry fail; an MSR with effects beyond
-	 * its VP between registers that pass only together. Elements before the first that failed
-	 * are done, those behind have changed nothing
+	 * its VP between registers that pass only together. Elements before the first failure take
+	 * effect; later ones do not
 	 */
 	{ .nr = HVCALL_SET_VP_REGISTERS,
 	  .kind = HCALL_REP,

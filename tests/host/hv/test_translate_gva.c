@@ -120,6 +120,22 @@ static void test_translation_without_paging_and_refusals(void)
 	EXPECT_EQ(HV_STATUS_SUCCESS, translate(0x10ull << 56, AT(0)));
 }
 
+/* Addresses that no instruction could use. */
+static void test_translation_of_no_address(void)
+{
+	init_paging(AT(0x5000) | USER);
+	EXPECT_EQ(HV_STATUS_SUCCESS, translate(0, GVA));
+	EXPECT_EQ(HV_TRANSLATE_GVA_SUCCESS, out.result);
+	for (u32 bit = 48; bit < 64; bit++) {
+		EXPECT_EQ(HV_STATUS_SUCCESS, translate(0, GVA | BIT64(bit)));
+		EXPECT_EQ(HV_TRANSLATE_GVA_PAGE_NOT_PRESENT, out.result);
+		EXPECT_EQ(0, out.gpa_page);
+	}
+	init();
+	EXPECT_EQ(HV_STATUS_SUCCESS, translate(0, AT(0x7000) | BIT64(32)));
+	EXPECT_EQ(HV_TRANSLATE_GVA_PAGE_NOT_PRESENT, out.result);
+}
+
 static void run_kicked(struct vp *other)
 {
 	fake.cpu_vp = other;
@@ -145,5 +161,5 @@ static void test_translation_of_another_vp(void)
 }
 
 TEST_MAIN(TEST(test_translation), TEST(test_translation_by_tables_outside_ram),
-	  TEST(test_translation_rights), TEST(test_translation_of_another_vp),
-	  TEST(test_translation_without_paging_and_refusals))
+	  TEST(test_translation_rights), TEST(test_translation_of_no_address),
+	  TEST(test_translation_of_another_vp), TEST(test_translation_without_paging_and_refusals))
