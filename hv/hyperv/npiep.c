@@ -62,7 +62,7 @@ static enum exit_action access(struct vp *vp, enum emul_op op, u64 forbids)
 	action = emul_table_access(vp, op);
 	if (action != EXIT_UNHANDLED)
 		return action;
-	log_guest("a descriptor-table access in device memory is not emulated: #UD, rip 0x%llx",
+	log_guest("a descriptor-table access outside RAM is not emulated: #UD, rip 0x%llx",
 		  hw_vmread(VMCS_GUEST_RIP));
 	return vp_fault(vp, EXC_UD);
 }
@@ -105,8 +105,8 @@ static const struct msr_row msrs[] = {
 
 /*
  * Manual: a bit each makes SGDT, SIDT, SLDT or STR at CPL > 0 #GP(0). While one is set these and
- * LGDT, LIDT, LLDT and LTR exit at every CPL and are emulated; one with its operand in device
- * memory is #UD. Not offered where the CPU lacks descriptor-table exiting
+ * LGDT, LIDT, LLDT and LTR exit at every CPL and are emulated; one with its operand outside RAM
+ * is #UD. Not offered where the CPU lacks descriptor-table exiting
  */
 const struct hv_feature hv_npiep_feature = {
 	.name = "hv-npiep",

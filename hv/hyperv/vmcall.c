@@ -152,7 +152,7 @@ static NOINLINE enum exit_action other_call64(struct vp *vp)
 	if (row->words == NULL)
 		return (control & HCALL_FAST) == 0 && is_plain(row) ? plain_call64(vp, row)
 								    : call64(vp);
-	/* A flush: words in memory, or more than fit in general registers. */
+	/* A flush: its words are in memory, or the third is in XMM0. */
 	return (control & HCALL_FAST) != 0 ? fast_words_call64(vp, row)
 					   : memory_words_call64(vp, row);
 }
