@@ -58,6 +58,7 @@ struct partition_hooks {
 	void (*eoi)(struct vp *vp, u8 vector);      /* irq_msg_watch() */
 	void (*stolen)(struct vp *vp);              /* root took time from @vp: core/vp/park.h */
 	void (*paused)(struct vp *vp);              /* @vp was held, and goes on: core/vp/hold.h */
+	void (*running)(struct vp *vp);             /* event_state.tell_running */
 	void (*periodic)(struct vp *vp);            /* vp->periodic_tsc has passed; sets the next */
 };
 

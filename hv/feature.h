@@ -77,6 +77,7 @@ struct hv_feature {
 	void (*eoi)(struct vp *vp, u8 vector);      /* irq_msg_watch(). VP's CPU */
 	void (*stolen)(struct vp *vp);              /* VP's CPU */
 	void (*paused)(struct vp *vp);              /* VP's CPU */
+	void (*running)(struct vp *vp);             /* VP's CPU */
 	void (*periodic)(struct vp *vp);            /* every @period_s seconds, on one VP */
 	u32 period_s;
 };

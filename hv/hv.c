@@ -12,7 +12,7 @@
 static struct {
 	const struct hv_feature *vp_create[LISTENERS], *vp_reset[LISTENERS],
 		*clock_changed[LISTENERS], *map_changed[LISTENERS], *eoi[LISTENERS],
-		*stolen[LISTENERS], *paused[LISTENERS], *periodic[LISTENERS];
+		*stolen[LISTENERS], *paused[LISTENERS], *running[LISTENERS], *periodic[LISTENERS];
 	u64 periodic_tsc[FEATURE_COUNT]; /* next due */
 } live;
 
@@ -40,6 +40,7 @@ HOOK(clock_changed, struct partition *)
 HOOK(map_changed, struct partition *)
 HOOK(stolen, struct vp *)
 HOOK(paused, struct vp *)
+HOOK(running, struct vp *)
 
 static void eoi(struct vp *vp, u8 vector)
 {
@@ -83,6 +84,7 @@ static const struct partition_hooks hooks = {
 	.eoi = eoi,
 	.stolen = stolen,
 	.paused = paused,
+	.running = running,
 	.periodic = periodic,
 };
 
@@ -104,6 +106,7 @@ static void listen_to_all(const struct hv_feature *f)
 	listen(live.eoi, f, f->eoi != NULL);
 	listen(live.stolen, f, f->stolen != NULL);
 	listen(live.paused, f, f->paused != NULL);
+	listen(live.running, f, f->running != NULL);
 	listen(live.periodic, f, f->periodic != NULL);
 }
 

@@ -40,8 +40,12 @@ static ALWAYS_INLINE void block(struct vp *vp, enum vp_run_state state)
 	struct halt_poll *h = &vp->halt_poll;
 	u32 poll_ns;
 
-	if (h->start_tsc != 0)
-		halt_poll_end(h, c, clock_tsc_to_ns(&p->clock, h->end_tsc - h->start_tsc), true);
+	if (h->start_tsc != 0) {
+		u64 ticks = h->end_tsc - h->start_tsc;
+
+		h->halted_tsc += ticks;
+		halt_poll_end(h, c, clock_tsc_to_ns(&p->clock, ticks), true);
+	}
 	poll_ns = halt_poll_begin(h, c);
 	h->start_tsc = hw_tsc();
 	vp->state = state;
@@ -77,6 +81,7 @@ enum exit_action exit_hlt(struct vp *vp, const struct exit_info *x)
 {
 	if (unlikely(hw_vmread_hot(VMCS_GUEST_RFLAGS) & RFLAGS_TF)) {
 		vp->state = VP_HALTED;
+		vp->halt_poll.halted_tsc = halt_poll_halted(&vp->halt_poll);
 		vp->halt_poll.start_tsc = 0;
 		vp_set_work(vp, VP_WORK_EVENT); /* the #DB of this HLT ends it: after retirement */
 		return EXIT_NEXT;

@@ -11,8 +11,7 @@
 #include "core/vp/step.h"
 #include "core/vp/vp.h"
 
-/* An entry that delivers one in real mode fails: SDM Vol. 3C "Checks on VM-Entry Control Fields".
- */
+/* An entry that delivers one in real mode fails: SDM "Checks on VM-Entry Control Fields". */
 static bool pushes_error_code(void)
 {
 	return (hw_vmread(VMCS_GUEST_CR0) & CR0_PE) != 0;
@@ -40,10 +39,8 @@ static void queue(struct vp *vp, u32 info, u32 error)
 	vp_set_work(vp, VP_WORK_EVENT);
 }
 
-/*
- * Merge with the queued event, whose delivery the exit interrupted. False: the pair has become #DF
- * or a triple fault.
- */
+/* Merge with the queued event, whose delivery the exit interrupted. False: it is #DF or a triple
+ * fault. */
 static bool merge_with_queued(struct vp *vp, u8 vector)
 {
 	struct event_state *ev = &vp->event;
@@ -296,6 +293,15 @@ static inline bool is_block_over(struct vp *vp, u64 rflags, u64 blocking)
 	return is_other_block_over(vp, rflags, blocking);
 }
 
+static NOINLINE void prepare_other(struct vp *vp)
+{
+	if (vp->event.extint)
+		extint_wait(vp);
+	if (vp->event.tell_running)
+		vp->partition->hooks->running(vp);
+	vp->event.tell_running = false;
+}
+
 /*
  * Ask for the windows that what still waits needs. In the shadow of STI a CPU may open the window
  * for NMIs although none can be injected there (SDM Vol. 3C "Other Causes of VM Exits"): the guest
@@ -308,8 +314,8 @@ static NOINLINE void ask_for_windows(struct vp *vp, u64 blocking)
 	bool shadow = nmi && (blocking & (GUEST_INTR_BLOCKED_BY_STI | GUEST_INTR_BLOCKED_BY_NMI)) ==
 				     GUEST_INTR_BLOCKED_BY_STI;
 
-	if (vp->event.extint)
-		extint_wait(vp);
+	if (vp->event.other)
+		prepare_other(vp);
 	set_windows(vp, shadow || interrupt_waits(vp), nmi && !shadow);
 }
 
@@ -392,8 +398,7 @@ static NOINLINE void prepare_event(struct vp *vp)
 		ctx_set(vp->ctx, CTX_TPR_THRESHOLD, vlapic_tpr_threshold(vp));
 	rflags = hw_vmread(VMCS_GUEST_RFLAGS);
 	blocking = read_blocking(vp);
-	/* Rule K1: an entry that was abandoned in its window has its injection committed already.
-	 */
+	/* Rule K1: an entry abandoned in its window has its injection committed already. */
 	if (hw_vmread(VMCS_VM_ENTRY_INTR_INFO) & INTR_INFO_VALID) {
 		ask_for_windows(vp, 0);
 		return;

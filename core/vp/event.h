@@ -42,7 +42,16 @@ struct event_state {
 			};
 			u8 nmis_pending; /* virtual NMIs that wait */
 			bool if_aside;   /* rule K3: IF in the VMCS is ours, the guest's is 0 */
-			bool extint;     /* the FIFO of acknowledged ExtINT vectors is not empty */
+			union {
+				struct {
+					bool extint; /* the FIFO of acknowledged ExtINT vectors is
+						      * not empty */
+					bool tell_running; /* call partition_hooks.running once, as
+							    * soon as the VP is not halted. Modules
+							    * set it */
+				};
+				u16 other; /* either of the two */
+			};
 		};
 		u64 rare; /* any of the above: prepare_event() decides */
 	};

@@ -18,7 +18,14 @@ struct halt_poll {
 	bool polled;     /* this block began with polling */
 	u64 start_tsc;   /* of this block, or of the last while the VP runs; 0: none */
 	u64 end_tsc;     /* of the last block; the caller of halt_poll_end() reads it */
+	u64 halted_tsc;  /* length of all blocks before that one */
 };
+
+/* halt_poll_halted() - TSC ticks that the VP was halted since power-on. It runs. */
+static inline u64 halt_poll_halted(const struct halt_poll *h)
+{
+	return h->halted_tsc + (h->start_tsc != 0 ? h->end_tsc - h->start_tsc : 0);
+}
 
 /* halt_poll_begin() - a block begins. Returns how long to poll in ns; 0: sleep at once. */
 u32 halt_poll_begin(struct halt_poll *h, const struct config *c);

@@ -107,8 +107,10 @@ void vp_reset(struct vp *vp, bool init)
 	}
 	step_forget(vp);
 	vp->unhalted = 0;
-	if (vp_is_halted(vp)) /* no event ended this block */
+	if (vp_is_halted(vp)) { /* no event ended this block */
 		halt_poll_end(&vp->halt_poll, &vp->partition->config, 0, false);
+		vp->halt_poll.start_tsc = 0;
+	}
 	vp->asleep = false;
 	vp_resume(vp); /* whatever it has waited for */
 	/* SDM "Local APIC Operation After INIT": an application processor waits for a SIPI. */

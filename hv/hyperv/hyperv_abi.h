@@ -57,8 +57,10 @@
 #define HV_FEATURE_NPIEP_AVAILABLE              BIT32(12)
 #define HV_FEATURE_EXT_GVA_RANGES_FLUSH         BIT32(14)
 #define HV_X64_HYPERCALL_XMM_OUTPUT_AVAILABLE   BIT32(15)
+#define HV_SINT_POLLING_MODE_AVAILABLE          BIT32(17)
 #define HV_FEATURE_HYPERCALL_MSR_LOCK_AVAILABLE BIT32(18)
 #define HV_STIMER_DIRECT_MODE_AVAILABLE         BIT32(19)
+#define HV_TIME_UNHALTED_TIMER_AVAILABLE        BIT32(23)
 
 /* EAX of the recommendations leaf; EBX: how often to try before HVCALL_NOTIFY_LONG_SPIN_WAIT */
 #define HV_X64_REMOTE_TLB_FLUSH_RECOMMENDED     BIT32(2)
@@ -105,6 +107,8 @@
 #define HV_X64_MSR_REENLIGHTENMENT_CONTROL      0x40000106u
 #define HV_X64_MSR_TSC_EMULATION_CONTROL        0x40000107u
 #define HV_X64_MSR_TSC_EMULATION_STATUS         0x40000108u
+#define HV_X64_MSR_STIME_UNHALTED_TIMER_CONFIG  0x40000114u
+#define HV_X64_MSR_STIME_UNHALTED_TIMER_COUNT   0x40000115u
 #define HV_X64_MSR_TSC_INVARIANT_CONTROL        0x40000118u
 
 /* MSRs that name a page */
@@ -156,6 +160,10 @@
 #define HV_STIMER_DIRECT                        BIT32(12)
 #define HV_STIMER_SINT                          GENMASK32(19, 16)
 #define HV_STIMER_CONFIG                        (GENMASK32(12, 0) | HV_STIMER_SINT) /* not reserved */
+
+/* TLFS "Synthetic Time-Unhalted Timer Configuration Register" */
+#define HV_UNHALTED_TIMER_VECTOR                GENMASK64(7, 0)
+#define HV_UNHALTED_TIMER_ENABLED               BIT64(8)
 
 /* TLFS "Appendix: Hypercall Code Reference" */
 #define HVCALL_FLUSH_VIRTUAL_ADDRESS_SPACE      0x0002u
@@ -226,6 +234,8 @@ struct ms_hyperv_tsc_page {
 	u64 tsc_scale;  /* 64.64 fraction: its upper half is 0 */
 	s64 tsc_offset; /* 100 ns */
 };
+
+#define HV_ASSIST_UNHALTED_TIMER_EXPIRED 56u /* a byte behind the structure */
 
 /* The VP assist page, as far as it is used: TLFS "Virtual Processor Assist Page". */
 struct hv_vp_assist_page {

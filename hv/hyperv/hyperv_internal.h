@@ -54,6 +54,28 @@ u64 hv_time_tsc(const struct partition *p, u64 time, u32 *changes);
 bool hv_time_plain_tsc(u64 time, u64 *tsc, u32 *changes);
 u32 hv_time_changes(void);
 
+/* hv_time_units() - reference time that passes in @ticks of the machine's TSC, rounded down. */
+u64 hv_time_units(const struct partition *p, u64 ticks);
+
+/* hv_time_later() - @units after @time; ~0, never, if that is beyond the end of time. */
+static inline u64 hv_time_later(u64 time, u64 units)
+{
+	return time + units < time ? ~0ull : time + units;
+}
+
+/* vapic.c */
+/* hv_assist_timer_expired() - the time-unhalted timer's byte of the VP assist page, if there is
+ * one. VP's CPU. */
+void hv_assist_timer_expired(struct vp *vp);
+
+/* stimer.c */
+
+/* stimer_period() - @count, or the shortest period that timers have. 100 ns. */
+u64 stimer_period(const struct vp *vp, u64 count);
+
+/* stimer_first() - when the first period of @count ends, if it begins now. Reference time. */
+u64 stimer_first(struct vp *vp, u64 count);
+
 /* hypercall_page.c */
 /* struct hv_abi.vmcall: false if GUEST_OS_ID is 0. Any CPU */
 bool hyperv_vmcall_now(const struct partition *p, exit_fn *fn);

@@ -68,6 +68,7 @@
 #define HV_REGISTER_SINT0                       0x000a0000u /* to SINT15 */
 #define HV_REGISTER_SCONTROL                    0x000a0010u /* SVERSION, SIEFP, SIMP, EOM */
 #define HV_REGISTER_STIMER0_CONFIG              0x000b0000u /* its count, the other timers' */
+#define HV_REGISTER_STIME_UNHALTED_TIMER_CONFIG 0x000b0100u /* and its count */
 
 /* HV_REGISTER_PENDING_INTERRUPTION */
 #define HV_X64_PENDING_INTERRUPTION             BIT64(0)

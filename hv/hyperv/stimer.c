@@ -78,26 +78,29 @@ static u64 shortest_period(const struct vp *vp)
 }
 
 /* Shorter ones would leave the guest no time: as for the APIC timer. */
-static u64 period_of(const struct vp *vp, const struct stimer *s)
+u64 stimer_period(const struct vp *vp, u64 count)
 {
-	return umax64(s->count, shortest_period(vp));
+	return umax64(count, shortest_period(vp));
 }
 
-static u64 later(u64 time, u64 units)
+u64 stimer_first(struct vp *vp, u64 count)
 {
-	return time + units < time ? ~0ull : time + units;
+	if (count < shortest_period(vp))
+		COUNT(vp, TIMER_PERIOD_RAISED);
+	return hv_time_later(hv_time_now(vp->partition), stimer_period(vp, count));
 }
 
 /* The tick of s->expiration was sent at @now. */
 static void next_period(struct vp *vp, struct stimer *s, u64 now)
 {
-	u64 period = period_of(vp, s), missed = (now - s->expiration) / period, again = 0;
+	u64 period = stimer_period(vp, s->count), missed = (now - s->expiration) / period,
+	    again = 0;
 
 	if (unlikely(missed != 0)) {
 		again = s->config & HV_STIMER_LAZY ? 0 : umin64(missed, CATCH_UP);
 		vp->counters.c[COUNTER_HV_STIMER_SKIPPED] += missed - again;
 	}
-	s->expiration = later(s->expiration, (missed - again + 1) * period);
+	s->expiration = hv_time_later(s->expiration, (missed - again + 1) * period);
 	s->due = again != 0 ? now + period / (CATCH_UP + 1) : s->expiration;
 	arm(vp, s, s->due);
 }
@@ -156,10 +159,8 @@ static void start(struct vp *vp, struct stimer *s)
 	if (!is_active(s))
 		return timer_cancel(vp, &s->timer);
 	if (s->config & HV_STIMER_PERIODIC) {
-		s->expiration = later(hv_time_now(vp->partition), period_of(vp, s));
+		s->expiration = stimer_first(vp, s->count);
 		s->due = s->expiration;
-		if (s->count < shortest_period(vp))
-			COUNT(vp, TIMER_PERIOD_RAISED);
 	}
 	arm(vp, s, due_of(s));
 }

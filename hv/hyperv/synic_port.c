@@ -170,6 +170,12 @@ static u16 post_message(struct vp *vp, struct hcall *hc)
 	return status;
 }
 
+/* "Setting the polling bit will have the effect of unmasking an interrupt source". */
+static bool is_masked(u64 sint)
+{
+	return (sint & (HV_SYNIC_SINT_MASKED | HV_SYNIC_SINT_POLLING)) == HV_SYNIC_SINT_MASKED;
+}
+
 /* LOCK: port.lock */
 static u16 signal(struct vp *vp, const struct port *port, u32 flag)
 {
@@ -181,7 +187,7 @@ static u16 signal(struct vp *vp, const struct port *port, u32 flag)
 	if (target == NULL)
 		return HV_STATUS_INVALID_VP_INDEX;
 	v = synic_of(target);
-	if (!synic_is_on(v, &v->events) || (READ_ONCE(v->sint[sint]) & HV_SYNIC_SINT_MASKED))
+	if (!synic_is_on(v, &v->events) || is_masked(READ_ONCE(v->sint[sint])))
 		return HV_STATUS_INVALID_SYNIC_STATE;
 	word = (u64 *)(void *)v->events.mem + (sint * HV_EVENT_FLAGS_COUNT + nr) / 64;
 	if (!(__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST) & bit))

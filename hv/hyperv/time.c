@@ -94,6 +94,13 @@ u64 hv_time_tsc(const struct partition *p, u64 time, u32 *changes)
 	return tsc_emul_deadline(p, tsc_offset, tsc);
 }
 
+u64 hv_time_units(const struct partition *p, u64 ticks)
+{
+	if (p->tsc_emul.on)
+		ticks = tsc_emul_ticks(&p->tsc_emul, ticks);
+	return mul_u64_u64_shr(ticks, READ_ONCE(ref.now.scale), 64);
+}
+
 /* One comparison tells that the time can come, and that the TSC is the VPs' own. */
 bool hv_time_plain_tsc(u64 time, u64 *tsc, u32 *changes)
 {

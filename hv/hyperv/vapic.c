@@ -130,6 +130,14 @@ static enum msr_result assist_write(struct vp *vp, u32 msr, u64 val)
 	return MSR_OK;
 }
 
+void hv_assist_timer_expired(struct vp *vp)
+{
+	struct vapic_vp *v = vapic_of(vp);
+
+	if (overlay_is_mapped(&v->overlay))
+		WRITE_ONCE(v->page[HV_ASSIST_UNHALTED_TIMER_EXPIRED], 1);
+}
+
 static void vapic_reset(struct vp *vp, bool init)
 {
 	assist_disable(vp);

@@ -31,7 +31,8 @@
 #define TIMERS         4u
 #define MS             10000u /* units of 100 ns */
 #define VEC(n)         (0x61u + (n))
-#define LATE           (MS / 2) /* a quick machine is not asked for */
+#define LATE           (MS / 2) /* a quick machine is not asked for; elsewhere the host is busy */
+#define LATE_AT_MOST   (machine_is_kensho() ? LATE : 100 * LATE)
 #define SINT_OF(n)     (2 + (n))
 
 struct slot {
@@ -84,24 +85,39 @@ static void reset(void)
 static void hvstimer_msrs_follow_cpuid(void)
 {
 	bool on = (hyperv_features_a() & ACCESS_STIMERS) != 0;
+	u64 val;
 
+	for (u32 i = 0; !on && i < TIMERS; i++) {
+		EXPECT_REFUSED(try_rdmsr(CONFIG(i), &val) == EXC_GP);
+		EXPECT_REFUSED(try_rdmsr(COUNT(i), &val) == EXC_GP);
+		EXPECT_REFUSED(try_wrmsr(CONFIG(i), 0) == EXC_GP);
+		EXPECT_REFUSED(try_wrmsr(COUNT(i), 0) == EXC_GP);
+	}
+	for (u32 i = 0; on && i < TIMERS; i++) {
+		EXPECT_EQ(0, rdmsr(CONFIG(i)));
+		EXPECT_EQ(NO_FAULT, try_rdmsr(COUNT(i), &val));
+		EXPECT_EQ(NO_FAULT, try_wrmsr(COUNT(i), 0));
+		EXPECT_EQ(NO_FAULT, try_wrmsr(CONFIG(i), 0));
+		if (has_direct())
+			EXPECT_EQ(NO_FAULT, try_wrmsr(CONFIG(i), BIT64(12)));
+		else
+			EXPECT_REFUSED(try_wrmsr(CONFIG(i), BIT64(12)) == EXC_GP);
+		wrmsr(CONFIG(i), 0);
+	}
+	EXPECT_TRUE(on || !has_direct());
+}
+
+/* What the specification leaves open: reserved bits are dropped, SINT 0 always disables. */
+static void hvstimer_bits(void)
+{
+	if (!has(false))
+		return;
 	for (u32 i = 0; i < TIMERS; i++) {
-		u64 val = ~0ull;
-
-		EXPECT_EQ(on ? NO_FAULT : EXC_GP, try_rdmsr(CONFIG(i), &val));
-		EXPECT_TRUE(!on || val == 0);
-		EXPECT_EQ(on ? NO_FAULT : EXC_GP, try_rdmsr(COUNT(i), &val));
-		EXPECT_EQ(on ? NO_FAULT : EXC_GP, try_wrmsr(CONFIG(i), 0));
-		EXPECT_EQ(on ? NO_FAULT : EXC_GP, try_wrmsr(COUNT(i), 0));
-		EXPECT_EQ(on && has_direct() ? NO_FAULT : EXC_GP, try_wrmsr(CONFIG(i), BIT64(12)));
-		if (!on)
-			continue;
 		wrmsr(CONFIG(i), ~ENABLE & ~BIT64(12));
 		EXPECT_EQ(0xf0ffe, rdmsr(CONFIG(i)));
 		wrmsr(CONFIG(i), ENABLE); /* to SINT 0 */
 		EXPECT_EQ(0, rdmsr(CONFIG(i)));
 	}
-	EXPECT_TRUE(on || !has_direct());
 }
 
 /* Each timer by itself, enabled by either register: once, not early, disabled behind it. */
@@ -129,7 +145,7 @@ static void hvstimer_one_shot(void)
 			cpu_relax();
 		cli();
 		late = now() - time;
-		EXPECT_LE(late, LATE);
+		EXPECT_LE(late, LATE_AT_MOST);
 		EXPECT_EQ(0, rdmsr(CONFIG(t)) & ENABLE);
 		EXPECT_EQ(time, rdmsr(COUNT(t)));
 	}
@@ -200,7 +216,7 @@ static void hvstimer_halted(void)
 		wrmsr(COUNT(0), time);
 		sti_hlt_cli();
 		EXPECT_GE(stamp, time);
-		EXPECT_LE(stamp, time + LATE);
+		EXPECT_LE(stamp, time + LATE_AT_MOST);
 	}
 	reset();
 }
@@ -411,11 +427,15 @@ static void smp_hvstimer_init(void)
 	{                                                               \
 		.name = #test, .run = test, .flags = T_KENSHO | T_NAMED \
 	}
+#define ABI(test)                                                    \
+	{                                                            \
+		.name = #test, .run = test, .flags = T_ABI | T_NAMED \
+	}
 
 static const struct test t_stimer_tests[] = {
-	NAMED(hvstimer_msrs_follow_cpuid), NAMED(hvstimer_one_shot),  NAMED(hvstimer_past_and_zero),
-	NAMED(hvstimer_periodic),          NAMED(hvstimer_halted),    NAMED(hvstimer_tsc_write),
-	NAMED(hvstimer_message),           NAMED(hvstimer_busy_slot), NAMED(smp_hvstimer_all),
-	NAMED(smp_hvstimer_init),
+	ABI(hvstimer_msrs_follow_cpuid), NAMED(hvstimer_bits),     ABI(hvstimer_one_shot),
+	NAMED(hvstimer_past_and_zero),   NAMED(hvstimer_periodic), ABI(hvstimer_halted),
+	NAMED(hvstimer_tsc_write),       ABI(hvstimer_message),    ABI(hvstimer_busy_slot),
+	NAMED(smp_hvstimer_all),         NAMED(smp_hvstimer_init),
 };
 TEST_GROUP(t_stimer);

@@ -382,6 +382,11 @@ static void test_silent_sints(void)
 	EXPECT_EQ(MSR_OK, set(0, HV_X64_MSR_SINT0 + 3, HV_SYNIC_SINT_POLLING | VEC));
 	EXPECT_EQ(HV_STATUS_SUCCESS, signal(2));
 	EXPECT_EQ(1, flags(0, 3)[0]);
+	/* polling unmasks */
+	EXPECT_EQ(MSR_OK,
+		  set(0, HV_X64_MSR_SINT0 + 3, HV_SYNIC_SINT_POLLING | HV_SYNIC_SINT_MASKED));
+	EXPECT_EQ(HV_STATUS_SUCCESS, signal(2 | 1ull << 32));
+	EXPECT_EQ(3, flags(0, 3)[0]);
 	EXPECT_EQ(-1, take(0));
 }
 
