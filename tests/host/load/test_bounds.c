@@ -13,7 +13,7 @@
 #include "core/lib/bits.h"
 
 #define BIG     MIB(16)
-#define LIMIT_S 2.0 /* with sanitizers, on a busy machine; the bounded work takes a tenth */
+#define LIMIT_S 5.0 /* with sanitizers, on a busy machine; the bounded work takes a tenth */
 
 static u8 *big; /* BIG bytes */
 static const char *why;
