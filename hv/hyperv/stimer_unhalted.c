@@ -97,6 +97,7 @@ static void start(struct vp *vp, struct unhalted *u)
 {
 	if (!is_active(u))
 		return timer_cancel(vp, &u->timer);
+	u->timer.fn = unhalted_expire;
 	u->halted_tsc = halt_poll_halted(&vp->halt_poll);
 	u->due = stimer_first(vp, u->count);
 	arm(vp, u);
@@ -146,7 +147,7 @@ static void unhalted_reset(struct vp *vp, bool init)
 	struct unhalted *u = unhalted_of(vp);
 
 	timer_cancel(vp, &u->timer);
-	*u = (struct unhalted){ .timer.fn = unhalted_expire };
+	*u = (struct unhalted){ 0 };
 }
 
 static const struct msr_row msrs[] = {
