@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Analysers: clang-tidy on every C file that is not a test; gcc's and clang's path-sensitive
-analysers on the pure files. Cached per file, see cached.py.
+"""Analysers: clang-tidy, with clang's path-sensitive analyser in it, on every C file that is not a
+test; gcc's on the pure files. Cached per file, see cached.py.
 
 What is off in .clang-tidy, and why:
 
@@ -23,7 +23,7 @@ import sources
 sys.path.insert(0, str(sources.ROOT / "tests/run"))
 import results  # noqa: E402
 
-NAMES = ("clang-tidy", "gcc-analyzer", "clang-analyzer")
+NAMES = ("clang-tidy", "gcc-analyzer")
 
 
 def tidy_complaint(done):
@@ -43,10 +43,6 @@ def gcc(path):
     return ["gcc", *cached.FLAGS, "-O2", "-fanalyzer", "-c", str(path), "-o", "/dev/null"]
 
 
-def clang(path):
-    return ["clang", *cached.FLAGS, "--analyze", "--analyzer-output", "text", str(path)]
-
-
 def names():
     return [f"lint:{name}" for name in NAMES]
 
@@ -57,8 +53,7 @@ def main(pattern=""):
     failed = 0
     for name, (files, command, complaint, config) in zip(NAMES, (
             (every, tidy, tidy_complaint, [".clang-tidy"]),
-            (pure, gcc, any_output, []),
-            (pure, clang, any_output, []))):
+            (pure, gcc, any_output, []))):
         if re.search(pattern, f"lint:{name}"):
             failed += cached.check(name, files, command, complaint, config)
     return 1 if failed else 0

@@ -13,7 +13,7 @@ CPPCHECK = ["cppcheck", "--quiet", "--enable=warning,performance,portability",
             "--error-exitcode=1", "--inline-suppr", "--std=c11", "--language=c",
             "--platform=unix64", "-I.", "--cppcheck-build-dir=build/cppcheck",
             "--suppress=syntaxError:*.def", "--suppress=legacyUninitvar:arch/x86/*",
-            "--suppress=comparePointers", "-U__ASSEMBLER__", "-U__clang__",
+            "--suppress=comparePointers", "-U__ASSEMBLER__", "-D__KENSHO_TIDY__",
             "--template={file}:{line}: {severity}: {message} [{id}]"]
 
 
