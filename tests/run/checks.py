@@ -131,10 +131,6 @@ def started_five_times(run):
     return vp_starts(run, 5)
 
 
-def started_six_times(run):
-    return vp_starts(run, 6)
-
-
 def kexec_counters(run):
     """Started once by each of three kernels. The first two left a level interrupt on every VP; each
     kernel was served one."""
