@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The Hyper-V interface at work (load.c, clocks.c), on CPUs that go and come, and after that in every
-# kernel that kexec starts. What Kensho counted meanwhile is judged by tests/run/checks.py, the
-# kernel's messages and its clocksource by the row.
+# kernel that kexec starts. What Kensho counted meanwhile is judged by
+# tests/run/check_counters.py, the kernel's messages and its clocksource by the row.
 #
 # kensho.cpus=N. kensho.kernels=N: so many start one another (none: one, and msr.ko is not needed).
 # kensho.seconds=N of ticks are counted (none: 2). kensho.end=TEST: the last kernel goes on as that

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The KVM features at work (load.c, clocks.c). kensho.cpus=N. What Kensho counted meanwhile is
-# judged by tests/run/checks.py, the kernel's messages by the row.
+# judged by tests/run/check_counters.py, the kernel's messages by the row.
 
 . /tests/tap.sh
 dmesg -n 1
