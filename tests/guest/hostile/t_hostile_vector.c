@@ -41,10 +41,6 @@ static void hostile_region_undecodable(void)
 	SCRATCH("fnstenv (%4)");
 	SCRATCH("fnsave (%4)");
 	SCRATCH("fldz; fstpt (%4)");
-	SCRATCH("sgdt (%4)");
-	SCRATCH("sidt (%4)");
-	SCRATCH("sldt (%4)");
-	SCRATCH("str (%4)");
 	SCRATCH("stmxcsr (%4)");
 	SCRATCH("shll $1, (%4)");
 	SCRATCH("pextrw $1, %%xmm0, (%4)");
@@ -66,6 +62,10 @@ static void hostile_region_rare_stores(void)
 {
 	REQUIRE(region_ready());
 	DROPPED("smsw (%0)");
+	DROPPED("sgdt (%0)");
+	DROPPED("sidt (%0)");
+	DROPPED("sldt (%0)");
+	DROPPED("str (%0)");
 	DROPPED("mov %%ds, (%0)");
 	DROPPED("setz (%0)");
 	DROPPED("shldl $3, %%eax, (%0)");
