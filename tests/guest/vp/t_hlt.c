@@ -83,7 +83,8 @@ static void hlt_oneshot(void)
 static void hlt_periodic(void)
 {
 	apic_timer(APIC_TIMER_PERIODIC, VEC, APIC_TDCR_BY_1);
-	apic_write(APIC_TMICT, 1000000); /* the first handler may run long: its EOI is decoded anew */
+	/* The first handler may run long: its EOI is decoded anew. */
+	apic_write(APIC_TMICT, 1000000);
 	for (u32 i = 1; i <= 10; i++) {
 		halt();
 		EXPECT_EQ(i, irq_log_count);
