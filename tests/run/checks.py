@@ -336,7 +336,7 @@ def panic_report(run):
         bad.append("the counters are not those of all VPs")
     names = called(report)
     if not names or "recurse" not in names[0] and not any(
-            name.startswith(("vmx_", "vmenter_")) for name in names):
+            name.startswith(("vmx_", "vmexit_", "vmenter_")) for name in names):
         bad.append(f"the backtrace {names} does not reach the exit path")
     decoded = subprocess.run([sys.executable, str(results.ROOT / "tools/trace.py")], input=text,
                              stdout=subprocess.PIPE, text=True, check=True).stdout
