@@ -137,7 +137,7 @@ mutants: ## break one line at a time and see a host test fail (ONLY=regex)
 	$(call setup,check)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/mutate.py $(if $(ONLY),"$(ONLY)")
 
-nightly: ## once a day: long fuzzing, all mutations, more guest runs
+nightly: ## once a day: deeper analysis, long fuzzing, all mutations, more guest runs
 	$(call setup,nightly)
 	+$(Q)MAKE='$(MAKE)' $(PYTHON) tests/run/all.py nightly
 

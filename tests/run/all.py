@@ -50,7 +50,7 @@ def build(targets):
 def names(kind):
     """What ONLY= can choose from."""
     if kind == "nightly":
-        return [*fuzz.names(), *mutate.names(), *run.names("nightly")]
+        return [*tidy.names(), *fuzz.names(), *mutate.names(), *run.names("nightly")]
     out = [*lint.names(), *host.names()]
     if kind == "test":
         out += [*tidy.names(), constants.NAME, layouts.NAME, *mutate.names(), "host:coverage",
@@ -60,6 +60,8 @@ def names(kind):
 
 def nightly(only):
     """What takes too long for every change; `make test` does not do it, nor this its stages."""
+    stage("analysers")
+    tidy.main(only, deep=True)
     stage("fuzz")
     fuzz.main([*NIGHTLY_FUZZ, only])
     stage("mutations")
