@@ -117,9 +117,9 @@ def make_iso(out, boot, cfg=None):
 
 
 def data_file():
-    """A 33 MiB file of reproducible noise for the guest to read, and its SHA-256."""
+    """A 5 MiB file of reproducible noise for the guest to read, and its SHA-256."""
     path = BUILD / "cache/random.bin"
-    size = 33 << 20
+    size = 5 << 20
     if not path.exists() or path.stat().st_size != size:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(hashlib.shake_256(b"kensho").digest(size))

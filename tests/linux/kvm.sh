@@ -18,9 +18,9 @@ run() { # PROGRAM ARGUMENTS
 	sed 's/^/# /' /tmp/out
 }
 
-run load spin 60 "$cpus"
+run load spin 30 "$cpus"
 verdict kvm-spin
-run load ring 2000 "$cpus"
+run load ring 800 "$cpus"
 verdict kvm-ring
 run load bucket 500 "$cpus"
 verdict kvm-bucket
@@ -31,12 +31,12 @@ echo kvm-clock >$clocksource
 want clocksource "$(cat $clocksource)" kvm-clock
 run clocks turns 2000 "$cpus"
 verdict kvm-clock-turns
-run clocks pm 10
+run clocks pm 4
 verdict kvm-clock-pm
 
 check "ptp_kvm does not load" insmod /modules/ptp_kvm.ko
 want "clock name" "$(cat /sys/class/ptp/ptp0/clock_name)" "KVM virtual PTP"
-run clocks ptp 5
+run clocks ptp 3
 verdict kvm-ptp
 
 # Nobody held this guest: a thousandth of its CPU time at most.
