@@ -31,7 +31,7 @@ static void hints_init(const struct partition *p, u32 leaf, u32 subleaf, struct 
 {
 	/* An interrupt that ends by itself makes us deliver all of them in place of the CPU. */
 	if (hv_has(p, FEATURE_HV_SYNIC) && p->machine.virt_intr_delivery)
-		r->a = HV_DEPRECATING_AEOI_RECOMMENDED;
+		r->a |= HV_DEPRECATING_AEOI_RECOMMENDED;
 	r->b = hv_has(p, FEATURE_HV_SPINLOCKS) ? p->config.hv_spinlocks : HV_SPIN_NEVER_NOTIFY;
 }
 

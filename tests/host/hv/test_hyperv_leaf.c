@@ -62,6 +62,27 @@ static void test_values(void)
 	expect_leaf(0x40000004, 0, 0x1fff, 0, 0);
 }
 
+/* With virtual-interrupt delivery, auto-EOI is deprecated besides the other hints. */
+static void use_delivery(struct partition *p)
+{
+	use_options(p);
+	p->machine.virt_intr_delivery = true;
+}
+
+static void test_hints_with_delivery(void)
+{
+	struct cpuid_regs without, with;
+
+	start("profile=hv-test");
+	cpuid_query(&g.vp[0], 0x40000004, 0, &without);
+	EXPECT_EQ(0, without.a & 0x200);
+	EXPECT_EQ(0xc2c, without.a & 0xc2c); /* flush, APIC access, relaxed, cluster IPI, Ex masks */
+	fake_guest_init(&g, 2, use_delivery);
+	cpuid_query(&g.vp[0], 0x40000004, 0, &with);
+	EXPECT_EQ(without.a | 0x200, with.a);
+	EXPECT_EQ(without.b, with.b);
+}
+
 static void test_kvm_moves(void)
 {
 	start("cpu=host,hv_relaxed");
@@ -85,4 +106,5 @@ static void test_vp_index(void)
 	EXPECT_EQ(MSR_GP, msr_read(&g.vp[1], 0x40000002, &val));
 }
 
-TEST_MAIN(TEST(test_identity), TEST(test_values), TEST(test_kvm_moves), TEST(test_vp_index))
+TEST_MAIN(TEST(test_identity), TEST(test_values), TEST(test_hints_with_delivery),
+	  TEST(test_kvm_moves), TEST(test_vp_index))
