@@ -16,7 +16,7 @@
 
 struct vapic_vp {
 	u64 msr;  /* HV_X64_MSR_VP_ASSIST_PAGE as written */
-	u8 *page; /* struct hv_vp_assist_page; allocated when first enabled, for good */
+	u8 *page; /* struct hv_vp_assist_page */
 	struct overlay overlay;
 };
 
@@ -86,10 +86,6 @@ static err_t assist_place(struct vp *vp, u64 at)
 {
 	struct vapic_vp *v = vapic_of(vp);
 
-	if (v->page == NULL)
-		v->page = page_alloc();
-	if (v->page == NULL)
-		return ERR_NOMEM;
 	if (!overlay_is_mapped(&v->overlay))
 		v->overlay = (struct overlay){ .page = hw_virt_to_phys(v->page),
 					       .perms = EPT_R | EPT_W,
@@ -157,6 +153,15 @@ static const struct msr_row msrs[] = {
 	  .write = assist_write },
 };
 
+/* An overlay always has backing: a WRMSR does not fail for want of memory. */
+static err_t vapic_vp_create(struct vp *vp)
+{
+	struct vapic_vp *v = vapic_of(vp);
+
+	v->page = page_alloc();
+	return v->page != NULL ? ERR_NONE : ERR_NOMEM;
+}
+
 /*
  * Manual: EOI, ICR and TPR without the APIC's page or its x2APIC mode; the VP assist page, by which
  * an edge interrupt with nothing pending after it ends without an exit. The page is an overlay: DMA
@@ -173,5 +178,6 @@ const struct hv_feature hv_vapic_feature = {
 	.msrs = msrs,
 	.msr_count = ARRAY_SIZE(msrs),
 	.vp_state = &state,
+	.vp_create = vapic_vp_create,
 	.vp_reset = vapic_reset,
 };
