@@ -176,7 +176,8 @@ static const struct hcall_row hcalls[] = {
 	  .rep_out_size = sizeof(u32) },
 };
 
-/* Manual: StartVirtualProcessor: a CPU starts in 64-bit mode, without INIT and SIPI */
+/* Manual: StartVirtualProcessor: a CPU starts in any mode that VM entry accepts, without INIT and
+ * SIPI */
 const struct hv_feature hv_start_vp_feature = {
 	.name = "hv-start-vp",
 	.help = "one hypercall starts a CPU in any mode",

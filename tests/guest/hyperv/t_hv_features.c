@@ -10,7 +10,8 @@
 //   11-13  VP_INDEX                          hvfeat_msrs, hvfeat_vp_index
 //   14-16  RESET                             hv_vapic_msrs_follow_cpuid (on, off), reset_hyperv
 //   17-19  REFERENCE_TSC                     hvtime_msrs_follow_cpuid (on, off)
-//   20-28  EOM, STIMER0_CONFIG               hvfeat_msrs: not offered, #GP
+//   20-28  EOM, STIMER0_CONFIG              hvsynic_msrs_follow_cpuid (on, off),
+//                                            hvstimer_msrs_follow_cpuid (on, off)
 //   29-30  EOI                               hv_vapic_msrs_follow_cpuid (on, off)
 //   31-37  frequencies, reenlightenment      hvtime_msrs_follow_cpuid (on, off)
 //   38-40  CRASH_P0                          hv_vapic_msrs_follow_cpuid (on, off)
@@ -19,11 +20,13 @@
 // hyperv_features, hypercalls
 //   0      unknown                           hcall_codes
 //   1-7    messages, events, debugger        hvsynic_calls_follow_cpuid, hcall_codes,
-//                                            hvsyndbg_calls (on)
-//   8-11   flush, plain and Ex               hvflush_follows_cpuid (on, off). Ex alone cannot be
-//   off 12-14  IPI, plain and Ex                 hvipi_follows_cpuid (on, off) 15-16
-//   NotifyLongSpinWait                hcall_spin_wait (on, off) 17-18  XMM input hcall_xmm_input
-//   (on, off) 19-20  extended calls                    ext_follows_cpuid (on, off)
+//                                            hvsyndbg_calls (on). KVM answers 3 while the SynIC
+//                                            is off; here what is wrong with the input: 5, 18
+//   8-11   flush, plain and Ex               hvflush_follows_cpuid (on, off). Ex has no own word
+//   12-14  IPI, plain and Ex                 hvipi_follows_cpuid (on, off)
+//   15-16  NotifyLongSpinWait                hcall_spin_wait (on, off)
+//   17-18  XMM input                         hcall_xmm_input (on, off)
+//   19-20  extended calls                    ext_follows_cpuid (on, off)
 // hyperv_ipi: memory, registers, Ex by one bank, by several, all   smp_hvipi_running, _halted
 //        and hyperv_tlb_flush to VP 65       host: test_hyperv_calls_reach_vps_2_and_65
 // hyperv_tlb_flush: 20 forms of the call     smp_hvflush_one, smp_hvflush_all (24 forms)
