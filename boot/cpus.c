@@ -143,6 +143,7 @@ static void note_tsc(struct partition *p, u32 apic_id, const struct cpu_tsc *tsc
 			 "STABLE",
 			 apic_id, offset);
 		clock_out_of_step(&p->clock);
+		p->hooks->clock_changed(p);
 	} else if (tsc->moved) {
 		log_info("cpu %u: its TSC was %lld ticks off the boot CPU's: moved", apic_id,
 			 tsc->found);

@@ -21,10 +21,16 @@ struct halt_poll {
 	u64 halted_tsc;  /* length of all blocks before that one */
 };
 
-/* halt_poll_halted() - TSC ticks that the VP was halted since power-on. It runs. */
+/* halt_poll_halted() - TSC ticks that the VP was halted since power-on. It runs.
+ * halt_poll_halted_until() - the same while it is halted. */
 static inline u64 halt_poll_halted(const struct halt_poll *h)
 {
 	return h->halted_tsc + (h->start_tsc != 0 ? h->end_tsc - h->start_tsc : 0);
+}
+
+static inline u64 halt_poll_halted_until(const struct halt_poll *h, u64 now_tsc)
+{
+	return h->halted_tsc + (h->start_tsc != 0 ? now_tsc - h->start_tsc : 0);
 }
 
 /* halt_poll_begin() - a block begins. Returns how long to poll in ns; 0: sleep at once. */

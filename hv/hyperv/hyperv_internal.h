@@ -54,6 +54,19 @@ u64 hv_time_tsc(const struct partition *p, u64 time, u32 *changes);
 bool hv_time_plain_tsc(u64 time, u64 *tsc, u32 *changes);
 u32 hv_time_changes(void);
 
+/*
+ * hv_time_reached() - a deadline by hv_time_tsc(), with @changes, has come: it is @time now. Where
+ * the TSCs are out of step, the time of this CPU stands still until that of the one that leads is
+ * read again, or somebody says so. VP's CPU.
+ */
+void hv_time_reached_slow(u64 time, u32 changes);
+
+static inline void hv_time_reached(const struct partition *p, u64 time, u32 changes)
+{
+	if (unlikely(!p->clock.in_step))
+		hv_time_reached_slow(time, changes);
+}
+
 /* hv_time_units() - reference time that passes in @ticks of the machine's TSC, rounded down. */
 u64 hv_time_units(const struct partition *p, u64 ticks);
 

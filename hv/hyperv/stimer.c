@@ -142,6 +142,7 @@ static void stimer_expire(struct vp *vp, struct timer *t)
 {
 	struct stimer *s = (void *)t;
 
+	hv_time_reached(vp->partition, due_of(s), s->changes);
 	if (unlikely(s->changes != hv_time_changes()) && hv_time_now(vp->partition) < due_of(s))
 		arm(vp, s, due_of(s));
 	else
@@ -228,13 +229,15 @@ static void stimer_slots_free(struct vp *vp, u32 sints)
 	}
 }
 
-/* @vp goes on: it was held, and another frequency may have made its deadlines wrong. */
+/* @vp goes on: it was held, and another frequency may have made its deadlines wrong, also those
+ * that passed meanwhile. */
 static void stimer_paused(struct vp *vp)
 {
 	struct stimer *s = stimers_of(vp);
 
 	for (u32 i = 0; i < TIMERS; i++) {
-		if (s[i].timer.queued)
+		if (s[i].timer.queued ||
+		    (is_unsent(&s[i]) && hv_time_now(vp->partition) < due_of(&s[i])))
 			arm(vp, &s[i], due_of(&s[i]));
 		else if (is_unsent(&s[i]))
 			send(vp, &s[i]);

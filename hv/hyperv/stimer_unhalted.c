@@ -77,7 +77,10 @@ static void look(struct vp *vp, struct unhalted *u)
 
 static void unhalted_expire(struct vp *vp, struct timer *t)
 {
-	look(vp, (void *)t);
+	struct unhalted *u = (void *)t;
+
+	hv_time_reached(vp->partition, u->due, u->changes);
+	look(vp, u);
 }
 
 /* It runs, is no longer held, or the clock is another one. */
@@ -98,7 +101,9 @@ static void start(struct vp *vp, struct unhalted *u)
 	if (!is_active(u))
 		return timer_cancel(vp, &u->timer);
 	u->timer.fn = unhalted_expire;
-	u->halted_tsc = halt_poll_halted(&vp->halt_poll);
+	u->halted_tsc = vp_is_halted(vp) /* another VP writes its registers */
+				? halt_poll_halted_until(&vp->halt_poll, hw_tsc())
+				: halt_poll_halted(&vp->halt_poll);
 	u->due = stimer_first(vp, u->count);
 	arm(vp, u);
 }

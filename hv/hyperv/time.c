@@ -79,10 +79,29 @@ u32 hv_time_changes(void)
 	return READ_ONCE(ref.changes);
 }
 
+void hv_time_reached_slow(u64 time, u32 changes)
+{
+	if (changes == hv_time_changes())
+		(void)latest_time(time);
+}
+
+/*
+ * The TSCs are out of step, and this CPU's may be behind: VPs read the time of the one that leads.
+ * What that reads at @time, this one reads by so much less.
+ */
+static NOINLINE u64 time_of_this_cpu(const struct partition *p, u64 time)
+{
+	u64 own = ref_time_at(&ref.now, partition_tsc(p)), latest = latest_time(own);
+
+	return time > latest ? time - (latest - own) : 0;
+}
+
 u64 hv_time_tsc(const struct partition *p, u64 time, u32 *changes)
 {
 	u64 tsc, tsc_offset;
 
+	if (unlikely(!p->clock.in_step))
+		time = time_of_this_cpu(p, time);
 	do {
 		*changes = LOAD_ACQUIRE(ref.changes);
 		tsc = ref_time_tsc(&ref.now, time);
@@ -167,13 +186,14 @@ static struct ref_time next_function(const struct partition *p, bool valid)
 	return ref.hz != p->clock.tsc_hz ? ref.zero : ref.now;
 }
 
-/* None with a TSC offset, nor while the TSC is emulated. */
+/* None with a TSC offset, nor while the TSC is emulated, or out of step. */
 static void set_plain(const struct partition *p)
 {
 	u64 first = (s64)ref.now.offset > 0 ? ref.now.offset : 0;
 	u64 end = ref.now.offset + ref_time_units(&ref.now);
 
-	if (ref.now.tsc_offset != 0 || p->tsc_emul.on || (s64)end <= (s64)first)
+	if (ref.now.tsc_offset != 0 || p->tsc_emul.on || !p->clock.in_step ||
+	    (s64)end <= (s64)first)
 		return;
 	WRITE_ONCE(ref.plain_from, first);
 	store_barrier();

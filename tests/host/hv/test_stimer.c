@@ -273,6 +273,52 @@ static void test_frequency(void)
 	}
 }
 
+/* Another CPU's TSC is 50 ms ahead, and its VP has read the time. */
+static void test_out_of_step(void)
+{
+	u64 time, count;
+
+	for (u32 periodic = 0; periodic < 2; periodic++) {
+		start();
+		clock_out_of_step(&g.p.clock);
+		g.p.hooks->clock_changed(&g.p);
+		fake.tsc += 50 * MS * TICKS;
+		time = now();
+		fake.tsc -= 50 * MS * TICKS;
+		EXPECT_EQ(time, now());
+		count = periodic ? 10 * MS : time + 10 * MS;
+		set(CONFIG(0), AUTO | DIRECT | VECTOR(VEC(0)) | (periodic ? PERIODIC : 0));
+		set(COUNT_OF(0), count);
+		EXPECT_EQ(0, pass(10 * MS - 3, VEC(0)));
+		EXPECT_EQ(1, pass(5, VEC(0)));
+		EXPECT_GE(now(), time + 10 * MS);
+		EXPECT_EQ(periodic ? 10 : 0, pass(100 * MS, VEC(0)));
+	}
+}
+
+/* Held while another frequency makes the deadline that passed one of the future. */
+static void test_held_for_a_frequency(void)
+{
+	u64 before;
+
+	start();
+	set(TSC_EMULATION_CONTROL, 1);
+	set(CONFIG(0), AUTO | PERIODIC | DIRECT | VECTOR(VEC(0)));
+	set(COUNT_OF(0), 20 * MS);
+	hv_tsc_frequency(&g.p, GUEST_TSC_HZ / 3 * 4);
+	before = now();
+	VP->hold.stopped = true;
+	fake.tsc = VP->deadline_tsc - 100; /* about to come; then it runs, as of the old rate */
+	timer_run(VP, fake.tsc + 1000);
+	VP->hold.stopped = false;
+	EXPECT_FALSE(vlapic_has_request(VP));
+	EXPECT_LE(now(), before + 20 * MS - 1);
+	g.p.hooks->paused(VP);
+	EXPECT_FALSE(vlapic_has_request(VP));
+	EXPECT_EQ(1, pass(2, VEC(0)));
+	EXPECT_EQ(5, pass(100 * MS * 4 / 3, VEC(0)));
+}
+
 static void test_messages(void)
 {
 	u64 time;
@@ -402,4 +448,5 @@ TEST_MAIN(TEST(test_reset), TEST(test_config_bits), TEST(test_direct_needs_its_f
 	  TEST(test_count_0), TEST(test_periodic), TEST(test_shortest_period),
 	  TEST(test_bad_vector), TEST(test_held), TEST(test_tsc_writes), TEST(test_messages),
 	  TEST(test_busy_slot), TEST(test_busy_slot_periodic), TEST(test_shared_slot),
-	  TEST(test_synic_off), TEST(test_frequency), TEST(test_off))
+	  TEST(test_synic_off), TEST(test_frequency), TEST(test_out_of_step),
+	  TEST(test_held_for_a_frequency), TEST(test_off))
