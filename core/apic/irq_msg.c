@@ -77,6 +77,13 @@ static void set_bit(struct irq_fwd *f, u32 *set, u8 vector, bool on)
 	f->eoi_count += on ? 1u : ~0u;
 }
 
+static void clear_bits(struct irq_fwd *f, u32 *set)
+{
+	for (u32 i = 0; i < VECTOR_COUNT / 32; i++)
+		while (set[i] != 0)
+			set_bit(f, set, (u8)(i * 32 + (u32)__builtin_ctz(set[i])), false);
+}
+
 static void set_mark(struct irq_fwd *f, u8 vector, bool on)
 {
 	set_bit(f, f->line_level, vector, on);
@@ -150,10 +157,9 @@ void irq_msg_unwatch(struct vp *vp)
 {
 	struct irq_fwd *f = &vp->fwd;
 
-	for (u32 i = 0; i < ARRAY_SIZE(f->watched); i++)
-		while (f->watched[i] != 0)
-			set_bit(f, f->watched, (u8)(i * 32 + (u32)__builtin_ctz(f->watched[i])),
-				false);
+	if (f->eoi_count == 0)
+		return;
+	clear_bits(f, f->watched);
 }
 
 static void fold_watch(struct vp *vp)
@@ -245,10 +251,5 @@ void irq_msg_eoi(struct vp *vp, u8 vector)
 
 void irq_msg_forget(struct vp *vp)
 {
-	struct irq_fwd *f = &vp->fwd;
-
-	f->eoi_count -= f->soft_count;
-	f->soft_count = 0;
-	for (u32 i = 0; i < ARRAY_SIZE(f->line_level); i++)
-		f->line_level[i] = f->watched[i] = 0;
+	clear_bits(&vp->fwd, vp->fwd.line_level);
 }

@@ -29,7 +29,8 @@ void irq_msg_work(struct vp *vp);
 /* irq_msg_eoi() - the guest's EOI of @vector; its bit in the virtual ISR is clear already. */
 void irq_msg_eoi(struct vp *vp, u8 vector);
 
-/* irq_msg_forget() - the virtual ISR and IRR were cleared: no EOI will come. */
+/* irq_msg_forget() - the virtual ISR and IRR were cleared: no line waits for an EOI. Watches stay:
+ * who wants none any more ends them. */
 void irq_msg_forget(struct vp *vp);
 
 /**

@@ -29,20 +29,24 @@ static bool is_free(struct hv_message *slot)
 	return __atomic_load_n(&slot->header.message_type, __ATOMIC_SEQ_CST) == 0;
 }
 
-/* The type comes last: with it the guest may read the rest. */
-static void fill(struct hv_message *to, const struct hv_message_header *h, const u64 *payload)
+/* The type comes last: with it the guest may read the rest. @flags: HV_MESSAGE_PENDING or 0. */
+static void fill(struct hv_message *to, const struct hv_message_header *h, const u64 *payload,
+		 u8 flags)
 {
 	u32 bytes = umin32(h->payload_size, HV_MESSAGE_PAYLOAD_BYTE_COUNT);
 
 	to->header.payload_size = (u8)bytes;
-	to->header.message_flags = 0;
+	to->header.message_flags = flags;
 	to->header.reserved[0] = to->header.reserved[1] = 0;
 	to->header.sender = h->sender;
 	memcpy(to->u.payload, payload, bytes);
 	STORE_RELEASE(to->header.message_type, h->message_type);
 }
 
-/* LOCK: lock */
+/*
+ * Who waited for the slot still waits when somebody else finds it free first: the guest, which has
+ * not looked at the flag yet, must find it set. LOCK: lock
+ */
 static enum synic_result put(struct synic_vp *v, u32 sint, const struct hv_message_header *h,
 			     const u64 *payload)
 {
@@ -53,7 +57,7 @@ static enum synic_result put(struct synic_vp *v, u32 sint, const struct hv_messa
 		return SYNIC_OFF;
 	if (!is_free(slot))
 		return SYNIC_BUSY;
-	fill(slot, h, payload);
+	fill(slot, h, payload, v->waiting & BIT32(sint) ? HV_MESSAGE_PENDING : 0);
 	return SYNIC_OK;
 }
 
@@ -95,7 +99,7 @@ void synic_watch(struct vp *vp, u32 sint)
 	const struct synic_vp *v = synic_of(vp);
 	u64 vector = FIELD_GET(HV_SYNIC_SINT_VECTOR_MASK, READ_ONCE(v->sint[sint]));
 
-	if (READ_ONCE(v->waiting) & BIT32(sint))
+	if ((READ_ONCE(v->waiting) & BIT32(sint)) && vector >= HV_SYNIC_FIRST_VALID_VECTOR)
 		irq_msg_watch(vp, (u8)vector);
 }
 
@@ -120,7 +124,7 @@ enum synic_result synic_send(struct vp *vp, u32 sint, const struct hv_message *m
 static u32 enqueue(struct synic_vp *v, u32 sint, struct synic_buffer *b,
 		   const struct hv_message_header *h, const u64 *payload)
 {
-	fill(&b->message, h, payload);
+	fill(&b->message, h, payload, 0);
 	b->sint = sint;
 	b->queued = true;
 	b->next = NULL;
@@ -177,7 +181,9 @@ void synic_scan(struct vp *vp)
 	struct synic_vp *v = synic_of(vp);
 	u32 sints, done;
 
-	if (READ_ONCE(v->waiting) == 0 || !synic_is_on(v, &v->messages))
+	if (READ_ONCE(v->waiting) == 0)
+		return irq_msg_unwatch(vp); /* one that came late */
+	if (!synic_is_on(v, &v->messages))
 		return;
 	spin_lock(&v->lock);
 	sints = v->waiting;

@@ -416,18 +416,25 @@ static void drain(void)
 		EXPECT_EQ(model[id].sent, model[id].read);
 }
 
-static void test_random_traffic(void)
+static void begin(void)
 {
-	u64 sent = 0;
-
 	fake_guest_init(&g, VPS, features);
 	fake.tsc += GUEST_TSC_HZ; /* the time is not 0 */
+	memset(model, 0, sizeof(model));
+	memset(timers, 0, sizeof(timers));
 	for (u32 vp = 0; vp < VPS; vp++) {
 		fake.cpu_vp = &g.vp[vp];
 		partition_vp_reset(&g.vp[vp], false);
 		vlapic_write(&g.vp[vp], APIC_SVR, 0x1ff);
 		turn_on(vp);
 	}
+}
+
+static void test_random_traffic(void)
+{
+	u64 sent = 0;
+
+	begin();
 	for (u32 i = 0; i < STEPS; i++) {
 		u32 vp = any(VPS), what = any(100);
 
@@ -453,4 +460,45 @@ static void test_random_traffic(void)
 	EXPECT_GE(ticks_read, STEPS / 30);
 }
 
-TEST_MAIN(TEST(test_random_traffic))
+/* A polled slot is emptied; before the guest looks at the flag, another sender is there first. The
+ * timer that waits must still be announced. */
+static void test_waits_behind_another_sender(void)
+{
+	begin();
+	set(0, HV_X64_MSR_SINT0 + 1, vector_of(1) | HV_SYNIC_SINT_POLLING);
+	post(0, 0);
+	set(0, HV_X64_MSR_STIMER0_CONFIG, AUTO | 1 << 16);
+	set(0, HV_X64_MSR_STIMER0_CONFIG + 1, 1); /* long ago */
+	serve(0);
+	EXPECT_EQ(HV_MESSAGE_PENDING, slot(0, 1)->header.message_flags);
+	slot(0, 1)->header.message_type = 0;
+	post(0, 0);
+	EXPECT_EQ(MESSAGE, slot(0, 1)->header.message_type);
+	EXPECT_EQ(HV_MESSAGE_PENDING, slot(0, 1)->header.message_flags);
+	slot(0, 1)->header.message_type = 0;
+	set(0, HV_X64_MSR_EOM, 0);
+	EXPECT_EQ(TIMER_EXPIRED, slot(0, 1)->header.message_type);
+	EXPECT_EQ(0, slot(0, 1)->header.message_flags);
+}
+
+/* The EOI is watched also when the APIC was off meanwhile, and no longer than somebody waits. */
+static void test_watch(void)
+{
+	begin();
+	post(0, 0);
+	post(0, 0);
+	EXPECT_EQ(1, g.vp[0].fwd.eoi_count);
+	set(0, 0x1b, 0xfee00000); /* IA32_APIC_BASE: off and on */
+	set(0, 0x1b, 0xfee00800);
+	vlapic_write(&g.vp[0], APIC_SVR, 0x1ff);
+	EXPECT_EQ(1, g.vp[0].fwd.eoi_count);
+	slot(0, 1)->header.message_type = 0;
+	set(0, HV_X64_MSR_EOM, 0);
+	EXPECT_EQ(MESSAGE, slot(0, 1)->header.message_type);
+	EXPECT_EQ(0, g.vp[0].fwd.eoi_count);
+	irq_msg_watch(&g.vp[0], (u8)vector_of(1)); /* came late */
+	set(0, HV_X64_MSR_EOM, 0);
+	EXPECT_EQ(0, g.vp[0].fwd.eoi_count);
+}
+
+TEST_MAIN(TEST(test_random_traffic), TEST(test_waits_behind_another_sender), TEST(test_watch))
