@@ -411,7 +411,7 @@ void boot_start(struct boot_state *b)
 		 p->config.syndbg == SYNDBG_COM1 ? "" : "COM1 and ",
 		 p->config.syndbg == SYNDBG_COM1 ? "is" : "are");
 	load_set_entry(vp, boot_load_guest()); /* no output after this: the cursor is passed on */
-	if (b->options.testdev != 0)
+	if (b->options.testdev != 0 && p->config.syndbg != SYNDBG_COM1)
 		console_set_up_com1();
 	console_handover();
 	boot_release_cpus();

@@ -255,7 +255,8 @@ static const struct msr_row msrs[] = {
 	 * nothing is written | VP 0: 0 | 0 */
 	{ MSR_ONE(HV_X64_MSR_SYNDBG_PENDING_BUFFER, "HV_X64_MSR_SYNDBG_PENDING_BUFFER"),
 	  .read = register_read, .write = pending_write },
-	/* Manual: never. Bit 2 allows the hypercalls | - | VP 0: 0 | 0 */
+	/* Manual: never. Bit 2 allows the hypercalls; it is 0 until the guest sets it | - | VP 0: 0
+	 * | 0 */
 	{ MSR_ONE(HV_X64_MSR_SYNDBG_OPTIONS, "HV_X64_MSR_SYNDBG_OPTIONS"), .read = register_read,
 	  .write = register_write },
 };

@@ -230,8 +230,8 @@ static const struct msr_row msrs[] = {
 
 /*
  * Manual: 16 interrupt sources for each VP, with a page of messages and one of event flags, which
- * are overlays: DMA reaches the memory beneath. Where the CPU delivers interrupts, 4.EAX.9 says that
- * auto-EOI is deprecated
+ * are overlays: DMA reaches the memory beneath. Where the CPU delivers interrupts, 4.EAX.9 says
+ * that auto-EOI is deprecated
  */
 const struct hv_feature hv_synic_feature = {
 	.name = "hv-synic",
