@@ -20,8 +20,8 @@ sys.path.insert(0, str(results.ROOT / "tools"))
 import emu  # noqa: E402
 import mkiso  # noqa: E402
 from check_counters import (  # noqa: E402, F401 (checks like those below)
-    section, counters, counters_by_vp, counters_match, our_counters, started_four_times,
-    started_five_times, kexec_counters, kvm_counters, kvm_counters_off, hv_counters,
+    section, counters, counters_by_vp, counters_match, our_counters, started_three_times,
+    started_four_times, started_five_times, kexec_counters, kvm_counters, kvm_counters_off, hv_counters,
     ipxe_counters, ipxe_counters_no_time, hv_counters_off, steal_gauges)
 from check_demo import demo_facts, demo_picture  # noqa: E402, F401 (checks like those below)
 
