@@ -76,7 +76,8 @@ static void test_hints_with_delivery(void)
 	start("profile=hv-test");
 	cpuid_query(&g.vp[0], 0x40000004, 0, &without);
 	EXPECT_EQ(0, without.a & 0x200);
-	EXPECT_EQ(0xc2c, without.a & 0xc2c); /* flush, APIC access, relaxed, cluster IPI, Ex masks */
+	EXPECT_EQ(0xc2c,
+		  without.a & 0xc2c); /* flush, APIC access, relaxed, cluster IPI, Ex masks */
 	fake_guest_init(&g, 2, use_delivery);
 	cpuid_query(&g.vp[0], 0x40000004, 0, &with);
 	EXPECT_EQ(without.a | 0x200, with.a);
