@@ -138,15 +138,22 @@ static void send(struct vp *vp, struct stimer *s)
 }
 
 /* Never early: by another function the deadline may be a later one. */
+static NOINLINE void expire_unsure(struct vp *vp, struct stimer *s)
+{
+	hv_time_reached(vp->partition, due_of(s), s->changes);
+	if (s->changes != hv_time_changes() && hv_time_now(vp->partition) < due_of(s))
+		arm(vp, s, due_of(s));
+	else
+		send(vp, s);
+}
+
 static void stimer_expire(struct vp *vp, struct timer *t)
 {
 	struct stimer *s = (void *)t;
 
-	hv_time_reached(vp->partition, due_of(s), s->changes);
-	if (unlikely(s->changes != hv_time_changes()) && hv_time_now(vp->partition) < due_of(s))
-		arm(vp, s, due_of(s));
-	else
-		send(vp, s);
+	if (unlikely(s->changes != hv_time_changes()) || unlikely(!vp->partition->clock.in_step))
+		return expire_unsure(vp, s);
+	send(vp, s);
 }
 
 /*
