@@ -139,12 +139,17 @@ void trace_exit(struct vp *vp)
 
 	ring->exit_tsc = hw_tsc();
 	ring->exit_reason = (u16)reason;
-	ring->exit_traced = ring->exit_pending = is_traced(ring, reason);
-	if (ring->exit_traced)
-		ring->exit =
-			(struct trace_record){ ring->exit_tsc, TRACE_EXIT, reason | (u32)qual << 16,
-					       hw_vmread(VMCS_GUEST_RIP),
-					       exit_number(vp, reason, qual) };
+	ring->exit_traced = is_traced(ring, reason);
+	ring->exit_pending = false;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* an NMI of this CPU looks */
+	if (!ring->exit_traced)
+		return;
+	ring->exit =
+		(struct trace_record){ ring->exit_tsc, TRACE_EXIT, reason | (u32)qual << 16,
+				       hw_vmread(VMCS_GUEST_RIP), exit_number(vp, reason, qual) };
+	/* Last: a panic elsewhere may stop this CPU here by NMI, and a dump must not take the
+	 * record of the exit before for this one. */
+	STORE_RELEASE(ring->exit_pending, true);
 }
 
 static void count_time(const struct trace_ring *ring, u64 now_tsc)
