@@ -122,7 +122,9 @@ def bochsrc(m):
         "display_library: term" if m.graphics else 'display_library: rfb, options="timeout=0"',
         f"cpu: model={m.model}, count={m.cpus}, ips={m.ips}",
         f"memory: guest={m.memory}, host={m.memory}",
-        f"romimage: file={OVMF_2M if m.firmware == 'ovmf' else share / 'BIOS-bochs-latest'}",
+        # fastboot: without the boot menu, which waits for three seconds of emulated time.
+        f"romimage: file={OVMF_2M}" if m.firmware == "ovmf" else
+        f"romimage: file={share}/BIOS-bochs-latest, options=fastboot",
         f"vgaromimage: file={share}/VGABIOS-lgpl-latest",
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
         f"ata0-master: type=cdrom, path={m.iso}, status=inserted",
