@@ -29,6 +29,9 @@ void synic_ctl(enum synic_action action, u32 vp, u32 sint, u32 id);
 /* synic_begin() - hyperv_begin(); false, and the test is skipped: hv-synic is off. */
 bool synic_begin(void);
 
+/* synic_begin_testdev() - synic_begin(); also false where no hyperv-testdev makes connections. */
+bool synic_begin_testdev(void);
+
 /* synic_on() - pages, SCONTROL, and the two SINTs of the calling CPU; @flags: of SINTs.
  * synic_off(): as after reset. */
 void synic_on(u64 flags);

@@ -96,7 +96,7 @@ static void assert_all(u64 unused)
 
 static void smp_hvsynic_unit_sints(void)
 {
-	if (!synic_begin() || !smp_begin())
+	if (!synic_begin_testdev() || !smp_begin())
 		return;
 	for (u32 i = 0; i < HV_SYNIC_SINT_COUNT; i++)
 		trap_handle(FIRST_VEC + i, AUTO_EOIS & BIT32(i) ? count_only : count_and_eoi);
@@ -249,7 +249,7 @@ static void smp_hvsynic_unit_timers(void)
 }
 
 static const struct test t_smp_synic_unit_tests[] = {
-	{ "smp_hvsynic_unit_sints", smp_hvsynic_unit_sints, T_KENSHO | T_NAMED, NULL },
-	{ "smp_hvsynic_unit_timers", smp_hvsynic_unit_timers, T_KENSHO | T_NAMED, NULL },
+	{ "smp_hvsynic_unit_sints", smp_hvsynic_unit_sints, T_ABI | T_NAMED, NULL },
+	{ "smp_hvsynic_unit_timers", smp_hvsynic_unit_timers, T_ABI | T_NAMED, NULL },
 };
 TEST_GROUP(t_smp_synic_unit);
