@@ -10,7 +10,7 @@ import sources
 
 ELF = sources.ROOT / "build/kensho.elf"
 PT_LOAD, PF_X, PF_W = 1, 1, 2
-LOAD_MAX = 640 << 10
+LOAD_MAX = 512 << 10
 # What the compiler calls by itself.
 COMPILER = re.compile(r"mem(cpy|move|set|cmp)|__stack_chk_(fail|guard)|__x86_\w+|"
                       r"_GLOBAL_OFFSET_TABLE_")
